@@ -1,0 +1,3 @@
+//! The gatepass binary: reads arguments and configuration, wires the rooms together, prints.
+
+fn main() {}

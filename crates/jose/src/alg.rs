@@ -1,0 +1,180 @@
+//! The signature algorithms, one row each.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{
+    self, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, RsaParameters, RsaSignatureEncoding,
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A JWS signature algorithm ([RFC 7518 section 3.1](https://www.rfc-editor.org/rfc/rfc7518#section-3.1),
+/// RFC 8037, RFC 9864). `none` is not a variant, so it cannot be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names are the registry's own
+pub enum Alg {
+    HS256,
+    HS384,
+    HS512,
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    ES512,
+    /// Ed25519 under its older, polymorphic name (RFC 8037).
+    EdDSA,
+    /// Ed25519 under its fully-specified name (RFC 9864).
+    Ed25519,
+}
+
+/// What is known of one algorithm.
+pub(crate) struct Row {
+    pub(crate) alg: Alg,
+    pub(crate) name: &'static str,
+    pub(crate) family: Family,
+}
+
+/// The primitive, with what the key must be.
+pub(crate) enum Family {
+    /// A secret of at least the hash's size (RFC 7518 section 3.2).
+    Hmac { hash: hmac::Algorithm, min_secret: usize },
+    /// A modulus of 2048 to 8192 bits (RFC 7518 sections 3.3 and 3.5).
+    Rsa { verify: &'static RsaParameters, sign: &'static RsaSignatureEncoding },
+    /// One curve; `coordinate` is its field's size in bytes (RFC 7518 section 3.4).
+    Ecdsa {
+        curve: &'static str,
+        coordinate: usize,
+        verify: &'static EcdsaVerificationAlgorithm,
+        sign: &'static EcdsaSigningAlgorithm,
+    },
+    /// Ed25519 (RFC 8037 section 3.1).
+    Ed25519,
+}
+
+const fn hs(alg: Alg, name: &'static str, hash: hmac::Algorithm, min_secret: usize) -> Row {
+    Row { alg, name, family: Family::Hmac { hash, min_secret } }
+}
+
+const fn rsa(
+    alg: Alg,
+    name: &'static str,
+    verify: &'static RsaParameters,
+    sign: &'static RsaSignatureEncoding,
+) -> Row {
+    Row { alg, name, family: Family::Rsa { verify, sign } }
+}
+
+static TABLE: [Row; 14] = [
+    hs(Alg::HS256, "HS256", hmac::HMAC_SHA256, 32),
+    hs(Alg::HS384, "HS384", hmac::HMAC_SHA384, 48),
+    hs(Alg::HS512, "HS512", hmac::HMAC_SHA512, 64),
+    rsa(Alg::RS256, "RS256", &signature::RSA_PKCS1_2048_8192_SHA256, &signature::RSA_PKCS1_SHA256),
+    rsa(Alg::RS384, "RS384", &signature::RSA_PKCS1_2048_8192_SHA384, &signature::RSA_PKCS1_SHA384),
+    rsa(Alg::RS512, "RS512", &signature::RSA_PKCS1_2048_8192_SHA512, &signature::RSA_PKCS1_SHA512),
+    rsa(Alg::PS256, "PS256", &signature::RSA_PSS_2048_8192_SHA256, &signature::RSA_PSS_SHA256),
+    rsa(Alg::PS384, "PS384", &signature::RSA_PSS_2048_8192_SHA384, &signature::RSA_PSS_SHA384),
+    rsa(Alg::PS512, "PS512", &signature::RSA_PSS_2048_8192_SHA512, &signature::RSA_PSS_SHA512),
+    Row {
+        alg: Alg::ES256,
+        name: "ES256",
+        family: Family::Ecdsa {
+            curve: "P-256",
+            coordinate: 32,
+            verify: &signature::ECDSA_P256_SHA256_FIXED,
+            sign: &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+        },
+    },
+    Row {
+        alg: Alg::ES384,
+        name: "ES384",
+        family: Family::Ecdsa {
+            curve: "P-384",
+            coordinate: 48,
+            verify: &signature::ECDSA_P384_SHA384_FIXED,
+            sign: &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
+        },
+    },
+    Row {
+        alg: Alg::ES512,
+        name: "ES512",
+        family: Family::Ecdsa {
+            curve: "P-521",
+            coordinate: 66,
+            verify: &signature::ECDSA_P521_SHA512_FIXED,
+            sign: &signature::ECDSA_P521_SHA512_FIXED_SIGNING,
+        },
+    },
+    Row { alg: Alg::EdDSA, name: "EdDSA", family: Family::Ed25519 },
+    Row { alg: Alg::Ed25519, name: "Ed25519", family: Family::Ed25519 },
+];
+
+impl Alg {
+    /// Every algorithm, in the order of the table.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|row| row.alg)
+    }
+
+    /// The name in the `alg` member, as the IANA registry spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Whether signing and verifying use the same secret (the `HS` family).
+    #[must_use]
+    pub fn is_symmetric(self) -> bool {
+        matches!(self.row().family, Family::Hmac { .. })
+    }
+
+    pub(crate) fn row(self) -> &'static Row {
+        // The table is in the order of the enum, which a test holds.
+        let [first, ..] = &TABLE;
+        TABLE.get(self as usize).unwrap_or(first)
+    }
+}
+
+impl fmt::Display for Alg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No signature algorithm of this library has that name. `none` is one of those names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not a supported JWS algorithm")]
+pub struct UnknownAlg;
+
+impl FromStr for Alg {
+    type Err = UnknownAlg;
+
+    fn from_str(name: &str) -> Result<Self, UnknownAlg> {
+        TABLE.iter().find(|row| row.name == name).map(|row| row.alg).ok_or(UnknownAlg)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_algorithm_stands_in_its_own_row() {
+        for row in &TABLE {
+            assert_eq!(row.alg.row().name, row.name);
+            assert_eq!(row.name.parse(), Ok(row.alg));
+            assert_eq!(serde_json::to_value(row.alg).unwrap(), row.name);
+        }
+    }
+
+    #[test]
+    fn none_is_no_algorithm_in_any_spelling() {
+        for name in ["none", "None", "NONE", "nOnE", "", "hs256", "HS256 ", "ES256K"] {
+            assert_eq!(name.parse::<Alg>(), Err(UnknownAlg), "{name:?}");
+        }
+    }
+}

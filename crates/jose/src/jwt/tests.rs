@@ -1,0 +1,254 @@
+use super::*;
+use crate::{Alg, SecretKey};
+use serde_json::{Value, json};
+
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+const ISSUER: &str = "https://auth.example.com";
+const AUDIENCE: &str = "https://api.example.com";
+
+fn key(alg: Alg) -> SigningKey {
+    SigningKey::generate(alg, Some("k1")).unwrap()
+}
+
+fn verifier(key: &SigningKey) -> Verifier {
+    Verifier::new(
+        Issuer::new(ISSUER).unwrap(),
+        Audience::new([AUDIENCE]).unwrap(),
+        Typ::ACCESS_TOKEN,
+        KeySet::new(vec![key.verifying_key().unwrap()]),
+    )
+    .with_clock_skew(Duration::ZERO)
+}
+
+fn claims() -> Value {
+    json!({ "iss": ISSUER, "aud": AUDIENCE, "exp": NOW.as_secs() + 900, "sub": "alice" })
+}
+
+/// A token whose header and payload are given as text, signed for real.
+fn token(header: &str, payload: &str, key: &SigningKey) -> String {
+    let mut token =
+        format!("{}.{}", base64url::encode(header.as_bytes()), base64url::encode(payload.as_bytes()));
+    let mut signature = Vec::new();
+    key.sign(token.as_bytes(), &mut signature).unwrap();
+    token.push('.');
+    token.push_str(&base64url::encode(&signature));
+    token
+}
+
+fn verify(token: &str, key: &SigningKey) -> Result<(), &'static str> {
+    verifier(key).verify::<RegisteredClaims>(token, NOW).map(|_| ()).map_err(|rejection| rejection.code())
+}
+
+#[test]
+fn every_algorithm_round_trips() {
+    for alg in Alg::all() {
+        let key = key(alg);
+        let token = sign(&Typ::ACCESS_TOKEN, &claims(), &key).unwrap();
+        assert_eq!(verify(&token, &key), Ok(()), "{alg}");
+    }
+}
+
+#[test]
+fn headers_that_are_signed_and_refused_all_the_same() {
+    let key = key(Alg::ES256);
+    let cases = [
+        ("as_issued", r#"{"alg":"ES256","typ":"at+jwt","kid":"k1"}"#, Ok(())),
+        ("other_order", r#"{"kid":"k1","typ":"at+jwt","alg":"ES256"}"#, Ok(())),
+        ("full_media_type", r#"{"alg":"ES256","typ":"application/at+jwt","kid":"k1"}"#, Ok(())),
+        ("no_kid_and_one_key", r#"{"alg":"ES256","typ":"at+jwt"}"#, Ok(())),
+        ("unknown_kid", r#"{"alg":"ES256","typ":"at+jwt","kid":"../../etc/passwd"}"#, Err("unknown-key")),
+        ("empty_kid", r#"{"alg":"ES256","typ":"at+jwt","kid":""}"#, Err("unknown-key")),
+        ("none", r#"{"alg":"none","typ":"at+jwt","kid":"k1"}"#, Err("alg-mismatch")),
+        ("other_alg", r#"{"alg":"HS256","typ":"at+jwt","kid":"k1"}"#, Err("alg-mismatch")),
+        ("lower_case_alg", r#"{"alg":"es256","typ":"at+jwt","kid":"k1"}"#, Err("alg-mismatch")),
+        ("id_token", r#"{"alg":"ES256","typ":"JWT","kid":"k1"}"#, Err("wrong-type")),
+        ("no_typ", r#"{"alg":"ES256","kid":"k1"}"#, Err("wrong-type")),
+        ("crit", r#"{"alg":"ES256","typ":"at+jwt","kid":"k1","crit":["x"],"x":1}"#, Err("malformed")),
+        ("b64", r#"{"alg":"ES256","typ":"at+jwt","kid":"k1","b64":false}"#, Err("malformed")),
+        ("duplicate_member", r#"{"alg":"ES256","typ":"at+jwt","kid":"k1","kid":"k1"}"#, Err("malformed")),
+        (
+            "embedded_key",
+            r#"{"alg":"ES256","typ":"at+jwt","kid":"k2","jwk":{"kty":"EC"}}"#,
+            Err("unknown-key"),
+        ),
+    ];
+    for (name, header, want) in cases {
+        assert_eq!(verify(&token(header, &claims().to_string(), &key), &key), want, "{name}");
+    }
+}
+
+#[test]
+fn claims_that_are_signed_and_refused_all_the_same() {
+    let key = key(Alg::EdDSA);
+    let header = r#"{"alg":"EdDSA","typ":"at+jwt","kid":"k1"}"#;
+    let with = |name: &str, value: Value| {
+        let mut claims = claims();
+        claims[name] = value;
+        claims.to_string()
+    };
+    let without = |name: &str| {
+        let mut claims = claims();
+        claims.as_object_mut().unwrap().remove(name);
+        claims.to_string()
+    };
+    let now = NOW.as_secs();
+    let cases = [
+        ("as_issued", claims().to_string(), Ok(())),
+        ("aud_among_others", with("aud", json!(["x", AUDIENCE])), Ok(())),
+        ("aud_of_another", with("aud", json!("https://other.example.com")), Err("wrong-audience")),
+        ("aud_as_prefix", with("aud", json!("https://api.example.com/")), Err("wrong-audience")),
+        ("aud_empty_array", with("aud", json!([])), Err("bad-claims")),
+        ("aud_empty_string", with("aud", json!("")), Err("bad-claims")),
+        ("aud_number", with("aud", json!(1)), Err("bad-claims")),
+        ("no_aud", without("aud"), Err("bad-claims")),
+        ("iss_of_another", with("iss", json!("https://auth.example.com/")), Err("wrong-issuer")),
+        ("no_iss", without("iss"), Err("bad-claims")),
+        ("exp_one_second_ahead", with("exp", json!(now + 1)), Ok(())),
+        ("exp_equal_to_now", with("exp", json!(now)), Err("expired")), // RFC 7519 4.1.4: must be before
+        ("exp_string", with("exp", json!("9999999999")), Err("bad-claims")),
+        ("exp_overflowing", with("exp", json!(1e300)), Err("bad-claims")),
+        ("exp_negative", with("exp", json!(-1)), Err("bad-claims")),
+        ("no_exp", without("exp"), Err("bad-claims")),
+        ("nbf_equal_to_now", with("nbf", json!(now)), Ok(())), // 4.1.5: or equal
+        ("nbf_one_second_ahead", with("nbf", json!(now + 1)), Err("not-yet-valid")),
+        (
+            "duplicate_claim",
+            format!(r#"{{"iss":"{ISSUER}",{}"#, &claims().to_string()[1..]),
+            Err("malformed"),
+        ),
+        (
+            "duplicate_unknown_claim_deep_down",
+            with("x", json!({})).replace("{}", r#"{"a":1,"a":1}"#),
+            Err("malformed"),
+        ),
+        ("not_json", "exp".into(), Err("malformed")),
+        ("array", "[]".into(), Err("malformed")),
+        ("array_of_the_claims", format!(r#"["{ISSUER}","{AUDIENCE}",{},null]"#, now + 9), Err("malformed")),
+        ("leading_space", format!(" \n{}", claims()), Ok(())),
+    ];
+    for (name, payload, want) in cases {
+        assert_eq!(verify(&token(header, &payload, &key), &key), want, "{name}");
+    }
+}
+
+#[test]
+fn skew_widens_both_ends_and_has_a_ceiling() {
+    let key = key(Alg::HS256);
+    let at = |exp: i64, nbf: i64| {
+        let claims =
+            json!({ "iss": ISSUER, "aud": AUDIENCE, "exp": NOW.as_secs() + exp, "nbf": NOW.as_secs() + nbf });
+        sign(&Typ::ACCESS_TOKEN, &claims, &key).unwrap()
+    };
+    let minute = verifier(&key).with_clock_skew(Duration::from_secs(60));
+    assert!(minute.verify::<RegisteredClaims>(&at(-59, 60), NOW).is_ok());
+    assert!(minute.verify::<RegisteredClaims>(&at(-60, 0), NOW).is_err());
+    assert!(minute.verify::<RegisteredClaims>(&at(10, 61), NOW).is_err());
+    let year = verifier(&key).with_clock_skew(Duration::from_secs(31_536_000));
+    assert!(year.verify::<RegisteredClaims>(&at(-299, 0), NOW).is_ok());
+    assert!(year.verify::<RegisteredClaims>(&at(-300, 0), NOW).is_err());
+}
+
+#[test]
+fn a_public_key_as_hmac_secret_opens_nothing() {
+    let rsa = key(Alg::RS256);
+    let public = serde_json::to_vec(&rsa.public_jwk().unwrap()).unwrap();
+    let confused = SigningKey::from_secret(Alg::HS256, "k1", &SecretKey::new(public)).unwrap();
+    let token = sign(&Typ::ACCESS_TOKEN, &claims(), &confused).unwrap();
+    assert_eq!(verify(&token, &rsa), Err("alg-mismatch"));
+}
+
+#[test]
+fn a_seen_header_is_no_way_around_the_signature() {
+    let key = key(Alg::ES256);
+    let verifier = verifier(&key);
+    let good = sign(&Typ::ACCESS_TOKEN, &claims(), &key).unwrap();
+    verifier.verify::<RegisteredClaims>(&good, NOW).unwrap();
+    let (head, _) = good.rsplit_once('.').unwrap();
+    for signature in ["", "AAAA", &"A".repeat(86), &"A".repeat(4000)] {
+        let forged = format!("{head}.{signature}");
+        assert!(verifier.verify::<RegisteredClaims>(&forged, NOW).is_err(), "{signature:.8}");
+    }
+}
+
+#[test]
+fn a_header_is_remembered_only_after_its_signature_held() {
+    let key = key(Alg::ES256);
+    let verifier = verifier(&key);
+    let forged = format!("{}.e30.AAAA", base64url::encode(br#"{"alg":"ES256","typ":"at+jwt","kid":"k1"}"#));
+    assert!(verifier.verify::<RegisteredClaims>(&forged, NOW).is_err());
+    assert!(verifier.keys.iter().all(|trusted| trusted.seen_header.get().is_none()));
+}
+
+#[test]
+fn with_several_keys_a_token_must_name_its_own() {
+    let (first, second) = (
+        SigningKey::generate(Alg::ES256, Some("a")).unwrap(),
+        SigningKey::generate(Alg::EdDSA, Some("b")).unwrap(),
+    );
+    let keys = KeySet::new(vec![first.verifying_key().unwrap(), second.verifying_key().unwrap()]);
+    let verifier = Verifier::new(
+        Issuer::new(ISSUER).unwrap(),
+        Audience::new([AUDIENCE]).unwrap(),
+        Typ::ACCESS_TOKEN,
+        keys,
+    );
+    let code = |header: &str, key: &SigningKey| {
+        verifier
+            .verify::<RegisteredClaims>(&token(header, &claims().to_string(), key), NOW)
+            .map_err(|rejection| rejection.code())
+            .err()
+    };
+    assert_eq!(code(r#"{"alg":"EdDSA","typ":"at+jwt","kid":"b"}"#, &second), None);
+    assert_eq!(code(r#"{"alg":"ES256","typ":"at+jwt","kid":"a"}"#, &first), None);
+    assert_eq!(code(r#"{"alg":"EdDSA","typ":"at+jwt"}"#, &second), Some("unknown-key"));
+    assert_eq!(code(r#"{"alg":"EdDSA","typ":"at+jwt","kid":"a"}"#, &second), Some("alg-mismatch"));
+    assert_eq!(
+        code(r#"{"alg":"EdDSA","typ":"at+jwt","kid":"b"}"#, &first_as_ed(&first)),
+        Some("bad-signature")
+    );
+}
+
+/// Another Ed25519 key of the same name.
+fn first_as_ed(_: &SigningKey) -> SigningKey {
+    SigningKey::generate(Alg::EdDSA, Some("b")).unwrap()
+}
+
+#[test]
+fn oversized_tokens_are_not_looked_at() {
+    let key = key(Alg::HS256);
+    assert_eq!(verify(&"a".repeat(MAX_TOKEN + 1), &key), Err("too-long"));
+    assert_eq!(verify(&"a".repeat(MAX_TOKEN), &key), Err("malformed"));
+}
+
+/// RFC 7515 appendix A.1: the first JWS ever written down, with its line breaks in the payload.
+#[test]
+fn the_example_of_rfc_7515_a_1_verifies() {
+    let secret = base64url::decode(
+        "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+    )
+    .unwrap();
+    let key = VerifyingKey::from_secret(Alg::HS256, "", &SecretKey::new(secret)).unwrap();
+    let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let parts = Parts::split(token).unwrap();
+    assert_eq!(require_signature(&key, &parts), Ok(()));
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_refused_without_panic(text in "[A-Za-z0-9_.=\\-]{0,80}|.{0,40}") {
+        let key = SigningKey::from_secret(Alg::HS256, "k1", &SecretKey::new(vec![1; 32])).unwrap();
+        proptest::prop_assert!(verify(&text, &key).is_err());
+        let _ = unverified_issuer(&text);
+    }
+
+    #[test]
+    fn a_token_changed_anywhere_is_refused(at in 0usize..200, byte in proptest::sample::select(&b"ABab01-_.="[..])) {
+        let key = SigningKey::from_secret(Alg::HS256, "k1", &SecretKey::new(vec![1; 32])).unwrap();
+        let good = sign(&Typ::ACCESS_TOKEN, &claims(), &key).unwrap();
+        let mut bytes = good.clone().into_bytes();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        let changed = String::from_utf8(bytes).unwrap();
+        proptest::prop_assert_eq!(verify(&changed, &key).is_ok(), changed == good);
+    }
+}

@@ -1,0 +1,1 @@
+//! The issuer's Store on real engines, with one contract test suite that every engine passes.

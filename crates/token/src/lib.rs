@@ -1,0 +1,13 @@
+//! The contract between who mints a token and who verifies it.
+//!
+//! The issuing half and the verifying half of gatepass never import each other; they meet in this
+//! crate and in `gatepass-revocation`, as two companies' services would. A kind of token is here
+//! its claims, its `typ`, and what verifying it demands.
+
+mod access;
+mod id;
+mod scope;
+
+pub use access::{AccessClaims, access_verifier};
+pub use id::{TokenId, minted_at};
+pub use scope::{InvalidScope, Scope, ScopeSet};

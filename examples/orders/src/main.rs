@@ -1,0 +1,3 @@
+//! The demo API as a program.
+
+fn main() {}

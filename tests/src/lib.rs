@@ -1,0 +1,28 @@
+//! The harness of the end-to-end tests: starts the real binary, speaks HTTP to it, and says what happened when a test fails.
+//!
+//! The program under test is chosen at run time: `GATEPASS_BIN`, or else what `cargo build -p gatepass` makes.
+//! `GATEPASS_TEST_PYTHON`, `GATEPASS_TEST_NODE` and `GATEPASS_TEST_NGINX` name what `cargo xtask tools` installed; without
+//! them it is looked for where that task puts it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a harness reports by panicking: every message here is the failure of a test"
+)]
+
+pub mod admin;
+pub mod chance;
+pub mod http;
+pub mod jws;
+pub mod measure;
+pub mod place;
+pub mod process;
+pub mod session;
+pub mod up;
+pub mod wait;
+
+pub use admin::Admin;
+pub use http::{Answer, SetCookie, send, try_send};
+pub use session::Session;
+pub use up::Up;

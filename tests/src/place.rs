@@ -1,0 +1,85 @@
+//! Where things are: the program under test, other people's tools, free ports.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+/// The binary under test, built once where the environment names none.
+pub fn gatepass() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| match std::env::var_os("GATEPASS_BIN") {
+        Some(path) => {
+            let path = PathBuf::from(path);
+            assert!(path.is_file(), "GATEPASS_BIN names {}, which is not a file", path.display());
+            path
+        }
+        None => {
+            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+            let built =
+                Command::new(cargo).args(["build", "--package", "gatepass"]).current_dir(root()).status();
+            assert!(built.is_ok_and(|status| status.success()), "`cargo build --package gatepass` failed");
+            target().join("debug/gatepass")
+        }
+    })
+}
+
+/// The root of the project.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The Python with PyJWT.
+pub fn python() -> PathBuf {
+    tool("GATEPASS_TEST_PYTHON", &[target().join("tests/venv/bin/python")])
+}
+
+/// The folder with npm's `node_modules`.
+pub fn node() -> PathBuf {
+    tool("GATEPASS_TEST_NODE", &[target().join("tests/node")])
+}
+
+/// An nginx with `auth_request`.
+pub fn nginx() -> PathBuf {
+    tool(
+        "GATEPASS_TEST_NGINX",
+        &[target().join("tests/nginx/usr/sbin/nginx"), PathBuf::from("/usr/sbin/nginx")],
+    )
+}
+
+fn tool(variable: &str, places: &[PathBuf]) -> PathBuf {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    let found = named.iter().chain(places).find(|path| path.exists()).cloned();
+    found.unwrap_or_else(|| {
+        panic!("not found at {variable} nor at {places:?}; `cargo xtask tools` installs it")
+    })
+}
+
+fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => root().join(folder),
+        None => root().join("target"),
+    }
+}
+
+/// An address of this machine that nothing listens on and that no other test of this process is given.
+///
+/// It lies below the range from which the system takes the near ends of connections, so that a server can be ended and started
+/// again on it.
+pub fn free_address() -> SocketAddr {
+    const RANGE: std::ops::Range<u16> = 18_000..32_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let width = RANGE.end - RANGE.start;
+    // Two runs side by side begin at different places.
+    let offset = u16::try_from(std::process::id() % u32::from(width)).unwrap();
+    for _ in 0..width {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = RANGE.start + offset.wrapping_add(step) % width;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+    panic!("no free port in {RANGE:?}")
+}

@@ -1,0 +1,11 @@
+//! The contract, driven over HTTP against the real binary. One binary for all of it: a module per part of the contract.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests, and the helpers beside them"
+)]
+
+mod refresh;
+mod story;

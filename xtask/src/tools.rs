@@ -1,0 +1,238 @@
+//! What the end-to-end tests need from outside: somebody else's clients and somebody else's proxy.
+//!
+//! Everything goes below `target/tests`; the machine itself is touched only where a Debian package is missing and cannot be
+//! unpacked there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::run;
+
+/// Where each tool is, in the variables under which the tests look for it.
+pub(crate) struct Tools {
+    python: PathBuf,
+    node: PathBuf,
+    nginx: PathBuf,
+}
+
+impl Tools {
+    /// Hands the tools to a test run.
+    pub(crate) fn tell(&self, tests: &mut Command) {
+        tests.env("GATEPASS_TEST_PYTHON", &self.python);
+        tests.env("GATEPASS_TEST_NODE", &self.node);
+        tests.env("GATEPASS_TEST_NGINX", &self.nginx);
+    }
+}
+
+/// Finds each tool or installs it; what was installed before and has not changed is left alone.
+///
+/// # Errors
+/// Names the tool that is missing and what to do about it.
+pub(crate) fn install() -> Result<Tools> {
+    let folder = run::target().join("tests");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let tools = Tools {
+        python: python(&folder).context("the Python environment for PyJWT")?,
+        node: node(&folder).context("the npm packages for Node")?,
+        nginx: nginx(&folder).context("nginx")?,
+    };
+    println!("    python  {}", tools.python.display());
+    println!("    node    {}", tools.node.display());
+    println!("    nginx   {}", tools.nginx.display());
+    Ok(tools)
+}
+
+/// A virtual environment with exactly `tests/python/requirements.txt`.
+fn python(folder: &Path) -> Result<PathBuf> {
+    let requirements = run::root().join("tests/python/requirements.txt");
+    let venv = folder.join("venv");
+    let python = venv.join("bin/python");
+    let stamp = Stamp::new(&venv, &[&requirements])?;
+    if stamp.is_current() && python.exists() {
+        return Ok(python);
+    }
+    remove(&venv)?;
+    if let Err(error) = run::quietly(Command::new("python3").args(["-m", "venv"]).arg(&venv)) {
+        // Debian keeps the part of `venv` that installs pip in a package of its own.
+        println!("    python3 -m venv failed; installing python3-venv");
+        apt_install("python3-venv").with_context(|| format!("{error:#}"))?;
+        remove(&venv)?;
+        run::quietly(
+            Command::new("/usr/bin/python3")
+                .args(["-m", "venv"])
+                .arg(&venv),
+        )?;
+    }
+    let mut pip = Command::new(&python);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--quiet",
+        "--only-binary",
+        ":all:",
+    ]);
+    run::quietly(pip.arg("--requirement").arg(&requirements))?;
+    stamp.leave()?;
+    Ok(python)
+}
+
+/// A folder whose `node_modules` is exactly `tests/node/package-lock.json`. The test scripts stay in the source tree and
+/// are copied here by the tests, because Node looks for packages beside the script.
+fn node(folder: &Path) -> Result<PathBuf> {
+    let source = run::root().join("tests/node");
+    let node = folder.join("node");
+    let (package, lock) = (
+        source.join("package.json"),
+        source.join("package-lock.json"),
+    );
+    let stamp = Stamp::new(&node, &[&package, &lock])?;
+    if stamp.is_current() && node.join("node_modules").is_dir() {
+        return Ok(node);
+    }
+    let missing =
+        "install Node 20 or newer together with npm (Debian: `apt-get install nodejs npm`)";
+    run::quietly(Command::new("node").arg("--version")).context(missing)?;
+    fs::create_dir_all(&node)?;
+    for file in [&package, &lock] {
+        fs::copy(file, node.join(file.file_name().unwrap_or_default()))
+            .with_context(|| format!("cannot copy {}", file.display()))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(&node);
+    run::quietly(&mut npm).context(missing)?;
+    stamp.leave()?;
+    Ok(node)
+}
+
+/// An nginx that can ask `auth_request`: the machine's own, else Debian's package unpacked below `target`, where it runs as a
+/// child of one test and no service is left on the machine; installed for good only where unpacking was not enough.
+fn nginx(folder: &Path) -> Result<PathBuf> {
+    let unpacked = folder.join("nginx/usr/sbin/nginx");
+    let installed = PathBuf::from("/usr/sbin/nginx");
+    if let Some(found) = [&installed, &unpacked]
+        .into_iter()
+        .find(|path| asks_auth_request(path))
+    {
+        return Ok(found.clone());
+    }
+    if let Err(error) = unpack_nginx(&folder.join("nginx")) {
+        println!("    nginx could not be unpacked: {error:#}");
+    } else if asks_auth_request(&unpacked) {
+        return Ok(unpacked);
+    }
+    apt_install("nginx")?;
+    if !asks_auth_request(&installed) {
+        bail!(
+            "{} was installed but does not know `auth_request`",
+            installed.display()
+        );
+    }
+    Ok(installed)
+}
+
+fn asks_auth_request(nginx: &Path) -> bool {
+    Command::new(nginx)
+        .arg("-V")
+        .stdin(Stdio::null())
+        .output()
+        .is_ok_and(|output| {
+            String::from_utf8_lossy(&output.stderr).contains("http_auth_request_module")
+        })
+}
+
+fn unpack_nginx(folder: &Path) -> Result<()> {
+    remove(folder)?;
+    fs::create_dir_all(folder)?;
+    let download = || {
+        run::quietly(
+            Command::new("apt-get")
+                .args(["download", "nginx"])
+                .current_dir(folder),
+        )
+    };
+    if download().is_err() {
+        as_root(&["apt-get", "update"])?;
+        download()?;
+    }
+    let package = fs::read_dir(folder)?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .context("apt-get downloaded no package")?;
+    run::quietly(
+        Command::new("dpkg-deb")
+            .arg("--extract")
+            .arg(&package)
+            .arg(folder),
+    )?;
+    Ok(())
+}
+
+fn apt_install(package: &str) -> Result<()> {
+    let ask =
+        || format!("`{package}` is missing; as root: apt-get update && apt-get install {package}");
+    as_root(&["apt-get", "update"]).with_context(ask)?;
+    as_root(&[
+        "apt-get",
+        "install",
+        "--yes",
+        "--no-install-recommends",
+        package,
+    ])
+    .with_context(ask)
+}
+
+/// Runs as it is for root, else through sudo, which must not stop to ask for a password.
+fn as_root(line: &[&str]) -> Result<()> {
+    let is_root = run::quietly(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    let mut command = Command::new(if is_root { "env" } else { "sudo" });
+    if !is_root {
+        command.args(["--non-interactive", "env"]);
+    }
+    run::quietly(command.arg("DEBIAN_FRONTEND=noninteractive").args(line)).map(|_| ())
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a folder was installed from, kept inside it, so that the next run can tell whether anything changed.
+struct Stamp {
+    file: PathBuf,
+    sources: String,
+}
+
+impl Stamp {
+    fn new(folder: &Path, sources: &[&Path]) -> Result<Self> {
+        let mut text = String::new();
+        for source in sources {
+            text += &fs::read_to_string(source)
+                .with_context(|| format!("cannot read {}", source.display()))?;
+        }
+        Ok(Self {
+            file: folder.join("installed-from"),
+            sources: text,
+        })
+    }
+
+    fn is_current(&self) -> bool {
+        fs::read_to_string(&self.file).is_ok_and(|text| text == self.sources)
+    }
+
+    fn leave(&self) -> Result<()> {
+        fs::write(&self.file, &self.sources)
+            .with_context(|| format!("cannot write {}", self.file.display()))
+    }
+}
