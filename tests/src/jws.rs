@@ -22,6 +22,14 @@ pub fn claims(token: &str) -> Value {
     part(token, 1)
 }
 
+/// The first of a token's audiences, unverified.
+#[track_caller]
+pub fn audience(token: &str) -> String {
+    let claims = claims(token);
+    let first = claims["aud"].get(0).unwrap_or(&claims["aud"]);
+    first.as_str().unwrap_or_else(|| panic!("no audience in {claims}")).to_owned()
+}
+
 #[track_caller]
 fn part(token: &str, place: usize) -> Value {
     let parts: Vec<&str> = token.split('.').collect();
@@ -96,4 +104,10 @@ fn verify_es256(token: &str, key: &Value) -> Result<(), ()> {
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
         .verify(signing_input.as_bytes(), &decode(signature))
         .map_err(|_| ())
+}
+
+/// HMAC with SHA-256 of a signing input, for tokens that try to pass a public key off as a secret.
+pub fn hmac(secret: &[u8], signing_input: &str) -> String {
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret);
+    encode(aws_lc_rs::hmac::sign(&key, signing_input.as_bytes()).as_ref())
 }

@@ -12,6 +12,7 @@
 )]
 
 pub mod admin;
+pub mod alone;
 pub mod chance;
 pub mod http;
 pub mod jws;
@@ -20,9 +21,11 @@ pub mod place;
 pub mod process;
 pub mod session;
 pub mod up;
+pub mod upstream;
 pub mod wait;
 
 pub use admin::Admin;
+pub use alone::Alone;
 pub use http::{Answer, SetCookie, send, try_send};
 pub use session::Session;
 pub use up::Up;

@@ -135,6 +135,20 @@ impl Up {
         format!("http://{}", self.gateway)
     }
 
+    /// A URL of the demo API itself, past the gateway; `up` prints where it listens.
+    #[track_caller]
+    pub fn demo(&self, path: &str) -> String {
+        let log = self.process().log();
+        let known = [self.server, self.gateway].map(|address| address.to_string());
+        let addresses = log.split(|c: char| c.is_whitespace() || "\"'`,;()".contains(c));
+        let mut addresses = addresses.filter_map(|word| word.strip_prefix("http://")?.split('/').next());
+        let found = addresses.find(|address| !known.contains(&(*address).to_owned()));
+        format!(
+            "http://{}{path}",
+            found.unwrap_or_else(|| panic!("gatepass up does not print where its demo API listens:\n{log}"))
+        )
+    }
+
     /// Where the authorization server listens.
     pub fn server_address(&self) -> SocketAddr {
         self.server

@@ -1,1 +1,43 @@
-//! The authorization server's rules without HTTP: users, clients, sessions, grants, keys and the revocation log, over a Store trait.
+//! The authorization server's rules without HTTP: users, clients, sessions, grants, keys and the
+//! revocation log, over a [`Store`](store::Store) of domain operations.
+//!
+//! [`Issuer`] is what a server drives. Every operation takes the present as an argument; rules that
+//! need nothing else ([`rotation::decide`], [`keys::plan`]) are plain functions, so that a year of
+//! rotations is tested in a millisecond. What an operation acknowledges is durable.
+//!
+//! A revocation and a concurrent login cannot pass each other: a token is stamped with an instant
+//! taken *before* its user is read, a revocation reaches past the moment it becomes durable, and from
+//! then on every stamp lies past that reach. So what was read before a change is refused, and what
+//! was read after it is not.
+
+pub mod admin;
+pub mod client;
+mod config;
+mod feed;
+mod grant;
+pub mod id;
+mod introspection;
+mod issuer;
+pub mod keys;
+mod mint;
+pub mod password;
+mod refresh_token;
+mod ring;
+pub mod rotation;
+mod secrets;
+pub mod session;
+mod sessions;
+pub mod store;
+mod throttle;
+pub mod user;
+
+pub use config::{ADMIN_SCOPE, Config, ResourceServer, ResourceServers, ResourceServersError, Signing};
+pub use grant::{AuthenticatedClient, ClientAuthentication, TokenError, TokenRequest, TokenResponse};
+pub use introspection::{Introspection, RevokeError};
+pub use issuer::{Issuer, KeyInfo, OpenError, SnapshotError};
+pub use mint::MintError;
+pub use refresh_token::RefreshToken;
+pub use ring::Published;
+pub use secrets::{MasterKey, SecretError};
+pub use sessions::{BearerError, Caller, InternalError, Login, LoginError, RefreshError, Tokens, UserInfo};
+pub use throttle::{ThrottleLimit, ThrottlePolicy};

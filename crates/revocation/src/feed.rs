@@ -60,16 +60,12 @@ impl FeedEvent {
     #[must_use]
     pub fn to_event(&self) -> Event {
         match self {
-            FeedEvent::Entry(entry) => Event {
-                id: Some(entry.seq.to_string()),
-                event: REVOCATION.to_owned(),
-                data: to_json(entry),
-            },
-            FeedEvent::Heartbeat(heartbeat) => Event {
-                id: None,
-                event: HEARTBEAT.to_owned(),
-                data: to_json(heartbeat),
-            },
+            FeedEvent::Entry(entry) => {
+                Event { id: Some(entry.seq.to_string()), event: REVOCATION.to_owned(), data: to_json(entry) }
+            }
+            FeedEvent::Heartbeat(heartbeat) => {
+                Event { id: None, event: HEARTBEAT.to_owned(), data: to_json(heartbeat) }
+            }
         }
     }
 }

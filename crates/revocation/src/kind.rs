@@ -25,14 +25,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, the narrowest first.
-    pub const EVERY: [Kind; 6] = [
-        Kind::Token,
-        Kind::Session,
-        Kind::Subject,
-        Kind::Client,
-        Kind::Key,
-        Kind::All,
-    ];
+    pub const EVERY: [Kind; 6] =
+        [Kind::Token, Kind::Session, Kind::Subject, Kind::Client, Kind::Key, Kind::All];
 
     /// The name on the wire.
     #[must_use]
@@ -72,10 +66,7 @@ impl FromStr for Kind {
     type Err = UnknownKind;
 
     fn from_str(name: &str) -> Result<Self, UnknownKind> {
-        Kind::EVERY
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or(UnknownKind)
+        Kind::EVERY.into_iter().find(|kind| kind.name() == name).ok_or(UnknownKind)
     }
 }
 

@@ -69,8 +69,7 @@ impl FromStr for Reason {
     type Err = InvalidReason;
 
     fn from_str(text: &str) -> Result<Self, InvalidReason> {
-        let allowed =
-            |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b' ');
+        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b' ');
         if text.is_empty() || text.len() > Self::MAX_LEN || !text.bytes().all(allowed) {
             return Err(InvalidReason);
         }

@@ -96,7 +96,7 @@ pub struct Parser {
 impl Parser {
     /// The longest line, in bytes.
     pub const MAX_LINE: usize = 64 * 1024;
-    /// The most data an event can carry, in bytes.
+    /// The most data an event can carry, in bytes, counting a line feed per line.
     pub const MAX_DATA: usize = 256 * 1024;
 
     /// A parser at the beginning of a stream.
@@ -136,7 +136,7 @@ impl Parser {
         let (field, value) = text.split_once(':').unwrap_or((text, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
-            "data" if self.data.len() + value.len() > Self::MAX_DATA => {
+            "data" if self.data.len() + value.len() >= Self::MAX_DATA => {
                 return Err(ParseError::EventTooLong);
             }
             "data" => {

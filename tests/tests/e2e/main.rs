@@ -7,5 +7,15 @@
     reason = "tests, and the helpers beside them"
 )]
 
+mod clients;
+mod crash;
+mod flood;
+mod gateway;
+mod hostile;
+mod keys;
+mod nginx;
+mod oauth;
 mod refresh;
+mod revocation;
 mod story;
+mod throttle;

@@ -10,11 +10,11 @@ const SHARDS: usize = 64;
 ///
 /// Cloning shares the tables; what is inserted into one is in all clones.
 #[derive(Clone, Default)]
-pub(super) struct Shards(Arc<[Arc<Table>]>);
+pub(super) struct Shards(Arc<[Table]>);
 
 impl Shards {
-    /// Nothing was ever revoked, or all of it is forgotten.
-    pub(super) fn is_empty(&self) -> bool {
+    /// There are no tables: nothing was ever revoked, or all of it is forgotten.
+    pub(super) fn is_unused(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -23,31 +23,31 @@ impl Shards {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.0.iter().map(|table| size_of::<Table>() + table.bytes()).sum()
+        self.0.iter().map(|table| table.bytes()).sum()
     }
 
     #[inline]
-    pub(super) fn find(&self, hash: Hash) -> Option<&Slot> {
-        self.0.get(hash.shard)?.find(hash)
+    pub(super) fn find(&self, hash: Hash<'_>) -> Option<&Slot> {
+        self.0.get(hash.shard())?.find(hash)
     }
 
     /// Records a revocation; `Some` is what has to be published instead of `self` when the table in
     /// question had to grow for it.
     #[must_use]
-    pub(super) fn raise(&self, hash: Hash, revocation: Revocation) -> Option<Shards> {
+    pub(super) fn raise(&self, hash: Hash<'_>, revocation: Revocation) -> Option<Shards> {
         if let Some(slot) = self.find(hash) {
             slot.raise(revocation);
             return None;
         }
-        match self.0.get(hash.shard) {
+        match self.0.get(hash.shard()) {
             Some(table) if table.has_room_for(1) => {
                 table.insert(hash, revocation);
                 None
             }
             _ => {
                 let mut tables = self.tables();
-                if let Some(table) = tables.get_mut(hash.shard) {
-                    *table = Arc::new(table.resized(1));
+                if let Some(table) = tables.get_mut(hash.shard()) {
+                    *table = table.resized(1);
                     table.insert(hash, revocation);
                 }
                 Some(Shards(tables.into()))
@@ -60,9 +60,9 @@ impl Shards {
     pub(super) fn with_room_for(&self, more: usize) -> Shards {
         // Hashes do not fill the shards to the same height; a sixteenth on top covers all but freaks.
         let each = (more + more / 16).div_ceil(SHARDS);
-        let resize = |table: Arc<Table>| match table.has_room_for(each) {
+        let resize = |table: Table| match table.has_room_for(each) {
             true => table,
-            false => Arc::new(table.resized(each)),
+            false => table.resized(each),
         };
         Shards(self.tables().into_iter().map(resize).collect())
     }
@@ -75,21 +75,21 @@ impl Shards {
             table.forget(&is_over);
         }
         if self.len() == 0 {
-            return (!self.is_empty()).then(Shards::default);
+            return (!self.is_unused()).then(Shards::default);
         }
         if !self.0.iter().any(|table| table.is_sparse()) {
             return None;
         }
-        let shrink = |table: &Arc<Table>| match table.is_sparse() {
-            true => Arc::new(table.resized(0)),
-            false => Arc::clone(table),
+        let shrink = |table: &Table| match table.is_sparse() {
+            true => table.resized(0),
+            false => table.clone(),
         };
         Some(Shards(self.0.iter().map(shrink).collect()))
     }
 
-    fn tables(&self) -> Vec<Arc<Table>> {
-        match self.is_empty() {
-            true => vec![Arc::default(); SHARDS],
+    fn tables(&self) -> Vec<Table> {
+        match self.is_unused() {
+            true => vec![Table::default(); SHARDS],
             false => self.0.to_vec(),
         }
     }

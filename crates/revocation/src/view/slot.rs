@@ -34,43 +34,46 @@ impl From<Timestamp> for ForgetAfter {
 
 /// 24 bytes: an id's tag and its revocation, each word readable at any moment.
 ///
-/// The last word also carries the 24 hash bits that place the slot, so that a table can be resized
-/// without knowing the ids.
+/// The last word also carries 24 bits of a second hash, by which ids of the same tag are told apart.
 #[derive(Default)]
 pub(super) struct Slot {
     tag: AtomicU64,
     issued_before: AtomicI64,
     forget_after: AtomicU32,
-    home_and_reason: AtomicU32,
+    check_and_reason: AtomicU32,
 }
 
 impl Slot {
-    /// A slot in which nothing is revoked.
+    /// A free slot, in which nothing is revoked.
     pub(super) fn vacant() -> Self {
         let slot = Slot::default();
         slot.clear();
         slot
     }
 
+    /// Nothing is revoked any more; the slot stays its id's.
     pub(super) fn clear(&self) {
         self.issued_before.store(i64::MIN, Ordering::Relaxed);
+        self.forget_after.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn is_vacant(&self) -> bool {
         self.issued_before.load(Ordering::Relaxed) == i64::MIN
     }
 
-    pub(super) fn fill(&self, tag: u64, home: u32, revocation: Revocation) {
-        self.tag.store(tag, Ordering::Relaxed);
-        self.store(home, revocation);
+    /// Gives the slot to an id. The tag comes last: who sees it sees the rest.
+    pub(super) fn fill(&self, tag: u64, check: u32, revocation: Revocation) {
+        self.store(check, revocation);
+        self.tag.store(tag, Ordering::Release);
     }
 
+    /// The id's tag; 0 in a free slot.
     pub(super) fn tag(&self) -> u64 {
-        self.tag.load(Ordering::Relaxed)
+        self.tag.load(Ordering::Acquire)
     }
 
-    pub(super) fn home(&self) -> u32 {
-        self.home_and_reason.load(Ordering::Relaxed) >> 8
+    pub(super) fn check(&self) -> u32 {
+        self.check_and_reason.load(Ordering::Relaxed) >> 8
     }
 
     pub(super) fn revocation(&self) -> Revocation {
@@ -79,7 +82,7 @@ impl Slot {
         Revocation {
             issued_before,
             forget_after: ForgetAfter(self.forget_after.load(Ordering::Relaxed)),
-            reason: (self.home_and_reason.load(Ordering::Relaxed) & 0xff) as u8,
+            reason: (self.check_and_reason.load(Ordering::Relaxed) & 0xff) as u8,
         }
     }
 
@@ -93,12 +96,12 @@ impl Slot {
             forget_after: was.forget_after.max(to.forget_after),
             reason,
         };
-        self.store(self.home(), revocation);
+        self.store(self.check(), revocation);
     }
 
-    fn store(&self, home: u32, revocation: Revocation) {
-        let home_and_reason = home << 8 | u32::from(revocation.reason);
-        self.home_and_reason.store(home_and_reason, Ordering::Relaxed);
+    fn store(&self, check: u32, revocation: Revocation) {
+        let check_and_reason = check << 8 | u32::from(revocation.reason);
+        self.check_and_reason.store(check_and_reason, Ordering::Relaxed);
         self.forget_after.store(revocation.forget_after.0, Ordering::Relaxed);
         self.issued_before.store(revocation.issued_before.as_millis(), Ordering::Release);
     }
@@ -127,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn raising_keeps_the_later_instants_the_place_and_the_reason_of_the_later() {
+    fn raising_keeps_the_later_instants_the_id_and_the_reason_of_the_later() {
         let at = |issued_before, forget_after, reason| Revocation {
             issued_before: Timestamp::from_millis(issued_before),
             forget_after: ForgetAfter(forget_after),
@@ -141,7 +144,7 @@ mod tests {
         assert_eq!(slot.revocation(), at(20, 200, 1));
         slot.raise(at(30, 50, 255));
         assert_eq!(slot.revocation(), at(30, 200, 255));
-        assert_eq!((slot.tag(), slot.home()), (7, 0xab_cdef));
+        assert_eq!((slot.tag(), slot.check()), (7, 0xab_cdef));
         assert_eq!(size_of::<Slot>(), 24);
     }
 }

@@ -1,0 +1,94 @@
+//! A client's connection: who it is, what it has in flight, how long it may be silent.
+
+mod framing;
+mod stream;
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use http::HeaderValue;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+
+pub(crate) use self::stream::ClientStream;
+use crate::header::forwarded;
+
+pub(crate) struct ClientConnection {
+    pub(crate) address: IpAddr,
+    /// The address as `X-Forwarded-For` tells it.
+    pub(crate) address_value: HeaderValue,
+    in_flight: AtomicUsize,
+    since: Instant,
+    /// Milliseconds from `since` to the end of the last exchange; 0 before there was one.
+    idle_from: AtomicU64,
+    /// What the connection is to carry once it has switched protocols.
+    tunnel: Mutex<Option<BoxFuture<'static, ()>>>,
+    /// Its place among the connections that may be open.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl ClientConnection {
+    pub(crate) fn new(address: IpAddr, permit: OwnedSemaphorePermit) -> Arc<Self> {
+        Arc::new(Self {
+            address,
+            address_value: forwarded::address_value(address),
+            in_flight: AtomicUsize::new(0),
+            since: Instant::now(),
+            idle_from: AtomicU64::new(0),
+            tunnel: Mutex::new(None),
+            _permit: permit,
+        })
+    }
+
+    /// Counts an exchange until what is returned is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    /// Until when the client may stay silent: `header` for its first request, `idle` for each one after. `None` while one is in flight.
+    ///
+    /// A head that trickles in counts as silence. So a connection can be held without a request for no longer than this.
+    pub(crate) fn patience(&self, header: Duration, idle: Duration) -> Option<Instant> {
+        if self.in_flight.load(Ordering::Relaxed) > 0 {
+            return None;
+        }
+        Some(match self.idle_from.load(Ordering::Relaxed) {
+            0 => self.since + header,
+            millis => self.since + Duration::from_millis(millis) + idle,
+        })
+    }
+
+    /// Leaves what is to be done once the connection has switched protocols.
+    pub(crate) fn set_tunnel(&self, tunnel: BoxFuture<'static, ()>) {
+        *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+    }
+
+    /// What [`ClientConnection::set_tunnel`] left.
+    pub(crate) fn take_tunnel(&self) -> Option<BoxFuture<'static, ()>> {
+        self.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// An exchange between its request's head and the last byte of its response.
+pub(crate) struct InFlight(Arc<ClientConnection>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let millis = u64::try_from(self.0.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.idle_from.store(millis.max(1), Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for InFlight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "InFlight({})", self.0.address)
+    }
+}

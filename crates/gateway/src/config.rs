@@ -1,0 +1,140 @@
+//! The gateway's one file, parsed into a checked value or refused with the line and the reason.
+
+mod check;
+mod duration;
+mod error;
+mod network;
+mod raw;
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+pub use self::error::{ConfigError, LoadError};
+pub(crate) use self::network::Network;
+use crate::{
+    header::{claim::Forward, reserved::ReservedHeaders},
+    identity::IssuerSettings,
+    route::{Route, router::Router},
+};
+
+/// A configuration that has passed every check: routes without ambiguity, upstreams that exist, secrets that could be read.
+///
+/// The shape of the file is shown in the [crate's documentation](crate#the-file).
+#[derive(Debug)]
+pub struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) admin_listen: Option<SocketAddr>,
+    pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) issuers: Vec<IssuerSettings>,
+    pub(crate) upstreams: Vec<UpstreamSettings>,
+    pub(crate) routes: Vec<Route>,
+    /// To the index of a route.
+    pub(crate) router: Router<usize>,
+    pub(crate) reserved: ReservedHeaders,
+    pub(crate) forward_auth: ForwardAuth,
+    pub(crate) limits: Limits,
+    pub(crate) timeouts: Timeouts,
+}
+
+impl Config {
+    /// Reads a configuration. Secret files are looked up from the current folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first thing that is wrong, with its line and, where one is known, what to write instead.
+    ///
+    /// # Examples
+    /// ```
+    /// use gatepass_gateway::Config;
+    ///
+    /// let error = Config::parse("listen = '127.0.0.1:8080'\n\n[[rout]]\npath = '/'").unwrap_err();
+    /// assert_eq!(error.line(), Some(3));
+    /// assert_eq!(error.suggestion(), Some("did you mean `route`?"));
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        check::check(text, Path::new(""))
+    }
+
+    /// Reads a configuration file. Secret files are looked up from the folder it is in.
+    ///
+    /// # Errors
+    /// [`LoadError`], which names the file.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        check::check(&text, folder).map_err(|error| LoadError::Refused { path: path.to_owned(), error })
+    }
+
+    /// Where the gateway serves.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Where `/livez`, `/readyz` and `/stats` are served, if anywhere.
+    pub fn admin_listen(&self) -> Option<SocketAddr> {
+        self.admin_listen
+    }
+}
+
+/// One `[[upstream]]`: a service and the servers that run it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UpstreamSettings {
+    pub(crate) name: String,
+    pub(crate) servers: Vec<ServerAddress>,
+    pub(crate) timeouts: UpstreamTimeouts,
+}
+
+/// `http://host:port`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerAddress {
+    /// Without the brackets of an IPv6 address.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+/// How long the gateway waits for a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UpstreamTimeouts {
+    /// For a connection.
+    pub(crate) connect: Duration,
+    /// For the response's head, counted from the last of the request that could be sent.
+    pub(crate) response: Duration,
+}
+
+/// The forward-auth endpoint.
+#[derive(Debug)]
+pub(crate) struct ForwardAuth {
+    pub(crate) path: String,
+    /// For a caller that names no request, so that no route says what to forward.
+    pub(crate) forward: Vec<Forward>,
+}
+
+/// What one client may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Open connections; more wait to be accepted.
+    pub(crate) connections: usize,
+    /// The whole head of a request.
+    pub(crate) header_bytes: usize,
+    /// Header fields of a request.
+    pub(crate) headers: usize,
+    /// Path and query.
+    pub(crate) target_bytes: usize,
+    /// A request's body; none by default, since bodies are streamed and cost nothing to keep.
+    pub(crate) body_bytes: Option<u64>,
+}
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Timeouts {
+    /// From the connection's start to the end of its first request's head.
+    pub(crate) header: Duration,
+    /// From the end of a response to the end of the next request's head.
+    pub(crate) idle: Duration,
+    /// Without a byte of a body that is expected, or without taking a byte of what is sent.
+    pub(crate) stall: Duration,
+    /// For requests in flight when the gateway stops.
+    pub(crate) drain: Duration,
+}
+
+#[cfg(test)]
+mod tests;

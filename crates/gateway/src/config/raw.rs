@@ -1,0 +1,139 @@
+//! The shape of the file, before anything is checked. What may be left out, and what then holds, is decided in `check`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::route::TokenHandling;
+
+/// One value, with the place it was written at.
+pub(super) type Field<T> = Option<Spanned<T>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    pub(super) listen: Field<String>,
+    pub(super) admin_listen: Field<String>,
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) issuer: Vec<Spanned<RawIssuer>>,
+    #[serde(default)]
+    pub(super) upstream: Vec<Spanned<RawUpstream>>,
+    #[serde(default)]
+    pub(super) route: Vec<Spanned<RawRoute>>,
+    #[serde(default)]
+    pub(super) forward_auth: RawForwardAuth,
+    #[serde(default)]
+    pub(super) limits: RawLimits,
+    #[serde(default)]
+    pub(super) timeouts: RawTimeouts,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIssuer {
+    pub(super) url: Field<String>,
+    pub(super) audience: Field<Vec<String>>,
+    pub(super) jwks_uri: Field<String>,
+    pub(super) algs: Field<Vec<String>>,
+    pub(super) secret_file: Field<String>,
+    pub(super) clock_skew: Field<String>,
+    pub(super) revocation: Field<RawRevocation>,
+    pub(super) feed: Field<String>,
+    pub(super) on_stale: Field<RawOnStale>,
+    pub(super) introspection: Field<RawIntrospection>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawRevocation {
+    Feed,
+    Introspect,
+    StatusList,
+    None,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOnStale {
+    pub(super) after: Field<String>,
+    pub(super) then: Field<RawThen>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawThen {
+    Allow,
+    Deny,
+    Introspect,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIntrospection {
+    pub(super) url: Field<String>,
+    pub(super) client_id: Field<String>,
+    pub(super) client_secret_file: Field<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawUpstream {
+    pub(super) name: Field<String>,
+    #[serde(default)]
+    pub(super) servers: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRoute {
+    pub(super) path: Field<String>,
+    pub(super) host: Field<String>,
+    pub(super) methods: Option<Vec<Spanned<String>>>,
+    pub(super) upstream: Field<String>,
+    pub(super) public: Field<bool>,
+    pub(super) require: Field<RawRequire>,
+    #[serde(default)]
+    pub(super) forward: BTreeMap<String, Spanned<String>>,
+    pub(super) token: Option<TokenHandling>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRequire {
+    pub(super) scope: Field<Vec<String>>,
+    pub(super) role: Field<Vec<String>>,
+    #[serde(default)]
+    pub(super) claim: BTreeMap<String, Spanned<toml::Value>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawForwardAuth {
+    pub(super) path: Field<String>,
+    #[serde(default)]
+    pub(super) forward: BTreeMap<String, Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    pub(super) connections: Field<usize>,
+    pub(super) header_bytes: Field<usize>,
+    pub(super) headers: Field<usize>,
+    pub(super) target_bytes: Field<usize>,
+    pub(super) body_bytes: Field<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTimeouts {
+    pub(super) header: Field<String>,
+    pub(super) idle: Field<String>,
+    pub(super) stall: Field<String>,
+    pub(super) connect: Field<String>,
+    pub(super) response: Field<String>,
+    pub(super) drain: Field<String>,
+}

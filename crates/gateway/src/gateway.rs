@@ -1,0 +1,172 @@
+//! The gateway as its owner sees it: start, serve, reload.
+
+use std::{future::Future, io, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use tokio::{net::TcpListener, sync::Mutex};
+
+use crate::{
+    admin,
+    config::Config,
+    identity::{Gatekeeper, StartError},
+    proxy, serve,
+    stats::{Counters, Stats},
+    upstream::Upstream,
+};
+
+/// How often idle connections to servers are looked at.
+const IDLE_CHECK: Duration = Duration::from_secs(5);
+
+/// A running gateway. Cheap to clone; all clones are the same gateway.
+///
+/// # Examples
+/// ```no_run
+/// use gatepass_gateway::{Config, Gateway};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = Config::load("gateway.toml")?;
+/// let listener = tokio::net::TcpListener::bind(config.listen()).await?;
+/// let gateway = Gateway::start(config).await?;
+/// gateway.serve(listener, async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+/// What every connection of a gateway works with.
+pub(crate) struct Shared {
+    pub(crate) state: ArcSwap<State>,
+    pub(crate) counters: Counters,
+    /// One reload at a time: each builds on the state before.
+    reloading: Mutex<()>,
+}
+
+/// What a request works with from its start to its end, whatever is loaded meanwhile.
+pub(crate) struct State {
+    pub(crate) config: Config,
+    pub(crate) gatekeeper: Gatekeeper,
+    /// In the order of the configuration's.
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
+}
+
+/// Why a configuration was not taken over. The one before goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// A listening socket or the number of connections is not changed while it is in use.
+    #[error("`{0}` cannot change while the gateway runs; restart it for that")]
+    NeedsRestart(&'static str),
+    /// The new issuers cannot be verified for.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+impl Gateway {
+    /// Starts what works in the background: key sets, revocation views. It does not wait for them; see [`Gateway::is_ready`].
+    ///
+    /// # Errors
+    /// [`StartError`] if the issuers cannot be verified for, as configured.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let state = State::start(config, None).await?;
+        Ok(Self {
+            shared: Arc::new(Shared { state: ArcSwap::from_pointee(state), counters: Counters::default(), reloading: Mutex::new(()) }),
+        })
+    }
+
+    /// Serves connections until `shutdown`, then lets what is in flight end, for no longer than `timeouts.drain`.
+    ///
+    /// # Errors
+    /// If the socket fails for good. A connection that cannot be accepted is no such failure.
+    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        serve::serve(listener, &self.shared, shutdown, move |connection, request| {
+            proxy::serve(Arc::clone(&shared), Arc::clone(connection), request)
+        })
+        .await
+    }
+
+    /// Serves `/livez`, `/readyz` and `/stats`, for the operator's eyes only.
+    ///
+    /// # Errors
+    /// As [`Gateway::serve`].
+    pub async fn serve_admin(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        serve::serve(listener, &self.shared, shutdown, move |connection, request| {
+            admin::serve(Arc::clone(&shared), Arc::clone(connection), request)
+        })
+        .await
+    }
+
+    /// Takes over a new configuration whole. Requests in flight end under the old one; not one is refused or lost for the change.
+    ///
+    /// What has not changed is kept: the key sets and revocation views of the issuers, the connections to the servers. A new issuer is
+    /// waited for up to a moment, so that its tokens are not refused just because its keys are still on their way.
+    ///
+    /// # Errors
+    /// [`ReloadError`]; nothing has changed then.
+    pub async fn reload(&self, config: Config) -> Result<(), ReloadError> {
+        let _one_at_a_time = self.shared.reloading.lock().await;
+        let old = self.shared.state.load_full();
+        require_same(config.listen == old.config.listen, "listen")?;
+        require_same(config.admin_listen == old.config.admin_listen, "admin_listen")?;
+        require_same(config.limits.connections == old.config.limits.connections, "limits.connections")?;
+        let new = State::start(config, Some(&old)).await?;
+        self.shared.state.store(Arc::new(new));
+        Ok(())
+    }
+
+    /// Whether tokens of every issuer can be verified, with a view of revocations that is fresh enough.
+    pub fn is_ready(&self) -> bool {
+        self.shared.state.load().gatekeeper.is_ready()
+    }
+
+    /// What has been counted since the start, reloads included.
+    pub fn stats(&self) -> Stats {
+        self.shared.counters.read()
+    }
+}
+
+impl State {
+    async fn start(config: Config, old: Option<&Self>) -> Result<Self, StartError> {
+        let gatekeeper = Gatekeeper::start(&config.issuers, old.map(|old| &old.gatekeeper)).await?;
+        let kept = old.map(|old| old.upstreams.as_slice()).unwrap_or_default();
+        let upstreams = config.upstreams.iter().map(|settings| match kept.iter().find(|upstream| upstream.settings() == settings) {
+            Some(upstream) => Arc::clone(upstream),
+            None => start_upstream(Upstream::new(settings.clone())),
+        });
+        Ok(Self { upstreams: upstreams.collect(), gatekeeper, config })
+    }
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").finish_non_exhaustive()
+    }
+}
+
+/// Idle connections are looked at for as long as the upstream is there.
+fn start_upstream(upstream: Upstream) -> Arc<Upstream> {
+    let upstream = Arc::new(upstream);
+    let weak = Arc::downgrade(&upstream);
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(IDLE_CHECK);
+        loop {
+            ticks.tick().await;
+            let Some(upstream) = weak.upgrade() else { return };
+            upstream.close_idle();
+        }
+    });
+    upstream
+}
+
+fn require_same(same: bool, key: &'static str) -> Result<(), ReloadError> {
+    if same { Ok(()) } else { Err(ReloadError::NeedsRestart(key)) }
+}

@@ -1,0 +1,161 @@
+//! Accepting connections, and seeing each to its end.
+
+use std::{collections::HashMap, convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, task::Poll, time::Duration};
+
+use http::{Request, Response};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, oneshot},
+    task::{Id, JoinSet},
+    time::Instant,
+};
+
+use crate::{
+    body::ResponseBody,
+    client::{ClientConnection, ClientStream},
+    config::{Limits, Timeouts},
+    gateway::Shared,
+};
+
+/// Requests that one HTTP/2 connection may have open.
+const CONCURRENT_STREAMS: u32 = 200;
+/// How often an HTTP/2 client is asked whether it is still there, and how long it has to say so.
+const PING: Duration = Duration::from_secs(20);
+/// Between telling a silent client that the connection ends and ending it.
+const GRACE: Duration = Duration::from_secs(1);
+/// After an accept that failed for want of something, usually file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves connections until `shutdown`, then lets them end.
+pub(crate) async fn serve<S, F>(listener: TcpListener, shared: &Shared, shutdown: impl Future<Output = ()>, service: S) -> io::Result<()>
+where
+    S: Fn(&Arc<ClientConnection>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<ResponseBody>> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(shared.state.load().config.limits.connections));
+    let mut shutdown = pin!(shutdown);
+    let mut connections = JoinSet::new();
+    let mut stops: HashMap<Id, oneshot::Sender<()>> = HashMap::new();
+    loop {
+        let (stream, peer, place) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(ended) = connections.join_next_with_id() => {
+                stops.remove(&ended.map_or_else(|failure| failure.id(), |(id, ())| id));
+                continue;
+            }
+            accepted = accept(&listener, &places) => accepted?,
+        };
+        let state = shared.state.load();
+        let connection = ClientConnection::new(peer.ip(), place);
+        let (stop, stopped) = oneshot::channel();
+        let task = see_through(stream, connection, state.config.limits, state.config.timeouts, stopped, service.clone());
+        stops.insert(connections.spawn(task).id(), stop);
+    }
+    drop(listener);
+    drop(stops);
+    let drain = shared.state.load().config.timeouts.drain;
+    let ended = tokio::time::timeout(drain, async { while connections.join_next().await.is_some() {} }).await;
+    if ended.is_err() {
+        tracing::warn!(connections = connections.len(), "cut connections that did not end in time");
+    }
+    Ok(())
+}
+
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return Ok((stream, peer, place)),
+            // The client's fault, or a want that passes: neither is a reason to stop serving the others.
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection, and the tunnel that may follow.
+async fn see_through<S, F>(
+    stream: TcpStream,
+    connection: Arc<ClientConnection>,
+    limits: Limits,
+    timeouts: Timeouts,
+    stopped: oneshot::Receiver<()>,
+    service: S,
+) where
+    S: Fn(&Arc<ClientConnection>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<ResponseBody>> + Send + 'static,
+{
+    if stream.set_nodelay(true).is_err() {
+        return; // it is gone already
+    }
+    let io = TokioIo::new(ClientStream::new(stream, timeouts.stall));
+    let builder = builder(&limits);
+    let of_request = Arc::clone(&connection);
+    let service = service_fn(move |request| {
+        let response = service(&of_request, request);
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let mut http = pin!(builder.serve_connection_with_upgrades(io, service));
+    let mut stopped = pin!(stopped);
+    let mut ending = false;
+    let mut patience = pin!(tokio::time::sleep(timeouts.header));
+    std::future::poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(ended) = http.as_mut().poll(cx) {
+                if let Err(error) = ended {
+                    tracing::debug!(client = %connection.address, error, "connection ended");
+                }
+                return Poll::Ready(());
+            }
+            let mut end = !ending && stopped.as_mut().poll(cx).is_ready();
+            if patience.as_mut().poll(cx).is_ready() {
+                let until = connection.patience(timeouts.header, timeouts.idle);
+                let now = Instant::now();
+                match until {
+                    None => patience.as_mut().reset(now + timeouts.idle),
+                    Some(until) if until > now => patience.as_mut().reset(until),
+                    Some(_) if ending => return Poll::Ready(()),
+                    Some(_) => {
+                        end = true;
+                        patience.as_mut().reset(now + GRACE);
+                    }
+                }
+            } else if !end {
+                return Poll::Pending;
+            }
+            if end && !ending {
+                ending = true;
+                http.as_mut().graceful_shutdown();
+            }
+        }
+    })
+    .await;
+    if let Some(tunnel) = connection.take_tunnel() {
+        tunnel.await;
+    }
+}
+
+fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().max_buf_size(limits.header_bytes);
+    if limits.headers != crate::config::HYPER_HEADERS {
+        builder.http1().max_headers(limits.headers);
+    }
+    let list = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(CONCURRENT_STREAMS)
+        .max_header_list_size(list)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    builder
+}

@@ -1,0 +1,61 @@
+//! Counters.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use serde::Serialize;
+
+/// Counts since the start. Reading and counting an old reason take no exclusive lock.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    passed: AtomicU64,
+    verified: AtomicU64,
+    refused: RwLock<BTreeMap<&'static str, AtomicU64>>,
+}
+
+/// What the gateway has counted since its start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Requests that an upstream answered.
+    pub passed: u64,
+    /// Questions that the forward-auth endpoint answered with 200.
+    pub verified: u64,
+    /// Requests that were refused or got no answer, by the `code` of the problem details they got.
+    pub refused: BTreeMap<String, u64>,
+}
+
+impl Counters {
+    pub(crate) fn count_passed(&self) {
+        self.passed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_verified(&self) {
+        self.verified.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_refused(&self, code: &'static str) {
+        let known = self.refused.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = known.get(code) {
+            counter.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        drop(known);
+        let mut counters = self.refused.write().unwrap_or_else(PoisonError::into_inner);
+        counters.entry(code).or_default().fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> Stats {
+        let refused = self.refused.read().unwrap_or_else(PoisonError::into_inner);
+        Stats {
+            passed: self.passed.load(Ordering::Relaxed),
+            verified: self.verified.load(Ordering::Relaxed),
+            refused: refused.iter().map(|(code, counter)| ((*code).to_owned(), counter.load(Ordering::Relaxed))).collect(),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! One connection to a server.
+//!
+//! hyper splits a connection in two: a handle that takes requests, and a future that does the reading and writing. Usually that future
+//! is spawned, and each request then costs two hops between tasks, often between cores. Here it is polled by whoever waits for the
+//! response or for more of its body, which is the task of the client's connection: a plain request is served start to end in one task.
+//!
+//! Two cases cannot be served so, and hand the future to a task of its own: a response that starts while the request's body is still
+//! being sent (a client that reads nothing yet must not stop its own upload), and a connection that may switch protocols.
+
+use std::{
+    error::Error,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::TcpStream,
+    task::coop::unconstrained,
+    time::{Instant, Sleep},
+};
+
+use super::UpstreamError;
+use crate::body::{RequestBody, UploadError, UploadProgress};
+
+type Io = http1::Connection<TokioIo<TcpStream>, RequestBody>;
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    requests: http1::SendRequest<RequestBody>,
+    driver: Driver,
+    /// Kept between requests: moving a timer on is much cheaper than making one.
+    deadline: Pin<Box<Sleep>>,
+}
+
+/// Who polls the reading and writing.
+#[derive(Debug)]
+enum Driver {
+    /// Whoever uses the connection.
+    User(Pin<Box<Io>>),
+    /// A task of its own.
+    Task,
+    /// Nobody: it has ended.
+    Ended,
+}
+
+/// How sending a request failed.
+pub(super) enum SendError {
+    /// Nothing of it was written.
+    NotSent(Request<RequestBody>, UpstreamError),
+    Failed(UpstreamError),
+}
+
+impl Connection {
+    pub(super) async fn new(stream: TcpStream) -> Result<Self, hyper::Error> {
+        let (requests, io) = http1::handshake(TokioIo::new(stream)).await?;
+        let deadline = Box::pin(tokio::time::sleep(Duration::ZERO));
+        Ok(Self { requests, driver: Driver::User(Box::pin(io)), deadline })
+    }
+
+    /// Whether a connection from the pool can take a request.
+    pub(super) async fn is_alive(&mut self) -> bool {
+        if matches!(self.driver, Driver::Task) {
+            return self.requests.ready().await.is_ok();
+        }
+        poll_fn(|cx| Poll::Ready(self.poll_drive(cx).is_pending() && self.requests.is_ready())).await
+    }
+
+    /// Whether the server has closed it, as far as can be seen without waiting.
+    pub(super) fn has_ended(&mut self) -> bool {
+        // Nobody waits for an idle connection, so nobody is to be woken by it.
+        self.poll_drive(&mut Context::from_waker(Waker::noop())).is_ready() || self.requests.is_closed()
+    }
+
+    /// Prepares for a response that switches protocols.
+    pub(super) fn allow_switch(&mut self) {
+        self.hand_over(|io| {
+            tokio::spawn(io.with_upgrades());
+        });
+    }
+
+    /// Sends a request and waits for the head of its response.
+    ///
+    /// `limit` counts from the last sign of life of the upload, which has its own limit.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+        upload: Option<&UploadProgress>,
+        limit: Duration,
+    ) -> Result<Response<Incoming>, SendError> {
+        self.deadline.as_mut().reset(Instant::now() + limit);
+        // Without a budget: it is polled with a waker that wakes nobody (below), and running out of budget would rely on it.
+        let mut response = pin!(unconstrained(self.requests.try_send_request(request)));
+        let outcome = poll_fn(|cx| {
+            loop {
+                // What ends leaves an outcome behind, so that the next line finds one.
+                let _ended = self.driver.poll(cx);
+                if let Poll::Ready(outcome) = response.as_mut().poll(&mut self.driver.context_for_products(cx)) {
+                    return Poll::Ready(Some(outcome));
+                }
+                ready!(self.deadline.as_mut().poll(cx));
+                if upload.is_none_or(UploadProgress::is_over) {
+                    return Poll::Ready(None);
+                }
+                self.deadline.as_mut().reset(Instant::now() + limit);
+            }
+        })
+        .await;
+        match outcome {
+            None => Err(SendError::Failed(UpstreamError::ResponseTimeout)),
+            Some(Ok(response)) => {
+                if upload.is_some_and(|upload| !upload.is_over()) {
+                    self.hand_over(|io| {
+                        tokio::spawn(io);
+                    });
+                }
+                Ok(response)
+            }
+            Some(Err(mut failure)) => {
+                let unsent = failure.take_message();
+                let error = upstream_error(failure.into_error());
+                Err(match unsent {
+                    Some(request) => SendError::NotSent(request, error),
+                    None => SendError::Failed(error),
+                })
+            }
+        }
+    }
+
+    /// Reads and writes what can be read and written now; ready once the connection has ended.
+    pub(super) fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.driver.poll(cx)
+    }
+
+    /// The context with which to poll what this connection produces.
+    pub(super) fn context_for_products<'c>(&self, cx: &'c mut Context<'_>) -> Context<'c> {
+        self.driver.context_for_products(cx)
+    }
+
+    fn hand_over(&mut self, spawn: impl FnOnce(Io)) {
+        if let Driver::User(io) = std::mem::replace(&mut self.driver, Driver::Task) {
+            spawn(*Pin::into_inner(io));
+        }
+    }
+}
+
+impl Driver {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::User(io) => {
+                let Poll::Ready(ended) = io.as_mut().poll(cx) else { return Poll::Pending };
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "connection to a server ended");
+                }
+                // Dropping it tells whoever waits for a response or a body that none will come.
+                *self = Self::Ended;
+                Poll::Ready(())
+            }
+            Self::Task => Poll::Pending,
+            Self::Ended => Poll::Ready(()),
+        }
+    }
+
+    /// Responses and bodies come out of polling the connection itself. Where its user does that, they need wake nobody: the user looks
+    /// for them after each poll, and being woken for them would only poll everything once more for nothing.
+    fn context_for_products<'c>(&self, cx: &'c mut Context<'_>) -> Context<'c> {
+        match self {
+            Self::User(_) | Self::Ended => Context::from_waker(Waker::noop()),
+            Self::Task => Context::from_waker(cx.waker()),
+        }
+    }
+}
+
+/// An upload that failed shows as a failure of the exchange, with its own error at the root.
+fn upstream_error(error: hyper::Error) -> UpstreamError {
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(inner) = cause {
+        match inner.downcast_ref::<UploadError>() {
+            Some(UploadError::TooLarge) => return UpstreamError::Upload(UploadError::TooLarge),
+            Some(UploadError::Stalled) => return UpstreamError::Upload(UploadError::Stalled),
+            Some(UploadError::Client(_)) => return UpstreamError::Upload(UploadError::Client(error)),
+            None => cause = inner.source(),
+        }
+    }
+    UpstreamError::Response(error)
+}

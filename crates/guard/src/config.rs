@@ -1,0 +1,228 @@
+use std::fmt;
+use std::time::Duration;
+
+use gatepass_jose::{Alg, JwkSet, SecretKey};
+use url::Url;
+use zeroize::Zeroizing;
+
+/// One issuer that a guard trusts, and on what terms.
+///
+/// [`new`](Self::new) takes what only the operator can know; everything else has a default and is a public
+/// field.
+///
+/// ```
+/// use std::time::Duration;
+/// use gatepass_guard::{Feed, IssuerConfig, OnStale, Revocation, WhenStale};
+///
+/// let on_stale = OnStale { after: Duration::from_secs(30), then: WhenStale::Allow };
+/// let config = IssuerConfig::new(
+///     "https://auth.example.com",
+///     ["https://api.example.com"],
+///     Revocation::Feed(Feed::new(on_stale)),
+/// );
+/// assert_eq!(config.clock_skew, Duration::from_secs(60));
+/// ```
+#[derive(Clone, Debug)]
+pub struct IssuerConfig {
+    /// The exact value of `iss`, character for character, and the URL under which metadata are found.
+    pub issuer: String,
+    /// The values of `aud` that mean this resource server; a token must name one of them.
+    pub audience: Vec<String>,
+    /// The algorithms whose keys are used. By default ES256, RS256, EdDSA, Ed25519 and PS256; with
+    /// [`KeySource::Secret`] the secret's algorithm alone counts.
+    pub algs: Vec<Alg>,
+    /// Where the keys come from; by default the issuer's metadata say.
+    pub keys: KeySource,
+    /// How revoked tokens are told.
+    pub revocation: Revocation,
+    /// How far the clocks of issuer and guard may differ; 60 s by default, five minutes at most.
+    pub clock_skew: Duration,
+    /// How often a token with an unknown `kid` may cause a fetch of the key set; 5 s by default.
+    pub refetch_interval: Duration,
+    /// Where the issuer is reached from here, if not under its own URL: scheme, host and port of this
+    /// replace those of every URL of the issuer's origin. `None` by default.
+    pub base_url: Option<Url>,
+    /// Allows plain `http` to other machines. Whoever is on the way can then mint tokens; `http` to this
+    /// machine needs no permission. `false` by default.
+    pub insecure_http: bool,
+}
+
+impl IssuerConfig {
+    /// The algorithms used unless others are named.
+    pub const DEFAULT_ALGS: [Alg; 5] = [Alg::ES256, Alg::RS256, Alg::EdDSA, Alg::Ed25519, Alg::PS256];
+
+    /// An issuer whose keys are discovered.
+    pub fn new<A: Into<String>>(
+        issuer: impl Into<String>,
+        audience: impl IntoIterator<Item = A>,
+        revocation: Revocation,
+    ) -> Self {
+        IssuerConfig {
+            issuer: issuer.into(),
+            audience: audience.into_iter().map(Into::into).collect(),
+            algs: Self::DEFAULT_ALGS.to_vec(),
+            keys: KeySource::Discovery,
+            revocation,
+            clock_skew: Duration::from_secs(60),
+            refetch_interval: Duration::from_secs(5),
+            base_url: None,
+            insecure_http: false,
+        }
+    }
+}
+
+/// Where an issuer's keys come from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// The `jwks_uri` of its OpenID Connect discovery document, or else of its OAuth metadata (RFC 8414).
+    Discovery,
+    /// A JWK Set at this URL.
+    JwksUri(Url),
+    /// A JWK Set that never changes.
+    Inline(JwkSet),
+    /// A secret shared with the issuer. Whoever can verify with it can mint with it as well.
+    Secret {
+        /// HS256, HS384 or HS512.
+        alg: Alg,
+        /// The secret, at least as long as the algorithm's hash.
+        secret: SecretKey,
+    },
+}
+
+/// How a guard learns that a token is no longer valid. There is no default: nothing is assumed.
+#[derive(Clone, Debug)]
+pub enum Revocation {
+    /// It follows the issuer's revocation feed; a check costs no request.
+    Feed(Feed),
+    /// It asks the issuer about every token (RFC 7662), and keeps answers for a few seconds.
+    Introspect(Introspection),
+    /// Not at all: a token is valid until it expires.
+    None,
+}
+
+/// A revocation feed to follow.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// Where it is: `snapshot` and `stream` are looked up below. `None` means `revocations` below the
+    /// issuer's URL.
+    pub url: Option<Url>,
+    /// What holds when the view of it is stale.
+    pub on_stale: OnStale,
+}
+
+impl Feed {
+    /// The feed at its usual place below the issuer's URL.
+    #[must_use]
+    pub fn new(on_stale: OnStale) -> Self {
+        Feed { url: None, on_stale }
+    }
+}
+
+/// What holds while the guard cannot vouch for its view of the revocations.
+#[derive(Clone, Debug)]
+pub struct OnStale {
+    /// How old the last proof of completeness may be.
+    pub after: Duration,
+    /// What happens to tokens then, and before the first proof.
+    pub then: WhenStale,
+}
+
+/// The operator's choice between availability and certainty.
+#[derive(Clone, Debug)]
+pub enum WhenStale {
+    /// Go on with what is known: a token revoked in the meantime passes until it expires.
+    Allow,
+    /// Refuse every token of the issuer (503) until the view is up to date.
+    Deny,
+    /// Ask the issuer about each token.
+    Introspect(Introspection),
+}
+
+/// How to ask an issuer about a token ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
+#[derive(Clone, Debug)]
+pub struct Introspection {
+    /// The introspection endpoint; `None` takes the one that the issuer's metadata name.
+    pub endpoint: Option<Url>,
+    /// The client that the guard is.
+    pub client_id: String,
+    /// Its secret, sent as HTTP Basic authentication (RFC 6749 section 2.3.1).
+    pub client_secret: ClientSecret,
+}
+
+/// A client's secret. Wiped when dropped; shows nothing in `Debug`.
+#[derive(Clone)]
+pub struct ClientSecret(Zeroizing<String>);
+
+impl ClientSecret {
+    /// Takes the secret.
+    #[must_use]
+    pub fn new(secret: impl Into<String>) -> Self {
+        ClientSecret(Zeroizing::new(secret.into()))
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(..)")
+    }
+}
+
+/// Why a guard does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A guard without an issuer would refuse everything.
+    #[error("a guard needs at least one issuer")]
+    NoIssuer,
+    /// Two configurations name the same `iss`.
+    #[error("the issuer {issuer} is configured twice")]
+    DuplicateIssuer {
+        /// The issuer.
+        issuer: String,
+    },
+    /// `issuer` is empty or no absolute URL.
+    #[error("the issuer `{issuer}` is not an http or https URL without query and fragment")]
+    IssuerUrl {
+        /// What was given.
+        issuer: String,
+    },
+    /// Plain `http` to another machine.
+    #[error("{url} would be fetched over plain http: use https, or allow it with `insecure_http`")]
+    InsecureUrl {
+        /// The URL concerned.
+        url: Url,
+    },
+    /// `audience` is empty or has an empty value.
+    #[error("the issuer {issuer} needs at least one audience, and none may be empty")]
+    NoAudience {
+        /// The issuer.
+        issuer: String,
+    },
+    /// No algorithm at all, or an HMAC algorithm for published keys.
+    #[error("the algorithms of the issuer {issuer} must be one or more signature algorithms; HS256, HS384 and HS512 need a secret")]
+    Algs {
+        /// The issuer.
+        issuer: String,
+    },
+    /// The secret is too short, or its algorithm is not an HMAC algorithm.
+    #[error("the secret of the issuer {issuer} cannot be used: {source}")]
+    Secret {
+        /// The issuer.
+        issuer: String,
+        /// What is wrong with it.
+        source: gatepass_jose::KeyError,
+    },
+    /// None of the keys given can verify with one of the algorithms allowed.
+    #[error("none of the keys given for the issuer {issuer} can be used with its algorithms")]
+    NoUsableKey {
+        /// The issuer.
+        issuer: String,
+    },
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client could not be set up: {0}")]
+    Http(#[source] reqwest::Error),
+}

@@ -1,0 +1,67 @@
+use gatepass_jose::{JsonError, parse_strict_json};
+use serde::Deserialize;
+use url::Url;
+
+use crate::http::{Document, FetchError, Http};
+use crate::location::{Location, Refused};
+
+/// What a guard needs of an issuer's metadata.
+#[derive(Debug)]
+pub(crate) struct Metadata {
+    pub(crate) jwks_uri: Url,
+    pub(crate) introspection_endpoint: Option<Url>,
+}
+
+/// Why an issuer's metadata could not be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DiscoveryError {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("the metadata at {url} cannot be read: {source}")]
+    Malformed { url: Url, source: JsonError },
+    #[error("the metadata at {url} are those of another issuer: {}", .found.escape_debug())]
+    AnotherIssuer { url: Url, found: String },
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    issuer: String,
+    jwks_uri: String,
+    introspection_endpoint: Option<String>,
+}
+
+/// Reads an issuer's metadata: OpenID Connect's, or else OAuth's.
+///
+/// `issuer` in them must equal the configured one, character for character
+/// ([RFC 8414 section 3.3](https://www.rfc-editor.org/rfc/rfc8414#section-3.3)): else a server could pass
+/// off its keys as another's.
+pub(crate) async fn discover(http: &Http, location: &Location) -> Result<Metadata, DiscoveryError> {
+    match metadata_at(http, location, location.openid_configuration()?).await {
+        Err(DiscoveryError::Fetch(FetchError::Status { .. })) => {
+            metadata_at(http, location, location.oauth_metadata()?).await
+        }
+        answer => answer,
+    }
+}
+
+async fn metadata_at(http: &Http, location: &Location, url: Url) -> Result<Metadata, DiscoveryError> {
+    let Document::New { body, .. } = http.document(&url, None).await? else {
+        // Cannot happen: nothing was said about a document that we have.
+        return Err(DiscoveryError::Malformed { url, source: JsonError::Malformed });
+    };
+    let wire: Wire = match parse_strict_json(&body) {
+        Ok(wire) => wire,
+        Err(source) => return Err(DiscoveryError::Malformed { url, source }),
+    };
+    if wire.issuer != location.issuer().as_str() {
+        let found = wire.issuer.chars().take(200).collect();
+        return Err(DiscoveryError::AnotherIssuer { url, found });
+    }
+    let endpoint = wire.introspection_endpoint.as_deref();
+    Ok(Metadata {
+        jwks_uri: location.named(&wire.jwks_uri)?,
+        introspection_endpoint: endpoint.map(|url| location.named(url)).transpose()?,
+    })
+}

@@ -1,0 +1,214 @@
+//! Fetching what an issuer publishes: bounded in size and time, never redirected.
+
+use std::time::Duration;
+
+use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use url::Url;
+
+/// The longest document that is read: metadata, a JWK Set, the answer to an introspection.
+const MAX_DOCUMENT: usize = 1024 * 1024;
+const TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why a document could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FetchError {
+    #[error("{url} cannot be reached: {}", cause(.source))]
+    Unreachable { url: Url, source: reqwest::Error },
+    #[error("{url} answered with status {status}")]
+    Status { url: Url, status: StatusCode },
+    #[error("the answer of {url} is longer than {limit} bytes")]
+    TooLong { url: Url, limit: usize },
+    #[error("{url} was quiet for too long")]
+    Quiet { url: Url },
+}
+
+/// The innermost cause, which is the one worth reading: "connection refused", not "error sending request".
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// A document, or word that it has not changed.
+pub(crate) enum Document {
+    New { body: Vec<u8>, etag: Option<HeaderValue>, max_age: Option<Duration> },
+    NotModified { max_age: Option<Duration> },
+}
+
+/// The client that every request of a guard goes through.
+///
+/// A redirect is an answer like any other status: who can redirect a key set could replace it.
+#[derive(Clone, Debug)]
+pub(crate) struct Http(reqwest::Client);
+
+impl Http {
+    pub(crate) fn new() -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent(concat!("gatepass-guard/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Http(client))
+    }
+
+    /// Fetches a document, unless it is still the one that `etag` names.
+    pub(crate) async fn document(&self, url: &Url, etag: Option<&HeaderValue>) -> Result<Document, FetchError> {
+        let mut request = self.0.get(url.clone()).timeout(TIMEOUT);
+        if let Some(etag) = etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let response = send(request, url).await?;
+        let max_age = max_age(response.headers());
+        match response.status() {
+            StatusCode::NOT_MODIFIED if etag.is_some() => Ok(Document::NotModified { max_age }),
+            StatusCode::OK => {
+                let etag = response.headers().get(ETAG).cloned();
+                let body = read(response, url, MAX_DOCUMENT).await?;
+                Ok(Document::New { body, etag, max_age })
+            }
+            status => Err(FetchError::Status { url: url.clone(), status }),
+        }
+    }
+
+    /// Fetches a body of up to `limit` bytes that may take long, as long as it keeps coming.
+    pub(crate) async fn download(&self, url: &Url, limit: usize, quiet: Duration) -> Result<Vec<u8>, FetchError> {
+        let response = self.stream(url, HeaderMap::new(), quiet).await?;
+        let mut body = Vec::new();
+        let mut stream = Stream { response, url: url.clone() };
+        while let Some(chunk) = stream.chunk(quiet).await? {
+            append(&mut body, &chunk, url, limit)?;
+        }
+        Ok(body)
+    }
+
+    /// Opens a stream.
+    pub(crate) async fn open(&self, url: &Url, headers: HeaderMap, quiet: Duration) -> Result<Stream, FetchError> {
+        Ok(Stream { response: self.stream(url, headers, quiet).await?, url: url.clone() })
+    }
+
+    async fn stream(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        quiet: Duration,
+    ) -> Result<reqwest::Response, FetchError> {
+        let request = send(self.0.get(url.clone()).headers(headers), url);
+        let quietness = |_| FetchError::Quiet { url: url.clone() };
+        let response = tokio::time::timeout(quiet, request).await.map_err(quietness)??;
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            status => Err(FetchError::Status { url: url.clone(), status }),
+        }
+    }
+
+    /// Posts a form with a client's credentials and reads the answer.
+    pub(crate) async fn post_form(
+        &self,
+        url: &Url,
+        (client_id, client_secret): (&str, &str),
+        form: String,
+    ) -> Result<Vec<u8>, FetchError> {
+        let request = self
+            .0
+            .post(url.clone())
+            .timeout(TIMEOUT)
+            .basic_auth(client_id, Some(client_secret))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept", "application/json")
+            .body(form);
+        let response = send(request, url).await?;
+        match response.status() {
+            StatusCode::OK => read(response, url, MAX_DOCUMENT).await,
+            status => Err(FetchError::Status { url: url.clone(), status }),
+        }
+    }
+}
+
+/// A body that is read as it comes.
+pub(crate) struct Stream {
+    response: reqwest::Response,
+    url: Url,
+}
+
+impl Stream {
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// The next piece, if it comes within `quiet`; `None` at the end.
+    pub(crate) async fn chunk(&mut self, quiet: Duration) -> Result<Option<bytes::Bytes>, FetchError> {
+        match tokio::time::timeout(quiet, self.response.chunk()).await {
+            Ok(chunk) => chunk.map_err(|source| unreachable(&self.url, source)),
+            Err(_) => Err(FetchError::Quiet { url: self.url.clone() }),
+        }
+    }
+}
+
+async fn send(request: reqwest::RequestBuilder, url: &Url) -> Result<reqwest::Response, FetchError> {
+    request.send().await.map_err(|source| unreachable(url, source))
+}
+
+async fn read(mut response: reqwest::Response, url: &Url, limit: usize) -> Result<Vec<u8>, FetchError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|source| unreachable(url, source))? {
+        append(&mut body, &chunk, url, limit)?;
+    }
+    Ok(body)
+}
+
+fn append(body: &mut Vec<u8>, chunk: &[u8], url: &Url, limit: usize) -> Result<(), FetchError> {
+    if body.len() + chunk.len() > limit {
+        return Err(FetchError::TooLong { url: url.clone(), limit });
+    }
+    body.extend_from_slice(chunk);
+    Ok(())
+}
+
+fn unreachable(url: &Url, source: reqwest::Error) -> FetchError {
+    FetchError::Unreachable { url: url.clone(), source: source.without_url() }
+}
+
+/// How long an answer may be used (RFC 9111 section 5.2.2.1); nothing if it must not be kept.
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let directives: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let says = |name: &str| directives.iter().any(|directive| directive.eq_ignore_ascii_case(name));
+    if says("no-store") || says("no-cache") {
+        return Some(Duration::ZERO);
+    }
+    directives.iter().find_map(|directive| {
+        let (name, seconds) = directive.split_once('=')?;
+        let seconds = seconds.trim_matches('"').parse().ok()?;
+        name.eq_ignore_ascii_case("max-age").then(|| Duration::from_secs(seconds))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_an_answer_may_be_used() {
+        let cases = [
+            ("nothing_said", vec![], None),
+            ("plain", vec!["max-age=300"], Some(300)),
+            ("among_others", vec!["public, max-age=60, must-revalidate"], Some(60)),
+            ("in_a_second_field", vec!["public", "Max-Age=\"60\""], Some(60)),
+            ("no_store", vec!["no-store, max-age=60"], Some(0)),
+            ("shared_caches_only", vec!["s-maxage=60"], None),
+            ("no_number", vec!["max-age=soon"], None),
+            ("negative", vec!["max-age=-1"], None),
+        ];
+        for (name, fields, want) in cases {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append(CACHE_CONTROL, HeaderValue::from_static(field));
+            }
+            assert_eq!(max_age(&headers), want.map(Duration::from_secs), "{name}");
+        }
+    }
+}

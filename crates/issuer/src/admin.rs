@@ -1,0 +1,401 @@
+//! What administrators do: users, clients, roles, revocations.
+
+use gatepass_jose::Timestamp;
+use gatepass_revocation::{Kind, Reason};
+use gatepass_token::ScopeSet;
+use thiserror::Error;
+
+use crate::client::{Client, ClientSecret, GrantType};
+use crate::feed::REVOCATION_REACH;
+use crate::id::{ClientId, SessionId, UserId};
+use crate::issuer::{Issuer, OpenError};
+use crate::password::{InvalidPassword, Overloaded, Password, PasswordHash};
+use crate::secrets::{SecretError, random};
+use crate::store::{ChangeError, EndSessions, HolderRevocation, Page, StoreError, UserChange, Whose};
+use crate::user::{Role, RoleName, User, Username};
+
+/// The most that one page holds.
+const MAX_PAGE: u32 = 500;
+
+/// Why an administrator's request was not carried out.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AdminError {
+    /// Something of that name is there already.
+    #[error("it exists already")]
+    Exists,
+    /// There is nothing of that name.
+    #[error("it does not exist")]
+    Unknown,
+    /// The new password is refused.
+    #[error(transparent)]
+    Password(#[from] InvalidPassword),
+    /// That audience is not configured.
+    #[error("the audience {0:?} is not one of the configured resource servers")]
+    UnknownAudience(String),
+    /// That identifier is taken by the issuer itself.
+    #[error("the identifier is reserved")]
+    Reserved,
+    /// Too many passwords are waiting to be hashed.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no randomness, or a key could not be changed.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The keys could not be changed.
+    #[error(transparent)]
+    Keys(#[from] OpenError),
+}
+
+impl From<ChangeError> for AdminError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Exists => Self::Exists,
+            ChangeError::Unknown => Self::Unknown,
+            ChangeError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// A user to be created.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// Their login name.
+    pub username: Username,
+    /// Their first password.
+    pub password: Password,
+    /// Their roles. A role need not be defined to be held; it allows nothing then.
+    pub roles: Vec<RoleName>,
+}
+
+/// What is to change about a user; `None` leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct ChangeUser {
+    /// All their roles from now on. Guards refuse the old tokens with `claims-changed`.
+    pub roles: Option<Vec<RoleName>>,
+    /// Disabling ends every session and token.
+    pub disabled: Option<bool>,
+    /// A new password ends every session and token but the sessions named in `keep_session`.
+    pub password: Option<Password>,
+    /// The session in which the user changed their own password.
+    pub keep_session: Option<SessionId>,
+}
+
+/// A client to be registered.
+#[derive(Clone, Debug)]
+pub struct NewClient {
+    /// Its `client_id`; `None`: a random one.
+    pub id: Option<ClientId>,
+    /// What people call it.
+    pub name: String,
+    /// Whether it can keep a secret and gets one.
+    pub confidential: bool,
+    /// The grants it may use.
+    pub grants: Vec<GrantType>,
+    /// The most it may ask for.
+    pub scope: ScopeSet,
+    /// The audiences it may ask for; empty: the default resource server.
+    pub audience: Vec<String>,
+}
+
+/// What is to change about a client; `None` leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct ChangeClient {
+    /// Another name.
+    pub name: Option<String>,
+    /// Other grants.
+    pub grants: Option<Vec<GrantType>>,
+    /// Another most; a smaller one takes the client's tokens back.
+    pub scope: Option<ScopeSet>,
+    /// Other audiences; fewer take the client's tokens back.
+    pub audience: Option<Vec<String>>,
+    /// Disabling takes the client's tokens back and ends the sessions that it started.
+    pub disabled: Option<bool>,
+    /// Whether to give it a new secret; the old one is good for nothing at once.
+    pub new_secret: bool,
+}
+
+impl Issuer {
+    /// Creates a user.
+    ///
+    /// # Errors
+    /// [`AdminError`]: the name is taken, or the password is refused.
+    pub async fn create_user(&self, new: NewUser, now: Timestamp) -> Result<User, AdminError> {
+        new.password.require_strong()?;
+        let user = User {
+            id: UserId::new(now, random()?),
+            username: new.username,
+            password: self.hash(new.password).await?,
+            roles: sorted(new.roles),
+            disabled: false,
+            created_at: now,
+        };
+        self.store.create_user(&user).await?;
+        tracing::info!(target: "gatepass::audit", event = "user-created", sub = %user.id);
+        Ok(user)
+    }
+
+    /// The user of that id.
+    ///
+    /// # Errors
+    /// [`AdminError::Unknown`].
+    pub async fn find_user(&self, id: UserId) -> Result<User, AdminError> {
+        self.store.find_user(id).await?.ok_or(AdminError::Unknown)
+    }
+
+    /// The user of that name.
+    ///
+    /// # Errors
+    /// [`AdminError::Unknown`].
+    pub async fn find_user_by_name(&self, name: &Username) -> Result<User, AdminError> {
+        self.store.find_user_by_name(name).await?.ok_or(AdminError::Unknown)
+    }
+
+    /// A page of users in the order of their creation, at most 500.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub async fn list_users(&self, page: Page<UserId>) -> Result<Vec<User>, AdminError> {
+        Ok(self.store.list_users(bounded(page)).await?)
+    }
+
+    /// Changes a user. When it returns, the change is durable and on its way to every guard.
+    ///
+    /// # Errors
+    /// [`AdminError`]: there is no such user, or the new password is refused.
+    pub async fn change_user(
+        &self,
+        id: UserId,
+        change: ChangeUser,
+        now: Timestamp,
+    ) -> Result<User, AdminError> {
+        let before = self.find_user(id).await?;
+        let roles = change.roles.map(sorted).filter(|roles| *roles != before.roles);
+        let password = match change.password {
+            Some(password) => {
+                password.require_strong()?;
+                Some(self.hash(password).await?)
+            }
+            None => None,
+        };
+        let reason = match (change.disabled, &password, &roles) {
+            (Some(true), ..) => Some(Reason::DISABLED),
+            (_, Some(_), _) => Some(Reason::PASSWORD_CHANGED),
+            (.., Some(_)) => Some(Reason::CLAIMS_CHANGED),
+            _ => None,
+        };
+        let end_sessions = match (change.disabled, &password) {
+            (Some(true), _) => Some(EndSessions { at: now, except: None }),
+            (_, Some(_)) => Some(EndSessions { at: now, except: change.keep_session }),
+            _ => None,
+        };
+        let revocation =
+            reason.clone().map(|reason| self.revocation(Kind::Subject, &id.to_string(), reason, now));
+        let change = UserChange { roles, disabled: change.disabled, password };
+        let user = self.store.change_user(id, change, end_sessions, revocation.into_iter().collect()).await?;
+        self.feed.pump(&*self.store).await?;
+        tracing::info!(target: "gatepass::audit", event = "user-changed", sub = %id, ?reason);
+        Ok(user)
+    }
+
+    /// Registers a client. Its secret is given here and never again.
+    ///
+    /// # Errors
+    /// [`AdminError`]: the identifier is taken, or an audience is not configured.
+    pub async fn create_client(
+        &self,
+        new: NewClient,
+        now: Timestamp,
+    ) -> Result<(Client, Option<ClientSecret>), AdminError> {
+        self.require_audiences(&new.audience)?;
+        let id = match new.id {
+            Some(id) if id.is_first_party() => return Err(AdminError::Reserved),
+            Some(id) => id,
+            None => random_client_id()?,
+        };
+        let secret = if new.confidential { Some(ClientSecret::from_random(&random()?)) } else { None };
+        let client = Client {
+            id,
+            name: new.name,
+            secret: secret.as_ref().map(|secret| self.secrets.digest(secret)),
+            grants: new.grants,
+            scope: new.scope,
+            audience: new.audience,
+            disabled: false,
+            created_at: now,
+        };
+        self.store.create_client(&client).await?;
+        tracing::info!(target: "gatepass::audit", event = "client-created", client_id = %client.id);
+        Ok((client, secret))
+    }
+
+    /// The client of that id.
+    ///
+    /// # Errors
+    /// [`AdminError::Unknown`].
+    pub async fn find_client(&self, id: &ClientId) -> Result<Client, AdminError> {
+        self.store.find_client(id).await?.ok_or(AdminError::Unknown)
+    }
+
+    /// A page of clients in the order of their ids, at most 500.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub async fn list_clients(&self, page: Page<ClientId>) -> Result<Vec<Client>, AdminError> {
+        Ok(self.store.list_clients(bounded(page)).await?)
+    }
+
+    /// Changes a client. Where it loses something, its tokens are taken back.
+    ///
+    /// # Errors
+    /// [`AdminError`]: there is no such client, or an audience is not configured.
+    pub async fn change_client(
+        &self,
+        id: &ClientId,
+        change: ChangeClient,
+        now: Timestamp,
+    ) -> Result<(Client, Option<ClientSecret>), AdminError> {
+        let before = self.find_client(id).await?;
+        let mut client = before.clone();
+        if let Some(audience) = change.audience {
+            self.require_audiences(&audience)?;
+            client.audience = audience;
+        }
+        client.name = change.name.unwrap_or(client.name);
+        client.grants = change.grants.unwrap_or(client.grants);
+        client.scope = change.scope.unwrap_or(client.scope);
+        client.disabled = change.disabled.unwrap_or(client.disabled);
+        let secret = match change.new_secret && client.secret.is_some() {
+            true => Some(ClientSecret::from_random(&random()?)),
+            false => None,
+        };
+        client.secret = secret.as_ref().map(|secret| self.secrets.digest(secret)).or(client.secret);
+
+        let loses = !before.scope.is_subset(&client.scope) || before.audience != client.audience;
+        let reason = match client.disabled && !before.disabled {
+            true => Some(Reason::DISABLED),
+            false => loses.then_some(Reason::CLAIMS_CHANGED),
+        };
+        let revocation = reason.clone().map(|reason| self.revocation(Kind::Client, id.as_str(), reason, now));
+        self.store.replace_client(&client, revocation.into_iter().collect()).await?;
+        self.feed.pump(&*self.store).await?;
+        tracing::info!(target: "gatepass::audit", event = "client-changed", client_id = %id, ?reason);
+        Ok((client, secret))
+    }
+
+    /// All roles, by name.
+    #[must_use]
+    pub fn list_roles(&self) -> Vec<Role> {
+        let known = self.roles.load();
+        let mut roles: Vec<Role> =
+            known.iter().map(|(name, scope)| Role { name: name.clone(), scope: scope.clone() }).collect();
+        roles.sort_by(|a, b| a.name.cmp(&b.name));
+        roles
+    }
+
+    /// Defines a role, or changes what it allows. Its holders' tokens are refused with
+    /// `claims-changed`, so that their next refresh carries what it allows now.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub async fn put_role(&self, role: Role, now: Timestamp) -> Result<(), AdminError> {
+        self.store.put_role(&role, self.holder_revocation(now)).await?;
+        self.load_roles().await?;
+        self.feed.pump(&*self.store).await?;
+        tracing::info!(target: "gatepass::audit", event = "role-changed", role = %role.name);
+        Ok(())
+    }
+
+    /// Removes a role, from its holders too.
+    ///
+    /// # Errors
+    /// [`AdminError::Unknown`].
+    pub async fn remove_role(&self, name: &RoleName, now: Timestamp) -> Result<(), AdminError> {
+        self.store.remove_role(name, self.holder_revocation(now)).await?;
+        self.load_roles().await?;
+        self.feed.pump(&*self.store).await?;
+        tracing::info!(target: "gatepass::audit", event = "role-removed", role = %name);
+        Ok(())
+    }
+
+    /// Takes back whatever `kind` and `id` name. Sessions among it end: a token that is taken back
+    /// must not come again with the next refresh. Returns the newest place in the log, at which every
+    /// guard has it.
+    ///
+    /// # Errors
+    /// [`AdminError`] when the store fails; nothing is taken back then.
+    pub async fn revoke(
+        &self,
+        kind: Kind,
+        id: &str,
+        reason: Reason,
+        now: Timestamp,
+    ) -> Result<u64, AdminError> {
+        let revocation = self.revocation(kind, id, reason.clone(), now);
+        let whose = match kind {
+            Kind::Key => {
+                self.withdraw_key(id, reason, now).await?;
+                return Ok(self.feed.newest());
+            }
+            Kind::Session | Kind::Token => None,
+            Kind::Subject => match id.parse() {
+                Ok(user) => Some(Whose::User(user)),
+                Err(_) => id.parse().ok().map(Whose::Client),
+            },
+            Kind::Client => id.parse().ok().map(Whose::Client),
+            Kind::All => Some(Whose::Everybody),
+        };
+        match (whose, id.parse::<SessionId>()) {
+            (Some(whose), _) => self.store.end_sessions(&whose, now, revocation).await?,
+            (None, Ok(session)) if kind == Kind::Session => {
+                // One that is not kept here any more may have tokens that live.
+                if !self.store.revoke_session(session, now, revocation.clone()).await? {
+                    self.store.append_revocation(revocation).await?;
+                }
+            }
+            (None, _) => {
+                self.store.append_revocation(revocation).await?;
+            }
+        }
+        self.feed.pump(&*self.store).await?;
+        tracing::warn!(target: "gatepass::audit", event = "revoked", %kind, id, %reason);
+        Ok(self.feed.newest())
+    }
+
+    async fn hash(&self, password: Password) -> Result<PasswordHash, AdminError> {
+        let hash = self.passwords.run(move |hasher| hasher.hash(&password)).await?;
+        Ok(hash.ok_or(SecretError::Random)?)
+    }
+
+    fn require_audiences(&self, audiences: &[String]) -> Result<(), AdminError> {
+        let unknown = audiences.iter().find(|audience| self.target(Some(audience)).is_none());
+        unknown.map_or(Ok(()), |audience| Err(AdminError::UnknownAudience(audience.clone())))
+    }
+
+    fn holder_revocation(&self, now: Timestamp) -> HolderRevocation {
+        HolderRevocation {
+            issued_before: now.saturating_add(REVOCATION_REACH),
+            forget_after: self.dead_by(now),
+            reason: Reason::CLAIMS_CHANGED,
+        }
+    }
+}
+
+fn sorted(mut roles: Vec<RoleName>) -> Vec<RoleName> {
+    roles.sort();
+    roles.dedup();
+    roles
+}
+
+fn bounded<T>(page: Page<T>) -> Page<T> {
+    Page { limit: page.limit.clamp(1, MAX_PAGE), ..page }
+}
+
+/// 16 hexadecimal characters: short enough to read out, and never a user's identifier.
+fn random_client_id() -> Result<ClientId, SecretError> {
+    let id = format!("{:016x}", u64::from_be_bytes(random()?));
+    id.parse().map_err(|_| SecretError::Random)
+}

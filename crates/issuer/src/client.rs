@@ -1,0 +1,77 @@
+//! OAuth clients ([RFC 6749 section 2](https://www.rfc-editor.org/rfc/rfc6749#section-2)).
+
+use std::fmt;
+
+use gatepass_jose::{Timestamp, base64url};
+use gatepass_token::ScopeSet;
+use serde::{Deserialize, Serialize};
+
+use crate::id::ClientId;
+
+/// A registered client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its `client_id`.
+    pub id: ClientId,
+    /// What people call it.
+    pub name: String,
+    /// How its secret is checked; a public client has none.
+    pub secret: Option<SecretDigest>,
+    /// The grants it may use.
+    pub grants: Vec<GrantType>,
+    /// The most it may ask for.
+    pub scope: ScopeSet,
+    /// The audiences it may ask for; empty: the issuer's default resource server.
+    pub audience: Vec<String>,
+    /// A disabled client gets nothing.
+    pub disabled: bool,
+    /// When it was registered.
+    pub created_at: Timestamp,
+}
+
+/// The grants that a client may be registered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// [RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4).
+    ClientCredentials,
+    /// [RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6).
+    RefreshToken,
+}
+
+/// A client secret: 32 random bytes as base64url, shown once when it is made.
+///
+/// Because it is random, not chosen by a person, a fast keyed hash keeps it as safe as a slow one
+/// would: there is nothing to guess.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientSecret(zeroize::Zeroizing<String>);
+
+impl ClientSecret {
+    /// From 32 random bytes.
+    #[must_use]
+    pub fn from_random(bytes: &[u8; 32]) -> Self {
+        Self(zeroize::Zeroizing::new(base64url::encode(bytes)))
+    }
+
+    /// The text, to be handed to the client's operator once.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(..)")
+    }
+}
+
+/// The keyed hash of a [`ClientSecret`], as the store keeps it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SecretDigest(pub [u8; 32]);
+
+impl fmt::Debug for SecretDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretDigest(..)")
+    }
+}

@@ -1,0 +1,153 @@
+//! What an operator decides about an issuer, checked.
+
+use std::time::Duration;
+
+use gatepass_jose::{Alg, Issuer, SecretKey};
+use gatepass_token::ScopeSet;
+
+use crate::keys::KeyPolicy;
+use crate::password::HashPolicy;
+use crate::rotation::RefreshPolicy;
+use crate::throttle::ThrottlePolicy;
+
+/// The scope that opens the admin API.
+pub const ADMIN_SCOPE: &str = "gatepass:admin";
+
+/// How much longer than its life a token is reckoned with: guards allow for clocks that differ.
+pub(crate) const CLOCK_ALLOWANCE: Duration = Duration::from_secs(300);
+
+/// An issuer's configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The value of `iss`, and the URL under which the server is reached.
+    pub issuer: Issuer,
+    /// The resource servers that tokens are minted for; the first is the default.
+    pub resource_servers: ResourceServers,
+    /// How long an access token lives at most; each gets up to a twentieth less, so that clients do
+    /// not refresh in step.
+    pub access_token_lifetime: Duration,
+    /// Refresh tokens and sessions.
+    pub refresh: RefreshPolicy,
+    /// How long a signing key signs.
+    pub rotate_keys_every: Duration,
+    /// How long verifiers may keep the key set: the `max-age` it is served with. A key is published
+    /// twice as long before it signs.
+    pub jwks_max_age: Duration,
+    /// How fast passwords can be guessed.
+    pub throttle: ThrottlePolicy,
+    /// What hashing a password costs.
+    pub hashing: HashPolicy,
+}
+
+impl Config {
+    /// An issuer with the defaults of the documentation.
+    #[must_use]
+    pub fn new(issuer: Issuer, resource_servers: ResourceServers) -> Self {
+        Self {
+            issuer,
+            resource_servers,
+            access_token_lifetime: Duration::from_secs(15 * 60),
+            refresh: RefreshPolicy::default(),
+            rotate_keys_every: Duration::from_secs(30 * 24 * 3600),
+            jwks_max_age: Duration::from_secs(300),
+            throttle: ThrottlePolicy::default(),
+            hashing: HashPolicy::default(),
+        }
+    }
+
+    pub(crate) fn key_policy(&self) -> KeyPolicy {
+        KeyPolicy {
+            rotate_every: self.rotate_keys_every,
+            publish_ahead: self.jwks_max_age * 2,
+            verify_for: self.access_token_lifetime + CLOCK_ALLOWANCE,
+        }
+    }
+}
+
+/// A resource server, and how its tokens are signed.
+#[derive(Clone, Debug)]
+pub struct ResourceServer {
+    /// Its `aud`.
+    pub audience: String,
+    /// How its tokens are signed.
+    pub signing: Signing,
+    /// The scopes that exist there; what a token for it can carry. `None`: any.
+    pub scope: Option<ScopeSet>,
+    /// Whether its tokens carry `nbf`.
+    pub not_before: bool,
+}
+
+/// How the tokens of one resource server are signed.
+#[derive(Clone, Debug)]
+pub enum Signing {
+    /// With a key of that algorithm from the published key set.
+    Published(Alg),
+    /// With `HS256` and a secret that this resource server shares, and nobody else does. Such a
+    /// token names this audience alone, because whoever verifies it could have minted it.
+    Shared(SecretKey),
+}
+
+/// At least one resource server, no two with one audience.
+#[derive(Clone, Debug)]
+pub struct ResourceServers(Vec<ResourceServer>);
+
+/// Resource servers that cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResourceServersError {
+    /// There is none.
+    #[error("at least one resource server must be configured")]
+    None,
+    /// An audience is empty, named twice, or the issuer's own.
+    #[error("the audience {0:?} is empty, named twice, or the issuer's own")]
+    Audience(String),
+    /// A published key cannot be a secret.
+    #[error("{0} needs a secret that is shared with the resource server")]
+    NeedsSecret(Alg),
+}
+
+impl ResourceServers {
+    /// Checks a list of resource servers.
+    ///
+    /// # Errors
+    /// [`ResourceServersError`].
+    pub fn new(issuer: &Issuer, servers: Vec<ResourceServer>) -> Result<Self, ResourceServersError> {
+        if servers.is_empty() {
+            return Err(ResourceServersError::None);
+        }
+        for (at, server) in servers.iter().enumerate() {
+            let audience = &server.audience;
+            let before = servers.iter().take(at).any(|other| other.audience == *audience);
+            if audience.is_empty() || before || audience == issuer.as_str() {
+                return Err(ResourceServersError::Audience(audience.clone()));
+            }
+            if let Signing::Published(alg) = server.signing
+                && alg.is_symmetric()
+            {
+                return Err(ResourceServersError::NeedsSecret(alg));
+            }
+        }
+        Ok(Self(servers))
+    }
+
+    pub(crate) fn find(&self, audience: &str) -> Option<&ResourceServer> {
+        self.0.iter().find(|server| server.audience == audience)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ResourceServer> {
+        self.0.iter()
+    }
+
+    /// The algorithms that keys are needed for. `ES256` is always among them: the issuer's own
+    /// tokens and the revocation snapshot are signed with it.
+    pub(crate) fn published_algs(&self) -> Vec<Alg> {
+        let mut algs = vec![Alg::ES256];
+        for server in &self.0 {
+            if let Signing::Published(alg) = server.signing
+                && !algs.contains(&alg)
+            {
+                algs.push(alg);
+            }
+        }
+        algs
+    }
+}

@@ -1,0 +1,255 @@
+//! The token endpoint's rules: client authentication and the grants
+//! ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749) as OAuth 2.1 narrows it).
+
+use std::time::Duration;
+
+use gatepass_jose::Timestamp;
+use gatepass_token::ScopeSet;
+use thiserror::Error;
+
+use crate::client::{Client, GrantType, SecretDigest};
+use crate::id::ClientId;
+use crate::issuer::Issuer;
+use crate::mint::{Grant, MintError, Target, mint};
+use crate::refresh_token::RefreshToken;
+use crate::secrets::SecretError;
+use crate::sessions::{InternalError, RefreshError, internal_from, limit_to};
+use crate::store::StoreError;
+
+/// A request to the token endpoint: one variant per grant, each with what that grant requires.
+#[derive(Clone, Debug)]
+pub enum TokenRequest {
+    /// [RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4).
+    ClientCredentials {
+        /// What is asked for; `None`: everything the client is registered for.
+        scope: Option<ScopeSet>,
+        /// For which resource server (RFC 8707); `None`: the client's first.
+        resource: Option<String>,
+    },
+    /// [RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6).
+    RefreshToken {
+        /// The refresh token as presented.
+        token: String,
+        /// A part of what was granted; `None`: all of it.
+        scope: Option<ScopeSet>,
+    },
+}
+
+/// Who asks: how the request identified the client.
+#[derive(Clone, Debug)]
+pub struct ClientAuthentication {
+    /// The `client_id`; `None` when the request named none.
+    pub id: Option<ClientId>,
+    /// The secret, by whichever of the two ways it came.
+    pub secret: Option<zeroize::Zeroizing<String>>,
+}
+
+/// The token endpoint's answer.
+#[derive(Clone, Debug)]
+pub struct TokenResponse {
+    /// The access token.
+    pub access_token: String,
+    /// How long it lives.
+    pub expires_in: Duration,
+    /// What it allows.
+    pub scope: ScopeSet,
+    /// The next refresh token, where the grant gives one.
+    pub refresh_token: Option<RefreshToken>,
+}
+
+/// An authenticated client, or the public client of the operator's own apps.
+#[derive(Clone, Debug)]
+pub enum AuthenticatedClient {
+    /// A registered client that proved its secret.
+    Confidential(Box<Client>),
+    /// A registered client that has none.
+    Public(Box<Client>),
+    /// [`ClientId::first_party`].
+    FirstParty,
+}
+
+impl AuthenticatedClient {
+    /// The client's identifier.
+    #[must_use]
+    pub fn id(&self) -> ClientId {
+        match self {
+            Self::Confidential(client) | Self::Public(client) => client.id.clone(),
+            Self::FirstParty => ClientId::first_party(),
+        }
+    }
+}
+
+/// Why the token endpoint gives nothing, in OAuth's own terms
+/// ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// Unknown client, wrong secret, missing secret, disabled client.
+    #[error("the client could not be authenticated")]
+    InvalidClient,
+    /// The refresh token is not valid, or another client's.
+    #[error("the refresh token is not valid")]
+    InvalidGrant,
+    /// The client is not registered for this grant.
+    #[error("the client may not use this grant")]
+    UnauthorizedClient,
+    /// More scope than the client is registered for, or than was granted.
+    #[error("the scope exceeds what the client may have")]
+    InvalidScope,
+    /// A resource server that is not known, or not this client's (RFC 8707 section 2).
+    #[error("the client may not have tokens for this resource")]
+    InvalidTarget,
+    /// Our fault.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}
+
+internal_from!(TokenError);
+
+impl From<RefreshError> for TokenError {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Invalid | RefreshError::Reused => Self::InvalidGrant,
+            RefreshError::Scope => Self::InvalidScope,
+            RefreshError::Internal(error) => Self::Internal(error),
+        }
+    }
+}
+
+impl Issuer {
+    /// Authenticates a client ([RFC 6749 section 2.3](https://www.rfc-editor.org/rfc/rfc6749#section-2.3)).
+    ///
+    /// # Errors
+    /// [`TokenError::InvalidClient`], after the same work whether the client exists or not.
+    pub async fn authenticate_client(
+        &self,
+        authentication: &ClientAuthentication,
+    ) -> Result<AuthenticatedClient, TokenError> {
+        let Some(id) = &authentication.id else {
+            return match authentication.secret {
+                None => Ok(AuthenticatedClient::FirstParty),
+                Some(_) => Err(TokenError::InvalidClient),
+            };
+        };
+        let client = match id.is_first_party() {
+            true => None,
+            false => self.store.find_client(id).await?,
+        };
+        let nobody = SecretDigest([0; 32]);
+        let digest = client.as_ref().and_then(|client| client.secret);
+        let presented = authentication.secret.as_ref().map_or("", |secret| secret.as_str());
+        let proved = self.secrets.is_secret(presented, digest.unwrap_or(nobody));
+        match (client, digest, &authentication.secret) {
+            (Some(client), ..) if client.disabled => Err(TokenError::InvalidClient),
+            (Some(client), Some(_), Some(_)) if proved => {
+                Ok(AuthenticatedClient::Confidential(Box::new(client)))
+            }
+            (Some(client), None, None) => Ok(AuthenticatedClient::Public(Box::new(client))),
+            (None, None, None) if id.is_first_party() => Ok(AuthenticatedClient::FirstParty),
+            _ => {
+                tracing::info!(target: "gatepass::audit", event = "client-denied", client_id = %id);
+                Err(TokenError::InvalidClient)
+            }
+        }
+    }
+
+    /// Serves a request to the token endpoint.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn token(
+        &self,
+        authentication: &ClientAuthentication,
+        request: TokenRequest,
+        now: Timestamp,
+    ) -> Result<TokenResponse, TokenError> {
+        let minted_at = self.feed.minting_instant(now);
+        let client = self.authenticate_client(authentication).await?;
+        match request {
+            TokenRequest::ClientCredentials { scope, resource } => {
+                let AuthenticatedClient::Confidential(client) = client else {
+                    return Err(TokenError::UnauthorizedClient);
+                };
+                require_grant(&client, GrantType::ClientCredentials)?;
+                self.client_credentials(&client, scope, resource.as_deref(), minted_at, now)
+            }
+            TokenRequest::RefreshToken { token, scope } => {
+                if let AuthenticatedClient::Confidential(client) | AuthenticatedClient::Public(client) =
+                    &client
+                {
+                    require_grant(client, GrantType::RefreshToken)?;
+                }
+                let tokens = self.refresh(&token, &client.id(), scope.as_ref(), now).await?;
+                Ok(TokenResponse {
+                    access_token: tokens.access_token,
+                    expires_in: tokens.expires_in,
+                    scope: tokens.scope,
+                    refresh_token: Some(tokens.refresh_token),
+                })
+            }
+        }
+    }
+
+    fn client_credentials(
+        &self,
+        client: &Client,
+        scope: Option<ScopeSet>,
+        resource: Option<&str>,
+        minted_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<TokenResponse, TokenError> {
+        let asked = scope.unwrap_or_else(|| client.scope.clone());
+        if !asked.is_subset(&client.scope) {
+            return Err(TokenError::InvalidScope);
+        }
+        let target = self.client_target(client, resource, &asked)?;
+        let grant = Grant {
+            subject: client.id.to_string(),
+            client: &client.id,
+            scope: limit_to(&asked, target),
+            roles: Vec::new(),
+            session: None,
+            target,
+            minted_at,
+            not_after: Timestamp::MAX,
+        };
+        let minted = mint(&self.config, &self.ring.load(), grant, now)?;
+        tracing::debug!(target: "gatepass::audit", event = "client-credentials", client_id = %client.id);
+        Ok(TokenResponse {
+            access_token: minted.token,
+            expires_in: minted.expires_in,
+            scope: minted.scope,
+            refresh_token: None,
+        })
+    }
+
+    /// A client's token is for one resource server; for the issuer as well only where it administers.
+    fn client_target(
+        &self,
+        client: &Client,
+        resource: Option<&str>,
+        scope: &ScopeSet,
+    ) -> Result<Target<'_>, TokenError> {
+        let default = client.audience.first().map(String::as_str);
+        let resource = resource.or(default);
+        let target = self.target(resource).ok_or(TokenError::InvalidTarget)?;
+        let administers = scope.contains(crate::config::ADMIN_SCOPE);
+        match (target, resource) {
+            (Target::Issuer, _) if administers => Ok(target),
+            (Target::Issuer, _) => Err(TokenError::InvalidTarget),
+            (_, Some(resource))
+                if !client.audience.is_empty() && !client.audience.iter().any(|own| own == resource) =>
+            {
+                Err(TokenError::InvalidTarget)
+            }
+            (Target::Only(server) | Target::WithIssuer(server), _) if administers => {
+                Ok(Target::WithIssuer(server))
+            }
+            (Target::Only(server) | Target::WithIssuer(server), _) => Ok(Target::Only(server)),
+        }
+    }
+}
+
+fn require_grant(client: &Client, grant: GrantType) -> Result<(), TokenError> {
+    if client.grants.contains(&grant) { Ok(()) } else { Err(TokenError::UnauthorizedClient) }
+}

@@ -1,0 +1,99 @@
+//! What a token is worth now (RFC 7662), and taking one back (RFC 7009).
+
+use gatepass_jose::{Timestamp, Verified};
+use gatepass_revocation::{Kind, Reason};
+use gatepass_token::AccessClaims;
+use thiserror::Error;
+
+use crate::config::CLOCK_ALLOWANCE;
+use crate::grant::AuthenticatedClient;
+use crate::issuer::Issuer;
+use crate::refresh_token;
+use crate::session::Session;
+use crate::sessions::token_ref;
+use crate::store::StoreError;
+
+/// What introspection says of a token ([RFC 7662 section 2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
+#[derive(Clone, Debug)]
+pub enum Introspection {
+    /// Expired, revoked, forged or not a token at all: nothing more is said.
+    Inactive,
+    /// A live access token.
+    AccessToken(Box<AccessClaims>),
+    /// A refresh token that would be honoured.
+    RefreshToken(Box<Session>),
+}
+
+/// Why a token was not taken back.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum RevokeError {
+    /// It was issued to another client ([RFC 7009 section 2.1](https://www.rfc-editor.org/rfc/rfc7009#section-2.1)).
+    #[error("the token was issued to another client")]
+    WrongClient,
+    /// The store failed; the token may be alive.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Issuer {
+    /// What `token` is worth at `now`. Nothing is asked of the store for an access token: its
+    /// signature, its expiry and the revocation log are all there is to know.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn introspect(&self, token: &str, now: Timestamp) -> Result<Introspection, StoreError> {
+        if let Ok(genuine) = refresh_token::verify(&self.secrets.refresh_mac, token) {
+            let session = self.store.find_session(genuine.family).await?;
+            let live =
+                session.filter(|session| session.is_live(now) && session.generation == genuine.generation);
+            return Ok(live
+                .map_or(Introspection::Inactive, |session| Introspection::RefreshToken(Box::new(session))));
+        }
+        let claims = self
+            .own_token(token, now)
+            .filter(|verified| self.feed.view().check(&token_ref(verified, verified.kid())).is_ok());
+        Ok(claims.map_or(Introspection::Inactive, |verified| {
+            Introspection::AccessToken(Box::new(verified.into_claims()))
+        }))
+    }
+
+    /// Takes a token back for the client it was issued to. What is no token, or dead, needs no
+    /// taking back and is no error. A refresh token ends its session.
+    ///
+    /// # Errors
+    /// [`RevokeError`].
+    pub async fn revoke_token(
+        &self,
+        client: &AuthenticatedClient,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(), RevokeError> {
+        if let Ok(genuine) = refresh_token::verify(&self.secrets.refresh_mac, token) {
+            let Some(session) = self.store.find_session(genuine.family).await? else { return Ok(()) };
+            if session.client != client.id() {
+                return Err(RevokeError::WrongClient);
+            }
+            self.end_session(session.id, Reason::CLIENT_REQUEST, now).await?;
+            return Ok(());
+        }
+        let Some(verified) = self.own_token(token, now) else { return Ok(()) };
+        if verified.client_id != client.id().as_str() {
+            return Err(RevokeError::WrongClient);
+        }
+        let mut revocation = self.revocation(Kind::Token, &verified.jti, Reason::CLIENT_REQUEST, now);
+        revocation.forget_after = verified.exp.0.saturating_add(CLOCK_ALLOWANCE);
+        self.store.append_revocation(revocation).await?;
+        self.feed.pump(&*self.store).await?;
+        tracing::info!(target: "gatepass::audit", event = "token-revoked", jti = verified.jti);
+        Ok(())
+    }
+
+    /// The claims of a live token that this issuer minted for anybody, or that a resource server
+    /// with a shared secret minted for itself.
+    fn own_token(&self, token: &str, now: Timestamp) -> Option<Verified<AccessClaims>> {
+        let ring = self.ring.load();
+        let mut verifiers = std::iter::once(ring.verifier()).chain(ring.shared_verifiers());
+        verifiers.find_map(|verifier| verifier.verify(token, now).ok())
+    }
+}

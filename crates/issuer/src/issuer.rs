@@ -1,0 +1,312 @@
+//! The issuer: what it is made of, how it starts, and what it does by itself.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use gatepass_jose::{Alg, KeyError, NamesNobody, SignError, SigningKey, Timestamp};
+use gatepass_revocation::{Entry, Heartbeat, Kind, Reason, Snapshot};
+use gatepass_token::ScopeSet;
+use thiserror::Error;
+use tokio::sync::{Mutex, watch};
+
+use crate::config::{CLOCK_ALLOWANCE, Config};
+use crate::feed::{Feed, REVOCATION_REACH};
+use crate::keys::{self, KeyPolicy, KeyRecord, KeyState, Plan};
+use crate::password::HashPool;
+use crate::ring::{KeyRing, Published};
+use crate::secrets::{MasterKey, SecretError, Secrets};
+use crate::store::{NewRevocation, Store, StoreError};
+use crate::throttle::Throttle;
+use crate::user::RoleName;
+
+/// The authorization server's rules, over a store.
+pub struct Issuer {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) secrets: Secrets,
+    pub(crate) ring: ArcSwap<KeyRing>,
+    /// Held while keys change, so that two rotations do not plan from one state.
+    keys_changing: Mutex<()>,
+    pub(crate) feed: Feed,
+    pub(crate) roles: ArcSwap<HashMap<RoleName, ScopeSet>>,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) passwords: HashPool,
+}
+
+/// Why an issuer does not start, or cannot change its keys.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The keys in the store do not open, or there is no randomness.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A key is refused.
+    #[error("a signing key is refused: {0}")]
+    Key(#[from] KeyError),
+    /// The configuration names nobody.
+    #[error(transparent)]
+    Config(#[from] NamesNobody),
+    /// The threads for password hashing could not be started.
+    #[error("password hashing could not be started: {0}")]
+    Hashing(#[from] std::io::Error),
+}
+
+/// A key as an operator sees it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct KeyInfo {
+    /// Its name.
+    pub kid: String,
+    /// Its algorithm.
+    pub alg: Alg,
+    /// Where it is in its life.
+    pub state: KeyState,
+    /// From when it signs, where that is known: seconds since the epoch.
+    pub signs_from: Option<i64>,
+    /// Until when it signed: seconds since the epoch.
+    pub signed_until: Option<i64>,
+}
+
+impl Issuer {
+    /// Starts an issuer on a store: loads keys, roles and the revocation log, and makes the first
+    /// keys where there are none.
+    ///
+    /// # Errors
+    /// [`OpenError`]; in particular [`SecretError::Sealed`] when the master key is not the one that
+    /// the store's keys were sealed under.
+    pub async fn open(
+        config: Config,
+        master: &MasterKey,
+        store: Arc<dyn Store>,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        let secrets = Secrets::derive(master)?;
+        let ring = KeyRing::load(store.list_keys().await?, &secrets, &config)?;
+        let issuer = Self {
+            feed: Feed::load(&*store).await?,
+            roles: ArcSwap::default(),
+            throttle: Arc::new(Throttle::new(config.throttle)),
+            passwords: HashPool::start(config.hashing)?,
+            ring: ArcSwap::from_pointee(ring),
+            keys_changing: Mutex::default(),
+            config,
+            store,
+            secrets,
+        };
+        issuer.load_roles().await?;
+        issuer.maintain_keys(now).await?;
+        Ok(issuer)
+    }
+
+    /// The value of `iss`.
+    #[must_use]
+    pub fn name(&self) -> &gatepass_jose::Issuer {
+        &self.config.issuer
+    }
+
+    /// The configuration it was started with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What is to be done now and then: key rotation, and forgetting what nobody needs. Call it
+    /// every few seconds.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the store fails; the next call tries again.
+    pub async fn maintain(&self, now: Timestamp) -> Result<(), OpenError> {
+        self.maintain_keys(now).await?;
+        self.feed.forget(now);
+        self.store.forget_revocations(now).await?;
+        // An ended session is kept for a day, so that a late replay is still known for one.
+        self.store.forget_sessions(now.saturating_sub(Duration::from_secs(24 * 3600)), 1000).await?;
+        Ok(())
+    }
+
+    /// The JWK Set as it is published now.
+    #[must_use]
+    pub fn published_keys(&self) -> Published {
+        self.ring.load().published.clone()
+    }
+
+    /// All keys that are published, with their states at `now`.
+    #[must_use]
+    pub fn list_keys(&self, now: Timestamp) -> Vec<KeyInfo> {
+        let info = |key: &KeyRecord| KeyInfo {
+            kid: key.kid.clone(),
+            alg: key.alg,
+            state: key.state(now),
+            signs_from: key.signs_from.map(Timestamp::as_secs),
+            signed_until: key.signed_until.map(Timestamp::as_secs),
+        };
+        self.ring.load().records().map(info).collect()
+    }
+
+    /// Rotates the keys of every algorithm: the waiting key takes over as soon as every verifier has
+    /// seen it, at once unless the last rotation was a moment ago. Returns all keys.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the store fails; nothing has changed then.
+    pub async fn rotate_keys(&self, now: Timestamp) -> Result<Vec<KeyInfo>, OpenError> {
+        let _changing = self.keys_changing.lock().await;
+        self.change_keys(now, Vec::new(), |keys, policy| keys::rotate(keys, now, policy)).await?;
+        drop(_changing);
+        self.maintain_keys(now).await?;
+        tracing::info!(target: "gatepass::audit", event = "keys-rotated");
+        Ok(self.list_keys(now))
+    }
+
+    /// Withdraws a key for good: every guard refuses what it signed, and the waiting key signs now.
+    /// `false` when no key has that name; the revocation is announced all the same.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the store fails.
+    pub async fn withdraw_key(&self, kid: &str, reason: Reason, now: Timestamp) -> Result<bool, OpenError> {
+        let _changing = self.keys_changing.lock().await;
+        let known = self.ring.load().records().any(|key| key.kid == kid);
+        let mut revocation = self.revocation(Kind::Key, kid, reason, now);
+        // A stolen key can sign any `exp`. Guards drop it with the next key set; a day covers those
+        // that cannot fetch one.
+        revocation.forget_after = now.saturating_add(Duration::from_secs(24 * 3600));
+        self.change_keys(now, vec![revocation], |keys, _| {
+            if keys.iter().any(|key| key.kid == kid) {
+                keys::withdraw(keys, kid, now)
+            } else {
+                Plan::default()
+            }
+        })
+        .await?;
+        self.feed.pump(&*self.store).await?;
+        drop(_changing);
+        self.maintain_keys(now).await?;
+        tracing::warn!(target: "gatepass::audit", event = "key-withdrawn", kid, known);
+        Ok(known)
+    }
+
+    async fn maintain_keys(&self, now: Timestamp) -> Result<(), OpenError> {
+        let _changing = self.keys_changing.lock().await;
+        self.change_keys(now, Vec::new(), |keys, policy| keys::plan(keys, now, policy)).await?;
+        // A first key that was just made waits to be appointed; that takes a second look.
+        self.change_keys(now, Vec::new(), |keys, policy| keys::plan(keys, now, policy)).await
+    }
+
+    /// Plans per algorithm, keeps the outcome, and takes it over. Nothing is taken over that is not
+    /// durable.
+    async fn change_keys(
+        &self,
+        now: Timestamp,
+        mut revocations: Vec<NewRevocation>,
+        decide: impl Fn(&[KeyRecord], KeyPolicy) -> Plan,
+    ) -> Result<(), OpenError> {
+        let policy = self.config.key_policy();
+        let records: Vec<KeyRecord> = self.ring.load().records().cloned().collect();
+        let mut changed = Vec::new();
+        let mut retired = Vec::new();
+        let mut algs = self.config.resource_servers.published_algs();
+        algs.extend(records.iter().map(|key| key.alg));
+        algs.sort();
+        algs.dedup();
+        for alg in algs {
+            let of_alg: Vec<KeyRecord> = records.iter().filter(|key| key.alg == alg).cloned().collect();
+            let plan = decide(&of_alg, policy);
+            for published_at in plan.publish {
+                changed.push(self.make_key(alg, published_at)?);
+            }
+            changed.extend(plan.changed);
+            retired.extend(plan.retired);
+        }
+        if changed.is_empty() && retired.is_empty() && revocations.is_empty() {
+            return Ok(());
+        }
+        self.store.save_keys(&changed, &retired, std::mem::take(&mut revocations)).await?;
+        let ring = KeyRing::load(self.store.list_keys().await?, &self.secrets, &self.config)?;
+        self.ring.store(Arc::new(ring));
+        tracing::info!(changed = changed.len(), retired = retired.len(), at = %now, "signing keys changed");
+        Ok(())
+    }
+
+    fn make_key(&self, alg: Alg, published_at: Timestamp) -> Result<KeyRecord, OpenError> {
+        let key = SigningKey::generate(alg, None)?;
+        let sealed = self.secrets.seal(key.kid(), alg, &key.to_private_bytes()?)?;
+        Ok(KeyRecord {
+            kid: key.kid().to_owned(),
+            alg,
+            sealed,
+            published_at,
+            signs_from: None,
+            signed_until: None,
+        })
+    }
+
+    pub(crate) async fn load_roles(&self) -> Result<(), StoreError> {
+        let roles = self.store.list_roles().await?;
+        self.roles.store(Arc::new(roles.into_iter().map(|role| (role.name, role.scope)).collect()));
+        Ok(())
+    }
+
+    /// A revocation that takes effect now and is forgotten when no token it concerns can be alive.
+    pub(crate) fn revocation(&self, kind: Kind, id: &str, reason: Reason, now: Timestamp) -> NewRevocation {
+        NewRevocation {
+            kind,
+            id: id.to_owned(),
+            issued_before: now.saturating_add(REVOCATION_REACH),
+            forget_after: self.dead_by(now),
+            reason,
+        }
+    }
+
+    /// When the last token minted by now is dead for every guard.
+    pub(crate) fn dead_by(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.config.access_token_lifetime + REVOCATION_REACH + CLOCK_ALLOWANCE)
+    }
+
+    /// The place of the newest revocation, and word of every later one.
+    #[must_use]
+    pub fn watch_revocations(&self) -> watch::Receiver<u64> {
+        self.feed.subscribe()
+    }
+
+    /// The revocations after `seq` that are not forgotten, in order.
+    #[must_use]
+    pub fn revocations_after(&self, seq: u64) -> Vec<Entry> {
+        self.feed.after(seq)
+    }
+
+    /// A sign of life for the stream.
+    #[must_use]
+    pub fn heartbeat(&self, now: Timestamp) -> Heartbeat {
+        Heartbeat { seq: self.feed.newest(), now }
+    }
+
+    /// All revocations that are not forgotten, signed for guards to start from.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] when no key signs.
+    pub fn snapshot(&self, now: Timestamp) -> Result<String, SnapshotError> {
+        // The newest place is read first: an entry that arrives in between is in the list as well,
+        // and the stream that follows brings it again.
+        let seq = self.feed.newest();
+        let entries = self.feed.after(0).into_iter().filter(|entry| entry.seq <= seq).collect();
+        let snapshot = Snapshot::new(self.config.issuer.as_str(), seq, now, entries);
+        let ring = self.ring.load();
+        let key = ring.signer(Alg::ES256, now).ok_or(SnapshotError::NoKey)?;
+        Ok(snapshot.sign(key)?)
+    }
+}
+
+/// A snapshot could not be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// No key signs now.
+    #[error("no signing key for ES256")]
+    NoKey,
+    /// Signing failed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}

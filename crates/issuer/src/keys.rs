@@ -1,0 +1,174 @@
+//! The life of a signing key: `published → signing → verifying → retired`, as plain functions.
+//!
+//! A key is published for longer than any verifier keeps a key set before it signs, and stays
+//! published until the last token it signed is dead; so a rotation fails no request. There is
+//! always one key published and waiting, so an emergency rotation does not need to wait either.
+
+use std::time::Duration;
+
+use gatepass_jose::{Alg, Timestamp};
+
+/// A key and what has happened to it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// The key's name in tokens and key sets.
+    pub kid: String,
+    /// Its algorithm.
+    pub alg: Alg,
+    /// The private key, encrypted under a key that is not in the store.
+    pub sealed: Vec<u8>,
+    /// Since when it has been in the key set.
+    pub published_at: Timestamp,
+    /// From when it signs; `None` while it waits.
+    pub signs_from: Option<Timestamp>,
+    /// Until when it signed; `None` before that ended.
+    pub signed_until: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for KeyRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyRecord")
+            .field("kid", &self.kid)
+            .field("alg", &self.alg)
+            .field("published_at", &self.published_at)
+            .field("signs_from", &self.signs_from)
+            .field("signed_until", &self.signed_until)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a key is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    /// In the key set, waiting for its turn.
+    Published,
+    /// Signs new tokens.
+    Signing,
+    /// Signs no more; tokens that it signed may live.
+    Verifying,
+}
+
+/// When keys change their state.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyPolicy {
+    /// How long a key signs.
+    pub rotate_every: Duration,
+    /// How long a key is published before it signs: longer than verifiers keep a key set.
+    pub publish_ahead: Duration,
+    /// How long a key is published after it signed: the longest life of a token, clock skew included.
+    pub verify_for: Duration,
+}
+
+/// What is to be done, worked out by [`plan`], [`rotate`] or [`withdraw`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// A new key is to be made and published, counted as published since then.
+    pub publish: Vec<Timestamp>,
+    /// Keys with a new state.
+    pub changed: Vec<KeyRecord>,
+    /// Keys that leave the key set for good.
+    pub retired: Vec<String>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl KeyRecord {
+    /// The key's state at `now`.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> KeyState {
+        match (self.signs_from, self.signed_until) {
+            (_, Some(until)) if until <= now => KeyState::Verifying,
+            (Some(from), _) if from <= now => KeyState::Signing,
+            _ => KeyState::Published,
+        }
+    }
+
+    /// From when on every verifier has seen it.
+    fn ripe_at(&self, policy: KeyPolicy) -> Timestamp {
+        self.published_at.saturating_add(policy.publish_ahead)
+    }
+}
+
+/// The key that signs at `now`: of those whose turn has come, the one whose turn came last.
+#[must_use]
+pub fn signer(keys: &[KeyRecord], now: Timestamp) -> Option<&KeyRecord> {
+    keys.iter().filter(|key| key.state(now) == KeyState::Signing).max_by_key(|key| key.signs_from)
+}
+
+/// The key that waits for its turn, or has it appointed.
+fn standby(keys: &[KeyRecord], now: Timestamp) -> Option<&KeyRecord> {
+    keys.iter().filter(|key| key.state(now) == KeyState::Published).min_by_key(|key| key.published_at)
+}
+
+/// What is due at `now` for the keys of one algorithm.
+///
+/// The first two keys of all count as published long ago: no verifier can hold a key set from
+/// before there was one.
+#[must_use]
+pub fn plan(keys: &[KeyRecord], now: Timestamp, policy: KeyPolicy) -> Plan {
+    let mut plan = Plan { retired: retired(keys, now, policy), ..Plan::default() };
+    match (signer(keys, now), standby(keys, now)) {
+        (None, None) => plan.publish = vec![Timestamp::EPOCH, Timestamp::EPOCH],
+        (_, None) => plan.publish = vec![now],
+        (None, Some(next)) => plan.changed = hand_over(None, next, now),
+        (Some(current), Some(next)) => {
+            let old = current.signs_from.is_some_and(|from| now.since(from) >= policy.rotate_every);
+            if old && next.signs_from.is_none() && next.ripe_at(policy) <= now {
+                plan.changed = hand_over(Some(current), next, now);
+            }
+        }
+    }
+    plan
+}
+
+/// What a rotation asked for by hand does: the waiting key takes over as soon as every verifier has
+/// seen it, which is at once unless the last rotation was a moment ago.
+#[must_use]
+pub fn rotate(keys: &[KeyRecord], now: Timestamp, policy: KeyPolicy) -> Plan {
+    match standby(keys, now) {
+        Some(next) if next.signs_from.is_none() => Plan {
+            changed: hand_over(signer(keys, now), next, now.max(next.ripe_at(policy))),
+            ..Plan::default()
+        },
+        _ => Plan::default(), // its turn is appointed already
+    }
+}
+
+/// The emergency exit: `kid` leaves the key set now, and if it was the one that signed, the waiting
+/// key signs now, seen by every verifier or not. Verifiers fetch the set again for a key that they
+/// do not know.
+#[must_use]
+pub fn withdraw(keys: &[KeyRecord], kid: &str, now: Timestamp) -> Plan {
+    let left: Vec<KeyRecord> = keys.iter().filter(|key| key.kid != kid).cloned().collect();
+    let mut plan = Plan { retired: vec![kid.to_owned()], ..Plan::default() };
+    if signer(&left, now).is_none() {
+        match standby(&left, now) {
+            Some(next) => plan.changed = hand_over(None, next, now),
+            None => plan.publish = vec![now],
+        }
+    }
+    plan
+}
+
+fn retired(keys: &[KeyRecord], now: Timestamp, policy: KeyPolicy) -> Vec<String> {
+    let dead = |key: &&KeyRecord| {
+        key.signed_until.is_some_and(|until| until.saturating_add(policy.verify_for) < now)
+    };
+    keys.iter().filter(dead).map(|key| key.kid.clone()).collect()
+}
+
+fn hand_over(from: Option<&KeyRecord>, to: &KeyRecord, at: Timestamp) -> Vec<KeyRecord> {
+    let ends = from.map(|key| KeyRecord { signed_until: Some(at), ..key.clone() });
+    let starts = KeyRecord { signs_from: Some(at), ..to.clone() };
+    ends.into_iter().chain([starts]).collect()
+}
+
+#[cfg(test)]
+mod tests;

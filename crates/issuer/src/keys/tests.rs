@@ -1,0 +1,179 @@
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
+const MAX_AGE: Duration = Duration::from_secs(300);
+
+fn policy() -> KeyPolicy {
+    KeyPolicy {
+        rotate_every: Duration::from_secs(30 * 24 * 3600),
+        publish_ahead: MAX_AGE * 2,
+        verify_for: Duration::from_secs(1200),
+    }
+}
+
+/// The keys of one algorithm, changed as an issuer changes them.
+#[derive(Default)]
+struct Keys {
+    records: Vec<KeyRecord>,
+    made: u32,
+}
+
+impl Keys {
+    fn new(now: Timestamp) -> Self {
+        let mut keys = Self::default();
+        keys.maintain(now);
+        keys
+    }
+
+    fn apply(&mut self, plan: Plan) {
+        for published_at in plan.publish {
+            self.made += 1;
+            let kid = format!("k{}", self.made);
+            let record = KeyRecord {
+                kid,
+                alg: Alg::ES256,
+                sealed: Vec::new(),
+                published_at,
+                signs_from: None,
+                signed_until: None,
+            };
+            self.records.push(record);
+        }
+        for changed in plan.changed {
+            let record = self.records.iter_mut().find(|key| key.kid == changed.kid).unwrap();
+            *record = changed;
+        }
+        self.records.retain(|key| !plan.retired.contains(&key.kid));
+    }
+
+    fn maintain(&mut self, now: Timestamp) {
+        for _ in 0..2 {
+            self.apply(plan(&self.records, now, policy()));
+        }
+    }
+
+    fn signer(&self, now: Timestamp) -> String {
+        signer(&self.records, now).unwrap().kid.clone()
+    }
+
+    fn set(&self) -> Vec<String> {
+        self.records.iter().map(|key| key.kid.clone()).collect()
+    }
+}
+
+fn after(now: Timestamp, secs: u64) -> Timestamp {
+    now.saturating_add(Duration::from_secs(secs))
+}
+
+#[test]
+fn a_fresh_issuer_signs_at_once_and_has_a_key_waiting() {
+    let keys = Keys::new(NOW);
+    assert_eq!(keys.records.len(), 2);
+    assert_eq!(keys.records.iter().filter(|key| key.state(NOW) == KeyState::Signing).count(), 1);
+    assert_eq!(keys.records.iter().filter(|key| key.state(NOW) == KeyState::Published).count(), 1);
+}
+
+#[test]
+fn nothing_is_planned_where_nothing_is_due() {
+    let keys = Keys::new(NOW);
+    assert!(plan(&keys.records, after(NOW, 3600), policy()).is_empty());
+}
+
+#[test]
+fn the_first_rotation_takes_effect_at_once_and_the_next_waits_for_the_caches() {
+    let mut keys = Keys::new(NOW);
+    let first = keys.signer(NOW);
+    keys.apply(rotate(&keys.records, NOW, policy()));
+    keys.maintain(NOW);
+    let second = keys.signer(NOW);
+    assert_ne!(first, second);
+    keys.apply(rotate(&keys.records, NOW, policy()));
+    keys.maintain(NOW);
+    assert_eq!(keys.signer(NOW), second, "the third key was published a moment ago");
+    let ripe = after(NOW, 600);
+    keys.maintain(ripe);
+    assert_ne!(keys.signer(ripe), second);
+    assert_eq!(keys.signer(after(NOW, 599)), second);
+}
+
+#[test]
+fn asking_for_a_rotation_many_times_appoints_one() {
+    let mut keys = Keys::new(NOW);
+    for _ in 0..50 {
+        keys.apply(rotate(&keys.records, NOW, policy()));
+        keys.maintain(NOW);
+    }
+    assert!(keys.records.len() <= 3, "{:?}", keys.records);
+}
+
+#[test]
+fn a_withdrawn_signer_is_replaced_at_once_by_a_key_that_every_verifier_has() {
+    let mut keys = Keys::new(NOW);
+    let (first, waiting) =
+        (keys.signer(NOW), keys.records.iter().find(|key| key.signs_from.is_none()).unwrap().kid.clone());
+    keys.apply(withdraw(&keys.records, &first, NOW));
+    assert_eq!(keys.signer(NOW), waiting);
+    assert!(!keys.set().contains(&first));
+    keys.maintain(NOW);
+    assert_eq!(keys.records.len(), 2, "a new key waits");
+}
+
+#[test]
+fn any_key_can_be_withdrawn_at_any_time_and_one_still_signs() {
+    for appointed in [false, true] {
+        for victim in 0..3 {
+            let mut keys = Keys::new(NOW);
+            keys.apply(rotate(&keys.records, NOW, policy()));
+            keys.maintain(NOW);
+            if appointed {
+                keys.apply(rotate(&keys.records, NOW, policy()));
+            }
+            let kid = keys.records[victim].kid.clone();
+            keys.apply(withdraw(&keys.records, &kid, NOW));
+            keys.maintain(NOW);
+            for secs in [0, 1, 599, 600, 601, 5000] {
+                let now = after(NOW, secs);
+                keys.maintain(now);
+                assert_ne!(keys.signer(now), kid, "appointed {appointed}, victim {victim}, after {secs} s");
+            }
+        }
+    }
+}
+
+/// A thousand rotations, by schedule and by hand, with a verifier that fetches the key set only when
+/// its copy is as old as `max-age` allows, and that keeps every token until it expires.
+#[test]
+fn a_thousand_rotations_fail_no_verification() {
+    let mut keys = Keys::new(NOW);
+    let mut now = NOW;
+    let mut cached: Vec<String> = keys.set();
+    let mut fetched_at = now;
+    let mut tokens: Vec<(String, Timestamp)> = Vec::new();
+    let mut signers = std::collections::BTreeSet::new();
+    let mut step: u64 = 0;
+    while signers.len() < 1000 {
+        step += 1;
+        now = after(now, 7 + step * 13 % 97);
+        keys.maintain(now);
+        if step.is_multiple_of(3) {
+            keys.apply(rotate(&keys.records, now, policy()));
+            keys.maintain(now);
+        }
+        if now.since(fetched_at) >= MAX_AGE {
+            cached = keys.set();
+            fetched_at = now;
+        }
+        let signer = keys.signer(now);
+        tokens.push((signer.clone(), after(now, 900)));
+        signers.insert(signer);
+        tokens.retain(|(_, exp)| *exp > now);
+        for (kid, _) in &tokens {
+            assert!(
+                cached.contains(kid),
+                "a token of {kid} is refused at {now} after {} rotations",
+                signers.len()
+            );
+        }
+        assert!(keys.records.len() < 20, "dead keys retire");
+    }
+}

@@ -1,0 +1,150 @@
+//! Minting access tokens ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)).
+
+use std::time::Duration;
+
+use gatepass_jose::{Alg, Audience, Timestamp, Typ, jwt};
+use gatepass_token::{AccessClaims, ScopeSet, TokenId};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::config::{Config, ResourceServer, Signing};
+use crate::id::{ClientId, SessionId};
+use crate::ring::KeyRing;
+use crate::secrets::{SecretError, random};
+
+/// Past this size a warning is logged: proxies and servers begin to refuse headers at 4 to 8 kB.
+const WARN_BYTES: usize = 1024;
+/// Past this size no token is minted.
+const MAX_BYTES: usize = 4096;
+
+/// What a token is to say.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant<'a> {
+    /// The user's or client's identifier.
+    pub(crate) subject: String,
+    pub(crate) client: &'a ClientId,
+    pub(crate) scope: ScopeSet,
+    pub(crate) roles: Vec<String>,
+    pub(crate) session: Option<SessionId>,
+    /// What the token is for.
+    pub(crate) target: Target<'a>,
+    /// The instant it counts as minted at; see `Feed::minting_instant`.
+    pub(crate) minted_at: Timestamp,
+    /// The end of the session, which no token of it outlives.
+    pub(crate) not_after: Timestamp,
+}
+
+/// Where a token can be used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target<'a> {
+    /// At a resource server and, where its tokens are under a published key, at the issuer itself:
+    /// for the operator's own apps and for administrators.
+    WithIssuer(&'a ResourceServer),
+    /// At a resource server alone.
+    Only(&'a ResourceServer),
+    /// At the issuer alone.
+    Issuer,
+}
+
+/// A minted token.
+#[derive(Clone, Debug)]
+pub(crate) struct Minted {
+    pub(crate) token: String,
+    pub(crate) expires_in: Duration,
+    pub(crate) scope: ScopeSet,
+}
+
+/// Why no token could be minted. All of these are the operator's to mend.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum MintError {
+    /// The token would be larger than 4 kB.
+    #[error("the token would have {bytes} bytes, more than {MAX_BYTES}; the largest claim is {claim:?}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The claim to make smaller.
+        claim: &'static str,
+    },
+    /// No key of that algorithm signs now.
+    #[error("no signing key for {0}")]
+    NoKey(Alg),
+    /// Signing failed.
+    #[error(transparent)]
+    Sign(#[from] jwt::SignError),
+    /// There is no randomness.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+}
+
+pub(crate) fn mint(
+    config: &Config,
+    ring: &KeyRing,
+    grant: Grant<'_>,
+    now: Timestamp,
+) -> Result<Minted, MintError> {
+    let (server, audience) = match grant.target {
+        Target::WithIssuer(server) if matches!(server.signing, Signing::Published(_)) => {
+            (Some(server), vec![server.audience.clone(), config.issuer.to_string()])
+        }
+        Target::WithIssuer(server) | Target::Only(server) => (Some(server), vec![server.audience.clone()]),
+        Target::Issuer => (None, vec![config.issuer.to_string()]),
+    };
+    let signer = match server.map(|server| (&server.signing, &server.audience)) {
+        Some((Signing::Shared(_), audience)) => {
+            ring.shared_signer(audience).ok_or(MintError::NoKey(Alg::HS256))?
+        }
+        Some((Signing::Published(alg), _)) => ring.signer(*alg, now).ok_or(MintError::NoKey(*alg))?,
+        None => ring.signer(Alg::ES256, now).ok_or(MintError::NoKey(Alg::ES256))?,
+    };
+    let iat = Timestamp::from_secs(now.as_secs());
+    let exp = now.saturating_add(lifetime(config)?).min(grant.not_after);
+    let not_before = server.is_some_and(|server| server.not_before);
+    let claims = AccessClaims {
+        iss: config.issuer.to_string(),
+        sub: grant.subject,
+        aud: Audience::new(audience).map_err(|_| jwt::SignError::Claims)?,
+        exp: exp.into(),
+        iat: iat.into(),
+        nbf: not_before.then(|| iat.into()),
+        jti: TokenId::new(grant.minted_at, random()?).to_string(),
+        client_id: grant.client.to_string(),
+        scope: grant.scope,
+        sid: grant.session.map(|sid| sid.to_string()),
+        roles: grant.roles,
+    };
+    let token = jwt::sign(&Typ::ACCESS_TOKEN, &claims, signer)?;
+    require_size(&token, &claims)?;
+    Ok(Minted { token, expires_in: exp.since(iat), scope: claims.scope })
+}
+
+/// The configured lifetime less up to a twentieth of it.
+fn lifetime(config: &Config) -> Result<Duration, SecretError> {
+    let [byte] = random()?;
+    let most = config.access_token_lifetime;
+    Ok(most - most * u32::from(byte) / (20 * 256))
+}
+
+fn require_size(token: &str, claims: &AccessClaims) -> Result<(), MintError> {
+    let bytes = token.len();
+    if bytes <= WARN_BYTES {
+        return Ok(());
+    }
+    let sizes = [
+        ("scope", json_len(&claims.scope)),
+        ("roles", json_len(&claims.roles)),
+        ("aud", json_len(&claims.aud)),
+        ("client_id", claims.client_id.len()),
+        ("iss", claims.iss.len()),
+    ];
+    let claim = sizes.iter().max_by_key(|(_, size)| *size).map_or("scope", |(claim, _)| claim);
+    if bytes > MAX_BYTES {
+        return Err(MintError::TooLarge { bytes, claim });
+    }
+    tracing::warn!(bytes, claim, sub = claims.sub, "an access token is larger than {WARN_BYTES} bytes");
+    Ok(())
+}
+
+fn json_len(claim: &impl Serialize) -> usize {
+    serde_json::to_vec(claim).map_or(0, |json| json.len())
+}

@@ -1,0 +1,128 @@
+//! The signing keys in memory, and the set that is published of them.
+
+use std::sync::Arc;
+
+use gatepass_jose::{
+    Alg, Audience, JwkSet, KeySet, SecretKey, SigningKey, Timestamp, Verifier, VerifyingKey,
+};
+use gatepass_token::access_verifier;
+
+use crate::config::{Config, Signing};
+use crate::issuer::OpenError;
+use crate::keys::{self, KeyRecord};
+use crate::secrets::Secrets;
+
+/// The name that a shared secret has in its tokens.
+const SHARED_KID: &str = "shared";
+
+/// A key that can sign, beside its record.
+struct RingKey {
+    record: KeyRecord,
+    key: Arc<SigningKey>,
+}
+
+/// All keys of a moment. Replaced whole when one changes; a hand-over that was appointed for a later
+/// moment happens by itself, because the signer is asked for with the time.
+pub(crate) struct KeyRing {
+    keys: Vec<RingKey>,
+    /// For each resource server with a shared secret: its audience, its key, and its verifier.
+    shared: Vec<(String, Arc<SigningKey>, Verifier)>,
+    /// The key set as it is published.
+    pub(crate) published: Published,
+    /// Verifies this issuer's own tokens, save those under a shared secret.
+    verifier: Verifier,
+}
+
+/// The JWK Set as it goes over the wire, and a name for this state of it.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The JSON document ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
+    pub json: Arc<[u8]>,
+    /// Changes when the document does.
+    pub etag: Arc<str>,
+}
+
+impl KeyRing {
+    pub(crate) fn load(
+        records: Vec<KeyRecord>,
+        secrets: &Secrets,
+        config: &Config,
+    ) -> Result<Self, OpenError> {
+        let keys = records
+            .into_iter()
+            .map(|record| {
+                let private = secrets.open(&record.kid, record.alg, &record.sealed)?;
+                let key = SigningKey::from_private_bytes(record.alg, &record.kid, &private)?;
+                Ok(RingKey { record, key: Arc::new(key) })
+            })
+            .collect::<Result<Vec<_>, OpenError>>()?;
+        let public = |ring: &RingKey| ring.key.public_jwk();
+        let set = JwkSet { keys: keys.iter().filter_map(public).collect() };
+        let trusted = keys.iter().map(|ring| ring.key.verifying_key()).collect::<Result<Vec<_>, _>>()?;
+        let audiences = config.resource_servers.iter().map(|server| server.audience.as_str());
+        let audience = Audience::new(audiences.chain([config.issuer.as_str()]))?;
+        let verifier = access_verifier(config.issuer.clone(), audience, KeySet::new(trusted));
+        Ok(Self { keys, shared: shared(config)?, published: publish(&set), verifier })
+    }
+
+    /// The key that signs tokens of `alg` at `now`.
+    pub(crate) fn signer(&self, alg: Alg, now: Timestamp) -> Option<&Arc<SigningKey>> {
+        let of_alg = self.keys.iter().filter(|ring| ring.record.alg == alg);
+        let records: Vec<KeyRecord> = of_alg.map(|ring| ring.record.clone()).collect();
+        let kid = &keys::signer(&records, now)?.kid;
+        self.keys.iter().find(|ring| ring.record.kid == *kid).map(|ring| &ring.key)
+    }
+
+    /// The key under the secret that is shared with the resource server of that audience.
+    pub(crate) fn shared_signer(&self, audience: &str) -> Option<&Arc<SigningKey>> {
+        self.shared.iter().find(|(own, ..)| own == audience).map(|(_, key, _)| key)
+    }
+
+    /// Verifies tokens that only this issuer can have minted.
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// Verifies tokens under shared secrets, for introspection alone: the resource server that
+    /// shares the secret could have minted them.
+    pub(crate) fn shared_verifiers(&self) -> impl Iterator<Item = &Verifier> {
+        self.shared.iter().map(|(.., verifier)| verifier)
+    }
+
+    pub(crate) fn records(&self) -> impl Iterator<Item = &KeyRecord> {
+        self.keys.iter().map(|ring| &ring.record)
+    }
+}
+
+fn shared(config: &Config) -> Result<Vec<(String, Arc<SigningKey>, Verifier)>, OpenError> {
+    let with_secret = config.resource_servers.iter().filter_map(|server| match &server.signing {
+        Signing::Shared(secret) => Some((&server.audience, secret)),
+        Signing::Published(_) => None,
+    });
+    with_secret
+        .map(|(audience, secret)| {
+            let verifier = access_verifier(
+                config.issuer.clone(),
+                Audience::new([audience])?,
+                KeySet::new(vec![shared_key(secret)?]),
+            );
+            Ok((
+                audience.clone(),
+                Arc::new(SigningKey::from_secret(Alg::HS256, SHARED_KID, secret)?),
+                verifier,
+            ))
+        })
+        .collect()
+}
+
+fn shared_key(secret: &SecretKey) -> Result<VerifyingKey, OpenError> {
+    Ok(VerifyingKey::from_secret(Alg::HS256, SHARED_KID, secret)?)
+}
+
+fn publish(set: &JwkSet) -> Published {
+    // Strings and enums only: there is nothing in a set that JSON could refuse.
+    let json = serde_json::to_vec(set).unwrap_or_default();
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &json);
+    let tag = gatepass_jose::base64url::encode(digest.as_ref().get(..12).unwrap_or_default());
+    Published { json: json.into(), etag: format!("\"{tag}\"").into() }
+}

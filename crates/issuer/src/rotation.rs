@@ -1,0 +1,138 @@
+//! What a presented refresh token means: the rule of rotation, as a plain function.
+//!
+//! A refresh token is a family (the session), a generation and a MAC. The store keeps only the
+//! newest generation `n` and when it was made. A client that presents
+//!
+//! - `n` gets the next one, and the row moves on;
+//! - `n - 1` shortly after the rotation gets `n` **again**: it is the other tab, a retry, or the
+//!   client whose answer was lost. No row changes, so asking any number of times gives one answer;
+//! - anything older holds a token that an honest client has thrown away. That is theft: the session
+//!   ends, because nobody can tell the thief from the owner.
+
+use std::time::Duration;
+
+use gatepass_jose::Timestamp;
+
+use crate::id::ClientId;
+use crate::session::Session;
+
+/// How long refresh tokens live, and how long a predecessor is honoured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshPolicy {
+    /// How long after a rotation the predecessor still gets the same successor. Zero is strict: a
+    /// lost answer then costs the user a login. Longer than this, a thief who follows an honest
+    /// client within the leeway is not seen, which is why it does not default to more than 30 s.
+    pub leeway: Duration,
+    /// How long a session lives without a refresh.
+    pub idle: Duration,
+    /// How long a session lives at all.
+    pub absolute: Duration,
+}
+
+impl Default for RefreshPolicy {
+    fn default() -> Self {
+        Self {
+            leeway: Duration::from_secs(30),
+            idle: Duration::from_secs(7 * 24 * 3600),
+            absolute: Duration::from_secs(30 * 24 * 3600),
+        }
+    }
+}
+
+/// A refresh token whose MAC has been verified, presented at some instant.
+#[derive(Clone, Debug)]
+pub struct Presented {
+    /// Its generation.
+    pub generation: u32,
+    /// The client that presents it.
+    pub client: ClientId,
+    /// When.
+    pub now: Timestamp,
+    /// The policy to apply.
+    pub policy: RefreshPolicy,
+}
+
+/// What is to happen to the session's row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Move to the next generation and give its token.
+    Rotate(Rotation),
+    /// Change nothing and give the token of the current generation again.
+    Repeat,
+    /// Give nothing and change nothing.
+    Refuse(Refusal),
+    /// Give nothing and end the session: the token was used before, outside the leeway.
+    Revoke,
+}
+
+/// The columns a rotation writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// The new generation.
+    pub generation: u32,
+    /// When it was made.
+    pub rotated_at: Timestamp,
+    /// Until when it lives unused.
+    pub idle_expires_at: Timestamp,
+}
+
+/// Why a genuine refresh token gives nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such session: it ended and was cleared away.
+    Unknown,
+    /// The session was revoked.
+    Revoked,
+    /// The session was idle for too long, or has lived its whole life.
+    Expired,
+    /// Another client's token.
+    WrongClient,
+    /// A generation this store has not reached: a backup was restored. Refused, because what
+    /// happened since is not known; not theft, so the session is left as it is.
+    Ahead,
+}
+
+/// Decides what `presented` means for `session`.
+///
+/// A clock that stepped back makes a rotation look as if it were yet to come; that counts as no time
+/// passed, so that an honest client is not taken for a thief.
+#[must_use]
+pub fn decide(session: &Session, presented: &Presented) -> Decision {
+    let Presented { generation, ref client, now, policy } = *presented;
+    if session.client != *client {
+        return Decision::Refuse(Refusal::WrongClient);
+    }
+    if session.revoked_at.is_some() {
+        return Decision::Refuse(Refusal::Revoked);
+    }
+    if !session.is_live(now) {
+        return Decision::Refuse(Refusal::Expired);
+    }
+    match session.generation.checked_sub(generation) {
+        None => Decision::Refuse(Refusal::Ahead),
+        Some(0) => rotate(session, now, policy),
+        Some(1) if honours_predecessor(session, now, policy) => Decision::Repeat,
+        Some(_) => Decision::Revoke,
+    }
+}
+
+/// Whether the predecessor is still good. For a bound token it is until its successor is first used,
+/// whenever that is: a thief would need the client's key too.
+fn honours_predecessor(session: &Session, now: Timestamp, policy: RefreshPolicy) -> bool {
+    session.bound || session.rotated_at.is_some_and(|rotated_at| now.since(rotated_at) < policy.leeway)
+}
+
+fn rotate(session: &Session, now: Timestamp, policy: RefreshPolicy) -> Decision {
+    // After four billion rotations the family is used up, and the user logs in again.
+    let Some(generation) = session.generation.checked_add(1) else {
+        return Decision::Refuse(Refusal::Expired);
+    };
+    Decision::Rotate(Rotation {
+        generation,
+        rotated_at: now,
+        idle_expires_at: now.saturating_add(policy.idle).min(session.expires_at),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+use super::*;
+use crate::id::{SessionId, UserId};
+use proptest::prelude::*;
+
+const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
+
+fn client() -> ClientId {
+    ClientId::first_party()
+}
+
+fn session() -> Session {
+    let policy = RefreshPolicy::default();
+    Session {
+        id: SessionId::new(NOW, [1; 10]),
+        user: UserId::new(NOW, [2; 10]),
+        client: client(),
+        scope: None,
+        resource: None,
+        device: "test".into(),
+        created_at: NOW,
+        generation: 1,
+        rotated_at: None,
+        idle_expires_at: NOW.saturating_add(policy.idle),
+        expires_at: NOW.saturating_add(policy.absolute),
+        revoked_at: None,
+        bound: false,
+    }
+}
+
+fn presented(generation: u32, now: Timestamp) -> Presented {
+    Presented { generation, client: client(), now, policy: RefreshPolicy::default() }
+}
+
+fn later(secs: u64) -> Timestamp {
+    NOW.saturating_add(Duration::from_secs(secs))
+}
+
+#[test]
+fn what_a_generation_means() {
+    let rotated = Session { generation: 5, rotated_at: Some(NOW), ..session() };
+    let bound = Session { bound: true, ..rotated.clone() };
+    let revoked = Session { revoked_at: Some(NOW), ..rotated.clone() };
+    let idle = Session { idle_expires_at: NOW, ..rotated.clone() };
+    let aged = Session { expires_at: NOW, ..rotated.clone() };
+    let ahead_of_clock = Session { rotated_at: Some(later(100)), ..rotated.clone() };
+    let last = Session { generation: u32::MAX, ..rotated.clone() };
+    let rotation = |generation, now: Timestamp| {
+        let idle_expires_at = now.saturating_add(RefreshPolicy::default().idle);
+        Decision::Rotate(Rotation { generation, rotated_at: now, idle_expires_at })
+    };
+    let refuse = Decision::Refuse;
+    let cases = [
+        ("first_rotation", session(), 1, NOW, rotation(2, NOW)),
+        ("current", rotated.clone(), 5, later(1), rotation(6, later(1))),
+        ("predecessor_at_once", rotated.clone(), 4, NOW, Decision::Repeat),
+        ("predecessor_at_the_end_of_the_leeway", rotated.clone(), 4, later(29), Decision::Repeat),
+        ("predecessor_after_the_leeway", rotated.clone(), 4, later(30), Decision::Revoke),
+        ("predecessor_after_the_clock_stepped_back", ahead_of_clock, 4, NOW, Decision::Repeat),
+        ("two_generations_old_within_the_leeway", rotated.clone(), 3, NOW, Decision::Revoke),
+        ("first_generation", rotated.clone(), 1, NOW, Decision::Revoke),
+        ("generation_zero", rotated.clone(), 0, NOW, Decision::Revoke),
+        ("predecessor_of_a_first_generation", session(), 0, NOW, Decision::Revoke),
+        ("not_reached_yet", rotated.clone(), 6, NOW, refuse(Refusal::Ahead)),
+        ("bound_predecessor_long_after", bound.clone(), 4, later(3600), Decision::Repeat),
+        ("bound_two_generations_old", bound, 3, NOW, Decision::Revoke),
+        ("revoked", revoked, 5, NOW, refuse(Refusal::Revoked)),
+        ("idle_for_too_long", idle, 5, NOW, refuse(Refusal::Expired)),
+        ("past_its_whole_life", aged, 5, NOW, refuse(Refusal::Expired)),
+        ("used_up", last, u32::MAX, NOW, refuse(Refusal::Expired)),
+    ];
+    for (name, session, generation, now, want) in cases {
+        assert_eq!(decide(&session, &presented(generation, now)), want, "{name}");
+    }
+}
+
+#[test]
+fn another_client_learns_and_changes_nothing() {
+    let session = Session { generation: 5, rotated_at: Some(NOW), ..session() };
+    for generation in [1, 4, 5, 6] {
+        let other = Presented { client: "other".parse().unwrap(), ..presented(generation, NOW) };
+        assert_eq!(decide(&session, &other), Decision::Refuse(Refusal::WrongClient));
+    }
+}
+
+#[test]
+fn the_idle_expiry_never_passes_the_end_of_the_session() {
+    let session = Session { expires_at: later(60), ..session() };
+    let Decision::Rotate(rotation) = decide(&session, &presented(1, NOW)) else { panic!("no rotation") };
+    assert_eq!(rotation.idle_expires_at, later(60));
+}
+
+/// A store's row and the clients around it. What a client holds changes only when an answer reaches
+/// it; what the row holds survives everything, because it is durable before the answer leaves.
+struct World {
+    row: Session,
+    now: Timestamp,
+    /// What every honest tab would send now: they share one cookie jar.
+    jar: u32,
+    stolen: Option<u32>,
+    /// For each generation, the successor that was given: there must never be two.
+    successors: std::collections::BTreeMap<u32, u32>,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// So many tabs refresh at once with what the jar holds; each answer arrives, or is lost.
+    Refresh(Vec<bool>),
+    /// The server is killed after the rotation is durable and before anybody is answered.
+    Crash,
+    Wait(u64),
+    ClockBack(u64),
+    /// A thief copies the jar.
+    Steal,
+    /// The thief presents what was stolen.
+    Replay,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { row: session(), now: NOW, jar: 1, stolen: None, successors: Default::default() }
+    }
+
+    /// What a store does with a decision; returns the generation that is given.
+    fn present(&mut self, generation: u32) -> Option<u32> {
+        match decide(&self.row, &presented(generation, self.now)) {
+            Decision::Rotate(rotation) => {
+                self.row.generation = rotation.generation;
+                self.row.rotated_at = Some(rotation.rotated_at);
+                self.row.idle_expires_at = rotation.idle_expires_at;
+            }
+            Decision::Repeat => {}
+            Decision::Refuse(_) => return None,
+            Decision::Revoke => {
+                self.row.revoked_at = Some(self.now);
+                return None;
+            }
+        }
+        let given = self.row.generation;
+        assert_eq!(
+            *self.successors.entry(generation).or_insert(given),
+            given,
+            "two successors of {generation}"
+        );
+        Some(given)
+    }
+
+    fn run(&mut self, step: &Step) {
+        match step {
+            Step::Refresh(answers) => {
+                let sent = self.jar;
+                for arrives in answers {
+                    let given = self.present(sent);
+                    if let (Some(given), true) = (given, arrives) {
+                        self.jar = given;
+                    }
+                }
+            }
+            Step::Crash => {
+                let sent = self.jar;
+                self.present(sent);
+            }
+            Step::Wait(secs) => self.now = self.now.saturating_add(Duration::from_secs(*secs)),
+            Step::ClockBack(secs) => self.now = self.now.saturating_sub(Duration::from_secs(*secs)),
+            Step::Steal => self.stolen = Some(self.jar),
+            Step::Replay => {
+                if let Some(stolen) = self.stolen {
+                    self.stolen = self.present(stolen).or(self.stolen);
+                }
+            }
+        }
+    }
+}
+
+fn honest_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => prop::collection::vec(any::<bool>(), 1..70).prop_map(Step::Refresh),
+        2 => Just(Step::Crash),
+        3 => (0u64..4000).prop_map(Step::Wait),
+        1 => (0u64..100_000).prop_map(Step::ClockBack),
+    ]
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![8 => honest_step(), 1 => Just(Step::Steal), 2 => Just(Step::Replay), 1 => (0u64..4000).prop_map(Step::Wait)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    /// Tabs, retries, lost answers, crashes and a clock that steps back: as long as a client asks
+    /// again within the leeway, it is never logged out.
+    #[test]
+    fn an_honest_client_that_asks_again_within_the_leeway_is_never_logged_out(
+        steps in prop::collection::vec((honest_step(), 0u64..29), 1..60),
+    ) {
+        let mut world = World::new();
+        for (step, delay) in &steps {
+            let before = world.jar;
+            world.run(step);
+            // The retry that a client makes for an answer that did not come.
+            if world.jar == before {
+                world.now = world.now.saturating_add(Duration::from_secs(*delay));
+                if let Some(given) = world.present(before) {
+                    world.jar = given;
+                }
+            }
+            prop_assert!(world.row.revoked_at.is_none(), "logged out by {step:?}");
+            prop_assert_eq!(world.jar, world.row.generation);
+        }
+    }
+
+    /// Whoever presents a generation that an honest client has moved on from, outside the leeway,
+    /// ends the session, whatever happened before.
+    #[test]
+    fn a_replay_outside_the_leeway_always_ends_the_session(
+        steps in prop::collection::vec(honest_step(), 1..40),
+        back in 1u32..40,
+        after in 30u64..400_000,
+    ) {
+        let mut world = World::new();
+        for step in &steps {
+            world.run(step);
+            if let Some(given) = world.present(world.jar) {
+                world.jar = given;
+            }
+        }
+        prop_assume!(world.row.generation > back);
+        world.now = world.row.rotated_at.unwrap_or(world.now).max(world.now).saturating_add(Duration::from_secs(after));
+        prop_assume!(world.row.is_live(world.now));
+        let old = world.row.generation - back;
+        prop_assert_eq!(world.present(old), None);
+        prop_assert!(world.row.revoked_at.is_some());
+        prop_assert_eq!(world.present(world.row.generation), None, "the current token is dead too");
+    }
+
+    /// With a thief in play the session may end, but no generation ever has two successors, which
+    /// `World::present` asserts, and after the end nobody is given anything.
+    #[test]
+    fn no_generation_has_two_successors(steps in prop::collection::vec(any_step(), 1..80)) {
+        let mut world = World::new();
+        for step in &steps {
+            let ended = world.row.revoked_at.is_some();
+            let generation = world.row.generation;
+            world.run(step);
+            if ended {
+                prop_assert_eq!(world.row.generation, generation);
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What must not be in the store: the master key, and the keys derived from it.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, RandomizedNonceKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::{hmac, rand};
+use gatepass_jose::{Alg, base64url};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::client::{ClientSecret, SecretDigest};
+
+/// 32 random bytes from which every other secret of the issuer is derived. They come from a file or
+/// the environment, never from the store: whoever steals the store alone can neither sign, nor
+/// forge a refresh token, nor try client secrets.
+pub struct MasterKey(Zeroizing<[u8; 32]>);
+
+/// Something secret could not be made, read or opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// The text is not a master key.
+    #[error("a master key is 43 characters of base64url: 32 random bytes")]
+    MasterKey,
+    /// The operating system gave no randomness, or the crypto library failed.
+    #[error("the system gave no randomness")]
+    Random,
+    /// The data were sealed under another master key, or changed since.
+    #[error("the signing keys in the store do not open with this master key")]
+    Sealed,
+}
+
+/// `N` random bytes.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], SecretError> {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes).map_err(|_| SecretError::Random)?;
+    Ok(bytes)
+}
+
+impl MasterKey {
+    /// A fresh key.
+    ///
+    /// # Errors
+    /// [`SecretError::Random`].
+    pub fn generate() -> Result<Self, SecretError> {
+        Ok(Self(Zeroizing::new(random()?)))
+    }
+
+    /// Reads the text of a key; white space around it is ignored.
+    ///
+    /// # Errors
+    /// [`SecretError::MasterKey`].
+    pub fn parse(text: &str) -> Result<Self, SecretError> {
+        let bytes = Zeroizing::new(base64url::decode(text.trim()).map_err(|_| SecretError::MasterKey)?);
+        let bytes = bytes.as_slice().try_into().map_err(|_| SecretError::MasterKey)?;
+        Ok(Self(Zeroizing::new(bytes)))
+    }
+
+    /// The text to keep in a file that only the issuer can read.
+    #[must_use]
+    pub fn expose(&self) -> Zeroizing<String> {
+        Zeroizing::new(base64url::encode(self.0.as_slice()))
+    }
+
+    /// One purpose's key: HKDF-SHA-256 (RFC 5869) with the purpose as `info`.
+    fn derive(&self, purpose: &'static [u8]) -> Result<Zeroizing<[u8; 32]>, SecretError> {
+        struct Len32;
+        impl KeyType for Len32 {
+            fn len(&self) -> usize {
+                32
+            }
+        }
+
+        let mut bytes = Zeroizing::new([0; 32]);
+        Salt::new(HKDF_SHA256, b"gatepass")
+            .extract(self.0.as_slice())
+            .expand(&[purpose], Len32)
+            .and_then(|okm| okm.fill(bytes.as_mut_slice()))
+            .map_err(|_| SecretError::Random)?;
+        Ok(bytes)
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey(..)")
+    }
+}
+
+/// The derived keys, ready for use.
+pub(crate) struct Secrets {
+    pub(crate) refresh_mac: hmac::Key,
+    client_mac: hmac::Key,
+    seal: RandomizedNonceKey,
+}
+
+impl Secrets {
+    pub(crate) fn derive(master: &MasterKey) -> Result<Self, SecretError> {
+        let mac = |purpose| Ok(hmac::Key::new(hmac::HMAC_SHA256, master.derive(purpose)?.as_slice()));
+        let seal = master.derive(b"signing keys at rest")?;
+        Ok(Self {
+            refresh_mac: mac(b"refresh tokens")?,
+            client_mac: mac(b"client secrets")?,
+            seal: RandomizedNonceKey::new(&AES_256_GCM, seal.as_slice()).map_err(|_| SecretError::Random)?,
+        })
+    }
+
+    /// What the store keeps of a client secret.
+    pub(crate) fn digest(&self, secret: &ClientSecret) -> SecretDigest {
+        let tag = hmac::sign(&self.client_mac, secret.expose().as_bytes());
+        let mut digest = [0; 32];
+        for (to, from) in digest.iter_mut().zip(tag.as_ref()) {
+            *to = *from;
+        }
+        SecretDigest(digest)
+    }
+
+    /// Whether `presented` is the secret that `digest` was made of, in constant time.
+    pub(crate) fn is_secret(&self, presented: &str, digest: SecretDigest) -> bool {
+        hmac::verify(&self.client_mac, presented.as_bytes(), &digest.0).is_ok()
+    }
+
+    /// Encrypts a private key for the store, bound to its name and algorithm.
+    pub(crate) fn seal(&self, kid: &str, alg: Alg, private: &[u8]) -> Result<Vec<u8>, SecretError> {
+        let mut sealed = private.to_vec();
+        let nonce = self
+            .seal
+            .seal_in_place_append_tag(Aad::from(key_context(kid, alg)), &mut sealed)
+            .map_err(|_| SecretError::Random)?;
+        sealed.extend_from_slice(nonce.as_ref());
+        Ok(sealed)
+    }
+
+    /// Decrypts what [`Secrets::seal`] made for the same name and algorithm.
+    pub(crate) fn open(&self, kid: &str, alg: Alg, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        let at = sealed.len().checked_sub(NONCE_LEN).ok_or(SecretError::Sealed)?;
+        let (ciphertext, nonce) = sealed.split_at_checked(at).ok_or(SecretError::Sealed)?;
+        let nonce: [u8; NONCE_LEN] = nonce.try_into().map_err(|_| SecretError::Sealed)?;
+        let mut buffer = Zeroizing::new(ciphertext.to_vec());
+        let len = self
+            .seal
+            .open_in_place((&nonce).into(), Aad::from(key_context(kid, alg)), &mut buffer)
+            .map_err(|_| SecretError::Sealed)?
+            .len();
+        buffer.truncate(len);
+        Ok(buffer)
+    }
+}
+
+fn key_context(kid: &str, alg: Alg) -> Vec<u8> {
+    format!("{alg} {kid}").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sealed_keys_open_only_as_what_they_are() {
+        let secrets = Secrets::derive(&MasterKey::generate().unwrap()).unwrap();
+        let sealed = secrets.seal("k1", Alg::ES256, b"private").unwrap();
+        assert_eq!(secrets.open("k1", Alg::ES256, &sealed).unwrap().as_slice(), b"private");
+        assert!(secrets.open("k2", Alg::ES256, &sealed).is_err(), "another name");
+        assert!(secrets.open("k1", Alg::ES384, &sealed).is_err(), "another algorithm");
+        for len in 0..sealed.len() {
+            assert!(secrets.open("k1", Alg::ES256, &sealed[..len]).is_err(), "cut to {len}");
+        }
+        let other = Secrets::derive(&MasterKey::generate().unwrap()).unwrap();
+        assert_eq!(other.open("k1", Alg::ES256, &sealed).err(), Some(SecretError::Sealed));
+    }
+
+    #[test]
+    fn a_master_key_survives_its_file_and_shows_nothing() {
+        let master = MasterKey::generate().unwrap();
+        let read = MasterKey::parse(&format!("{}\n", *master.expose())).unwrap();
+        assert_eq!(*read.expose(), *master.expose());
+        assert!(!format!("{master:?}").contains(&master.expose()[..8]));
+        for text in ["", "AAAA", &"A".repeat(44), &"=".repeat(43)] {
+            assert!(MasterKey::parse(text).is_err(), "{text}");
+        }
+    }
+}

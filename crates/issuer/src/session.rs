@@ -1,0 +1,51 @@
+//! Sessions: one login of one user on one device, and the family of its refresh tokens.
+
+use gatepass_jose::Timestamp;
+use gatepass_token::ScopeSet;
+
+use crate::id::{ClientId, SessionId, UserId};
+
+/// A session's one row. A rotation changes it in place; nothing else is ever stored for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The `sid`, and the family of its refresh tokens.
+    pub id: SessionId,
+    /// Whose session it is.
+    pub user: UserId,
+    /// The client that started it.
+    pub client: ClientId,
+    /// What its tokens are limited to; `None`: whatever the user's roles allow at the time.
+    pub scope: Option<ScopeSet>,
+    /// The audience that was asked for at the start; `None`: the issuer's default.
+    pub resource: Option<String>,
+    /// What the device called itself, at most 128 characters.
+    pub device: String,
+    /// When it was started.
+    pub created_at: Timestamp,
+    /// The generation of the refresh token that is current; 1 at the start.
+    pub generation: u32,
+    /// When the current generation was made by rotation; `None` before the first rotation.
+    pub rotated_at: Option<Timestamp>,
+    /// Until when it lives without being used.
+    pub idle_expires_at: Timestamp,
+    /// Until when it lives at all.
+    pub expires_at: Timestamp,
+    /// When it was ended, by whomever.
+    pub revoked_at: Option<Timestamp>,
+    /// Whether the client must prove possession of a key to use the refresh token, or authenticates.
+    pub bound: bool,
+}
+
+impl Session {
+    /// Whether the session can still give tokens at `now`.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && now < self.idle_expires_at && now < self.expires_at
+    }
+
+    /// When it was last used: its start, or its last rotation.
+    #[must_use]
+    pub fn last_used_at(&self) -> Timestamp {
+        self.rotated_at.unwrap_or(self.created_at)
+    }
+}

@@ -1,0 +1,501 @@
+//! The session API's rules: log in, refresh, log out.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatepass_jose::{Rejection, Timestamp};
+use gatepass_revocation::{Kind, Reason, Revoked, TokenRef};
+use gatepass_token::{AccessClaims, ScopeSet};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::config::{ADMIN_SCOPE, ResourceServer};
+use crate::id::{ClientId, SessionId, UserId};
+use crate::issuer::Issuer;
+use crate::mint::{Grant, MintError, Target, mint};
+use crate::password::{Overloaded, Password};
+use crate::refresh_token::{self, RefreshToken};
+use crate::rotation::{Presented, Refusal};
+use crate::secrets::{SecretError, random};
+use crate::session::Session;
+use crate::store::{ChangeError, EndSessions, Rotated, StoreError, UserChange};
+use crate::user::{RoleName, User, Username};
+
+/// The longest device name that is kept, in characters.
+const MAX_DEVICE: usize = 128;
+
+/// Somebody who wants to log in.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Whom they claim to be.
+    pub username: Username,
+    /// Their proof.
+    pub password: Password,
+    /// The scope to limit the session's tokens to; `None`: all that their roles allow.
+    pub scope: Option<ScopeSet>,
+    /// The audience of the session's tokens (RFC 8707); `None`: the default.
+    pub resource: Option<String>,
+    /// What their device calls itself.
+    pub device: String,
+    /// Where they come from, for the throttle.
+    pub address: Option<IpAddr>,
+}
+
+/// What a login or a refresh gives.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// The signed access token.
+    pub access_token: String,
+    /// How long it lives.
+    pub expires_in: Duration,
+    /// What it allows.
+    pub scope: ScopeSet,
+    /// The refresh token that is current now.
+    pub refresh_token: RefreshToken,
+    /// How long that one can be used.
+    pub refresh_expires_in: Duration,
+    /// The session.
+    pub session: SessionId,
+    /// Its user.
+    pub user: UserInfo,
+}
+
+/// What a user may know of themselves, and their app may show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UserInfo {
+    /// The `sub`.
+    pub id: UserId,
+    /// The name they log in with.
+    pub username: Username,
+    /// Their roles.
+    pub roles: Vec<RoleName>,
+}
+
+/// Why a login failed.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// Unknown user, wrong password or disabled user: nobody outside learns which.
+    #[error("the user name or the password is wrong")]
+    Denied,
+    /// Too many failures for this account or address.
+    #[error("too many failed logins")]
+    Throttled {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// Too many passwords are waiting to be checked.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// No resource server of that name.
+    #[error("the resource is not known here")]
+    UnknownResource,
+    /// Our fault.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}
+
+/// Why a refresh failed.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// Not a refresh token of this issuer, or one that gives nothing any more.
+    #[error("the refresh token is not valid")]
+    Invalid,
+    /// An old generation: the session is over, everywhere.
+    #[error("the refresh token was used before: the session has ended")]
+    Reused,
+    /// The scope asked for is more than the session has.
+    #[error("the scope exceeds what was granted")]
+    Scope,
+    /// Our fault.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}
+
+/// Something that is not the caller's fault.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum InternalError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No token could be minted.
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    /// There is no randomness.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+}
+
+macro_rules! internal_from {
+    ($($error:ty),*) => {
+        $(
+            impl From<StoreError> for $error {
+                fn from(error: StoreError) -> Self {
+                    InternalError::from(error).into()
+                }
+            }
+            impl From<MintError> for $error {
+                fn from(error: MintError) -> Self {
+                    InternalError::from(error).into()
+                }
+            }
+            impl From<SecretError> for $error {
+                fn from(error: SecretError) -> Self {
+                    InternalError::from(error).into()
+                }
+            }
+        )*
+    };
+}
+pub(crate) use internal_from;
+
+internal_from!(LoginError, RefreshError);
+
+/// Why an access token does not open the issuer's own endpoints.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BearerError {
+    /// It does not verify.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// It was taken back.
+    #[error("the token was revoked: {}", .0.reason)]
+    Revoked(Revoked),
+    /// It is for a resource server, not for the issuer.
+    #[error("the token is not meant for this issuer's own endpoints")]
+    Audience,
+}
+
+/// Whose access token was presented to one of the issuer's own endpoints.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The verified claims.
+    pub claims: AccessClaims,
+}
+
+impl Caller {
+    /// The user, unless a client acts for itself.
+    #[must_use]
+    pub fn user(&self) -> Option<UserId> {
+        self.claims.sub.parse().ok()
+    }
+
+    /// The session that the token belongs to.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionId> {
+        self.claims.sid.as_deref()?.parse().ok()
+    }
+
+    /// Whether the token opens the admin API.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.claims.scope.contains(ADMIN_SCOPE)
+    }
+}
+
+impl Issuer {
+    /// Logs somebody in and starts a session, which is durable before the tokens are given.
+    ///
+    /// # Errors
+    /// [`LoginError`]. A wrong password and an unknown user get the same error after the same work.
+    pub async fn log_in(&self, login: Login, now: Timestamp) -> Result<Tokens, LoginError> {
+        if login.resource.as_deref().is_some_and(|resource| self.target(Some(resource)).is_none()) {
+            return Err(LoginError::UnknownResource);
+        }
+        let user = self.store.find_user_by_name(&login.username).await?;
+        let Some(user) = self.check_password(&login, user, now).await? else {
+            tracing::info!(target: "gatepass::audit", event = "login-denied", username = %login.username);
+            return Err(LoginError::Denied);
+        };
+        let minted_at = self.feed.minting_instant(now);
+        let session = Session {
+            id: SessionId::new(now, random()?),
+            user: user.id,
+            client: ClientId::first_party(),
+            scope: login.scope,
+            resource: login.resource,
+            device: login.device.chars().filter(|c| !c.is_control()).take(MAX_DEVICE).collect(),
+            created_at: now,
+            generation: 1,
+            rotated_at: None,
+            idle_expires_at: now.saturating_add(self.config.refresh.idle.min(self.config.refresh.absolute)),
+            expires_at: now.saturating_add(self.config.refresh.absolute),
+            revoked_at: None,
+            bound: false,
+        };
+        let Some(user) = self.store.start_session(&session).await? else {
+            return Err(LoginError::Denied); // disabled since the password was read
+        };
+        tracing::info!(target: "gatepass::audit", event = "login", sub = %user.id, sid = %session.id);
+        Ok(self.tokens(&session, &user, None, minted_at, now)?)
+    }
+
+    /// The user, if the password is theirs and they may log in.
+    async fn check_password(
+        &self,
+        login: &Login,
+        user: Option<User>,
+        now: Timestamp,
+    ) -> Result<Option<User>, LoginError> {
+        let throttle = Arc::clone(&self.throttle);
+        let attempt = self.throttle.attempt(&login.username, login.address);
+        let password = login.password.clone();
+        // The throttle is asked here and again on the hashing thread: a burst that waits in the
+        // queue would otherwise have been let in before the first of it had failed.
+        self.throttle.check(attempt, now).map_err(throttled)?;
+        let checked = self
+            .passwords
+            .run(move |hasher| {
+                throttle.check(attempt, now)?;
+                let right = hasher.verify(&password, user.as_ref().map(|user| &user.password));
+                let user = user.filter(|user| right && !user.disabled);
+                match user {
+                    Some(_) => throttle.succeeded(attempt),
+                    None => throttle.failed(attempt, now),
+                }
+                Ok(user)
+            })
+            .await?;
+        checked.map_err(throttled)
+    }
+
+    /// Rotates a session by its refresh token, presented by `client`. The answer is given only when
+    /// the rotation is durable; asked again within the leeway it is the same.
+    ///
+    /// # Errors
+    /// [`RefreshError`]. [`RefreshError::Reused`] has ended the session.
+    pub async fn refresh(
+        &self,
+        token: &str,
+        client: &ClientId,
+        scope: Option<&ScopeSet>,
+        now: Timestamp,
+    ) -> Result<Tokens, RefreshError> {
+        let genuine =
+            refresh_token::verify(&self.secrets.refresh_mac, token).map_err(|_| RefreshError::Invalid)?;
+        let sid = genuine.family.to_string();
+        let minted_at = self.feed.minting_instant(now);
+        let presented = Presented {
+            generation: genuine.generation,
+            client: client.clone(),
+            now,
+            policy: self.config.refresh,
+        };
+        let on_replay = self.revocation(Kind::Session, &sid, Reason::REUSE, now);
+        match self.store.rotate_session(genuine.family, &presented, on_replay).await? {
+            Rotated::Rotated(_, user) | Rotated::Repeated(_, user) if user.disabled => {
+                Err(RefreshError::Invalid)
+            }
+            Rotated::Rotated(session, user) | Rotated::Repeated(session, user) => {
+                if let (Some(asked), Some(granted)) = (scope, &session.scope)
+                    && !asked.is_subset(granted)
+                {
+                    return Err(RefreshError::Scope);
+                }
+                Ok(self.tokens(&session, &user, scope, minted_at, now)?)
+            }
+            Rotated::Refused(refusal) => {
+                tracing::info!(target: "gatepass::audit", event = "refresh-refused", %sid, ?refusal);
+                if refusal == Refusal::Ahead {
+                    tracing::error!(%sid, "a refresh token is newer than the store: was a backup restored?");
+                }
+                Err(RefreshError::Invalid)
+            }
+            Rotated::Revoked(session) => {
+                self.feed.pump(&*self.store).await?;
+                tracing::warn!(
+                    target: "gatepass::audit", event = "refresh-token-reuse", %sid, sub = %session.user,
+                    presented = genuine.generation, current = session.generation
+                );
+                Err(RefreshError::Reused)
+            }
+        }
+    }
+
+    /// Ends the session that a refresh token belongs to, whichever its generation. `false` when it is
+    /// not a token of this issuer, or the session has ended before.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the session may be alive then.
+    pub async fn log_out(&self, refresh_token: &str, now: Timestamp) -> Result<bool, StoreError> {
+        match refresh_token::verify(&self.secrets.refresh_mac, refresh_token) {
+            Ok(genuine) => self.end_session(genuine.family, Reason::LOGOUT, now).await,
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// The user whose live session a refresh token belongs to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn user_of(&self, refresh_token: &str, now: Timestamp) -> Result<Option<UserId>, StoreError> {
+        let Ok(genuine) = refresh_token::verify(&self.secrets.refresh_mac, refresh_token) else {
+            return Ok(None);
+        };
+        let session = self.store.find_session(genuine.family).await?;
+        Ok(session.filter(|session| session.is_live(now)).map(|session| session.user))
+    }
+
+    /// Ends all sessions of a user, and their access tokens.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the sessions may be alive then.
+    pub async fn log_out_everywhere(&self, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+        let revocation = self.revocation(Kind::Subject, &user.to_string(), Reason::LOGOUT, now);
+        let ended = EndSessions { at: now, except: None };
+        match self.store.change_user(user, UserChange::default(), Some(ended), vec![revocation]).await {
+            Ok(_) | Err(ChangeError::Unknown | ChangeError::Exists) => {}
+            Err(ChangeError::Store(error)) => return Err(error),
+        }
+        tracing::info!(target: "gatepass::audit", event = "logout-everywhere", sub = %user);
+        self.feed.pump(&*self.store).await
+    }
+
+    /// Ends one session, and its access tokens. `false` when there is none, or it has ended before.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the session may be alive then.
+    pub async fn end_session(
+        &self,
+        session: SessionId,
+        reason: Reason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let revocation = self.revocation(Kind::Session, &session.to_string(), reason, now);
+        let ended = self.store.revoke_session(session, now, revocation).await?;
+        if ended {
+            self.feed.pump(&*self.store).await?;
+            tracing::info!(target: "gatepass::audit", event = "session-ended", sid = %session);
+        }
+        Ok(ended)
+    }
+
+    /// The live sessions of a user, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        self.store.list_sessions(user, now).await
+    }
+
+    /// Ends one of the user's own sessions. `false` when it is not theirs, or none.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the session may be alive then.
+    pub async fn end_own_session(
+        &self,
+        user: UserId,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        match self.store.find_session(session).await? {
+            Some(found) if found.user == user => self.end_session(session, Reason::LOGOUT, now).await,
+            _ => Ok(false),
+        }
+    }
+
+    /// Verifies an access token for the issuer's own endpoints: minted here, under a published key,
+    /// meant for the issuer, not revoked.
+    ///
+    /// # Errors
+    /// [`BearerError`].
+    pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, BearerError> {
+        let ring = self.ring.load();
+        let verified = ring.verifier().verify::<AccessClaims>(token, now)?;
+        if !verified.aud.contains(self.config.issuer.as_str()) {
+            return Err(BearerError::Audience);
+        }
+        self.feed.view().check(&token_ref(&verified, verified.kid())).map_err(BearerError::Revoked)?;
+        Ok(Caller { claims: verified.into_claims() })
+    }
+
+    fn tokens(
+        &self,
+        session: &Session,
+        user: &User,
+        narrower: Option<&ScopeSet>,
+        minted_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Tokens, InternalError> {
+        // A resource server that was taken out of the configuration since: the default answers.
+        let target = self
+            .target(session.resource.as_deref())
+            .or_else(|| self.target(None))
+            .ok_or(SecretError::Random)?;
+        let mut scope = self.scope_of(&user.roles, target);
+        for limit in session.scope.iter().chain(narrower) {
+            scope = scope.intersection(limit);
+        }
+        let grant = Grant {
+            subject: user.id.to_string(),
+            client: &session.client,
+            scope,
+            roles: user.roles.iter().map(ToString::to_string).collect(),
+            session: Some(session.id),
+            target,
+            minted_at,
+            not_after: session.expires_at,
+        };
+        let minted = mint(&self.config, &self.ring.load(), grant, now)?;
+        Ok(Tokens {
+            access_token: minted.token,
+            expires_in: minted.expires_in,
+            scope: minted.scope,
+            refresh_token: refresh_token::mint(&self.secrets.refresh_mac, session.id, session.generation),
+            refresh_expires_in: session.idle_expires_at.since(now),
+            session: session.id,
+            user: UserInfo { id: user.id, username: user.username.clone(), roles: user.roles.clone() },
+        })
+    }
+
+    /// Where the tokens of a session for `resource` are good; `None` for a resource that is not known.
+    pub(crate) fn target(&self, resource: Option<&str>) -> Option<Target<'_>> {
+        let servers = &self.config.resource_servers;
+        match resource {
+            None => servers.iter().next().map(Target::WithIssuer),
+            Some(resource) if resource == self.config.issuer.as_str() => Some(Target::Issuer),
+            Some(resource) => servers.find(resource).map(Target::Only),
+        }
+    }
+
+    /// All that holders of `roles` may do where the token is good.
+    fn scope_of(&self, roles: &[RoleName], target: Target<'_>) -> ScopeSet {
+        let known = self.roles.load();
+        let all = roles
+            .iter()
+            .filter_map(|role| known.get(role))
+            .fold(ScopeSet::default(), |all, scope| all.union(scope));
+        limit_to(&all, target)
+    }
+}
+
+/// The part of `scope` that means something at `target`.
+pub(crate) fn limit_to(scope: &ScopeSet, target: Target<'_>) -> ScopeSet {
+    let exists_at = |server: &ResourceServer, scope: &str| {
+        server.scope.as_ref().is_none_or(|known| known.contains(scope))
+    };
+    let means_something = |scope: &str| match (target, scope) {
+        (Target::WithIssuer(_) | Target::Issuer, ADMIN_SCOPE) => true,
+        (_, ADMIN_SCOPE) | (Target::Issuer, _) => false,
+        (Target::WithIssuer(server) | Target::Only(server), scope) => exists_at(server, scope),
+    };
+    scope.iter().filter(|scope| means_something(scope)).filter_map(|scope| scope.parse().ok()).collect()
+}
+
+pub(crate) fn token_ref<'a>(claims: &'a AccessClaims, kid: &'a str) -> TokenRef<'a> {
+    TokenRef {
+        jti: &claims.jti,
+        sid: claims.sid.as_deref(),
+        sub: &claims.sub,
+        client_id: &claims.client_id,
+        kid,
+        minted_at: claims.minted_at(),
+    }
+}
+
+fn throttled(throttled: crate::throttle::Throttled) -> LoginError {
+    LoginError::Throttled { retry_after: throttled.retry_after }
+}

@@ -1,0 +1,246 @@
+//! What the issuer needs kept: domain operations, each atomic and each told what it must guarantee.
+//!
+//! A store holds no rule. Where one is needed inside a transaction, as in
+//! [`Store::rotate_session`], the store calls the issuer's plain function and keeps what it says.
+//!
+//! **Durable** means: once the future is ready, a power cut does not undo it.
+
+use async_trait::async_trait;
+use gatepass_jose::Timestamp;
+use gatepass_revocation::{Entry, Kind, Reason};
+use thiserror::Error;
+
+use crate::client::Client;
+use crate::id::{ClientId, SessionId, UserId};
+use crate::keys::KeyRecord;
+use crate::password::PasswordHash;
+use crate::rotation::{Presented, Refusal};
+use crate::session::Session;
+use crate::user::{Role, RoleName, User, Username};
+
+/// The engine failed. What was asked for may or may not have happened; the caller must not
+/// acknowledge it.
+#[derive(Clone, Debug, Error)]
+#[error("the store failed: {0}")]
+pub struct StoreError(pub String);
+
+/// Why something could not be created or changed.
+#[derive(Clone, Debug, Error)]
+pub enum ChangeError {
+    /// Something of that name is there already.
+    #[error("it exists already")]
+    Exists,
+    /// There is nothing of that name.
+    #[error("it does not exist")]
+    Unknown,
+    /// The engine failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A revocation that has no place in the log yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRevocation {
+    /// What `id` names.
+    pub kind: Kind,
+    /// The `jti`, `sid`, `sub`, `client_id` or `kid`; empty for [`Kind::All`].
+    pub id: String,
+    /// Tokens minted before this are dead.
+    pub issued_before: Timestamp,
+    /// When nothing it concerns can be alive any more.
+    pub forget_after: Timestamp,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl NewRevocation {
+    /// The entry it becomes at place `seq` of the log.
+    #[must_use]
+    pub fn at(self, seq: u64) -> Entry {
+        let Self { kind, id, issued_before, forget_after, reason } = self;
+        Entry { seq, kind, id, issued_before, forget_after, reason }
+    }
+}
+
+/// What [`Store::rotate_session`] did.
+#[derive(Clone, Debug)]
+pub enum Rotated {
+    /// The row moved on; the session is as it is now, with the new generation. Durable.
+    Rotated(Session, User),
+    /// Nothing changed; the session's current generation is the answer.
+    Repeated(Session, User),
+    /// Nothing changed, and nothing is given.
+    Refused(Refusal),
+    /// A replay: the session is revoked and the revocation is in the log. Durable.
+    Revoked(Session),
+}
+
+/// A change of a user's row; what is `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct UserChange {
+    /// New roles, all of them.
+    pub roles: Option<Vec<RoleName>>,
+    /// Disabled or enabled.
+    pub disabled: Option<bool>,
+    /// A new password.
+    pub password: Option<PasswordHash>,
+}
+
+/// A page of a list: what comes after a name or identifier, and at most how many.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// Where the last page ended; `None` for the first.
+    pub after: Option<T>,
+    /// At most so many; the issuer bounds it.
+    pub limit: u32,
+}
+
+/// The system of record.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Keeps a new user. Durable. [`ChangeError::Exists`] when the folded name is taken.
+    async fn create_user(&self, user: &User) -> Result<(), ChangeError>;
+    /// The user of that id.
+    async fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError>;
+    /// The user of that name, compared folded.
+    async fn find_user_by_name(&self, name: &Username) -> Result<Option<User>, StoreError>;
+    /// Users in the order of their ids.
+    async fn list_users(&self, page: Page<UserId>) -> Result<Vec<User>, StoreError>;
+    /// Changes a user, appends the `revocations`, and, when `end_sessions` names an instant, marks
+    /// all the user's live sessions revoked at it, save `except`: all at once or nothing. Durable.
+    /// Returns the user as it is now. [`ChangeError::Unknown`] when there is none.
+    async fn change_user(
+        &self,
+        id: UserId,
+        change: UserChange,
+        end_sessions: Option<EndSessions>,
+        revocations: Vec<NewRevocation>,
+    ) -> Result<User, ChangeError>;
+
+    /// Keeps a new client. Durable. [`ChangeError::Exists`] when the id is taken.
+    async fn create_client(&self, client: &Client) -> Result<(), ChangeError>;
+    /// The client of that id.
+    async fn find_client(&self, id: &ClientId) -> Result<Option<Client>, StoreError>;
+    /// Clients in the order of their ids.
+    async fn list_clients(&self, page: Page<ClientId>) -> Result<Vec<Client>, StoreError>;
+    /// Replaces a client's row and appends the `revocations`, both or neither. Durable.
+    /// [`ChangeError::Unknown`] when there is none of that id.
+    async fn replace_client(
+        &self,
+        client: &Client,
+        revocations: Vec<NewRevocation>,
+    ) -> Result<(), ChangeError>;
+
+    /// All roles, by name. There are few.
+    async fn list_roles(&self) -> Result<Vec<Role>, StoreError>;
+    /// Keeps a role, new or changed, and appends to the log, for every user who holds it, the
+    /// revocation that `for_holder` makes of their id. All at once or nothing. Durable.
+    async fn put_role(&self, role: &Role, for_holder: HolderRevocation) -> Result<(), StoreError>;
+    /// Removes a role from the list and from every user, with a revocation for each as in
+    /// [`Store::put_role`]. [`ChangeError::Unknown`] when there is none of that name.
+    async fn remove_role(&self, name: &RoleName, for_holder: HolderRevocation) -> Result<(), ChangeError>;
+
+    /// Keeps a new session and returns its user as they are at that moment, so that no token is made
+    /// from what was read before a change. Durable. `None`, with nothing kept, when the user does not
+    /// exist or is disabled.
+    async fn start_session(&self, session: &Session) -> Result<Option<User>, StoreError>;
+    /// The session of that id, live or not.
+    async fn find_session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
+    /// The user's sessions that are live at `now`, oldest first, at most 1,000.
+    async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
+    /// Reads the session and its user, asks [`crate::rotation::decide`], and does what it says; on
+    /// [`crate::rotation::Decision::Revoke`] it marks the session revoked at `presented.now` and
+    /// appends `on_replay`. As if no other operation ran meanwhile. Durable where something changed.
+    async fn rotate_session(
+        &self,
+        id: SessionId,
+        presented: &Presented,
+        on_replay: NewRevocation,
+    ) -> Result<Rotated, StoreError>;
+    /// Marks a session revoked at `now` and appends `revocation`, both or neither. Durable. `false`,
+    /// with nothing changed, when there is no such session or it was revoked before.
+    async fn revoke_session(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        revocation: NewRevocation,
+    ) -> Result<bool, StoreError>;
+    /// Marks every live session of `whose` revoked at `at` and appends `revocation`, both or neither.
+    /// Durable. May read the whole table for a client or for everybody: that is an emergency.
+    async fn end_sessions(
+        &self,
+        whose: &Whose,
+        at: Timestamp,
+        revocation: NewRevocation,
+    ) -> Result<(), StoreError>;
+    /// Removes sessions that ended before `before`: revoked, idle or used up. At most `limit` in one
+    /// go, so that nobody waits behind it; returns how many.
+    async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError>;
+
+    /// Appends to the log and returns the entry with its place. Durable. Places count from 1, rise by
+    /// one, and are never used twice, whatever is forgotten.
+    async fn append_revocation(&self, revocation: NewRevocation) -> Result<Entry, StoreError>;
+    /// What follows `seq` in the log, in order, at most `limit` entries.
+    async fn revocations_after(&self, seq: u64, limit: u32) -> Result<Vec<Entry>, StoreError>;
+    /// The place of the newest entry ever made; 0 for a log that never had one.
+    async fn last_revocation(&self) -> Result<u64, StoreError>;
+    /// Removes entries whose `forget_after` is before `now`.
+    async fn forget_revocations(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// All keys that are not retired.
+    async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
+    /// Keeps new keys and new states of known ones, removes those named in `retired`, and appends
+    /// the `revocations`: all at once or nothing. Durable.
+    async fn save_keys(
+        &self,
+        keys: &[KeyRecord],
+        retired: &[String],
+        revocations: Vec<NewRevocation>,
+    ) -> Result<(), StoreError>;
+}
+
+/// Whose sessions [`Store::end_sessions`] ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// One user's.
+    User(UserId),
+    /// Those that one client started.
+    Client(ClientId),
+    /// Everybody's.
+    Everybody,
+}
+
+/// Which of a user's sessions end, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndSessions {
+    /// The instant that is written down.
+    pub at: Timestamp,
+    /// The one session that goes on.
+    pub except: Option<SessionId>,
+}
+
+/// The part of a revocation that is the same for every holder of a role; the store adds each
+/// user's id.
+#[derive(Clone, Debug)]
+pub struct HolderRevocation {
+    /// Tokens minted before this are dead.
+    pub issued_before: Timestamp,
+    /// When nothing it concerns can be alive any more.
+    pub forget_after: Timestamp,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl HolderRevocation {
+    /// The revocation for one holder.
+    #[must_use]
+    pub fn of(&self, user: UserId) -> NewRevocation {
+        NewRevocation {
+            kind: Kind::Subject,
+            id: user.to_string(),
+            issued_before: self.issued_before,
+            forget_after: self.forget_after,
+            reason: self.reason.clone(),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The table `client`.
+
+use gatepass_issuer::client::{Client, SecretDigest};
+use gatepass_issuer::id::ClientId;
+use gatepass_issuer::store::NewRevocation;
+use rusqlite::{CachedStatement, Connection, params};
+
+use super::failure::Failure;
+use super::revocation;
+use super::row::Columns;
+use super::writer::Group;
+
+const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at";
+
+fn read(row: &rusqlite::Row<'_>) -> Result<Client, Failure> {
+    let mut columns = Columns::of("client", row);
+    Ok(Client {
+        id: columns.parsed()?,
+        name: columns.value()?,
+        secret: columns.value::<Option<[u8; 32]>>()?.map(SecretDigest),
+        grants: columns.read(|json| serde_json::from_str(json))?,
+        scope: columns.parsed()?,
+        audience: columns.read(|json| serde_json::from_str(json))?,
+        disabled: columns.value()?,
+        created_at: columns.instant()?,
+    })
+}
+
+fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Failure> {
+    let Client { id, name, secret, grants, scope, audience, disabled, created_at } = client;
+    let json = |error| Failure::unstorable("the client", error);
+    let rows = statement.execute(params![
+        id.as_str(),
+        name,
+        secret.map(|SecretDigest(digest)| digest),
+        serde_json::to_string(grants).map_err(json)?,
+        scope.to_string(),
+        serde_json::to_string(audience).map_err(json)?,
+        disabled,
+        created_at.as_millis()
+    ])?;
+    Ok(rows == 1)
+}
+
+/// `false`, with nothing changed, when the id is taken.
+pub(super) fn create(group: &Group<'_>, client: &Client) -> Result<bool, Failure> {
+    let sql = "INSERT INTO client (id, name, secret, grants, scope, audience, disabled, created_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING";
+    write(group.prepare_cached(sql)?, client)
+}
+
+/// `false`, with nothing changed, when there is no such client.
+pub(super) fn replace(
+    group: &Group<'_>,
+    client: &Client,
+    revocations: &[NewRevocation],
+) -> Result<bool, Failure> {
+    let sql = "UPDATE client SET name = ?2, secret = ?3, grants = ?4, scope = ?5, audience = ?6,
+               disabled = ?7, created_at = ?8 WHERE id = ?1";
+    group.atomically(|connection| {
+        let known = write(connection.prepare_cached(sql)?, client)?;
+        if known {
+            revocation::append_all(connection, revocations)?;
+        }
+        Ok(known)
+    })
+}
+
+pub(super) fn find(connection: &Connection, id: &ClientId) -> Result<Option<Client>, Failure> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM client WHERE id = ?1"))?;
+    let mut rows = statement.query([id.as_str()])?;
+    rows.next()?.map(read).transpose()
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    after: Option<&ClientId>,
+    limit: u32,
+) -> Result<Vec<Client>, Failure> {
+    let sql = format!("SELECT {COLUMNS} FROM client WHERE id > ?1 ORDER BY id LIMIT ?2");
+    let after = after.map_or("", ClientId::as_str); // no id is empty
+    connection.prepare_cached(&sql)?.query_and_then(params![after, limit], read)?.collect()
+}

@@ -1,0 +1,81 @@
+//! The file's schema: is it ours, is it known, bring it up to date.
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::OpenError;
+
+/// `gate`, in the file's header: what `file` and SQLite's own tools tell a database's owner by.
+const APPLICATION_ID: i32 = 0x6761_7465;
+
+/// Version `n` of the schema is what the first `n` of these make of an empty file. The file's
+/// `user_version` says how many it has seen.
+const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+
+/// Opens a file that is empty or ours, with the schema that this version knows.
+pub(super) fn open(file: &Path) -> Result<Connection, OpenError> {
+    let mut connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(engine(file))?;
+    let version = require_ours(&connection, file)?;
+    prepare(&connection).map_err(engine(file))?;
+    migrate(&mut connection, version).map_err(engine(file))?;
+    Ok(connection)
+}
+
+/// One more connection to a file that [`open`] has brought up to date.
+pub(super) fn connect(file: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+    // Without `SQLITE_OPEN_URI`, because a directory's name may have a question mark; without a
+    // mutex, because each connection stays on one thread.
+    let connection = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+/// The schema's version, 0 for an empty file. Nothing is written before this has said yes.
+fn require_ours(connection: &Connection, file: &Path) -> Result<usize, OpenError> {
+    let header = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let read = || {
+        let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok((header("application_id")?, header("user_version")?, tables))
+    };
+    let (application, version, tables): (i32, i32, i64) = match read() {
+        Err(error) if rusqlite::Error::sqlite_error_code(&error) == Some(ErrorCode::NotADatabase) => {
+            return Err(OpenError::NotOurs { file: file.to_owned() });
+        }
+        read => read.map_err(engine(file))?,
+    };
+    match (application, usize::try_from(version)) {
+        (0, Ok(0)) if tables == 0 => Ok(0),
+        (APPLICATION_ID, Ok(found)) if found <= MIGRATIONS.len() => Ok(found),
+        (APPLICATION_ID, Ok(found)) => {
+            Err(OpenError::TooNew { file: file.to_owned(), found, known: MIGRATIONS.len() })
+        }
+        _ => Err(OpenError::NotOurs { file: file.to_owned() }),
+    }
+}
+
+/// Settings that make a commit durable; they hold for the connection that writes.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    // Where `fsync` does not reach the disk's own cache (macOS); elsewhere they mean nothing.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)
+}
+
+fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
+    for (before, statements) in MIGRATIONS.iter().enumerate().skip(from) {
+        // Header fields are part of the transaction: a crash leaves one version or the other.
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(statements)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(before + 1).unwrap_or(i64::MAX))?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+fn engine(file: &Path) -> impl FnOnce(rusqlite::Error) -> OpenError {
+    move |error| OpenError::Engine { file: file.to_owned(), problem: error.to_string() }
+}

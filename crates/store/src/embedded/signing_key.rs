@@ -1,0 +1,61 @@
+//! The table `signing_key`.
+
+use gatepass_issuer::keys::KeyRecord;
+use gatepass_issuer::store::NewRevocation;
+use gatepass_jose::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::failure::Failure;
+use super::revocation;
+use super::row::Columns;
+use super::writer::Group;
+
+pub(super) fn list(connection: &Connection) -> Result<Vec<KeyRecord>, Failure> {
+    let read = |row: &rusqlite::Row<'_>| {
+        let mut columns = Columns::of("signing_key", row);
+        Ok(KeyRecord {
+            kid: columns.value()?,
+            alg: columns.parsed()?,
+            sealed: columns.value()?,
+            published_at: columns.instant()?,
+            signs_from: columns.instant_if_any()?,
+            signed_until: columns.instant_if_any()?,
+        })
+    };
+    connection
+        .prepare_cached(
+            "SELECT kid, alg, sealed, published_at, signs_from, signed_until FROM signing_key
+             ORDER BY published_at, kid",
+        )?
+        .query_and_then([], read)?
+        .collect()
+}
+
+pub(super) fn save(
+    group: &Group<'_>,
+    keys: &[KeyRecord],
+    retired: &[String],
+    revocations: &[NewRevocation],
+) -> Result<(), Failure> {
+    group.atomically(|connection| {
+        let mut put = connection.prepare_cached(
+            "INSERT OR REPLACE INTO signing_key (kid, alg, sealed, published_at, signs_from, signed_until)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        for key in keys {
+            put.execute(params![
+                key.kid,
+                key.alg.name(),
+                key.sealed,
+                key.published_at.as_millis(),
+                key.signs_from.map(Timestamp::as_millis),
+                key.signed_until.map(Timestamp::as_millis)
+            ])?;
+        }
+        let mut remove = connection.prepare_cached("DELETE FROM signing_key WHERE kid = ?1")?;
+        for kid in retired {
+            remove.execute([kid])?;
+        }
+        revocation::append_all(connection, revocations)
+    })
+}

@@ -1,0 +1,150 @@
+//! The tables `user` and `user_role`.
+
+use gatepass_issuer::id::UserId;
+use gatepass_issuer::password::PasswordHash;
+use gatepass_issuer::store::{EndSessions, HolderRevocation, NewRevocation, UserChange};
+use gatepass_issuer::user::{InvalidName, RoleName, User, Username};
+use rusqlite::{Connection, params};
+
+use super::failure::Failure;
+use super::row::Columns;
+use super::writer::Group;
+use super::{revocation, session};
+
+/// What [`read`] reads, of a user `u`.
+macro_rules! columns {
+    () => {
+        "u.id, u.username, u.password, u.disabled, u.created_at,
+         (SELECT group_concat(role, ' ') FROM user_role WHERE user = u.id)"
+    };
+}
+pub(super) use columns;
+
+pub(super) fn read(columns: &mut Columns<'_>) -> Result<User, Failure> {
+    columns.now_of("user");
+    Ok(User {
+        id: UserId::from_bytes(columns.value()?),
+        username: columns.parsed()?,
+        password: columns.read(|phc| Ok::<_, InvalidName>(PasswordHash::from_phc(phc)))?,
+        disabled: columns.value()?,
+        created_at: columns.instant()?,
+        roles: roles(columns)?,
+    })
+}
+
+/// SQLite promises no order of what it concatenates.
+fn roles(columns: &mut Columns<'_>) -> Result<Vec<RoleName>, Failure> {
+    if columns.is_null() {
+        return Ok(Vec::new());
+    }
+    let parse = |text: &str| text.split(' ').map(str::parse).collect::<Result<Vec<RoleName>, _>>();
+    let mut roles = columns.read(parse)?;
+    roles.sort_unstable();
+    Ok(roles)
+}
+
+/// `false`, with nothing changed, when the folded name is taken.
+pub(super) fn create(group: &Group<'_>, user: &User) -> Result<bool, Failure> {
+    let User { id, username, password, roles, disabled, created_at } = user;
+    group.atomically(|connection| {
+        let created = connection
+            .prepare_cached(
+                "INSERT INTO user (id, username, folded, password, disabled, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (folded) DO NOTHING",
+            )?
+            .execute(params![
+                id.as_bytes(),
+                username.as_str(),
+                username.folded(),
+                password.as_phc(),
+                disabled,
+                created_at.as_millis()
+            ])?;
+        if created == 1 {
+            give_roles(connection, *id, roles)?;
+        }
+        Ok(created == 1)
+    })
+}
+
+fn give_roles(connection: &Connection, user: UserId, roles: &[RoleName]) -> Result<(), Failure> {
+    let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO user_role (user, role) VALUES (?1, ?2)")?;
+    for role in roles {
+        insert.execute(params![user.as_bytes(), role.as_str()])?;
+    }
+    Ok(())
+}
+
+pub(super) fn find(connection: &Connection, id: UserId) -> Result<Option<User>, Failure> {
+    let sql = concat!("SELECT ", columns!(), " FROM user u WHERE u.id = ?1");
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([id.as_bytes()])?;
+    rows.next()?.map(|row| read(&mut Columns::of("user", row))).transpose()
+}
+
+pub(super) fn find_by_name(connection: &Connection, name: &Username) -> Result<Option<User>, Failure> {
+    let sql = concat!("SELECT ", columns!(), " FROM user u WHERE u.folded = ?1");
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([name.folded()])?;
+    rows.next()?.map(|row| read(&mut Columns::of("user", row))).transpose()
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    after: Option<UserId>,
+    limit: u32,
+) -> Result<Vec<User>, Failure> {
+    let sql = concat!("SELECT ", columns!(), " FROM user u WHERE u.id > ?1 ORDER BY u.id LIMIT ?2");
+    let after = after.as_ref().map_or(&[][..], |id| id.as_bytes()); // nothing sorts before the empty blob
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_and_then(params![after, limit], |row| read(&mut Columns::of("user", row)))?.collect()
+}
+
+/// `None`, with nothing changed, when there is no such user.
+pub(super) fn change(
+    group: &Group<'_>,
+    id: UserId,
+    change: &UserChange,
+    end_sessions: Option<EndSessions>,
+    revocations: &[NewRevocation],
+) -> Result<Option<User>, Failure> {
+    group.atomically(|connection| {
+        let known = connection
+            .prepare_cached(
+                "UPDATE user SET password = coalesce(?2, password), disabled = coalesce(?3, disabled)
+                 WHERE id = ?1",
+            )?
+            .execute(params![
+                id.as_bytes(),
+                change.password.as_ref().map(PasswordHash::as_phc),
+                change.disabled
+            ])?;
+        if known == 0 {
+            return Ok(None);
+        }
+        if let Some(roles) = &change.roles {
+            connection.prepare_cached("DELETE FROM user_role WHERE user = ?1")?.execute([id.as_bytes()])?;
+            give_roles(connection, id, roles)?;
+        }
+        if let Some(end) = end_sessions {
+            session::end_all(connection, id, end)?;
+        }
+        revocation::append_all(connection, revocations)?;
+        find(connection, id)
+    })
+}
+
+/// Appends a revocation for everybody who holds `role`.
+pub(super) fn revoke_holders(
+    connection: &Connection,
+    role: &RoleName,
+    revocation: &HolderRevocation,
+) -> Result<(), Failure> {
+    let mut statement = connection.prepare_cached("SELECT user FROM user_role WHERE role = ?1")?;
+    let mut rows = statement.query([role.as_str()])?;
+    while let Some(row) = rows.next()? {
+        let user = UserId::from_bytes(Columns::of("user_role", row).value()?);
+        revocation::append(connection, revocation.of(user))?;
+    }
+    Ok(())
+}

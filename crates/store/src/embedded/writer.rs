@@ -1,0 +1,177 @@
+//! The one thread that writes: takes what is queued, commits it as one group, then answers.
+
+use std::cell::Cell;
+use std::io;
+use std::ops::Deref;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+use tracing::error;
+
+use super::checkpoint::Checkpoints;
+use super::failure::Failure;
+use super::queue::{Queue, Reply};
+
+/// How many operations wait before callers do.
+const QUEUE: usize = 1024;
+
+/// How many operations are committed together at most: what keeps the first of them from waiting
+/// long for the last.
+const GROUP: usize = 512;
+
+/// The way to the thread.
+pub(super) struct Writer {
+    queue: Queue<Box<dyn Job>>,
+    thread: Mutex<Option<JoinHandle<rusqlite::Result<()>>>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, checkpoints: Checkpoints) -> io::Result<Self> {
+        let (queue, jobs) = Queue::bounded(QUEUE);
+        let thread = thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || work(connection, jobs, checkpoints))?;
+        Ok(Self { queue, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Runs `work` in the next group. What it returns comes back when it is durable; an error of its
+    /// own comes back alone.
+    ///
+    /// `work` must be one statement that writes, or write inside [`Group::atomically`].
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Group<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let ask = |reply| -> Box<dyn Job> { Box::new(Operation { work: Some(work), result: None, reply }) };
+        self.queue.ask(ask).await
+    }
+
+    /// Takes no more, does what is queued, closes the file and waits for the thread's end.
+    pub(super) fn stop(&self) -> Result<(), Failure> {
+        self.queue.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return Ok(()) };
+        Ok(thread.join().map_err(|_| Failure::Closed)??)
+    }
+}
+
+/// The transaction that a group of operations shares.
+pub(super) struct Group<'c> {
+    connection: &'c Connection,
+    /// Part of an operation could not be undone, so nothing of the group may be committed.
+    spoiled: Cell<bool>,
+}
+
+impl Group<'_> {
+    /// Runs `work` so that all its statements take effect, or none.
+    pub(super) fn atomically<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.control("SAVEPOINT operation")?;
+        let result = work(self.connection);
+        if result.is_err() {
+            self.control("ROLLBACK TO operation")?;
+        }
+        self.control("RELEASE operation")?;
+        result
+    }
+
+    fn control(&self, sql: &str) -> Result<(), Failure> {
+        let done = control(self.connection, sql);
+        self.spoiled.set(self.spoiled.get() || done.is_err());
+        Ok(done?)
+    }
+
+    /// Whether the group cannot be committed any more: after some errors (a full disk among them)
+    /// SQLite gives up the whole transaction by itself.
+    fn is_lost(&self) -> bool {
+        self.spoiled.get() || self.connection.is_autocommit()
+    }
+}
+
+impl Deref for Group<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}
+
+/// An operation on its way through a group, whatever it returns.
+trait Job: Send {
+    fn run(&mut self, group: &Group<'_>);
+    /// Sends the result, or `failure` in its place.
+    fn answer(self: Box<Self>, failure: Option<&str>);
+}
+
+struct Operation<T, W> {
+    work: Option<W>,
+    result: Option<Result<T, Failure>>,
+    reply: Reply<T>,
+}
+
+impl<T, W> Job for Operation<T, W>
+where
+    T: Send,
+    W: FnOnce(&Group<'_>) -> Result<T, Failure> + Send,
+{
+    fn run(&mut self, group: &Group<'_>) {
+        self.result = self.work.take().map(|work| work(group));
+    }
+
+    fn answer(self: Box<Self>, failure: Option<&str>) {
+        let result = match (failure, self.result) {
+            (None, Some(result)) => result,
+            (failure, _) => Err(Failure::NotCommitted(failure.unwrap_or("it was not run").to_owned())),
+        };
+        drop(self.reply.send(result)); // a caller who went away needs no answer
+    }
+}
+
+fn work(
+    connection: Connection,
+    mut jobs: mpsc::Receiver<Box<dyn Job>>,
+    mut checkpoints: Checkpoints,
+) -> rusqlite::Result<()> {
+    let mut group = Vec::with_capacity(GROUP);
+    while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
+        let failure = commit(&connection, &mut group).err().map(|failure| failure.to_string());
+        if let Some(failure) = &failure {
+            error!(operations = group.len(), %failure, "a group was not committed");
+        }
+        for job in group.drain(..) {
+            job.answer(failure.as_deref());
+        }
+        checkpoints.after_commit(&connection);
+    }
+    connection.close().map_err(|(_, error)| error)
+}
+
+/// Runs the group in one transaction. After an error nothing of it is in the store.
+fn commit(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+    control(connection, "BEGIN IMMEDIATE")?;
+    let transaction = Group { connection, spoiled: Cell::new(false) };
+    let lost = group.iter_mut().any(|job| {
+        job.run(&transaction);
+        transaction.is_lost()
+    });
+    let result = if lost {
+        Err(Failure::NotCommitted("an operation failed so that all had to be undone".into()))
+    } else {
+        control(connection, "COMMIT").map_err(Failure::from)
+    };
+    if !connection.is_autocommit() {
+        control(connection, "ROLLBACK")?;
+    }
+    result
+}
+
+fn control(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+#[cfg(test)]
+mod tests;
