@@ -191,10 +191,10 @@ pub enum StartError {
         issuer: String,
     },
     /// Plain `http` to another machine.
-    #[error("{url} would be fetched over plain http: use https, or allow it with `insecure_http`")]
+    #[error("{url} cannot be trusted: use https, or allow plain http with `insecure_http`")]
     InsecureUrl {
         /// The URL concerned.
-        url: Url,
+        url: String,
     },
     /// `audience` is empty or has an empty value.
     #[error("the issuer {issuer} needs at least one audience, and none may be empty")]
@@ -203,7 +203,9 @@ pub enum StartError {
         issuer: String,
     },
     /// No algorithm at all, or an HMAC algorithm for published keys.
-    #[error("the algorithms of the issuer {issuer} must be one or more signature algorithms; HS256, HS384 and HS512 need a secret")]
+    #[error(
+        "the algorithms of the issuer {issuer} must be one or more signature algorithms; HS256, HS384 and HS512 need a secret"
+    )]
     Algs {
         /// The issuer.
         issuer: String,

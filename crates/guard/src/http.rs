@@ -56,7 +56,11 @@ impl Http {
     }
 
     /// Fetches a document, unless it is still the one that `etag` names.
-    pub(crate) async fn document(&self, url: &Url, etag: Option<&HeaderValue>) -> Result<Document, FetchError> {
+    pub(crate) async fn document(
+        &self,
+        url: &Url,
+        etag: Option<&HeaderValue>,
+    ) -> Result<Document, FetchError> {
         let mut request = self.0.get(url.clone()).timeout(TIMEOUT);
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
@@ -75,7 +79,12 @@ impl Http {
     }
 
     /// Fetches a body of up to `limit` bytes that may take long, as long as it keeps coming.
-    pub(crate) async fn download(&self, url: &Url, limit: usize, quiet: Duration) -> Result<Vec<u8>, FetchError> {
+    pub(crate) async fn download(
+        &self,
+        url: &Url,
+        limit: usize,
+        quiet: Duration,
+    ) -> Result<Vec<u8>, FetchError> {
         let response = self.stream(url, HeaderMap::new(), quiet).await?;
         let mut body = Vec::new();
         let mut stream = Stream { response, url: url.clone() };
@@ -86,7 +95,12 @@ impl Http {
     }
 
     /// Opens a stream.
-    pub(crate) async fn open(&self, url: &Url, headers: HeaderMap, quiet: Duration) -> Result<Stream, FetchError> {
+    pub(crate) async fn open(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        quiet: Duration,
+    ) -> Result<Stream, FetchError> {
         Ok(Stream { response: self.stream(url, headers, quiet).await?, url: url.clone() })
     }
 

@@ -1,1 +1,84 @@
-//! Verifies tokens for a resource server: issuers, key-set cache, revocation follower, policy; a tower layer and an axum extractor.
+//! Verifies access tokens for a resource server, in process and without a lookup per request.
+//!
+//! A [`Guard`] trusts one or more issuers. It fetches their keys and refreshes them ahead of time, follows
+//! their revocations and always knows how stale its view of them is, and answers one question: is this
+//! token good, here and now? What a route demands beyond that is a [`Rule`]. A refusal is a [`Denied`], which
+//! tells the client what it can act on and the audit log everything.
+//!
+//! With axum (or anything else that speaks `tower`) a [`GuardLayer`] asks the guard before a handler runs,
+//! and the handler takes what was verified as an argument: [`Admitted`] or, with claims of its own type,
+//! [`Claims`].
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use axum::{Router, routing::get};
+//! use gatepass_guard::{Admitted, Feed, Guard, GuardLayer, IssuerConfig, OnStale, Revocation, WhenStale};
+//!
+//! async fn hello(token: Admitted) -> String {
+//!     format!("hello, {}", token.sub)
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let guard = Guard::start([IssuerConfig::new(
+//!         "https://auth.example.com",
+//!         ["https://api.example.com"],
+//!         Revocation::Feed(Feed::new(OnStale { after: Duration::from_secs(30), then: WhenStale::Deny })),
+//!     )])
+//!     .await?;
+//!     let app = Router::new().route("/", get(hello)).route_layer(GuardLayer::new(guard));
+//!     axum::serve(tokio::net::TcpListener::bind("127.0.0.1:8080").await?, app).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What happens when the issuer is away
+//!
+//! | what is missing | what happens |
+//! |---|---|
+//! | keys, from the start | every token is refused with 503 until they are there |
+//! | keys, later on | the last good set stays in use; its age is in [`Status`] |
+//! | the revocation feed | the view is used as it is for [`OnStale::after`], then [`OnStale::then`] holds |
+//! | an answer to an introspection | the token is refused with 503 |
+//!
+//! There is nothing in this crate that could mint a token.
+
+mod admitted;
+mod background;
+mod backoff;
+mod bearer;
+mod clock;
+mod config;
+mod denied;
+mod discovery;
+mod extract;
+mod follow;
+mod guard;
+mod http;
+mod introspection;
+mod issuer;
+mod keys;
+mod layer;
+mod location;
+mod rule;
+mod secret;
+mod setup;
+mod status;
+
+pub use admitted::Admitted;
+pub use bearer::bearer_token;
+pub use config::{
+    ClientSecret, Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation, StartError, WhenStale,
+};
+pub use denied::{BadAuthorization, Denied, Problem};
+pub use extract::Claims;
+pub use guard::Guard;
+pub use layer::{GuardLayer, GuardService};
+pub use rule::{ClaimTest, Rule};
+pub use status::{IssuerStatus, RevocationStatus, Status};
+
+// What the interface above speaks of, so that a service needs no other crate of ours.
+pub use gatepass_jose::jwt::unverified_issuer;
+pub use gatepass_jose::{Alg, JwkSet, Rejection, SecretKey, Timestamp};
+pub use gatepass_revocation::{Kind, Reason, Revoked};
+pub use gatepass_token::{AccessClaims, InvalidScope, Scope, ScopeSet};

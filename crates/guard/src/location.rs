@@ -15,7 +15,7 @@ pub(crate) struct Location {
 /// A URL that a guard does not ask.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a URL over https, and plain http to other machines is not allowed")]
-pub(crate) struct Refused(String);
+pub(crate) struct Refused(pub(crate) String);
 
 impl Location {
     pub(crate) fn new(config: &IssuerConfig) -> Result<Self, StartError> {
@@ -137,7 +137,15 @@ mod tests {
 
     #[test]
     fn what_is_no_issuer() {
-        for issuer in ["", "auth.example.com", "https://", "ftp://example.com", "https://a/?b", "https://a/#b", "data:,"] {
+        for issuer in [
+            "",
+            "auth.example.com",
+            "https://",
+            "ftp://example.com",
+            "https://a/?b",
+            "https://a/#b",
+            "data:,",
+        ] {
             let config = IssuerConfig::new(issuer, ["api"], Revocation::None);
             assert!(Location::new(&config).is_err(), "{issuer}");
         }

@@ -54,9 +54,9 @@ pub struct Revoked {
 /// Entries only ever add up: applying one twice, or two of the same id in any order, leaves the later
 /// `issued_before` and the later `forget_after`. Nothing but [`forget`](Self::forget) takes one back.
 ///
-/// Ids are kept as 88 bits of keyed hashes whose key is random for every view: that two are mistaken for
-/// each other is not to be expected in the lifetime of a universe. Memory is at most 42 bytes per entry in a
-/// large view.
+/// Ids are kept as 88 bits of keyed hashes, with a random key for every view. Two ids that agree in all of
+/// them would be taken for one; with a million entries that is one check in 10^20. Memory is at most 42 bytes
+/// per entry in a large view.
 ///
 /// ```
 /// use gatepass_jose::Timestamp;

@@ -1,0 +1,79 @@
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use gatepass_jose::Verified;
+use gatepass_token::AccessClaims;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::Denied;
+use crate::keys::Believed;
+
+/// A token that a guard vouches for: verified, current, not revoked. Only a guard can make one.
+///
+/// It dereferences to the token's [`AccessClaims`]; claims of your own are read with
+/// [`claim`](Self::claim) or [`custom`](Self::custom). Cheap to clone.
+#[derive(Clone)]
+pub struct Admitted(Arc<Inner>);
+
+struct Inner {
+    verified: Verified<AccessClaims>,
+    payload: Vec<u8>,
+    /// All claims, parsed when the first is asked for by name.
+    members: OnceLock<Map<String, Value>>,
+}
+
+impl Admitted {
+    pub(crate) fn new((verified, payload): Believed) -> Self {
+        Admitted(Arc::new(Inner { verified, payload, members: OnceLock::new() }))
+    }
+
+    /// The claims of an access token (RFC 9068).
+    #[must_use]
+    pub fn claims(&self) -> &AccessClaims {
+        &self.0.verified
+    }
+
+    /// The key that signed the token.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        self.0.verified.kid()
+    }
+
+    /// The verified payload, as it was signed.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.0.payload
+    }
+
+    /// A claim by its name, whichever it is.
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        // It parsed as claims before, so it parses as an object.
+        let parse = || serde_json::from_slice(&self.0.payload).unwrap_or_default();
+        self.0.members.get_or_init(parse).get(name)
+    }
+
+    /// All claims as a type of your own.
+    ///
+    /// # Errors
+    /// [`Denied::CustomClaims`] if the payload does not fit `C`.
+    pub fn custom<C: DeserializeOwned>(&self) -> Result<C, Denied> {
+        serde_json::from_slice(&self.0.payload).map_err(|error| Denied::CustomClaims(error.to_string()))
+    }
+}
+
+impl Deref for Admitted {
+    type Target = AccessClaims;
+
+    fn deref(&self) -> &AccessClaims {
+        self.claims()
+    }
+}
+
+impl fmt::Debug for Admitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Admitted").field(self.claims()).finish()
+    }
+}

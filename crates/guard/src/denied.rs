@@ -1,0 +1,444 @@
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use gatepass_jose::{Malformed, Rejection};
+use gatepass_revocation::{Reason, Revoked};
+use gatepass_token::ScopeSet;
+use serde::Serialize;
+
+/// Why a request is not let through: one variant per check.
+///
+/// It has two faces. [`Display`](std::fmt::Display) and [`audit`](Self::audit) are for the log and say
+/// exactly which check failed and how. [`status`](Self::status), [`code`](Self::code),
+/// [`www_authenticate`](Self::www_authenticate) and [`problem`](Self::problem) are for the wire: they tell
+/// clients what they can act on (refresh, log in, ask for a scope) and an attacker nothing about how close
+/// a forgery came.
+///
+/// ```
+/// use gatepass_guard::Denied;
+///
+/// assert_eq!(Denied::Missing.status(), 401);
+/// // RFC 6750 section 3.1: no error code when the request lacks any authentication information.
+/// assert_eq!(Denied::Missing.www_authenticate().unwrap(), "Bearer realm=\"api\"");
+/// ```
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Denied {
+    /// The request has no bearer token.
+    #[error("the request has no bearer token")]
+    Missing,
+    /// The `Authorization` field is not one field of one well-formed bearer token.
+    #[error("the request's authorization is malformed: {0}")]
+    BadRequest(BadAuthorization),
+    /// None of the guard's issuers is the token's.
+    #[error("the token names the issuer `{}`, which is not trusted here", .issuer.escape_debug())]
+    UntrustedIssuer {
+        /// What the token says, at most 200 characters of it.
+        issuer: String,
+    },
+    /// The token is not valid.
+    #[error("{0}")]
+    Rejected(Rejection),
+    /// The token was valid, and is revoked.
+    #[error(transparent)]
+    Revoked(#[from] Revoked),
+    /// The issuer, asked about the token, said that it is not active.
+    #[error("the issuer says that the token is not active")]
+    Inactive,
+    /// The token lacks a scope that the route demands.
+    #[error("the token lacks a scope that is required: {required}")]
+    InsufficientScope {
+        /// All that is required.
+        required: ScopeSet,
+    },
+    /// The token's subject has none of the roles that the route demands.
+    #[error("the token has none of the roles that are required: {}", .required.join(", "))]
+    MissingRole {
+        /// Any of these would do.
+        required: Vec<String>,
+    },
+    /// A claim is not what the route demands.
+    #[error("the claim `{claim}` is not what is required")]
+    WrongClaim {
+        /// Its name.
+        claim: String,
+    },
+    /// The claims do not have the form that the handler expects.
+    #[error("the claims do not have the form that this service expects: {0}")]
+    CustomClaims(String),
+    /// The view of the revocations is too old to vouch for any token.
+    #[error("the view of the revocations is stale: {}", staleness(.0))]
+    Stale(Option<Duration>),
+    /// No key set of the issuer has been fetched yet.
+    #[error("the issuer's key set has not been fetched yet")]
+    NoKeys,
+    /// The issuer was to be asked about the token, and did not answer.
+    #[error("the issuer could not be asked about the token: {0}")]
+    IntrospectionFailed(String),
+    /// A handler asked for a verified token on a route that no guard protects.
+    #[error("no guard has looked at this request: the route lacks its GuardLayer")]
+    Unguarded,
+}
+
+/// What is wrong with an `Authorization` field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadAuthorization {
+    /// More than one field: what one reader checks, another might not.
+    #[error("there is more than one Authorization field")]
+    Repeated,
+    /// Not `Bearer`, a space and a `b64token` ([RFC 6750 section 2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
+    #[error("the credentials are not a single bearer token")]
+    Credentials,
+}
+
+impl From<Malformed> for Denied {
+    fn from(malformed: Malformed) -> Self {
+        Denied::Rejected(Rejection::Malformed(malformed))
+    }
+}
+
+/// The body of a refusal ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// `about:blank`: the status says what kind of problem it is, and `code` which one.
+    #[serde(rename = "type")]
+    pub type_uri: &'static str,
+    /// The status in words.
+    pub title: &'static str,
+    /// The status.
+    pub status: u16,
+    /// What to do about it.
+    pub detail: &'static str,
+    /// The stable name that programs look at.
+    pub code: &'static str,
+}
+
+/// What the wire says of a refusal: one row of a table.
+struct Wire {
+    status: StatusCode,
+    code: &'static str,
+    /// The `error` of RFC 6750 section 3.1.
+    error: Option<&'static str>,
+    detail: &'static str,
+}
+
+impl Denied {
+    fn wire(&self) -> Wire {
+        let row = |status, code, error, detail| Wire { status, code, error, detail };
+        let invalid = |code, detail| row(StatusCode::UNAUTHORIZED, code, Some("invalid_token"), detail);
+        let forbidden = |code, detail| row(StatusCode::FORBIDDEN, code, Some("insufficient_scope"), detail);
+        match self {
+            Denied::Missing => row(
+                StatusCode::UNAUTHORIZED,
+                "token-missing",
+                None,
+                "Send an access token in the Authorization header, as `Bearer` and the token.",
+            ),
+            Denied::BadRequest(_) => row(
+                StatusCode::BAD_REQUEST,
+                "invalid-request",
+                Some("invalid_request"),
+                "Send exactly one Authorization header, with `Bearer` and one token.",
+            ),
+            Denied::Rejected(Rejection::Expired { .. }) => {
+                invalid("expired", "The access token expired. Refresh it and try again.")
+            }
+            Denied::Revoked(revoked) if revoked.reason == Reason::CLAIMS_CHANGED => invalid(
+                "claims-changed",
+                "What the access token says is no longer true. Refresh it and try again.",
+            ),
+            Denied::Revoked(_) | Denied::Inactive => invalid("revoked", "The access token was revoked."),
+            Denied::Rejected(_) | Denied::UntrustedIssuer { .. } | Denied::CustomClaims(_) => {
+                invalid("invalid-token", "The access token is not valid here.")
+            }
+            Denied::InsufficientScope { .. } => {
+                forbidden("insufficient-scope", "The access token lacks a scope that this request needs.")
+            }
+            Denied::MissingRole { .. } | Denied::WrongClaim { .. } => {
+                forbidden("forbidden", "The access token does not allow this request.")
+            }
+            Denied::Stale(_) | Denied::NoKeys | Denied::IntrospectionFailed(_) => row(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "verification-unavailable",
+                None,
+                "Access tokens cannot be verified at the moment. Try again with the same token.",
+            ),
+            Denied::Unguarded => row(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal-error",
+                None,
+                "The server is not set up correctly.",
+            ),
+        }
+    }
+
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.wire().status
+    }
+
+    /// The stable name of the refusal: `token-missing`, `invalid-request`, `invalid-token`, `expired`,
+    /// `revoked`, `claims-changed`, `insufficient-scope`, `forbidden`, `verification-unavailable` or
+    /// `internal-error`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.wire().code
+    }
+
+    /// The challenge for the `WWW-Authenticate` field
+    /// ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)); none where another token
+    /// would change nothing.
+    #[must_use]
+    pub fn www_authenticate(&self) -> Option<String> {
+        let wire = self.wire();
+        if wire.status.is_server_error() {
+            return None;
+        }
+        let mut challenge = "Bearer realm=\"api\"".to_owned();
+        // Writing to a string cannot fail.
+        if let Some(error) = wire.error {
+            let _ = write!(challenge, ", error=\"{error}\", error_description=\"{}\"", wire.code);
+        }
+        if let Denied::InsufficientScope { required } = self {
+            // No character of a scope needs escaping in a quoted string (RFC 6749 section 3.3).
+            let _ = write!(challenge, ", scope=\"{required}\"");
+        }
+        Some(challenge)
+    }
+
+    /// The body of the answer.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let wire = self.wire();
+        Problem {
+            type_uri: "about:blank",
+            title: wire.status.canonical_reason().unwrap_or_default(),
+            status: wire.status.as_u16(),
+            detail: wire.detail,
+            code: wire.code,
+        }
+    }
+
+    /// The whole answer: status, challenge, problem details.
+    #[must_use]
+    pub fn to_response<B: From<Bytes>>(&self) -> Response<B> {
+        // Text and a number: there is nothing that JSON could refuse.
+        let body = serde_json::to_vec(&self.problem()).unwrap_or_default();
+        let mut response = Response::new(B::from(Bytes::from(body)));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(Ok(challenge)) = self.www_authenticate().map(HeaderValue::try_from) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+
+    /// The name of the check that failed, for logs and metrics: finer than [`code`](Self::code).
+    #[must_use]
+    pub fn check(&self) -> &'static str {
+        match self {
+            Denied::Rejected(rejection) => rejection.code(),
+            Denied::UntrustedIssuer { .. } => "untrusted-issuer",
+            Denied::Revoked(revoked) => revoked.kind.name(),
+            Denied::Inactive => "inactive",
+            Denied::MissingRole { .. } => "role",
+            Denied::WrongClaim { .. } => "claim",
+            Denied::CustomClaims(_) => "custom-claims",
+            Denied::Stale(_) => "stale",
+            Denied::NoKeys => "no-keys",
+            Denied::IntrospectionFailed(_) => "introspection",
+            Denied::Missing
+            | Denied::BadRequest(_)
+            | Denied::InsufficientScope { .. }
+            | Denied::Unguarded => self.code(),
+        }
+    }
+
+    /// Writes the refusal to the audit log: a `tracing` event with the target `gatepass::audit`, complete
+    /// and without anything secret. `request` is what was asked for; whoever asked is named if known.
+    ///
+    /// A request without a token is no event worth keeping and goes to the level `debug`.
+    pub fn audit(&self, request: &str, who: Option<&crate::Admitted>) {
+        let detail: String = self.to_string().escape_debug().take(300).collect();
+        let request: String = request.escape_debug().take(300).collect();
+        let (code, check) = (self.code(), self.check());
+        let (iss, sub, jti) = match who {
+            Some(who) => (Some(who.iss.as_str()), Some(who.sub.as_str()), Some(who.jti.as_str())),
+            None => (None, None, None),
+        };
+        match self {
+            Denied::Missing => {
+                tracing::debug!(target: "gatepass::audit", code, check, detail, request, "denied");
+            }
+            Denied::Unguarded => {
+                tracing::error!(target: "gatepass::audit", code, check, detail, request, "denied");
+            }
+            _ => {
+                tracing::info!(target: "gatepass::audit", code, check, detail, request, iss, sub, jti, "denied")
+            }
+        }
+    }
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> axum::response::Response {
+        self.to_response()
+    }
+}
+
+fn staleness(staleness: &Option<Duration>) -> String {
+    match staleness {
+        Some(age) => format!("it was last known to be complete {} s ago", age.as_secs()),
+        None => "it has never been complete".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use gatepass_jose::Timestamp;
+    use gatepass_revocation::Kind;
+
+    use super::*;
+
+    fn revoked(reason: Reason) -> Denied {
+        Denied::Revoked(Revoked { kind: Kind::Session, reason })
+    }
+
+    #[test]
+    fn what_the_wire_says() {
+        let now = Timestamp::EPOCH;
+        let invalid_token = |code| {
+            (
+                401,
+                code,
+                Some(format!("Bearer realm=\"api\", error=\"invalid_token\", error_description=\"{code}\"")),
+            )
+        };
+        let cases = [
+            (Denied::Missing, (401, "token-missing", Some("Bearer realm=\"api\"".to_owned()))),
+            (
+                Denied::BadRequest(BadAuthorization::Repeated),
+                (
+                    400,
+                    "invalid-request",
+                    Some("Bearer realm=\"api\", error=\"invalid_request\", error_description=\"invalid-request\"".into()),
+                ),
+            ),
+            (Denied::Rejected(Rejection::Signature), invalid_token("invalid-token")),
+            (Denied::Rejected(Rejection::Audience), invalid_token("invalid-token")),
+            (Denied::Rejected(Rejection::UnknownKey { kid: Some("\n".into()) }), invalid_token("invalid-token")),
+            (Denied::Rejected(Rejection::Expired { exp: now, now }), invalid_token("expired")),
+            (Denied::UntrustedIssuer { issuer: "x".into() }, invalid_token("invalid-token")),
+            (revoked(Reason::LOGOUT), invalid_token("revoked")),
+            (revoked(Reason::CLAIMS_CHANGED), invalid_token("claims-changed")),
+            (Denied::Inactive, invalid_token("revoked")),
+            (
+                Denied::InsufficientScope { required: "b a".parse().unwrap() },
+                (
+                    403,
+                    "insufficient-scope",
+                    Some("Bearer realm=\"api\", error=\"insufficient_scope\", error_description=\"insufficient-scope\", scope=\"a b\"".into()),
+                ),
+            ),
+            (
+                Denied::MissingRole { required: vec!["admin".into()] },
+                (
+                    403,
+                    "forbidden",
+                    Some("Bearer realm=\"api\", error=\"insufficient_scope\", error_description=\"forbidden\"".into()),
+                ),
+            ),
+            (Denied::Stale(None), (503, "verification-unavailable", None)),
+            (Denied::NoKeys, (503, "verification-unavailable", None)),
+            (Denied::Unguarded, (500, "internal-error", None)),
+        ];
+        for (denied, (status, code, challenge)) in cases {
+            assert_eq!(denied.status(), status, "{denied}");
+            assert_eq!(denied.code(), code, "{denied}");
+            assert_eq!(denied.www_authenticate(), challenge, "{denied}");
+        }
+    }
+
+    #[test]
+    fn the_answer_is_a_problem_that_does_not_tell_which_check_failed() {
+        let answers: Vec<_> = [Rejection::Signature, Rejection::Audience, Rejection::TooLong]
+            .map(|rejection| Denied::Rejected(rejection).to_response::<Bytes>())
+            .into_iter()
+            .map(|answer| (answer.status(), answer.headers().clone(), answer.into_body()))
+            .collect();
+        assert_eq!(answers[0], answers[1]);
+        assert_eq!(answers[0], answers[2]);
+        let (_, headers, body) = &answers[0];
+        assert_eq!(headers[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(headers[CACHE_CONTROL], "no-store");
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(body).unwrap(),
+            serde_json::json!({
+                "type": "about:blank",
+                "title": "Unauthorized",
+                "status": 401,
+                "detail": "The access token is not valid here.",
+                "code": "invalid-token",
+            })
+        );
+    }
+
+    #[test]
+    fn the_log_hears_what_the_wire_does_not() {
+        let denied = Denied::Rejected(Rejection::Audience);
+        assert_eq!((denied.code(), denied.check()), ("invalid-token", "wrong-audience"));
+        assert_eq!(denied.to_string(), "the token is not meant for this audience");
+        let stale = Denied::Stale(Some(Duration::from_millis(31_500)));
+        assert_eq!(
+            stale.to_string(),
+            "the view of the revocations is stale: it was last known to be complete 31 s ago"
+        );
+    }
+
+    /// Everything that `write` logs, as one text.
+    fn logged(write: impl FnOnce()) -> String {
+        #[derive(Clone, Default)]
+        struct Log(Arc<Mutex<Vec<u8>>>);
+        impl Write for Log {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, write);
+        String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn the_audit_log_is_complete_and_one_line_an_event() {
+        let kid = Some(format!("k\nINFO forged {}", "x".repeat(1_000)));
+        let denied = Denied::Rejected(Rejection::UnknownKey { kid });
+        let log = logged(|| denied.audit("GET /api\n/orders", None));
+        for part in ["INFO gatepass::audit: denied", "invalid-token", "unknown-key", "forged", "GET /api"] {
+            assert!(log.contains(part), "{part} is not in {log}");
+        }
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.len() < 800, "{log}");
+        assert_eq!(logged(|| Denied::Missing.audit("GET /", None)), "", "debug is off");
+    }
+}
