@@ -1,3 +1,60 @@
 //! The gatepass binary: reads arguments and configuration, wires the rooms together, prints.
+//!
+//! Standard output is the answer, standard error the talk; `--json` is the stable form.
 
-fn main() {}
+mod api;
+mod args;
+mod backend;
+mod clock;
+mod command;
+mod config;
+mod data;
+mod demo;
+mod gateway;
+mod print;
+mod process;
+mod serve;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Args, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::try_from_env("GATEPASS_LOG").unwrap_or_else(|_| EnvFilter::new("warn,gatepass=info")),
+        )
+        .with_writer(std::io::stderr)
+        .with_target(true)
+        .init();
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(args: Args) -> anyhow::Result<()> {
+    match args.command {
+        Command::Up(up) => up::run(up).await,
+        Command::Serve(file) => serve::run(&file.config).await,
+        Command::Gateway(gateway) => gateway::run(&gateway.config, gateway.check).await,
+        Command::Demo(demo) => demo::run(demo).await,
+        Command::User { target, command } => command::user::run(&target, command).await,
+        Command::Client { target, command } => command::client::run(&target, command).await,
+        Command::Role { target, command } => command::role::run(&target, command).await,
+        Command::Key { target, command } => command::key::run(&target, command).await,
+        Command::Revoke { target, revocation } => command::revoke::run(&target, revocation).await,
+    }
+}

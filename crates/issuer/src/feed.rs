@@ -83,10 +83,10 @@ impl Feed {
         *self.newest.borrow()
     }
 
-    pub(crate) fn after(&self, seq: u64) -> Vec<Entry> {
+    pub(crate) fn after(&self, seq: u64, limit: usize) -> Vec<Entry> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         let from = entries.partition_point(|entry| entry.seq <= seq);
-        entries.range(from..).cloned().collect()
+        entries.range(from..).take(limit).cloned().collect()
     }
 
     /// Drops what concerns only tokens that are dead.

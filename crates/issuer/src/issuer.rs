@@ -271,10 +271,11 @@ impl Issuer {
         self.feed.subscribe()
     }
 
-    /// The revocations after `seq` that are not forgotten, in order.
+    /// The revocations after `seq` that are not forgotten, in order, at most `limit`: whoever reads
+    /// the log for a client must not hold a copy of all of it per client.
     #[must_use]
-    pub fn revocations_after(&self, seq: u64) -> Vec<Entry> {
-        self.feed.after(seq)
+    pub fn revocations_after(&self, seq: u64, limit: usize) -> Vec<Entry> {
+        self.feed.after(seq, limit)
     }
 
     /// A sign of life for the stream.
@@ -291,7 +292,7 @@ impl Issuer {
         // The newest place is read first: an entry that arrives in between is in the list as well,
         // and the stream that follows brings it again.
         let seq = self.feed.newest();
-        let entries = self.feed.after(0).into_iter().filter(|entry| entry.seq <= seq).collect();
+        let entries = self.feed.after(0, usize::MAX).into_iter().filter(|entry| entry.seq <= seq).collect();
         let snapshot = Snapshot::new(self.config.issuer.as_str(), seq, now, entries);
         let ring = self.ring.load();
         let key = ring.signer(Alg::ES256, now).ok_or(SnapshotError::NoKey)?;

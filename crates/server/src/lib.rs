@@ -1,1 +1,70 @@
 //! The issuer's HTTP face: session API, OAuth, metadata, revocation feed and admin API.
+//!
+//! There are no rules in here. A handler turns a request into a call of
+//! [`gatepass_issuer::Issuer`], and what comes of it into an answer. What this crate does decide is
+//! HTTP's own: which bytes are a request, who may make a browser send one, what an error looks like,
+//! how much a connection may cost.
+//!
+//! | method and path | who may | what it does |
+//! |---|---|---|
+//! | `POST /session/login` | anybody, from the apps' sites | starts a session |
+//! | `POST /session/refresh` | who has its refresh token, from the apps' sites | next access and refresh token |
+//! | `POST /session/logout` | who has its refresh or access token | ends the session |
+//! | `POST /session/logout-all` | the same | ends every session of the user |
+//! | `GET /session/list` | Bearer | the user's own sessions |
+//! | `DELETE /session/{sid}` | Bearer | ends one of the user's own sessions |
+//! | `POST /oauth/token` | a client | `client_credentials`, `refresh_token` (RFC 6749) |
+//! | `POST /oauth/introspect` | a confidential client, or Bearer with the admin scope | RFC 7662 |
+//! | `POST /oauth/revoke` | the client that the token was issued to | RFC 7009 |
+//! | `GET /.well-known/oauth-authorization-server` | anybody | RFC 8414 |
+//! | `GET /.well-known/openid-configuration` | anybody | the same, for those who look there |
+//! | `GET /.well-known/jwks.json` | anybody | the JWK Set |
+//! | `GET /revocations/snapshot` | anybody | everything revoked, as a signed JWT |
+//! | `GET /revocations/stream` | anybody | what is revoked from here on, as server-sent events |
+//! | `/admin/v1/…` | Bearer with the admin scope | users, clients, roles, keys, revocations |
+//! | `GET /admin/v1/openapi.json` | anybody | describes the admin API |
+//! | `GET /livez`, `GET /readyz` | anybody | alive; able to serve |
+//!
+//! Errors are problem details (RFC 9457) with a stable `code`; those of the OAuth endpoints have
+//! OAuth's own form. The refresh token of a browser travels in a cookie that scripts cannot read and
+//! that goes to the session endpoints alone; native apps ask for it in the body.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # async fn serve_issuer(issuer: gatepass_issuer::Issuer) -> std::io::Result<()> {
+//! use gatepass_server::{HttpConfig, Limits, router, serve};
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8081").await?;
+//! let router = router(Arc::new(issuer), HttpConfig::default());
+//! serve(listener, router, Limits::default(), std::future::pending()).await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod authorization;
+mod bearer;
+mod body;
+mod client_address;
+mod client_authentication;
+mod clock;
+mod completion;
+mod conditional;
+mod config;
+mod cookie;
+mod endpoint;
+mod form;
+mod network;
+mod oauth_error;
+mod origin;
+mod problem;
+mod request_id;
+mod router;
+mod serve;
+mod server;
+
+pub use clock::Clock;
+pub use config::{CookieName, HttpConfig, InvalidCookieName, InvalidSameSite, SameSite};
+pub use network::{InvalidNetwork, Network};
+pub use origin::{InvalidOrigin, Origin};
+pub use router::{router, router_at};
+pub use serve::{Limits, serve};

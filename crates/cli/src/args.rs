@@ -1,0 +1,229 @@
+//! The command line: noun, then verb.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// Token authentication for people who run more than one service.
+#[derive(Debug, Parser)]
+#[command(name = "gatepass", version, about, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start everything on this machine: authorization server, gateway and a demo API
+    Up(Up),
+    /// Start the authorization server alone
+    Serve(Serve),
+    /// Start the gateway alone
+    Gateway(Gateway),
+    /// The demo API, as `up` starts it
+    #[command(hide = true)]
+    Demo(Demo),
+    /// Create, show and change users
+    User {
+        #[command(flatten)]
+        target: Target,
+        #[command(subcommand)]
+        command: User,
+    },
+    /// Register, show and change OAuth clients
+    Client {
+        #[command(flatten)]
+        target: Target,
+        #[command(subcommand)]
+        command: Client,
+    },
+    /// Define and show what roles allow
+    Role {
+        #[command(flatten)]
+        target: Target,
+        #[command(subcommand)]
+        command: Role,
+    },
+    /// Show, rotate and withdraw signing keys
+    Key {
+        #[command(flatten)]
+        target: Target,
+        #[command(subcommand)]
+        command: Key,
+    },
+    /// Take back a token, a session, or all that a subject, client or key has issued
+    Revoke {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        revocation: Revocation,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Up {
+    /// Where users, sessions and keys are kept
+    #[arg(long, default_value = "gatepass-data", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Where the gateway listens
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub(crate) gateway: SocketAddr,
+    /// Where the authorization server listens
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDR")]
+    pub(crate) server: SocketAddr,
+    /// A user with the role `admin`, created if there is none of that name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// The new user's password, in a file; generated where left out
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Written as JSON once requests are served
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Serve {
+    /// The server's configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Gateway {
+    /// The gateway's configuration; SIGHUP loads it again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Only say whether the file is good
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Demo {
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    #[arg(long, value_name = "URL")]
+    pub(crate) issuer: String,
+    #[arg(long, value_name = "AUD")]
+    pub(crate) audience: String,
+}
+
+/// Which server is meant: the one that runs on a data directory, or, when none runs, the data itself.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Target {
+    /// The data directory, as given to `gatepass up`
+    #[arg(long, global = true, default_value = "gatepass-data", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The server's configuration, as given to `gatepass serve`, in place of --dir
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A server elsewhere, by its issuer URL, in place of --dir
+    #[arg(long, global = true, value_name = "URL", requires_all = ["client_id", "client_secret_file"])]
+    pub(crate) server: Option<String>,
+    /// A client with the scope gatepass:admin, for --server
+    #[arg(long, global = true, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Its secret, in a file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) client_secret_file: Option<PathBuf>,
+    /// Print the answer as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Create a user; without --password-file the password is generated and shown once
+    Add {
+        name: String,
+        /// A role to give, any number of times
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// List all users
+    List,
+    /// Show one user
+    Show { name: String },
+    /// Set all the roles of a user
+    Roles { name: String, roles: Vec<String> },
+    /// Set a new password, which ends the user's sessions
+    Password {
+        name: String,
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// End the user's sessions and let them log in no more
+    Disable { name: String },
+    /// Let the user log in again
+    Enable { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Client {
+    /// Register a client; its secret is shown once
+    Add {
+        /// Its client_id; random where left out
+        id: Option<String>,
+        /// What people call it
+        #[arg(long, default_value = "")]
+        name: String,
+        /// A scope it may ask for, any number of times
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// An audience it may ask for, any number of times; the default one where left out
+        #[arg(long = "audience", value_name = "AUD")]
+        audiences: Vec<String>,
+        /// It cannot keep a secret and gets none
+        #[arg(long)]
+        public: bool,
+    },
+    /// List all clients
+    List,
+    /// Show one client
+    Show { id: String },
+    /// Give it a new secret; the old one is good for nothing at once
+    Secret { id: String },
+    /// Take its tokens back and give it no more
+    Disable { id: String },
+    /// Let it have tokens again
+    Enable { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// List all roles and what they allow
+    List,
+    /// Define a role, or change what it allows
+    Set { name: String, scopes: Vec<String> },
+    /// Remove a role, from its holders too
+    Remove { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// List the published keys and where each is in its life
+    List,
+    /// Let the waiting keys take over as soon as every verifier has seen them
+    Rotate,
+    /// Withdraw a key at once: what it signed is refused everywhere
+    Revoke {
+        kid: String,
+        #[arg(long, default_value = "key-compromised")]
+        reason: String,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Revocation {
+    /// token, session, subject, client, key or all
+    pub(crate) kind: String,
+    /// The jti, sid, sub, client_id or kid; none for all
+    pub(crate) id: Option<String>,
+    /// Why, for the log and for guards
+    #[arg(long, default_value = "admin")]
+    pub(crate) reason: String,
+}

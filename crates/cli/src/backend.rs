@@ -1,0 +1,101 @@
+//! The issuer on its store, as every command that needs one opens it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use gatepass_issuer::admin::{AdminError, ChangeClient, NewClient};
+use gatepass_issuer::client::GrantType;
+use gatepass_issuer::id::ClientId;
+use gatepass_issuer::user::{Role, RoleName};
+use gatepass_issuer::{ADMIN_SCOPE, Issuer};
+use gatepass_store::Embedded;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::config::ServerConfig;
+use crate::data::DataDir;
+
+/// How often the issuer looks after its keys and forgets what nobody needs.
+const MAINTENANCE: Duration = Duration::from_secs(5);
+
+/// The client with which this machine's command line administers a running server.
+pub(crate) const OPERATOR: &str = "operator";
+
+/// An open issuer and the store under it.
+pub(crate) struct Backend {
+    pub(crate) issuer: Arc<Issuer>,
+    pub(crate) data: DataDir,
+    store: Arc<Embedded>,
+}
+
+impl Backend {
+    /// Opens the store and the issuer, and makes what every installation has: the role `admin` and
+    /// the operator's client.
+    pub(crate) async fn open(config: &ServerConfig, admin_scopes: &str) -> anyhow::Result<Self> {
+        let data = DataDir::create(&config.data)?;
+        let master = data.master_key()?;
+        let store = Arc::new(Embedded::open(data.path())?);
+        let issuer = Issuer::open(config.issuer.clone(), &master, store.clone(), clock::now()).await?;
+        let backend = Self { issuer: Arc::new(issuer), data, store };
+        backend.ensure_admin_role(admin_scopes).await?;
+        backend.ensure_operator().await?;
+        Ok(backend)
+    }
+
+    async fn ensure_admin_role(&self, scopes: &str) -> anyhow::Result<()> {
+        let admin = RoleName::admin();
+        if self.issuer.list_roles().iter().any(|role| role.name == admin) {
+            return Ok(());
+        }
+        let scope = format!("{ADMIN_SCOPE} {scopes}").trim_end().parse()?;
+        Ok(self.issuer.put_role(Role { name: admin, scope }, clock::now()).await?)
+    }
+
+    async fn ensure_operator(&self) -> anyhow::Result<()> {
+        let id: ClientId = OPERATOR.parse()?;
+        let secret = match self.issuer.find_client(&id).await {
+            Ok(_) if self.data.operator_secret()?.is_some() => return Ok(()),
+            Ok(_) => {
+                let change = ChangeClient { new_secret: true, ..ChangeClient::default() };
+                self.issuer.change_client(&id, change, clock::now()).await?.1
+            }
+            Err(AdminError::Unknown) => {
+                let new = NewClient {
+                    id: Some(id),
+                    name: "Command line on the server's own machine".to_owned(),
+                    confidential: true,
+                    grants: vec![GrantType::ClientCredentials],
+                    scope: ADMIN_SCOPE.parse()?,
+                    audience: vec![self.issuer.name().to_string()],
+                };
+                self.issuer.create_client(new, clock::now()).await?.1
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let secret = secret.context("the operator's client has no secret")?;
+        self.data.keep_operator_secret(secret.expose())
+    }
+
+    /// Looks after the issuer until `stop`.
+    pub(crate) fn maintain(&self, stop: CancellationToken) -> tokio::task::JoinHandle<()> {
+        let issuer = Arc::clone(&self.issuer);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(MAINTENANCE);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                if let Err(error) = issuer.maintain(clock::now()).await {
+                    tracing::error!(%error, "maintenance failed and is tried again");
+                }
+            }
+        })
+    }
+
+    /// Closes the store: everything acknowledged is in the file, and the file is in one piece.
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
+        let Self { issuer, data, store } = self;
+        data.withdraw();
+        drop(issuer);
+        Ok(store.close().await?)
+    }
+}

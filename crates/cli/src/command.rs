@@ -1,0 +1,43 @@
+//! What `gatepass user|client|role|key|revoke` do: each a few calls of the admin API.
+
+pub(crate) mod client;
+pub(crate) mod key;
+pub(crate) mod revoke;
+pub(crate) mod role;
+pub(crate) mod user;
+
+use serde_json::Value;
+
+use crate::args::Target;
+use crate::print;
+
+/// Prints a list: as JSON, or as a table of the named members.
+fn show_list(target: &Target, items: Vec<Value>, members: &[&str]) {
+    if target.json {
+        return print::json(&Value::Array(items));
+    }
+    let rows: Vec<Vec<String>> =
+        items.iter().map(|item| members.iter().map(|member| print::said(item, member)).collect()).collect();
+    print::table(members, &rows);
+}
+
+/// Prints one answer: as JSON, or as lines of the members that say something.
+fn show(target: &Target, answer: &Value) {
+    if target.json {
+        return print::json(answer);
+    }
+    for member in answer.as_object().into_iter().flat_map(|members| members.keys()) {
+        let said = print::said(answer, member);
+        if !said.is_empty() {
+            print::line(format!("{member:<16}{said}"));
+        }
+    }
+}
+
+/// One segment of a path, with whatever it holds escaped.
+fn segment(text: &str) -> String {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    text.bytes()
+        .map(|byte| if allowed(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}

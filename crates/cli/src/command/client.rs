@@ -1,0 +1,40 @@
+//! `gatepass client …`
+
+use serde_json::{Value, json};
+
+use super::{segment, show, show_list};
+use crate::api::Api;
+use crate::args::{Client, Target};
+
+pub(crate) async fn run(target: &Target, command: Client) -> anyhow::Result<()> {
+    let api = Api::open(target).await?;
+    let done = carry_out(&api, target, command).await;
+    api.close().await?;
+    done
+}
+
+async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Result<()> {
+    let change =
+        async |id: &str, change: Value| api.patch(&format!("/clients/{}", segment(id)), change).await;
+    match command {
+        Client::Add { id, name, scopes, audiences, public } => {
+            let grant = if public { "refresh_token" } else { "client_credentials" };
+            let mut body = json!({
+                "name": name, "confidential": !public, "grants": [grant], "scope": scopes.join(" "), "audience": audiences
+            });
+            if let (Some(id), Some(body)) = (id, body.as_object_mut()) {
+                body.insert("client_id".to_owned(), json!(id));
+            }
+            show(target, &api.post("/clients", body).await?);
+        }
+        Client::List => {
+            let clients = api.list("/clients", "clients").await?;
+            show_list(target, clients, &["client_id", "name", "grants", "scope", "disabled"]);
+        }
+        Client::Show { id } => show(target, &api.get(&format!("/clients/{}", segment(&id))).await?),
+        Client::Secret { id } => show(target, &change(&id, json!({ "new_secret": true })).await?),
+        Client::Disable { id } => show(target, &change(&id, json!({ "disabled": true })).await?),
+        Client::Enable { id } => show(target, &change(&id, json!({ "disabled": false })).await?),
+    }
+    Ok(())
+}

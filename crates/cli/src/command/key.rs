@@ -1,0 +1,32 @@
+//! `gatepass key …`
+
+use serde_json::{Value, json};
+
+use super::{show, show_list};
+use crate::api::Api;
+use crate::args::{Key, Target};
+
+pub(crate) async fn run(target: &Target, command: Key) -> anyhow::Result<()> {
+    let api = Api::open(target).await?;
+    let done = carry_out(&api, target, command).await;
+    api.close().await?;
+    done
+}
+
+async fn carry_out(api: &Api, target: &Target, command: Key) -> anyhow::Result<()> {
+    match command {
+        Key::List => show_keys(target, api.get("/keys").await?),
+        Key::Rotate => show_keys(target, api.post("/keys/rotate", json!({})).await?),
+        Key::Revoke { kid, reason } => {
+            let body = json!({ "kind": "key", "id": kid, "reason": reason });
+            show(target, &api.post("/revocations", body).await?);
+        }
+    }
+    Ok(())
+}
+
+fn show_keys(target: &Target, mut answer: Value) {
+    let keys = answer.get_mut("keys").map(Value::take);
+    let keys = keys.and_then(|keys| keys.as_array().cloned()).unwrap_or_default();
+    show_list(target, keys, &["kid", "alg", "state", "signs_from", "signed_until"]);
+}

@@ -1,0 +1,255 @@
+//! The authorization server's configuration file.
+//!
+//! The raw shape refuses keys that it does not know; one function turns it into what the rooms use.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use gatepass_gateway::parse_duration;
+use gatepass_issuer::{Config, ResourceServer, ResourceServers, Signing, ThrottleLimit};
+use gatepass_jose::{Alg, Issuer, SecretKey};
+use gatepass_server::HttpConfig;
+use gatepass_token::ScopeSet;
+use serde::{Deserialize, Deserializer};
+
+/// What `gatepass serve` needs.
+#[derive(Debug)]
+pub(crate) struct ServerConfig {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data: PathBuf,
+    pub(crate) issuer: Config,
+    pub(crate) http: HttpConfig,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    issuer: String,
+    listen: SocketAddr,
+    data: PathBuf,
+    #[serde(default)]
+    app_origins: Vec<String>,
+    #[serde(default)]
+    trusted_proxies: Vec<String>,
+    resource_server: Vec<RawResourceServer>,
+    #[serde(default)]
+    access_token: RawAccessToken,
+    #[serde(default)]
+    refresh_token: RawRefreshToken,
+    #[serde(default)]
+    cookie: RawCookie,
+    #[serde(default)]
+    keys: RawKeys,
+    #[serde(default)]
+    throttle: RawThrottle,
+    #[serde(default)]
+    hashing: RawHashing,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawResourceServer {
+    audience: String,
+    alg: Option<Alg>,
+    /// With `alg = "HS256"`: the secret shared with this resource server, 43 characters of base64url or more.
+    secret_file: Option<PathBuf>,
+    scope: Option<Vec<String>>,
+    #[serde(default)]
+    not_before: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAccessToken {
+    lifetime: Option<Period>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRefreshToken {
+    leeway: Option<Period>,
+    idle: Option<Period>,
+    absolute: Option<Period>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCookie {
+    name: Option<String>,
+    same_site: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKeys {
+    rotate_every: Option<Period>,
+    max_age: Option<Period>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawThrottle {
+    account: Option<RawLimit>,
+    address: Option<RawLimit>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLimit {
+    burst: u32,
+    every: Period,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHashing {
+    memory_kib: Option<u32>,
+    passes: Option<u32>,
+    workers: Option<usize>,
+    queue: Option<usize>,
+}
+
+/// A duration as people write it: `30s`, `15m`, `7d`.
+#[derive(Clone, Copy, Debug)]
+struct Period(Duration);
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let duration = parse_duration(&text);
+        duration.map(Self).ok_or_else(|| {
+            serde::de::Error::custom(format!("{text:?} is no duration; write 30s, 15m, 12h or 7d"))
+        })
+    }
+}
+
+impl ServerConfig {
+    /// Reads and checks a file. Paths in it are relative to it.
+    pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, folder).with_context(|| format!("{} is refused", path.display()))
+    }
+
+    fn parse(text: &str, folder: &Path) -> anyhow::Result<Self> {
+        let raw: RawConfig = toml::from_str(text)?;
+        let issuer = issuer(&raw.issuer)?;
+        let servers =
+            raw.resource_server.iter().map(|server| server.check(folder)).collect::<Result<_, _>>()?;
+        let mut config = Config::new(issuer.clone(), ResourceServers::new(&issuer, servers)?);
+        set(&mut config.access_token_lifetime, raw.access_token.lifetime);
+        set(&mut config.refresh.leeway, raw.refresh_token.leeway);
+        set(&mut config.refresh.idle, raw.refresh_token.idle);
+        set(&mut config.refresh.absolute, raw.refresh_token.absolute);
+        set(&mut config.rotate_keys_every, raw.keys.rotate_every);
+        set(&mut config.jwks_max_age, raw.keys.max_age);
+        if let Some(limit) = raw.throttle.account {
+            config.throttle.account = limit.check()?;
+        }
+        if let Some(limit) = raw.throttle.address {
+            config.throttle.address = limit.check()?;
+        }
+        let hashing = &mut config.hashing;
+        hashing.memory_kib = raw.hashing.memory_kib.unwrap_or(hashing.memory_kib);
+        hashing.passes = raw.hashing.passes.unwrap_or(hashing.passes);
+        hashing.workers = raw.hashing.workers.unwrap_or(hashing.workers);
+        hashing.queue = raw.hashing.queue.unwrap_or(hashing.queue);
+        require_durations(&config)?;
+
+        let mut http = HttpConfig {
+            app_origins: parse_all("app_origins", &raw.app_origins)?,
+            trusted_proxies: parse_all("trusted_proxies", &raw.trusted_proxies)?,
+            ..HttpConfig::default()
+        };
+        if let Some(name) = raw.cookie.name {
+            http.cookie_name = name.parse().context("`cookie.name`")?;
+        }
+        if let Some(same_site) = raw.cookie.same_site {
+            http.same_site = same_site.parse().context("`cookie.same_site`")?;
+        }
+        Ok(Self { listen: raw.listen, data: folder.join(raw.data), issuer: config, http })
+    }
+}
+
+impl RawResourceServer {
+    fn check(&self, folder: &Path) -> anyhow::Result<ResourceServer> {
+        let signing = match (self.alg.unwrap_or(Alg::ES256), &self.secret_file) {
+            (Alg::HS256, Some(file)) => Signing::Shared(read_shared_secret(&folder.join(file))?),
+            (Alg::HS256, None) => bail!("`alg = \"HS256\"` for {} needs a `secret_file`", self.audience),
+            (alg, None) => Signing::Published(alg),
+            (alg, Some(_)) => {
+                bail!("`secret_file` for {} goes with `alg = \"HS256\"`, not {alg}", self.audience)
+            }
+        };
+        let scope = self.scope.as_ref().map(|scopes| scopes.join(" ").parse::<ScopeSet>()).transpose()?;
+        Ok(ResourceServer { audience: self.audience.clone(), signing, scope, not_before: self.not_before })
+    }
+}
+
+impl RawLimit {
+    fn check(&self) -> anyhow::Result<ThrottleLimit> {
+        if self.burst == 0 || self.every.0.is_zero() {
+            bail!("a limit of `throttle` needs a `burst` of at least 1 and an `every` above zero");
+        }
+        Ok(ThrottleLimit { burst: self.burst, every: self.every.0 })
+    }
+}
+
+fn issuer(text: &str) -> anyhow::Result<Issuer> {
+    let url = url::Url::parse(text).with_context(|| format!("`issuer`: {text:?} is no URL"))?;
+    let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    // RFC 8414 section 2: https, without query or fragment; plain http only on this machine.
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback => {}
+        "http" => tracing::warn!(issuer = text, "tokens and passwords travel unencrypted: put TLS in front"),
+        other => bail!("`issuer`: {other} is not a scheme for an issuer"),
+    }
+    if url.query().is_some() || url.fragment().is_some() || text.ends_with('/') {
+        bail!("`issuer`: a URL without query, fragment and slash at its end, because it is compared exactly");
+    }
+    Ok(Issuer::new(text)?)
+}
+
+fn require_durations(config: &Config) -> anyhow::Result<()> {
+    let least = Duration::from_secs(1);
+    if config.access_token_lifetime < least || config.access_token_lifetime > Duration::from_secs(24 * 3600) {
+        bail!(
+            "`access_token.lifetime` must be between 1s and 24h: a longer one would outlive every revocation"
+        );
+    }
+    if config.refresh.idle < least || config.refresh.absolute < config.refresh.idle {
+        bail!("`refresh_token.absolute` must be at least `refresh_token.idle`, and that at least 1s");
+    }
+    if config.refresh.leeway > Duration::from_secs(300) {
+        bail!("`refresh_token.leeway` must be at most 5m: within it a thief is not seen");
+    }
+    if config.rotate_keys_every < config.jwks_max_age * 4 {
+        bail!("`keys.rotate_every` must be at least four times `keys.max_age`");
+    }
+    Ok(())
+}
+
+fn read_shared_secret(path: &Path) -> anyhow::Result<SecretKey> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = gatepass_jose::base64url::decode(text.trim())
+        .with_context(|| format!("{} does not hold base64url", path.display()))?;
+    Ok(SecretKey::new(bytes))
+}
+
+fn parse_all<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    key: &str,
+    texts: &[String],
+) -> anyhow::Result<Vec<T>> {
+    texts.iter().map(|text| text.parse().with_context(|| format!("`{key}`: {text:?}"))).collect()
+}
+
+fn set(target: &mut Duration, period: Option<Period>) {
+    if let Some(Period(duration)) = period {
+        *target = duration;
+    }
+}

@@ -1,0 +1,66 @@
+//! What people see.
+
+use std::io::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const STRONG: Style = Style::new().bold();
+
+/// An error with its causes, on standard error.
+pub(crate) fn error(error: &anyhow::Error) {
+    anstream::eprintln!("{ERROR}error:{ERROR:#} {error}");
+    for cause in error.chain().skip(1) {
+        anstream::eprintln!("  because: {cause}");
+    }
+}
+
+/// Text in the terminal's strong style, where it has one.
+pub(crate) fn strong(text: &str) -> String {
+    format!("{STRONG}{text}{STRONG:#}")
+}
+
+/// A line on standard output. A reader that has gone away is no error.
+pub(crate) fn line(text: impl AsRef<str>) {
+    let _ = writeln!(anstream::stdout(), "{}", text.as_ref());
+}
+
+/// JSON for machines, indented for the people who look at it all the same.
+pub(crate) fn json(value: &Value) {
+    line(serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// Rows under a heading, in columns as wide as they need.
+pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) {
+    let heading: Vec<String> = heading.iter().map(|title| (*title).to_owned()).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().chain([&heading]).filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
+    let join = |row: &[String]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    line(strong(&join(&heading)));
+    for row in rows {
+        line(join(row));
+    }
+}
+
+/// A member of a JSON object as one would say it: a list with commas, nothing for null.
+pub(crate) fn said(value: &Value, member: &str) -> String {
+    match value.get(member) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(items)) => {
+            let items: Vec<String> = items
+                .iter()
+                .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+                .collect();
+            items.join(", ")
+        }
+        Some(other) => other.to_string(),
+    }
+}

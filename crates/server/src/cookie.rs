@@ -1,0 +1,120 @@
+//! The cookie that holds a browser's refresh token
+//! ([RFC 6265](https://www.rfc-editor.org/rfc/rfc6265)).
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use gatepass_issuer::RefreshToken;
+use http::header::{COOKIE, InvalidHeaderValue};
+use http::{HeaderMap, HeaderValue};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::config::HttpConfig;
+
+/// Reads and writes the refresh cookie.
+#[derive(Debug)]
+pub(crate) struct RefreshCookie {
+    name: Box<str>,
+    attributes: String,
+}
+
+/// The request has two cookies of that name. One of them was planted, and nobody can tell which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the request has more than one refresh cookie")]
+pub(crate) struct TwoCookies;
+
+impl RefreshCookie {
+    /// The cookie goes to the session endpoints, which are found below the issuer's own path, and
+    /// nowhere else.
+    pub(crate) fn new(config: &HttpConfig, issuer_path: &str) -> Self {
+        let path = issuer_path.trim_end_matches('/');
+        let same_site = config.same_site.name();
+        Self {
+            name: config.cookie_name.as_str().into(),
+            attributes: format!("Path={path}/session; HttpOnly; Secure; SameSite={same_site}"),
+        }
+    }
+
+    /// The refresh token in the request's cookies. An empty one is none.
+    pub(crate) fn find<'h>(&self, headers: &'h HeaderMap) -> Result<Option<Cow<'h, str>>, TwoCookies> {
+        let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|b| *b == b';'));
+        let mut values = pairs.filter_map(|pair| self.value(pair));
+        match (values.next(), values.next()) {
+            (Some(_), Some(_)) => Err(TwoCookies),
+            (found, _) => Ok(found.filter(|value| !value.is_empty()).map(String::from_utf8_lossy)),
+        }
+    }
+
+    fn value<'h>(&self, pair: &'h [u8]) -> Option<&'h [u8]> {
+        let value = pair.trim_ascii().strip_prefix(self.name.as_bytes())?;
+        value.trim_ascii_start().strip_prefix(b"=").map(<[u8]>::trim_ascii)
+    }
+
+    /// `Set-Cookie` with a new refresh token.
+    pub(crate) fn set(
+        &self,
+        token: &RefreshToken,
+        lives_for: Duration,
+    ) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.write(token.expose(), lives_for.as_secs())
+    }
+
+    /// `Set-Cookie` that makes the browser forget it.
+    pub(crate) fn clear(&self) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.write("", 0)
+    }
+
+    fn write(&self, value: &str, max_age: u64) -> Result<HeaderValue, InvalidHeaderValue> {
+        let Self { name, attributes } = self;
+        let cookie = Zeroizing::new(format!("{name}={value}; {attributes}; Max-Age={max_age}"));
+        let mut header = HeaderValue::from_str(&cookie)?;
+        header.set_sensitive(true);
+        Ok(header)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cookie(issuer_path: &str) -> RefreshCookie {
+        RefreshCookie::new(&HttpConfig::default(), issuer_path)
+    }
+
+    #[test]
+    fn which_cookie_is_read() {
+        let cases: [(&str, &[&str], Result<Option<&str>, TwoCookies>); 10] = [
+            ("none", &[], Ok(None)),
+            ("alone", &["__Secure-gatepass-refresh=t"], Ok(Some("t"))),
+            ("among_others", &["a=1; __Secure-gatepass-refresh=t; b=2"], Ok(Some("t"))),
+            ("without_space", &["a=1;__Secure-gatepass-refresh=t"], Ok(Some("t"))),
+            ("in_a_second_header", &["a=1", "__Secure-gatepass-refresh=t"], Ok(Some("t"))),
+            ("longer_name", &["__Secure-gatepass-refresh2=t"], Ok(None)),
+            ("other_case", &["__secure-gatepass-refresh=t"], Ok(None)),
+            ("empty", &["__Secure-gatepass-refresh="], Ok(None)),
+            ("two", &["__Secure-gatepass-refresh=t; __Secure-gatepass-refresh=u"], Err(TwoCookies)),
+            ("two_spaced", &["__Secure-gatepass-refresh =t; __Secure-gatepass-refresh=t"], Err(TwoCookies)),
+        ];
+        for (name, values, want) in cases {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(COOKIE, value.parse().unwrap());
+            }
+            assert_eq!(
+                cookie("/").find(&headers).map(|value| value.as_deref().map(str::to_owned)),
+                want.map(|value| value.map(str::to_owned)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_cookie_stays_with_the_session_endpoints() {
+        let cleared =
+            "__Secure-gatepass-refresh=; Path=/session; HttpOnly; Secure; SameSite=Strict; Max-Age=0";
+        assert_eq!(cookie("/").clear().unwrap(), cleared);
+        let below = cookie("/auth/").clear().unwrap();
+        assert!(below.to_str().unwrap().contains("Path=/auth/session;"));
+    }
+}

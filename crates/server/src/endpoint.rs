@@ -1,0 +1,19 @@
+//! The endpoints, one file each. A handler reads its request, asks the issuer, writes the answer.
+
+pub(crate) mod admin;
+pub(crate) mod feed;
+pub(crate) mod health;
+pub(crate) mod introspect;
+pub(crate) mod jwks;
+pub(crate) mod metadata;
+pub(crate) mod revoke;
+pub(crate) mod session;
+pub(crate) mod token;
+
+use gatepass_issuer::password::Password;
+use serde::{Deserialize, Deserializer};
+
+/// Reads a password from JSON: a string that can be one. What it says goes nowhere else.
+fn password<'de, D: Deserializer<'de>>(from: D) -> Result<Password, D::Error> {
+    Password::new(String::deserialize(from)?).map_err(serde::de::Error::custom)
+}

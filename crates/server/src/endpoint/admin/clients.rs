@@ -1,0 +1,237 @@
+//! OAuth clients. Members are named as in dynamic registration
+//! ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)) where it has a name for them.
+
+use std::sync::Arc;
+
+use axum::Json as JsonAnswer;
+use axum::extract::State;
+use axum::response::Response;
+use gatepass_issuer::admin::{ChangeClient, NewClient};
+use gatepass_issuer::client::{Client, ClientSecret, GrantType};
+use gatepass_issuer::id::ClientId;
+use gatepass_token::ScopeSet;
+use http::Uri;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use super::{BodyRefusals, Conflict, Named, NotFound, Refusals, created, next_page, page};
+use crate::body::Json;
+use crate::form::Form;
+use crate::problem::Problem;
+use crate::server::Server;
+
+/// The longest name of a client, in characters.
+const MAX_NAME: usize = 128;
+
+/// A client to be registered.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewClient)]
+pub(super) struct CreateRequest {
+    /// Its identifier: 1 to 64 letters, digits, `.`, `_` and `-`. A random one if left out.
+    #[schema(value_type = Option<String>, example = "batch")]
+    client_id: Option<ClientId>,
+    /// What people call it.
+    #[serde(deserialize_with = "name")]
+    #[schema(min_length = 1, max_length = 128, example = "nightly batch")]
+    client_name: String,
+    /// Whether it can keep a secret, and gets one. True if left out.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    confidential: bool,
+    /// The grants that it may use.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, example = json!(["client_credentials"]))]
+    grant_types: Vec<GrantType>,
+    /// The most that it may ask for, with spaces between.
+    #[serde(default)]
+    #[schema(value_type = String, example = "orders:read orders:write")]
+    scope: ScopeSet,
+    /// The audiences that it may ask for; the issuer's default if empty.
+    #[serde(default)]
+    audience: Vec<String>,
+}
+
+/// What is to change about a client; what is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ClientChange)]
+pub(super) struct ChangeRequest {
+    /// What people call it.
+    #[serde(default, deserialize_with = "optional_name")]
+    #[schema(min_length = 1, max_length = 128)]
+    client_name: Option<String>,
+    /// The grants that it may use.
+    #[schema(value_type = Option<Vec<String>>)]
+    grant_types: Option<Vec<GrantType>>,
+    /// The most that it may ask for. A smaller one takes its access tokens back.
+    #[schema(value_type = Option<String>)]
+    scope: Option<ScopeSet>,
+    /// The audiences that it may ask for. Others take its access tokens back.
+    audience: Option<Vec<String>>,
+    /// Whether it is kept out. Disabling takes its access tokens back.
+    disabled: Option<bool>,
+    /// Whether it gets a new secret. The old one is good for nothing from then on.
+    #[serde(default)]
+    new_secret: bool,
+}
+
+/// A client. Its secret is shown once, when it is made.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Client)]
+pub(super) struct ClientAnswer {
+    /// Its identifier.
+    #[schema(value_type = String)]
+    client_id: ClientId,
+    /// The secret that was made just now; left out at any other time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    /// What people call it.
+    client_name: String,
+    /// Whether it has a secret.
+    confidential: bool,
+    /// The grants that it may use.
+    #[schema(value_type = Vec<String>)]
+    grant_types: Vec<GrantType>,
+    /// The most that it may ask for.
+    #[schema(value_type = String)]
+    scope: ScopeSet,
+    /// The audiences that it may ask for.
+    audience: Vec<String>,
+    /// Whether it is kept out.
+    disabled: bool,
+    /// When it was registered, in seconds since 1970.
+    created_at: i64,
+}
+
+/// A page of clients.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ClientPage {
+    clients: Vec<ClientAnswer>,
+    /// What to pass as `after` for the next page; null on the last one.
+    next: Option<String>,
+}
+
+/// Register a client
+#[utoipa::path(
+    post, path = "/admin/v1/clients", operation_id = "create_client", tag = "clients",
+    request_body = CreateRequest,
+    responses(
+        (status = 201, body = ClientAnswer, headers(("Location" = String, description = "Where the client is found"))),
+        Refusals, BodyRefusals, Conflict,
+    ),
+    security(("access_token" = [])),
+)]
+pub(super) async fn create(
+    State(server): State<Arc<Server>>,
+    Json(request): Json<CreateRequest>,
+) -> Result<Response, Problem> {
+    let new = NewClient {
+        id: request.client_id,
+        name: request.client_name,
+        confidential: request.confidential,
+        grants: request.grant_types,
+        scope: request.scope,
+        audience: request.audience,
+    };
+    let (client, secret) = server.issuer.create_client(new, server.now()).await?;
+    Ok(created(format!("/admin/v1/clients/{}", client.id), JsonAnswer(ClientAnswer::new(client, secret))))
+}
+
+/// List clients, in the order of their identifiers
+#[utoipa::path(
+    get, path = "/admin/v1/clients", operation_id = "list_clients", tag = "clients",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "How many, 100 by default"),
+        ("after" = Option<String>, Query, description = "Where the last page ended: its `next`"),
+    ),
+    responses((status = 200, body = ClientPage), Refusals),
+    security(("access_token" = [])),
+)]
+pub(super) async fn list(
+    State(server): State<Arc<Server>>,
+    uri: Uri,
+) -> Result<JsonAnswer<ClientPage>, Problem> {
+    let query = Form::parse(uri.query().unwrap_or_default().as_bytes())?;
+    query.require_only(&["limit", "after"])?;
+    let page = page::<ClientId>(&query)?;
+    let limit = page.limit;
+    let clients = server.issuer.list_clients(page).await?;
+    let next = next_page(&clients, limit, |client| client.id.clone());
+    let clients = clients.into_iter().map(|client| ClientAnswer::new(client, None)).collect();
+    Ok(JsonAnswer(ClientPage { clients, next }))
+}
+
+/// Read a client
+#[utoipa::path(
+    get, path = "/admin/v1/clients/{id}", operation_id = "find_client", tag = "clients",
+    params(("id" = String, Path, description = "The client's `client_id`")),
+    responses((status = 200, body = ClientAnswer), Refusals, NotFound),
+    security(("access_token" = [])),
+)]
+pub(super) async fn find(
+    State(server): State<Arc<Server>>,
+    Named(id): Named<ClientId>,
+) -> Result<JsonAnswer<ClientAnswer>, Problem> {
+    Ok(JsonAnswer(ClientAnswer::new(server.issuer.find_client(&id).await?, None)))
+}
+
+/// Change a client
+#[utoipa::path(
+    patch, path = "/admin/v1/clients/{id}", operation_id = "change_client", tag = "clients",
+    params(("id" = String, Path, description = "The client's `client_id`")),
+    request_body = ChangeRequest,
+    responses((status = 200, body = ClientAnswer), Refusals, BodyRefusals, NotFound),
+    security(("access_token" = [])),
+)]
+pub(super) async fn change(
+    State(server): State<Arc<Server>>,
+    Named(id): Named<ClientId>,
+    Json(request): Json<ChangeRequest>,
+) -> Result<JsonAnswer<ClientAnswer>, Problem> {
+    let change = ChangeClient {
+        name: request.client_name,
+        grants: request.grant_types,
+        scope: request.scope,
+        audience: request.audience,
+        disabled: request.disabled,
+        new_secret: request.new_secret,
+    };
+    let (client, secret) = server.issuer.change_client(&id, change, server.now()).await?;
+    Ok(JsonAnswer(ClientAnswer::new(client, secret)))
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    require_name(String::deserialize(from)?).map_err(serde::de::Error::custom)
+}
+
+fn optional_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let name = Option::<String>::deserialize(from)?;
+    name.map(require_name).transpose().map_err(serde::de::Error::custom)
+}
+
+/// A name that people can read, and that fits on a line.
+fn require_name(name: String) -> Result<String, &'static str> {
+    let is_name = (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    if is_name { Ok(name) } else { Err("a client's name has 1 to 128 characters, no control characters") }
+}
+
+impl ClientAnswer {
+    fn new(client: Client, secret: Option<ClientSecret>) -> Self {
+        Self {
+            client_id: client.id,
+            client_secret: secret.map(|secret| secret.expose().to_owned()),
+            client_name: client.name,
+            confidential: client.secret.is_some(),
+            grant_types: client.grants,
+            scope: client.scope,
+            audience: client.audience,
+            disabled: client.disabled,
+            created_at: client.created_at.as_secs(),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Errors in OAuth's own form ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use axum::response::{IntoResponse, Response};
+use gatepass_issuer::store::StoreError;
+use gatepass_issuer::{InternalError, RevokeError, TokenError};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::bearer::BearerRefusal;
+use crate::body::BodyError;
+use crate::form::FormError;
+
+/// How a client may authenticate.
+const BASIC_CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic realm="gatepass", charset="UTF-8""#);
+
+/// An error of the token, introspection or revocation endpoint.
+#[derive(Debug)]
+pub(crate) struct OAuthError {
+    status: StatusCode,
+    error: &'static str,
+    description: Cow<'static, str>,
+    challenge: Option<HeaderValue>,
+}
+
+impl OAuthError {
+    fn new(status: StatusCode, error: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, error, description: description.into(), challenge: None }
+    }
+
+    fn bad_request(error: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error, description)
+    }
+
+    /// A parameter is missing, repeated, or says what it cannot say.
+    pub(crate) fn invalid_request(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_request("invalid_request", description)
+    }
+
+    /// The scope is no scope.
+    pub(crate) fn invalid_scope(why: impl fmt::Display) -> Self {
+        Self::bad_request("invalid_scope", why.to_string())
+    }
+
+    /// A grant that is not served.
+    pub(crate) fn unsupported_grant_type() -> Self {
+        let description = "grant_type is client_credentials or refresh_token";
+        Self::bad_request("unsupported_grant_type", description)
+    }
+
+    /// The client is not who it says it is. It hears how it can authenticate, whichever way it tried:
+    /// a 401 without a challenge would not be HTTP ([RFC 9110 section 15.5.2](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2)).
+    pub(crate) fn invalid_client() -> Self {
+        let description = "the client could not be authenticated";
+        let error = Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description);
+        Self { challenge: Some(BASIC_CHALLENGE), ..error }
+    }
+
+    fn internal(cause: &dyn fmt::Display) -> Self {
+        tracing::error!(%cause, "a request failed for a fault of this server");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the server failed; its log says why")
+    }
+}
+
+impl From<TokenError> for OAuthError {
+    fn from(error: TokenError) -> Self {
+        let description = error.to_string();
+        match error {
+            TokenError::InvalidClient => Self::invalid_client(),
+            TokenError::InvalidGrant => Self::bad_request("invalid_grant", description),
+            TokenError::UnauthorizedClient => Self::bad_request("unauthorized_client", description),
+            TokenError::InvalidScope => Self::bad_request("invalid_scope", description),
+            TokenError::InvalidTarget => Self::bad_request("invalid_target", description),
+            TokenError::Internal(InternalError::Store(error)) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<RevokeError> for OAuthError {
+    /// RFC 7009 names no code for another client's token. `invalid_grant` is defined as what "was
+    /// issued to another client", so it says exactly this.
+    fn from(error: RevokeError) -> Self {
+        match error {
+            RevokeError::WrongClient => Self::bad_request("invalid_grant", error.to_string()),
+            RevokeError::Store(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<StoreError> for OAuthError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a request failed because the store did");
+        let description = "the store does not answer";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description)
+    }
+}
+
+impl From<BearerRefusal> for OAuthError {
+    fn from(refusal: BearerRefusal) -> Self {
+        let error = Self::new(refusal.status(), refusal.oauth_error(), refusal.detail());
+        Self { challenge: Some(refusal.challenge()), ..error }
+    }
+}
+
+impl From<BodyError> for OAuthError {
+    fn from(error: BodyError) -> Self {
+        Self::new(error.status(), "invalid_request", error.to_string())
+    }
+}
+
+impl From<FormError> for OAuthError {
+    fn from(error: FormError) -> Self {
+        Self::invalid_request(error.to_string())
+    }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body<'e> {
+            error: &'e str,
+            error_description: &'e str,
+        }
+
+        let body = Body { error: self.error, error_description: &self.description };
+        // Strings only: there is nothing that JSON could refuse.
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
+        let mut response = (self.status, headers, body).into_response();
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}

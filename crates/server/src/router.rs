@@ -1,0 +1,92 @@
+//! Which path is served by what, and what every request passes through.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use gatepass_issuer::Issuer;
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::{DefaultOnRequest, DefaultOnResponse, TraceLayer};
+use tracing::{Level, Span};
+
+use crate::clock::Clock;
+use crate::completion::carry_through;
+use crate::config::HttpConfig;
+use crate::endpoint::{admin, feed, health, introspect, jwks, metadata, revoke, session, token};
+use crate::origin::require_own_site;
+use crate::problem::{self, Problem};
+use crate::request_id::{self, RequestId};
+use crate::server::Server;
+
+/// The issuer as an [`axum::Router`]: every endpoint of the [table](crate).
+///
+/// It can be served by anything that serves routers. [`serve`](crate::serve()) is made for it;
+/// another driver must insert [`ConnectInfo`](axum::extract::ConnectInfo) of a
+/// [`SocketAddr`](std::net::SocketAddr) into each request, or logins are not throttled by address.
+pub fn router(issuer: Arc<Issuer>, config: HttpConfig) -> Router {
+    router_at(issuer, config, Clock::system())
+}
+
+/// As [`router`], with another clock, for tests.
+pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Router {
+    let server = Arc::new(Server::new(issuer, config, clock));
+    let public = Router::new()
+        .route("/oauth/token", post(token::token))
+        .route("/oauth/introspect", post(introspect::introspect))
+        .route("/oauth/revoke", post(revoke::revoke))
+        .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
+        .route("/.well-known/openid-configuration", get(metadata::openid))
+        .route("/.well-known/jwks.json", get(jwks::jwks))
+        .route("/revocations/snapshot", get(feed::snapshot))
+        .route("/revocations/stream", get(feed::stream))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .method_not_allowed_fallback(problem::no_such_method);
+    public
+        .merge(sessions(&server))
+        .merge(admin::router(&server))
+        .fallback(problem::no_such_path)
+        .layer(from_fn_with_state(Arc::clone(&server), carry_through))
+        // What is not said to be cacheable is not: almost every answer here is about secrets.
+        .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .layer(SetResponseHeaderLayer::overriding(
+            X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(CatchPanicLayer::custom(|_| -> Response {
+            Problem::internal(&"a handler panicked").into_response()
+        }))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_request(DefaultOnRequest::new().level(Level::TRACE))
+                .on_response(DefaultOnResponse::new().level(Level::DEBUG)),
+        )
+        .layer(from_fn(request_id::name))
+        .with_state(server)
+}
+
+/// The endpoints that a browser calls with the refresh cookie.
+fn sessions(server: &Arc<Server>) -> Router<Arc<Server>> {
+    Router::new()
+        .route("/session/login", post(session::login))
+        .route("/session/refresh", post(session::refresh))
+        .route("/session/logout", post(session::logout))
+        .route("/session/logout-all", post(session::logout_all))
+        .route("/session/list", get(session::list))
+        .route("/session/{sid}", delete(session::end))
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(from_fn_with_state(Arc::clone(server), require_own_site))
+}
+
+/// Method, path and name of the request. No header and no query: secrets travel in both.
+fn span(request: &Request) -> Span {
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.0.to_str().ok());
+    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
+}

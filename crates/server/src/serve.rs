@@ -1,0 +1,260 @@
+//! The driver: connections come in, requests go to the router, and everything ends in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// How many requests one HTTP/2 connection may have open.
+const CONCURRENT_STREAMS: u32 = 200;
+/// How often an HTTP/2 client is asked whether it is still there, and how long it has to answer.
+const PING: Duration = Duration::from_secs(20);
+/// How long nothing is accepted after an accept failed, usually for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What connections may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many may be open; more wait to be accepted.
+    pub connections: usize,
+    /// How long a client may take to send a request's headers. An idle HTTP/1.1 connection is closed
+    /// after as long.
+    pub header_timeout: Duration,
+    /// The most that a request's headers may have, in bytes.
+    pub header_bytes: usize,
+    /// How long a client may take none of what is being sent to it.
+    pub stall_timeout: Duration,
+    /// How long requests may go on after the shutdown began.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            header_timeout: Duration::from_secs(30),
+            header_bytes: 32 * 1024,
+            stall_timeout: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves `router` on `listener`, over HTTP/1.1 and HTTP/2 without TLS, until `shutdown` is ready.
+///
+/// Then it accepts nothing more, ends the revocation streams, lets open requests finish for as long as
+/// [`Limits::drain`], and cuts what is left.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) {
+    let places = Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let ending = Shutdown::default();
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => {}
+            (stream, peer, place) = accept(&listener, &places) => {
+                let connection = Connection { router: router.clone(), peer, limits, ending: ending.clone() };
+                connections.spawn(connection.see_through(stream, place));
+            }
+        }
+    }
+    drop(listener);
+    ending.0.cancel();
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.drain, ended).await.is_err() {
+        tracing::warn!(connections = connections.len(), "connections that did not end in time are cut");
+    }
+}
+
+/// Whether the server is about to end, for answers that would go on forever.
+#[derive(Clone, Default)]
+pub(crate) struct Shutdown(CancellationToken);
+
+impl Shutdown {
+    /// Ready once the shutdown has begun.
+    pub(crate) async fn begun(&self) {
+        self.0.cancelled().await;
+    }
+}
+
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, place),
+            Err(error) => {
+                // The client's fault or a want that passes: no reason to stop serving the others.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+struct Connection {
+    router: Router,
+    peer: SocketAddr,
+    limits: Limits,
+    ending: Shutdown,
+}
+
+impl Connection {
+    /// Serves the connection to its end; its place is given back then.
+    async fn see_through(self, stream: TcpStream, _place: Option<OwnedSemaphorePermit>) {
+        if stream.set_nodelay(true).is_err() {
+            return; // gone already
+        }
+        let Self { router, peer, limits, ending } = self;
+        let begun = AtomicBool::new(false);
+        let service = service_fn(|mut request: hyper::Request<Incoming>| {
+            begun.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(ending.clone());
+            router.clone().oneshot(request)
+        });
+        let builder = builder(&limits);
+        let io = TokioIo::new(Watched::new(stream, limits.stall_timeout));
+        let mut connection = pin!(builder.serve_connection(io, service));
+        let mut patience = pin!(tokio::time::sleep(limits.header_timeout));
+        let mut waiting = true;
+        let mut draining = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%peer, error, "a connection ended");
+                    }
+                    return;
+                }
+                // hyper counts the time once it knows the protocol; until then, and that can be
+                // forever, this does.
+                () = patience.as_mut(), if waiting => {
+                    if !begun.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    waiting = false;
+                }
+                () = ending.begun(), if !draining => {
+                    draining = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        // hyper panics below its own least.
+        .max_buf_size(limits.header_bytes.max(8192));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(CONCURRENT_STREAMS)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    builder
+}
+
+/// A connection that fails once its client has taken nothing for too long. Costs nothing while bytes
+/// flow: the timer starts with the first wait.
+struct Watched {
+    stream: TcpStream,
+    limit: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+impl Watched {
+    fn new(stream: TcpStream, limit: Duration) -> Self {
+        Self { stream, limit, timer: None, waiting: false }
+    }
+
+    fn watch<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.waiting = false;
+            return written;
+        }
+        let limit = self.limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        if !self.waiting {
+            self.waiting = true;
+            timer.as_mut().reset(Instant::now() + limit);
+        }
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.watch(written, cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.watch(written, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

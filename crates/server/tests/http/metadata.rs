@@ -1,0 +1,97 @@
+//! What the server says of itself, and its keys.
+
+use std::time::Duration;
+
+use gatepass_jose::{Audience, Issuer, JwkSet, KeySet};
+use gatepass_token::{AccessClaims, access_verifier};
+use http::StatusCode;
+use serde_json::json;
+
+use crate::fixture::{API, Fixture, ISSUER};
+
+#[tokio::test]
+async fn metadata_names_what_is_there_and_nothing_else() {
+    let fixture = Fixture::new().await;
+    let answer = fixture.get("/.well-known/oauth-authorization-server").send().await.expect(StatusCode::OK);
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("cache-control"), "public, max-age=300");
+    let methods = json!(["client_secret_basic", "client_secret_post", "none"]);
+    let mut want = json!({
+        "issuer": ISSUER,
+        "jwks_uri": format!("{ISSUER}/.well-known/jwks.json"),
+        "token_endpoint": format!("{ISSUER}/oauth/token"),
+        "token_endpoint_auth_methods_supported": methods,
+        "grant_types_supported": ["client_credentials", "refresh_token"],
+        "response_types_supported": [],
+        "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
+        "revocation_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint": format!("{ISSUER}/oauth/introspect"),
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "Bearer"],
+    });
+    assert_eq!(answer.json(), want);
+
+    want["subject_types_supported"] = json!(["public"]);
+    want["id_token_signing_alg_values_supported"] = json!([]);
+    let openid = fixture.get("/.well-known/openid-configuration").send().await.expect(StatusCode::OK);
+    assert_eq!(openid.json(), want);
+
+    for name in ["token_endpoint", "revocation_endpoint", "introspection_endpoint", "jwks_uri"] {
+        let path = want[name].as_str().unwrap().strip_prefix(ISSUER).unwrap();
+        assert_ne!(fixture.post(path).send().await.status, 404, "{name} is served");
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_a_document_is_not_sent_it_again() {
+    let fixture = Fixture::new().await;
+    for path in [
+        "/.well-known/jwks.json",
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+    ] {
+        let first = fixture.get(path).send().await.expect(StatusCode::OK);
+        let etag = first.header("etag").to_owned();
+        assert!(etag.starts_with('"') && etag.ends_with('"'), "{path}");
+        let cases = [
+            ("same", etag.clone(), 304),
+            ("weak", format!("W/{etag}"), 304),
+            ("list", format!("\"x\", {etag}"), 304),
+            ("any", "*".to_owned(), 304),
+            ("another", "\"x\"".to_owned(), 200),
+        ];
+        for (name, tag, status) in cases {
+            let answer = fixture.get(path).header("if-none-match", &tag).send().await;
+            assert_eq!(answer.status, status, "{path} {name}");
+            assert_eq!(answer.header("etag"), etag, "{path} {name}");
+            assert_eq!(answer.header("cache-control"), "public, max-age=300", "{path} {name}");
+            assert_eq!(answer.body.is_empty(), status == 304, "{path} {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_key_set_verifies_the_tokens_and_changes_with_a_rotation() {
+    let fixture = Fixture::new().await;
+    let answer = fixture.get("/.well-known/jwks.json").send().await.expect(StatusCode::OK);
+    assert_eq!(answer.header("content-type"), "application/jwk-set+json");
+    for key in answer.json()["keys"].as_array().unwrap() {
+        assert!(key.get("d").is_none(), "a private key is published");
+        assert_eq!((&key["kty"], &key["alg"], &key["use"]), (&json!("EC"), &json!("ES256"), &json!("sig")));
+    }
+    let set = JwkSet::parse(&answer.body).unwrap();
+    let verifying = set.keys.iter().map(|jwk| gatepass_jose::VerifyingKey::from_jwk(jwk).unwrap());
+    let keys = KeySet::new(verifying.collect());
+    let verifier =
+        access_verifier(Issuer::new(ISSUER).unwrap(), Audience::new([API]).unwrap(), keys);
+    let token = fixture.log_in("alice").await.access;
+    let claims = verifier.verify::<AccessClaims>(&token, fixture.now()).unwrap();
+    assert_eq!(claims.sub, fixture.alice.to_string());
+
+    let admin = fixture.admin().await;
+    fixture.post("/admin/v1/keys/rotate").bearer(&admin).send().await.expect(StatusCode::OK);
+    let etag = answer.header("etag");
+    let next = fixture.get("/.well-known/jwks.json").header("if-none-match", etag).send().await;
+    next.expect(StatusCode::OK);
+    fixture.pass(Duration::from_secs(1));
+    fixture.get("/session/list").bearer(&token).send().await.expect(StatusCode::OK);
+}
