@@ -168,9 +168,9 @@ pub(crate) enum Client {
     Add {
         /// Its client_id; random where left out
         id: Option<String>,
-        /// What people call it
-        #[arg(long, default_value = "")]
-        name: String,
+        /// What people call it; its client_id where left out
+        #[arg(long)]
+        name: Option<String>,
         /// A scope it may ask for, any number of times
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,

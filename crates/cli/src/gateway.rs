@@ -1,13 +1,17 @@
 //! `gatepass gateway`: the gateway alone.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gatepass_gateway::{Config, Gateway};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::serve::bind;
 use crate::{print, process};
+
+/// How long the gateway waits for its issuers before it serves without them: they may be down.
+const START_LIMIT: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(path: &Path, check: bool) -> anyhow::Result<()> {
     let config = Config::load(path)?;
@@ -16,6 +20,8 @@ pub(crate) async fn run(path: &Path, check: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let stop = process::shutdown_on_signal()?;
+    // Before anybody can connect: who sees the socket may send the signal, and unhandled it kills.
+    let hangups = signal(SignalKind::hangup())?;
     let listener = bind(config.listen(), "listen").await?;
     let admin = match config.admin_listen() {
         Some(address) => Some(bind(address, "admin_listen").await?),
@@ -23,8 +29,13 @@ pub(crate) async fn run(path: &Path, check: bool) -> anyhow::Result<()> {
     };
     let address = listener.local_addr()?;
     let gateway = Gateway::start(config).await?;
+    if !is_ready_within(&gateway, START_LIMIT).await {
+        tracing::warn!(
+            "serving before every issuer's keys and revocations are there: tokens are refused until then"
+        );
+    }
     print::line(format!("gateway listens on http://{address}"));
-    tokio::spawn(reload_on_hangup(gateway.clone(), path.to_owned(), stop.clone())?);
+    tokio::spawn(reload_on_hangup(hangups, gateway.clone(), path.to_owned(), stop.clone()));
     let admin = async {
         match admin {
             Some(listener) => gateway.serve_admin(listener, stop.cancelled()).await,
@@ -35,22 +46,26 @@ pub(crate) async fn run(path: &Path, check: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Loads the file again at each SIGHUP; a bad one is refused and the one before goes on.
-fn reload_on_hangup(
-    gateway: Gateway,
-    path: PathBuf,
-    stop: CancellationToken,
-) -> anyhow::Result<impl Future<Output = ()>> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        while stop.run_until_cancelled(hangup.recv()).await.flatten().is_some() {
-            match Config::load(&path) {
-                Ok(config) => match gateway.reload(config).await {
-                    Ok(()) => tracing::info!(path = %path.display(), "configuration loaded again"),
-                    Err(error) => tracing::error!(%error, "configuration refused, the one before goes on"),
-                },
-                Err(error) => tracing::error!(%error, "configuration refused, the one before goes on"),
-            }
+/// Waits until tokens of every issuer can be verified, for no longer than `limit`.
+pub(crate) async fn is_ready_within(gateway: &Gateway, limit: Duration) -> bool {
+    let ready = async {
+        while !gateway.is_ready() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
-    })
+    };
+    tokio::time::timeout(limit, ready).await.is_ok()
+}
+
+/// Loads the file again at each SIGHUP; a bad one is refused and the one before goes on.
+async fn reload_on_hangup(mut hangups: Signal, gateway: Gateway, path: PathBuf, stop: CancellationToken) {
+    while stop.run_until_cancelled(hangups.recv()).await.flatten().is_some() {
+        match reload(&gateway, &path).await {
+            Ok(()) => tracing::info!(path = %path.display(), "configuration loaded again"),
+            Err(error) => tracing::error!("configuration refused, the one before goes on: {error:#}"),
+        }
+    }
+}
+
+async fn reload(gateway: &Gateway, path: &Path) -> anyhow::Result<()> {
+    Ok(gateway.reload(Config::load(path)?).await?)
 }

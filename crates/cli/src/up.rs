@@ -25,6 +25,7 @@ use crate::args::Up;
 use crate::backend::Backend;
 use crate::config::ServerConfig;
 use crate::data::{DataDir, Running, generate_password, read_password, write_whole};
+use crate::gateway::is_ready_within;
 use crate::serve::bind;
 use crate::{clock, print, process};
 
@@ -189,12 +190,8 @@ async fn start_gateway(
     stop: &CancellationToken,
 ) -> anyhow::Result<Serving> {
     let gateway = Gateway::start(gatepass_gateway::Config::load(file)?).await?;
-    let deadline = Instant::now() + START_LIMIT;
-    while !gateway.is_ready() {
-        if Instant::now() > deadline || stop.is_cancelled() {
-            bail!("the gateway cannot reach the authorization server");
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+    if !is_ready_within(&gateway, START_LIMIT).await {
+        bail!("the gateway cannot reach the authorization server");
     }
     let stop = stop.clone();
     Ok(tokio::spawn(async move { gateway.serve(socket, stop.cancelled()).await }))

@@ -167,8 +167,10 @@ impl Issuer {
         let client = self.authenticate_client(authentication).await?;
         match request {
             TokenRequest::ClientCredentials { scope, resource } => {
-                let AuthenticatedClient::Confidential(client) = client else {
-                    return Err(TokenError::UnauthorizedClient);
+                let client = match client {
+                    AuthenticatedClient::Confidential(client) => client,
+                    AuthenticatedClient::Public(_) => return Err(TokenError::UnauthorizedClient),
+                    AuthenticatedClient::FirstParty => return Err(TokenError::InvalidClient),
                 };
                 require_grant(&client, GrantType::ClientCredentials)?;
                 self.client_credentials(&client, scope, resource.as_deref(), minted_at, now)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use gatepass_jose::{Alg, KeyError, NamesNobody, SignError, SigningKey, Timestamp};
+use gatepass_jose::{Alg, KeyError, NamesNobody, SignError, SigningKey, Timestamp, base64url};
 use gatepass_revocation::{Entry, Heartbeat, Kind, Reason, Snapshot};
 use gatepass_token::ScopeSet;
 use thiserror::Error;
@@ -16,7 +16,7 @@ use crate::feed::{Feed, REVOCATION_REACH};
 use crate::keys::{self, KeyPolicy, KeyRecord, KeyState, Plan};
 use crate::password::HashPool;
 use crate::ring::{KeyRing, Published};
-use crate::secrets::{MasterKey, SecretError, Secrets};
+use crate::secrets::{MasterKey, SecretError, Secrets, random};
 use crate::store::{NewRevocation, Store, StoreError};
 use crate::throttle::Throttle;
 use crate::user::RoleName;
@@ -231,7 +231,9 @@ impl Issuer {
     }
 
     fn make_key(&self, alg: Alg, published_at: Timestamp) -> Result<KeyRecord, OpenError> {
-        let key = SigningKey::generate(alg, None)?;
+        // Every token carries the name: 11 characters are enough to tell keys apart.
+        let name = base64url::encode(&random::<8>()?);
+        let key = SigningKey::generate(alg, Some(&name))?;
         let sealed = self.secrets.seal(key.kid(), alg, &key.to_private_bytes()?)?;
         Ok(KeyRecord {
             kid: key.kid().to_owned(),

@@ -18,7 +18,8 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::rejection::JsonRejection;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -83,11 +84,15 @@ async fn find_order(State(orders): State<Orders>, Path(id): Path<u64>) -> Respon
 async fn create_order(
     State(orders): State<Orders>,
     token: Admitted,
-    body: Result<Json<NewOrder>, JsonRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let order = match body {
-        Ok(Json(order)) => order,
-        Err(rejection) => return problem(rejection.status(), "invalid-json", &rejection.body_text()),
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return problem(rejection.status(), "unreadable-body", &rejection.body_text()),
+    };
+    let order = match NewOrder::parse(&body) {
+        Ok(order) => order,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, "invalid-json", &error.to_string()),
     };
     if let Err(reason) = order.check() {
         return problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-order", reason);

@@ -2,9 +2,10 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-/// An order as a client sends it.
+/// An order as a client sends it; what it leaves out is one surprise, and what it says beyond these
+/// members is passed over.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default)]
 pub struct NewOrder {
     /// What is ordered.
     pub item: String,
@@ -12,7 +13,21 @@ pub struct NewOrder {
     pub quantity: u32,
 }
 
+impl Default for NewOrder {
+    fn default() -> Self {
+        Self { item: "surprise".to_owned(), quantity: 1 }
+    }
+}
+
 impl NewOrder {
+    /// Reads a JSON object; no body at all is an order of nothing in particular.
+    ///
+    /// # Errors
+    /// What is wrong with the text, for the client.
+    pub fn parse(body: &[u8]) -> Result<Self, serde_json::Error> {
+        if body.is_empty() { Ok(Self::default()) } else { serde_json::from_slice(body) }
+    }
+
     /// Whether it can be taken.
     ///
     /// # Errors

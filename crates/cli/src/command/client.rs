@@ -18,9 +18,10 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
         async |id: &str, change: Value| api.patch(&format!("/clients/{}", segment(id)), change).await;
     match command {
         Client::Add { id, name, scopes, audiences, public } => {
+            let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
             let grant = if public { "refresh_token" } else { "client_credentials" };
             let mut body = json!({
-                "name": name, "confidential": !public, "grants": [grant], "scope": scopes.join(" "), "audience": audiences
+                "client_name": name, "confidential": !public, "grant_types": [grant], "scope": scopes.join(" "), "audience": audiences
             });
             if let (Some(id), Some(body)) = (id, body.as_object_mut()) {
                 body.insert("client_id".to_owned(), json!(id));
@@ -29,7 +30,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
         }
         Client::List => {
             let clients = api.list("/clients", "clients").await?;
-            show_list(target, clients, &["client_id", "name", "grants", "scope", "disabled"]);
+            show_list(target, clients, &["client_id", "client_name", "grant_types", "scope", "disabled"]);
         }
         Client::Show { id } => show(target, &api.get(&format!("/clients/{}", segment(&id))).await?),
         Client::Secret { id } => show(target, &change(&id, json!({ "new_secret": true })).await?),
