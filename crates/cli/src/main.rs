@@ -28,10 +28,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    // What `up` says is for a person at a terminal; the servers' log is for whoever operates them.
+    let quiet = !matches!(args.command, Command::Serve(_) | Command::Gateway(_));
+    let default = if quiet { "warn" } else { "warn,gatepass=info" };
     tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_env("GATEPASS_LOG").unwrap_or_else(|_| EnvFilter::new("warn,gatepass=info")),
-        )
+        .with_env_filter(EnvFilter::try_from_env("GATEPASS_LOG").unwrap_or_else(|_| EnvFilter::new(default)))
         .with_writer(std::io::stderr)
         .with_target(true)
         .init();

@@ -1,7 +1,7 @@
 //! Passwords: Argon2id on a bounded pool that refuses what it cannot do in time.
 
 use std::fmt;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -114,10 +114,14 @@ pub struct Overloaded {
     pub retry_after: Duration,
 }
 
+/// How long a thread without work keeps its memory.
+const KEEP_MEMORY: Duration = Duration::from_secs(10);
+
 type Job = Box<dyn FnOnce(&mut Hasher) + Send>;
 
-/// Threads that do nothing but hash. Each keeps its 19 MiB, so that memory does not grow with load,
-/// and runs at a lower priority, so that a flood of logins does not slow down everything else.
+/// Threads that do nothing but hash. Each has its own 19 MiB, so that memory does not grow with load,
+/// and gives them back when nobody has logged in for a while. They run at a lower priority, so that a
+/// flood of logins does not slow down everything else.
 pub(crate) struct HashPool {
     jobs: SyncSender<Job>,
 }
@@ -131,8 +135,12 @@ impl HashPool {
             let mut hasher = Hasher::new(policy)?;
             std::thread::Builder::new().name(format!("password-{worker}")).spawn(move || {
                 lower_priority();
-                while let Some(job) = next(&queue) {
-                    job(&mut hasher);
+                loop {
+                    match next(&queue) {
+                        Ok(job) => job(&mut hasher),
+                        Err(RecvTimeoutError::Timeout) => hasher.memory = Vec::new(),
+                        Err(RecvTimeoutError::Disconnected) => return,
+                    }
                 }
             })?;
         }
@@ -158,8 +166,9 @@ impl HashPool {
     }
 }
 
-fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+/// Waits for a job, for no longer than a thread keeps its memory for nothing.
+fn next(queue: &Mutex<Receiver<Job>>) -> Result<Job, RecvTimeoutError> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(KEEP_MEMORY)
 }
 
 /// On Linux a thread's nice value is its own. Where it cannot be set, hashing competes as an equal.
@@ -170,6 +179,7 @@ fn lower_priority() {
 /// One thread's hasher with its memory.
 pub(crate) struct Hasher {
     argon2: Argon2<'static>,
+    /// Empty until there is something to hash.
     memory: Vec<Block>,
     /// The hash of nobody's password, for users who do not exist.
     decoy: PasswordHash,
@@ -179,11 +189,14 @@ impl Hasher {
     fn new(policy: HashPolicy) -> std::io::Result<Self> {
         let params = Params::new(policy.memory_kib, policy.passes, 1, Some(32))
             .map_err(|error| std::io::Error::other(format!("password hashing: {error}")))?;
-        let memory = vec![Block::new(); params.block_count()];
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let mut hasher = Self { argon2, memory, decoy: PasswordHash::from_phc("") };
-        let decoy = Password(Zeroizing::new("decoy".to_owned()));
-        hasher.decoy = hasher.hash(&decoy).ok_or_else(|| std::io::Error::other("password hashing failed"))?;
+        let mut hasher = Self { argon2, memory: Vec::new(), decoy: PasswordHash::from_phc("") };
+        // Random bytes are as good as a hash that nobody knows the password of, and cost nothing.
+        let output: Result<[u8; 32], _> = secrets::random();
+        hasher.decoy = output
+            .ok()
+            .and_then(|output| hasher.phc(&secrets::random().ok()?, &output))
+            .ok_or_else(|| std::io::Error::other("the system gave no randomness"))?;
         Ok(hasher)
     }
 
@@ -191,21 +204,20 @@ impl Hasher {
     pub(crate) fn hash(&mut self, password: &Password) -> Option<PasswordHash> {
         let salt: [u8; 16] = secrets::random().ok()?;
         let mut output = Zeroizing::new([0; 32]);
+        let memory = memory_for(&mut self.memory, self.argon2.params());
         self.argon2
-            .hash_password_into_with_memory(
-                password.0.as_bytes(),
-                &salt,
-                output.as_mut_slice(),
-                &mut self.memory,
-            )
+            .hash_password_into_with_memory(password.0.as_bytes(), &salt, output.as_mut_slice(), memory)
             .ok()?;
-        let params = self.argon2.params();
+        self.phc(&salt, &output)
+    }
+
+    fn phc(&self, salt: &[u8; 16], output: &[u8; 32]) -> Option<PasswordHash> {
         let hash = phc::PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
-            params: phc::ParamsString::try_from(params).ok()?,
-            salt: Some(phc::Salt::new(&salt).ok()?),
-            hash: Some(phc::Output::new(output.as_slice()).ok()?),
+            params: phc::ParamsString::try_from(self.argon2.params()).ok()?,
+            salt: Some(phc::Salt::new(salt).ok()?),
+            hash: Some(phc::Output::new(output).ok()?),
         };
         Some(PasswordHash(hash.to_string().into()))
     }
@@ -225,20 +237,20 @@ impl Hasher {
         let params = Params::try_from(&kept).ok()?;
         let (salt, expected) = (kept.salt?, kept.hash?);
         let mut output = Zeroizing::new(vec![0; expected.len()]);
-        // A hash kept with other parameters brings its own need of memory.
-        if params.block_count() > self.memory.len() {
-            self.memory.resize(params.block_count(), Block::new());
-        }
+        let memory = memory_for(&mut self.memory, &params);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into_with_memory(
-                password.0.as_bytes(),
-                salt.as_ref(),
-                &mut output,
-                &mut self.memory,
-            )
+            .hash_password_into_with_memory(password.0.as_bytes(), salt.as_ref(), &mut output, memory)
             .ok()?;
         Some(constant_time::verify_slices_are_equal(&output, expected.as_bytes()).is_ok())
     }
+}
+
+/// Enough blocks for `params`; a hash kept with other parameters brings its own need.
+fn memory_for<'m>(memory: &'m mut Vec<Block>, params: &Params) -> &'m mut [Block] {
+    if memory.len() < params.block_count() {
+        memory.resize(params.block_count(), Block::new());
+    }
+    memory
 }
 
 #[cfg(test)]
