@@ -5,9 +5,15 @@ use std::sync::Arc;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
-use crate::{body::ResponseBody, client::ClientConnection, gateway::Shared};
+use crate::body::ResponseBody;
+use crate::client::ClientConnection;
+use crate::gateway::Shared;
 
-pub(crate) async fn serve(shared: Arc<Shared>, connection: Arc<ClientConnection>, request: Request<Incoming>) -> Response<ResponseBody> {
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    connection: Arc<ClientConnection>,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
     let (status, text) = answer(&shared, request.method(), request.uri().path());
     let mut response = Response::new(ResponseBody::own(text, connection.begin()));
     *response.status_mut() = status;
@@ -20,12 +26,12 @@ fn answer(shared: &Shared, method: &Method, path: &str) -> (StatusCode, Vec<u8>)
     if !matches!(*method, Method::GET | Method::HEAD) {
         return (StatusCode::METHOD_NOT_ALLOWED, Vec::new());
     }
-    let gatekeeper = &shared.state.load().gatekeeper;
+    let guards = &shared.state.load().guards;
     match path {
         "/livez" => (StatusCode::OK, b"{}".to_vec()),
         "/readyz" => {
-            let status = if gatekeeper.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-            (status, serde_json::to_vec(&gatekeeper.status()).unwrap_or_default())
+            let status = if guards.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            (status, serde_json::to_vec(&guards.status()).unwrap_or_default())
         }
         "/stats" => (StatusCode::OK, serde_json::to_vec(&shared.counters.read()).unwrap_or_default()),
         _ => (StatusCode::NOT_FOUND, Vec::new()),

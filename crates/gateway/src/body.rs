@@ -1,19 +1,19 @@
 //! The bodies that pass through: streamed, never collected, never boxed.
 
-use std::{
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, ready},
-};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::{client::InFlight, gateway::State, stall::Stall, upstream::UpstreamBody};
+use crate::client::InFlight;
+use crate::gateway::State;
+use crate::header::{forwarded, remove_fields};
+use crate::stall::Stall;
+use crate::upstream::UpstreamBody;
 
 /// A request's body on its way upstream.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Upload {
     left: Option<u64>,
     stall: Stall,
     progress: UploadProgress,
-    /// For its reserved names, which must not come in as trailers either.
+    /// For what a client may not send, as trailers no more than as headers.
     state: Arc<State>,
 }
 
@@ -92,7 +92,8 @@ impl Upload {
             *left = left.checked_sub(data.len() as u64).ok_or(UploadError::TooLarge)?;
         }
         if let Some(trailers) = frame.trailers_mut() {
-            self.state.config.reserved.remove_from(trailers);
+            let reserved = &self.state.config.routes.reserved;
+            remove_fields(trailers, |name| reserved.contains(name) || forwarded::is_hearsay(name, false));
         }
         Poll::Ready(Some(Ok(frame)))
     }
@@ -109,7 +110,10 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = UploadError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Streaming(upload) => upload.poll_frame(cx),
@@ -159,7 +163,10 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match &mut self.get_mut().source {
             Source::Own(text) if text.is_empty() => Poll::Ready(None),
             Source::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),

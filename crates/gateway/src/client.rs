@@ -3,18 +3,15 @@
 mod framing;
 mod stream;
 
-use std::{
-    net::IpAddr,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::HeaderValue;
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 pub(crate) use self::stream::ClientStream;
 use crate::header::forwarded;
@@ -52,17 +49,20 @@ impl ClientConnection {
         InFlight(Arc::clone(self))
     }
 
-    /// Until when the client may stay silent: `header` for its first request, `idle` for each one after. `None` while one is in flight.
+    /// When to look again whether the client has been silent for too long; `None` if it has been by now.
     ///
-    /// A head that trickles in counts as silence. So a connection can be held without a request for no longer than this.
-    pub(crate) fn patience(&self, header: Duration, idle: Duration) -> Option<Instant> {
-        if self.in_flight.load(Ordering::Relaxed) > 0 {
-            return None;
+    /// It may be silent for `header` before its first request, and for `idle` before each one after. A head
+    /// that trickles in counts as silence, so a connection is held without a request for no longer than
+    /// this.
+    pub(crate) fn patience(&self, now: Instant, header: Duration, idle: Duration) -> Option<Instant> {
+        if self.in_flight.load(Ordering::Acquire) > 0 {
+            return Some(now + idle);
         }
-        Some(match self.idle_from.load(Ordering::Relaxed) {
+        let until = match self.idle_from.load(Ordering::Relaxed) {
             0 => self.since + header,
             millis => self.since + Duration::from_millis(millis) + idle,
-        })
+        };
+        (until > now).then_some(until)
     }
 
     /// Leaves what is to be done once the connection has switched protocols.
@@ -83,7 +83,7 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         let millis = u64::try_from(self.0.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.idle_from.store(millis.max(1), Ordering::Relaxed);
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Release);
     }
 }
 

@@ -3,20 +3,31 @@
 mod check;
 mod duration;
 mod error;
+mod issuer;
 mod network;
 mod raw;
+mod route;
+mod upstream;
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
 
+pub use self::duration::parse as parse_duration;
 pub use self::error::{ConfigError, LoadError};
 pub(crate) use self::network::Network;
-use crate::{
-    header::{claim::Forward, reserved::ReservedHeaders},
-    identity::IssuerSettings,
-    route::{Route, router::Router},
-};
+use crate::guards::IssuerSettings;
+use crate::header::claim::Forward;
+use crate::header::reserved::ReservedHeaders;
+use crate::route::Route;
+use crate::route::router::Router;
 
-/// A configuration that has passed every check: routes without ambiguity, upstreams that exist, secrets that could be read.
+/// As many header fields as hyper reads without allocating for them.
+pub(crate) const HYPER_HEADERS: usize = 100;
+
+/// A configuration that has passed every check: routes without ambiguity, upstreams that exist, secrets
+/// that could be read.
 ///
 /// The shape of the file is shown in the [crate's documentation](crate#the-file).
 #[derive(Debug)]
@@ -26,11 +37,7 @@ pub struct Config {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) issuers: Vec<IssuerSettings>,
     pub(crate) upstreams: Vec<UpstreamSettings>,
-    pub(crate) routes: Vec<Route>,
-    /// To the index of a route.
-    pub(crate) router: Router<usize>,
-    pub(crate) reserved: ReservedHeaders,
-    pub(crate) forward_auth: ForwardAuth,
+    pub(crate) routes: Routes,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
 }
@@ -39,7 +46,8 @@ impl Config {
     /// Reads a configuration. Secret files are looked up from the current folder.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first thing that is wrong, with its line and, where one is known, what to write instead.
+    /// [`ConfigError`] for the first thing that is wrong, with its line and, where one is known, what to
+    /// write instead.
     ///
     /// # Examples
     /// ```
@@ -59,7 +67,8 @@ impl Config {
     /// [`LoadError`], which names the file.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         check::check(&text, folder).map_err(|error| LoadError::Refused { path: path.to_owned(), error })
     }
@@ -73,6 +82,17 @@ impl Config {
     pub fn admin_listen(&self) -> Option<SocketAddr> {
         self.admin_listen
     }
+}
+
+/// Every `[[route]]`, compiled.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    pub(crate) routes: Vec<Route>,
+    /// From a request to the index of its route.
+    pub(crate) router: Router<usize>,
+    /// The names of every header field that some route sets.
+    pub(crate) reserved: ReservedHeaders,
+    pub(crate) forward_auth: ForwardAuth,
 }
 
 /// One `[[upstream]]`: a service and the servers that run it.
@@ -89,6 +109,16 @@ pub(crate) struct ServerAddress {
     /// Without the brackets of an IPv6 address.
     pub(crate) host: String,
     pub(crate) port: u16,
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
 }
 
 /// How long the gateway waits for a server.

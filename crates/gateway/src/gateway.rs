@@ -1,18 +1,22 @@
 //! The gateway as its owner sees it: start, serve, reload.
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::{net::TcpListener, sync::Mutex};
+use gatepass_guard::StartError;
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 
-use crate::{
-    admin,
-    config::Config,
-    identity::{Gatekeeper, StartError},
-    proxy, serve,
-    stats::{Counters, Stats},
-    upstream::Upstream,
-};
+use crate::config::Config;
+use crate::guards::Guards;
+use crate::route::Route;
+use crate::stats::{Counters, Stats};
+use crate::upstream::Upstream;
+use crate::{admin, proxy, serve};
 
 /// How often idle connections to servers are looked at.
 const IDLE_CHECK: Duration = Duration::from_secs(5);
@@ -47,7 +51,7 @@ pub(crate) struct Shared {
 /// What a request works with from its start to its end, whatever is loaded meanwhile.
 pub(crate) struct State {
     pub(crate) config: Config,
-    pub(crate) gatekeeper: Gatekeeper,
+    pub(crate) guards: Guards,
     /// In the order of the configuration's.
     pub(crate) upstreams: Vec<Arc<Upstream>>,
 }
@@ -64,18 +68,24 @@ pub enum ReloadError {
 }
 
 impl Gateway {
-    /// Starts what works in the background: key sets, revocation views. It does not wait for them; see [`Gateway::is_ready`].
+    /// Starts what works in the background: key sets, revocation views. It does not wait for them; see
+    /// [`Gateway::is_ready`].
     ///
     /// # Errors
     /// [`StartError`] if the issuers cannot be verified for, as configured.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let state = State::start(config, None).await?;
         Ok(Self {
-            shared: Arc::new(Shared { state: ArcSwap::from_pointee(state), counters: Counters::default(), reloading: Mutex::new(()) }),
+            shared: Arc::new(Shared {
+                state: ArcSwap::from_pointee(state),
+                counters: Counters::default(),
+                reloading: Mutex::new(()),
+            }),
         })
     }
 
-    /// Serves connections until `shutdown`, then lets what is in flight end, for no longer than `timeouts.drain`.
+    /// Serves connections until `shutdown`, then lets what is in flight end, for no longer than
+    /// `timeouts.drain`.
     ///
     /// # Errors
     /// If the socket fails for good. A connection that cannot be accepted is no such failure.
@@ -91,7 +101,11 @@ impl Gateway {
     ///
     /// # Errors
     /// As [`Gateway::serve`].
-    pub async fn serve_admin(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    pub async fn serve_admin(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         serve::serve(listener, &self.shared, shutdown, move |connection, request| {
             admin::serve(Arc::clone(&shared), Arc::clone(connection), request)
@@ -99,10 +113,12 @@ impl Gateway {
         .await
     }
 
-    /// Takes over a new configuration whole. Requests in flight end under the old one; not one is refused or lost for the change.
+    /// Takes over a new configuration whole. Requests in flight end under the old one; not one is refused
+    /// or lost for the change.
     ///
-    /// What has not changed is kept: the key sets and revocation views of the issuers, the connections to the servers. A new issuer is
-    /// waited for up to a moment, so that its tokens are not refused just because its keys are still on their way.
+    /// What has not changed is kept: the key sets and revocation views of the issuers, the connections to
+    /// the servers. A new issuer is waited for up to a moment, so that its tokens are not refused just
+    /// because its keys are still on their way.
     ///
     /// # Errors
     /// [`ReloadError`]; nothing has changed then.
@@ -119,7 +135,7 @@ impl Gateway {
 
     /// Whether tokens of every issuer can be verified, with a view of revocations that is fresh enough.
     pub fn is_ready(&self) -> bool {
-        self.shared.state.load().gatekeeper.is_ready()
+        self.shared.state.load().guards.is_ready()
     }
 
     /// What has been counted since the start, reloads included.
@@ -130,13 +146,26 @@ impl Gateway {
 
 impl State {
     async fn start(config: Config, old: Option<&Self>) -> Result<Self, StartError> {
-        let gatekeeper = Gatekeeper::start(&config.issuers, old.map(|old| &old.gatekeeper)).await?;
+        let guards = Guards::start(&config.issuers, old.map(|old| &old.guards)).await?;
         let kept = old.map(|old| old.upstreams.as_slice()).unwrap_or_default();
-        let upstreams = config.upstreams.iter().map(|settings| match kept.iter().find(|upstream| upstream.settings() == settings) {
-            Some(upstream) => Arc::clone(upstream),
-            None => start_upstream(Upstream::new(settings.clone())),
+        let upstreams = config.upstreams.iter().map(|settings| {
+            match kept.iter().find(|upstream| upstream.settings() == settings) {
+                Some(upstream) => Arc::clone(upstream),
+                None => start_upstream(Upstream::new(settings.clone())),
+            }
         });
-        Ok(Self { upstreams: upstreams.collect(), gatekeeper, config })
+        Ok(Self { upstreams: upstreams.collect(), guards, config })
+    }
+
+    /// A route by its index, and where it leads.
+    pub(crate) fn route(&self, index: usize) -> Option<(&Route, &Upstream)> {
+        let route = self.config.routes.routes.get(index)?;
+        self.upstreams.get(route.upstream).map(|upstream| (route, &**upstream))
+    }
+
+    /// Whether connections from this address are a proxy's, whose word on its own client counts.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        self.config.trusted_proxies.iter().any(|network| network.contains(address))
     }
 }
 

@@ -1,1 +1,163 @@
 //! A reverse proxy and forward-auth endpoint: routes, rules and upstreams, with a guard in front.
+//!
+//! A [`Config`] is read from one file and is correct as a whole or refused with a line and a reason. A
+//! [`Gateway`] started from it verifies the access token of each request, holds it against the rule of its
+//! route, and passes the request on with the identity in header fields that a client cannot forge. There is
+//! nothing in this crate that could mint a token, and it knows no user.
+//!
+//! # The file
+//!
+//! Keys that are not shown with a comment "required" may be left out; the values shown are their defaults,
+//! or examples where there is none. Keys that are not known are refused.
+//!
+//! ```toml
+//! listen = "127.0.0.1:8080"                     # required
+//! admin_listen = "127.0.0.1:9090"               # /livez, /readyz, /stats; nowhere by default
+//! trusted_proxies = ["10.0.0.0/8"]              # whose X-Forwarded-* is believed; nobody's by default
+//!
+//! [[issuer]]
+//! url = "https://auth.example.com"              # required; compared exactly with `iss`
+//! audience = ["https://api.example.com"]        # required; a token must name one of them
+//! jwks_uri = "https://auth.example.com/jwks"    # or jwks_file, or secret_file for HS256; else discovered
+//! algs = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
+//! clock_skew = "60s"
+//! revocation = "feed"                           # required: feed | introspect | none; nothing is assumed
+//! feed = "https://auth.example.com/revocations" # `revocations` below `url`
+//! on_stale = { after = "30s", then = "introspect" } # required with a feed: allow | deny | introspect
+//! introspection = { client_id = "gateway", client_secret_file = "secret" } # where it is asked; also `url`
+//! base_url = "http://10.0.0.7:9000"             # where the issuer is reached from here, if elsewhere
+//! insecure_http = false                         # allows plain http to other machines
+//!
+//! [[upstream]]
+//! name = "orders"                               # required
+//! servers = ["http://127.0.0.1:9001"]           # required; they take turns
+//!
+//! [[route]]
+//! path = "/api/orders/{id}"                     # required; "/{*rest}" takes everything below
+//! host = "api.example.com"                      # any
+//! methods = ["GET"]                             # any; HEAD belongs to GET
+//! upstream = "orders"                           # required
+//! require = { scope = ["orders:read"], role = ["clerk", "admin"] } # all scopes, one of the roles
+//! forward = { sub = "X-User-Id" }               # claims as header fields; none
+//! token = "keep"                                # or "strip"
+//!
+//! [[route]]
+//! path = "/api/reports"
+//! upstream = "orders"                           # without `require`: any valid access token
+//!
+//! [[route]]
+//! path = "/api/tenant"
+//! upstream = "orders"                           # claims: its value, one of several, an element, anything
+//!
+//! [route.require.claim]
+//! tenant = "acme"
+//! level = [3, 4]
+//! groups = { contains = "staff" }
+//! act = { present = true }
+//!
+//! [[route]]
+//! path = "/status"
+//! upstream = "orders"
+//! public = true                                 # no token is looked at
+//!
+//! [forward_auth]
+//! path = "/auth/verify"
+//! forward = { sub = "X-User-Id" }               # for a question that names no request; none
+//!
+//! [limits]
+//! connections = 10_000
+//! header_bytes = 32_768
+//! headers = 100
+//! target_bytes = 8_192
+//! body_bytes = 1_000_000                        # none
+//!
+//! [timeouts]
+//! header = "10s"                                # from connecting to the end of the first head
+//! idle = "75s"                                  # from a response to the end of the next head
+//! stall = "60s"                                 # without a byte of a body, or without taking one
+//! connect = "5s"                                # to a server
+//! response = "60s"                              # of a server, to the end of its head
+//! drain = "30s"                                 # for what is in flight when the gateway stops
+//! ```
+//!
+//! # Which route
+//!
+//! Routes with a `host` come before those without. Then the most literal pattern wins: text before `{name}`
+//! before `{*name}`, segment by segment, whatever the order in the file. The path decides alone; a method
+//! that its routes do not serve gets 405, and no broader pattern is asked. Paths are compared
+//! percent-decoded and passed on byte for byte. A path that another server could read differently is
+//! refused: empty segments, `.` and `..`, `;`, backslashes, encoded slashes, dots and control characters,
+//! double encoding, bytes that are not UTF-8.
+//!
+//! # What the upstream sees
+//!
+//! The client's request, but for these fields:
+//!
+//! - those of `forward`, of any route, and all `X-Gatepass-*`, are removed in every spelling (`X_User_Id`,
+//!   `x-user.id`), as trailers too, and set from the token where the route says so. A claim that cannot be
+//!   told truly in a field (control characters, a comma in an array's element) refuses the request;
+//! - `X-Forwarded-For`, `-Proto` and `-Host` are the gateway's own. What a client sent of that family is
+//!   kept from `trusted_proxies` only;
+//! - fields that override the method or path, such as `X-HTTP-Method-Override`, are removed;
+//! - fields of the connection end here (RFC 9110 section 7.6.1). `Upgrade: websocket` becomes a tunnel, no
+//!   other protocol is switched to.
+//!
+//! # What each failure gets
+//!
+//! Errors of the gateway are problem details (RFC 9457) with a stable `code`. Those in the rows without one
+//! are the HTTP library's, which has no request to answer: a status and no body.
+//!
+//! | what happens | status | `code` |
+//! |---|---|---|
+//! | no bearer token | 401 | `token-missing` |
+//! | more than one `Authorization` field, or a malformed one | 400 | `invalid-request` |
+//! | the token is not valid here: signature, issuer, audience, type, … | 401 | `invalid-token` |
+//! | it has expired; it was revoked; what it says has changed | 401 | `expired`, `revoked`, `claims-changed` |
+//! | a scope is lacking; a role or another claim is | 403 | `insufficient-scope`, `forbidden` |
+//! | no keys yet, or a view of revocations that is too old | 503 | `verification-unavailable` |
+//! | a claim of `forward` cannot be told in a header field | 403 | `claim-not-forwardable` |
+//! | no route has the path; none has the method for it | 404, 405 | `no-route`, `method-not-allowed` |
+//! | a path that can be read in two ways | 400 | `bad-path` |
+//! | not exactly one valid `Host` | 400 | `bad-host` |
+//! | a transfer coding but `chunked`; an expectation but `100-continue` | 400, 417 | `bad-transfer-coding`, `bad-expectation` |
+//! | `CONNECT`, `TRACE` | 501 | `method-not-supported` |
+//! | both `Content-Length` and `Transfer-Encoding`, two lengths, malformed heads | 400, closed | |
+//! | a head over `limits.header_bytes` | 431, closed | |
+//! | over `limits.headers`; over `limits.target_bytes` | 431, 414 | `too-many-headers`, `target-too-long` |
+//! | a body over `limits.body_bytes` | 413 | `body-too-large` |
+//! | a body that stops coming; one that breaks | 408, 400 | `body-stalled`, `body-broken` |
+//! | a head that does not end in time | closed | |
+//! | a client that takes nothing of its response | closed | |
+//! | more connections than `limits.connections` | wait to be accepted | |
+//! | no server of the upstream can be reached | 502, 504 | `upstream-unreachable`, `upstream-connect-timeout` |
+//! | the server closes, answers what is not HTTP, or switches unasked | 502 | `upstream-broken` |
+//! | the server does not answer in time | 504 | `upstream-timeout` |
+//! | the server breaks off within the response's body | closed before its end | |
+//! | the gateway stops | what is in flight ends, for `timeouts.drain`; then closed | |
+//! | the forward-auth endpoint would answer with another 4xx than 401 | 403 | its own |
+//! | it is asked about two requests at once, or half of one | 403 | `asked-unclearly` |
+//!
+//! A request is sent to the next server only if none of it was sent to the one before, whatever its method.
+//! A configuration that [`Gateway::reload`] refuses changes nothing.
+
+mod admin;
+mod body;
+mod client;
+mod config;
+mod forward_auth;
+mod gateway;
+mod guards;
+mod header;
+mod message;
+mod proxy;
+mod refusal;
+mod route;
+mod serve;
+mod stall;
+mod stats;
+mod upstream;
+
+pub use config::{Config, ConfigError, LoadError, parse_duration};
+pub use gatepass_guard::StartError;
+pub use gateway::{Gateway, ReloadError};
+pub use stats::Stats;

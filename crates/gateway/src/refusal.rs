@@ -1,16 +1,16 @@
 //! What the gateway answers when it does not pass a request on.
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use bytes::Bytes;
+use gatepass_guard::Denied;
+use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use crate::{
-    body::{ResponseBody, UploadError},
-    client::InFlight,
-    header::claim::Unforwardable,
-    identity::Denied,
-    route::path::PathError,
-    upstream::UpstreamError,
-};
+use crate::body::{ResponseBody, UploadError};
+use crate::client::InFlight;
+use crate::header::claim::Unforwardable;
+use crate::route::path::PathError;
+use crate::route::router::NoRoute;
+use crate::upstream::UpstreamError;
 
 /// Why a request was not passed on, or got no response.
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +23,6 @@ pub(crate) enum Refusal {
     TooManyHeaders { limit: usize },
     #[error("the request needs exactly one Host field, with a host and a port and nothing else")]
     Host,
-    #[error("the request has more than one Authorization field")]
-    Authorizations,
     #[error("the only transfer coding that is understood is `chunked`")]
     TransferCoding,
     #[error("the only expectation that can be met is `100-continue`")]
@@ -47,19 +45,32 @@ pub(crate) enum Refusal {
     Upstream(#[from] UpstreamError),
 }
 
+impl From<NoRoute<'_>> for Refusal {
+    fn from(none: NoRoute<'_>) -> Self {
+        match none {
+            NoRoute::Path => Self::NoRoute,
+            NoRoute::Method { allow } => Self::MethodNotAllowed { allow: allow.clone() },
+        }
+    }
+}
+
 /// RFC 9457.
 #[derive(Serialize)]
 struct Problem<'p> {
+    #[serde(rename = "type")]
+    type_uri: &'p str,
     title: &'p str,
     status: u16,
-    code: &'p str,
     detail: String,
+    code: &'p str,
 }
 
 impl Refusal {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Path(_) | Self::Host | Self::Authorizations | Self::TransferCoding | Self::AskedUnclearly(_) => StatusCode::BAD_REQUEST,
+            Self::Path(_) | Self::Host | Self::TransferCoding | Self::AskedUnclearly(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
             Self::TooManyHeaders { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
@@ -71,7 +82,9 @@ impl Refusal {
             Self::Unforwardable(_) => StatusCode::FORBIDDEN,
             Self::Upstream(error) => match error {
                 UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
-                UpstreamError::Connect(_) | UpstreamError::Response(_) | UpstreamError::Switched => StatusCode::BAD_GATEWAY,
+                UpstreamError::Connect(_) | UpstreamError::Response(_) | UpstreamError::Switched => {
+                    StatusCode::BAD_GATEWAY
+                }
                 UpstreamError::Upload(UploadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
                 UpstreamError::Upload(UploadError::Stalled) => StatusCode::REQUEST_TIMEOUT,
                 UpstreamError::Upload(UploadError::Client(_)) => StatusCode::BAD_REQUEST,
@@ -86,7 +99,6 @@ impl Refusal {
             Self::TargetTooLong { .. } => "target-too-long",
             Self::TooManyHeaders { .. } => "too-many-headers",
             Self::Host => "bad-host",
-            Self::Authorizations => "two-authorizations",
             Self::TransferCoding => "bad-transfer-coding",
             Self::Expectation => "bad-expectation",
             Self::Method => "method-not-supported",
@@ -108,14 +120,31 @@ impl Refusal {
         }
     }
 
+    /// Tells the operator what only the operator can put right; of who was denied, the audit log tells.
+    pub(crate) fn log(&self) {
+        match self {
+            Self::Unforwardable(_) => tracing::warn!(reason = %self, "refused"),
+            _ => tracing::debug!(code = self.code(), reason = %self, "refused"),
+        }
+    }
+
     pub(crate) fn into_response(self, in_flight: InFlight) -> Response<ResponseBody> {
-        let text = self.problem();
-        let mut response = Response::new(ResponseBody::own(text, in_flight));
-        *response.status_mut() = self.status();
+        if let Self::Denied(denied) = &self {
+            return denied.to_response::<Bytes>().map(|text| ResponseBody::own(text, in_flight));
+        }
+        let mut response = Response::new(ResponseBody::own(self.problem(), in_flight));
+        let status = self.status();
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        self.add_fields(headers);
+        if status == StatusCode::BAD_REQUEST {
+            // Who sends such a request may read the rest of the connection in another way, too.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Self::MethodNotAllowed { allow } = self {
+            headers.insert(header::ALLOW, allow);
+        }
         response
     }
 
@@ -129,25 +158,15 @@ impl Refusal {
     }
 
     fn problem(&self) -> Vec<u8> {
-        if let Self::Denied(denied) = self {
-            return denied.problem();
-        }
         let status = self.status();
-        let title = status.canonical_reason().unwrap_or_default();
-        serde_json::to_vec(&Problem { title, status: status.as_u16(), code: self.code(), detail: self.detail() }).unwrap_or_default()
-    }
-
-    fn add_fields(self, headers: &mut HeaderMap) {
-        match self {
-            Self::MethodNotAllowed { allow } => {
-                headers.insert(header::ALLOW, allow);
-            }
-            Self::Denied(denied) => {
-                if let Some(challenge) = denied.www_authenticate() {
-                    headers.insert(header::WWW_AUTHENTICATE, challenge);
-                }
-            }
-            _ => {}
-        }
+        let problem = Problem {
+            type_uri: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: self.detail(),
+            code: self.code(),
+        };
+        // Text and a number: there is nothing that JSON could refuse.
+        serde_json::to_vec(&problem).unwrap_or_default()
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod path;
 pub(crate) mod pattern;
 pub(crate) mod router;
 
+use gatepass_guard::Rule;
 use serde::Deserialize;
 
 use crate::header::claim::Forward;
@@ -23,8 +24,8 @@ pub(crate) struct Route {
 pub(crate) enum Access {
     /// Nothing: `public = true`.
     Public,
-    /// A valid access token that meets this.
-    Token(Requirement),
+    /// A valid access token that meets this rule. The default rule is met by any.
+    Token(Rule),
 }
 
 /// What becomes of the `Authorization` header on its way upstream.
@@ -36,15 +37,4 @@ pub(crate) enum TokenHandling {
     Keep,
     /// It ends here: the service behind sees the identity headers only.
     Strip,
-}
-
-/// `require = { … }`: every part that is there must hold. Empty: any valid access token.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Requirement {
-    /// All of these scopes.
-    pub(crate) scope: Vec<String>,
-    /// At least one of these roles.
-    pub(crate) role: Vec<String>,
-    /// For each of these claims, at least one of these values.
-    pub(crate) claim: Vec<(String, Vec<serde_json::Value>)>,
 }

@@ -1,26 +1,29 @@
 //! Accepting connections, and seeing each to its end.
 
-use std::{collections::HashMap, convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{Semaphore, oneshot},
-    task::{Id, JoinSet},
-    time::Instant,
-};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
 
-use crate::{
-    body::ResponseBody,
-    client::{ClientConnection, ClientStream},
-    config::{Limits, Timeouts},
-    gateway::Shared,
-};
+use crate::body::ResponseBody;
+use crate::client::{ClientConnection, ClientStream};
+use crate::config::{Limits, Timeouts};
+use crate::gateway::Shared;
 
 /// Requests that one HTTP/2 connection may have open.
 const CONCURRENT_STREAMS: u32 = 200;
@@ -32,7 +35,12 @@ const GRACE: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves connections until `shutdown`, then lets them end.
-pub(crate) async fn serve<S, F>(listener: TcpListener, shared: &Shared, shutdown: impl Future<Output = ()>, service: S) -> io::Result<()>
+pub(crate) async fn serve<S, F>(
+    listener: TcpListener,
+    shared: &Shared,
+    shutdown: impl Future<Output = ()>,
+    service: S,
+) -> io::Result<()>
 where
     S: Fn(&Arc<ClientConnection>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
@@ -54,7 +62,14 @@ where
         let state = shared.state.load();
         let connection = ClientConnection::new(peer.ip(), place);
         let (stop, stopped) = oneshot::channel();
-        let task = see_through(stream, connection, state.config.limits, state.config.timeouts, stopped, service.clone());
+        let task = see_through(
+            stream,
+            connection,
+            state.config.limits,
+            state.config.timeouts,
+            stopped,
+            service.clone(),
+        );
         stops.insert(connections.spawn(task).id(), stop);
     }
     drop(listener);
@@ -67,7 +82,10 @@ where
     Ok(())
 }
 
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
     loop {
         match listener.accept().await {
@@ -117,13 +135,11 @@ async fn see_through<S, F>(
             }
             let mut end = !ending && stopped.as_mut().poll(cx).is_ready();
             if patience.as_mut().poll(cx).is_ready() {
-                let until = connection.patience(timeouts.header, timeouts.idle);
                 let now = Instant::now();
-                match until {
-                    None => patience.as_mut().reset(now + timeouts.idle),
-                    Some(until) if until > now => patience.as_mut().reset(until),
-                    Some(_) if ending => return Poll::Ready(()),
-                    Some(_) => {
+                match connection.patience(now, timeouts.header, timeouts.idle) {
+                    Some(until) => patience.as_mut().reset(until),
+                    None if ending => return Poll::Ready(()),
+                    None => {
                         end = true;
                         patience.as_mut().reset(now + GRACE);
                     }

@@ -1,15 +1,14 @@
 //! Noticing that the other side has stopped.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-/// A limit on how long one side may go without a byte. Costs nothing while bytes flow: the timer starts with the first wait.
+/// A limit on how long one side may go without a byte. Costs nothing while bytes flow: the timer starts
+/// with the first wait.
 #[derive(Debug)]
 pub(crate) struct Stall {
     limit: Duration,

@@ -1,12 +1,8 @@
 //! Counters.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 use serde::Serialize;
 
@@ -55,7 +51,10 @@ impl Counters {
         Stats {
             passed: self.passed.load(Ordering::Relaxed),
             verified: self.verified.load(Ordering::Relaxed),
-            refused: refused.iter().map(|(code, counter)| ((*code).to_owned(), counter.load(Ordering::Relaxed))).collect(),
+            refused: refused
+                .iter()
+                .map(|(code, counter)| ((*code).to_owned(), counter.load(Ordering::Relaxed)))
+                .collect(),
         }
     }
 }

@@ -1,38 +1,31 @@
 //! The engine: from a request that is ready to go out to its response.
 //!
-//! This is the seam behind which other engines can come: the proxy hands over a request whose headers are final and gets a response
-//! whose headers are untouched.
+//! This is the seam behind which other engines can come: the proxy hands over a request whose headers are
+//! final and gets a response whose headers are untouched.
 //!
-//! Connections are kept in a pool of our own rather than in hyper-util's client, for three reasons. A connection in use is driven by
-//! the task that uses it, so a request costs no hop between tasks (see [`connection`]). A server that cannot be reached costs the
-//! request nothing, since connecting comes before sending: the next server gets it. And the pool takes a connection back in the
-//! moment the response has ended, without spawning a task to wait for that.
+//! Connections are kept in a pool of our own rather than in hyper-util's client, for three reasons. A
+//! connection in use is driven by the task that uses it, so a request costs no hop between tasks (see
+//! [`connection`]). A server that cannot be reached costs the request nothing, since connecting comes
+//! before sending: the next server gets it. And the pool takes a connection back in the moment the response
+//! has ended, without spawning a task to wait for that.
 
 mod body;
 mod connection;
 mod server;
 pub(crate) mod tunnel;
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 pub(crate) use self::body::UpstreamBody;
-use self::{
-    connection::{Connection, SendError},
-    server::{Lease, Server},
-};
-use crate::{
-    body::{RequestBody, UploadError},
-    config::UpstreamSettings,
-};
+use self::connection::{Connection, SendError};
+use self::server::{Lease, Server};
+use crate::body::{RequestBody, UploadError};
+use crate::config::UpstreamSettings;
 
 /// A service and the connections to its servers.
 #[derive(Debug)]
@@ -68,7 +61,11 @@ pub(crate) enum Answer {
 
 impl Upstream {
     pub(crate) fn new(settings: UpstreamSettings) -> Self {
-        let servers = settings.servers.iter().map(|address| Arc::new(Server::new(address.clone(), settings.timeouts))).collect();
+        let servers = settings
+            .servers
+            .iter()
+            .map(|address| Arc::new(Server::new(address.clone(), settings.timeouts)))
+            .collect();
         Self { settings, servers, turn: AtomicUsize::new(0) }
     }
 
@@ -78,26 +75,36 @@ impl Upstream {
 
     /// Sends a request to the next server in turn, or to the one after it if that one cannot be reached.
     ///
-    /// A request that was on its way is never sent again, whatever its method: only the server knows how far it got.
-    pub(crate) async fn send(&self, request: Request<RequestBody>, switch: bool) -> Result<Answer, UpstreamError> {
+    /// A request that was on its way is never sent again, whatever its method: only the server knows how
+    /// far it got.
+    pub(crate) async fn send(
+        &self,
+        request: Request<RequestBody>,
+        switch: bool,
+    ) -> Result<Answer, UpstreamError> {
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
-        let in_turn = self.servers.iter().cycle().skip(first % self.servers.len().max(1)).take(self.servers.len());
+        let in_turn =
+            self.servers.iter().cycle().skip(first % self.servers.len().max(1)).take(self.servers.len());
         let mut failure = UpstreamError::Connect(io::ErrorKind::NotFound.into());
         let mut request = request;
         for server in in_turn {
             match send_to(server, request, switch).await {
                 Ok(answer) => return Ok(answer),
                 Err(Attempt::Unreachable(unsent, error)) => {
-                    tracing::warn!(upstream = self.settings.name, server = %server.address, %error, "cannot reach the server");
-                    (request, failure) = (unsent, error);
+                    self.warn("cannot reach a server", server, &error);
+                    (request, failure) = (*unsent, error);
                 }
                 Err(Attempt::Failed(error)) => {
-                    tracing::warn!(upstream = self.settings.name, server = %server.address, %error, "no response");
+                    self.warn("no response from a server", server, &error);
                     return Err(error);
                 }
             }
         }
         Err(failure)
+    }
+
+    fn warn(&self, what: &str, server: &Server, error: &UpstreamError) {
+        tracing::warn!(upstream = self.settings.name, server = %server.address, %error, "{what}");
     }
 
     /// Closes connections that have been idle for too long, or that the server has closed.
@@ -111,25 +118,30 @@ impl Upstream {
 /// How sending to one server failed.
 enum Attempt {
     /// Before anything was sent.
-    Unreachable(Request<RequestBody>, UpstreamError),
+    Unreachable(Box<Request<RequestBody>>, UpstreamError),
     /// Some of it may have been seen.
     Failed(UpstreamError),
 }
 
-async fn send_to(server: &Arc<Server>, mut request: Request<RequestBody>, switch: bool) -> Result<Answer, Attempt> {
-    // A pooled connection can turn out to be closed before anything was written on it: then the next one is tried.
+async fn send_to(
+    server: &Arc<Server>,
+    mut request: Request<RequestBody>,
+    switch: bool,
+) -> Result<Answer, Attempt> {
+    // A pooled connection can turn out to be closed before anything was written on it: then the next one is
+    // tried.
     while let Some(mut connection) = server.checkout() {
         if !connection.is_alive().await {
             continue;
         }
         match exchange(server, connection, request, switch).await {
-            Err(SendError::NotSent(unsent, _)) => request = unsent,
+            Err(SendError::NotSent(unsent, _)) => request = *unsent,
             Err(SendError::Failed(error)) => return Err(Attempt::Failed(error)),
             Ok(answer) => return Ok(answer),
         }
     }
     match server.connect().await {
-        Err(error) => Err(Attempt::Unreachable(request, error)),
+        Err(error) => Err(Attempt::Unreachable(Box::new(request), error)),
         Ok(connection) => exchange(server, connection, request, switch).await.map_err(|error| match error {
             SendError::NotSent(unsent, error) => Attempt::Unreachable(unsent, error),
             SendError::Failed(error) => Attempt::Failed(error),
@@ -137,14 +149,23 @@ async fn send_to(server: &Arc<Server>, mut request: Request<RequestBody>, switch
     }
 }
 
-async fn exchange(server: &Arc<Server>, mut connection: Connection, request: Request<RequestBody>, switch: bool) -> Result<Answer, SendError> {
+async fn exchange(
+    server: &Arc<Server>,
+    mut connection: Connection,
+    request: Request<RequestBody>,
+    switch: bool,
+) -> Result<Answer, SendError> {
     let upload = request.body().progress();
     if switch {
         connection.allow_switch();
     }
     let response = connection.send(request, upload.as_ref(), server.timeouts.response).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return if switch { Ok(Answer::Switched(response)) } else { Err(SendError::Failed(UpstreamError::Switched)) };
+        return if switch {
+            Ok(Answer::Switched(response))
+        } else {
+            Err(SendError::Failed(UpstreamError::Switched))
+        };
     }
     let lease = Lease::new(Arc::clone(server), connection, upload);
     Ok(Answer::Response(response.map(|incoming| UpstreamBody::new(incoming, lease))))

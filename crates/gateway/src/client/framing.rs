@@ -1,12 +1,14 @@
 //! Requests that say twice how long they are.
 //!
-//! RFC 9112 section 6.1 lets a server take `Transfer-Encoding` over `Content-Length`, and hyper does; but a proxy in front of this one
-//! may have taken the other, and what it thought to be a body would be read as the next request here. Such a request is an attack or a
-//! mistake, and either way nobody's to serve. hyper does not tell that both were there, so the bytes are looked at on their way to it:
-//! where a head has both fields, the end of the second one's line is spoilt, and hyper answers 400 and closes.
+//! RFC 9112 section 6.1 lets a server take `Transfer-Encoding` over `Content-Length`, and hyper does; but a
+//! proxy in front of this one may have taken the other, and what it thought to be a body would be read as
+//! the next request here. Such a request is an attack or a mistake, and either way nobody's to serve. hyper
+//! does not tell that both were there, so the bytes are looked at on their way to it: where a head has both
+//! fields, the end of the second one's line is spoilt, and hyper answers 400 and closes.
 //!
-//! This follows the messages of HTTP/1.1 just far enough to know where heads begin, and decides nothing else. Where it loses track,
-//! hyper's own reading stands, which is unambiguous for hyper and, since requests are written anew, for the upstream.
+//! This follows the messages of HTTP/1.1 just far enough to know where heads begin, and decides nothing
+//! else. Where it loses track, hyper's own reading stands, which is unambiguous for hyper and, since
+//! requests are written anew, for the upstream.
 
 use memchr::memchr;
 
@@ -136,7 +138,9 @@ impl Fields {
             7 if name.eq_ignore_ascii_case(b"upgrade") => self.switches = true,
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 self.content_length = true;
-                self.length = number(value.trim_ascii_start().strip_prefix(b":").unwrap_or_default().trim_ascii(), 10).unwrap_or(u64::MAX);
+                self.length =
+                    number(value.trim_ascii_start().strip_prefix(b":").unwrap_or_default().trim_ascii(), 10)
+                        .unwrap_or(u64::MAX);
                 return self.transfer_encoding;
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
@@ -172,6 +176,9 @@ fn number(digits: &[u8], radix: u32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::any;
+
     use super::*;
 
     /// Whether anything is spoilt, with the bytes read in pieces of `size`.
@@ -186,8 +193,13 @@ mod tests {
 
     #[test]
     fn only_a_head_with_both_lengths_is_spoilt() {
-        const BOTH: &str = "POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-        let after_chunks = format!("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n1a\r\n{}\r\n0\r\nX-Sum: 1\r\n\r\n{BOTH}", "x".repeat(26));
+        const BOTH: &str =
+            "POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+        let after_chunks = format!(
+            "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n\
+             5;x=y\r\nhello\r\n1a\r\n{}\r\n0\r\nX-Sum: 1\r\n\r\n{BOTH}",
+            "x".repeat(26)
+        );
         let cases = [
             (BOTH, true),
             ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", true),
@@ -201,12 +213,20 @@ mod tests {
             ("POST / HTTP/1.1\r\nX-Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false),
             // One after the other is fine.
             (
-                "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nabPOST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+                "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab\
+                 POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\
+                 POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
                 false,
             ),
             // Bodies can say what they like, as parts of a multipart form do.
             (&format!("POST / HTTP/1.1\r\ncontent-length: {}\r\n\r\n{BOTH}", BOTH.len()), false),
-            (&format!("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{BOTH}\r\n0\r\n\r\n", BOTH.len()), false),
+            (
+                &format!(
+                    "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{BOTH}\r\n0\r\n\r\n",
+                    BOTH.len()
+                ),
+                false,
+            ),
             // After these come other protocols.
             (&format!("GET / HTTP/1.1\r\nupgrade: websocket\r\n\r\n{BOTH}"), false),
             (&format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{BOTH}"), false),
@@ -220,7 +240,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_bytes_make_it_stumble(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400), size in 1_usize..50) {
+        fn no_bytes_make_it_stumble(bytes in vec(any::<u8>(), 0..400), size in 1_usize..50) {
             let mut framing = Framing::new();
             let mut read = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
             read.extend(bytes);

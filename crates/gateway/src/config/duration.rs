@@ -2,8 +2,17 @@
 
 use std::time::Duration;
 
-/// Reads a whole number with a unit; there is no default unit to guess wrong.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+/// Reads a duration: a whole number and one of `ms`, `s`, `m`, `h`, `d`. There is no default unit to guess
+/// wrong.
+///
+/// ```
+/// use std::time::Duration;
+/// use gatepass_gateway::parse_duration;
+///
+/// assert_eq!(parse_duration("15m"), Some(Duration::from_secs(900)));
+/// assert_eq!(parse_duration("15"), None);
+/// ```
+pub fn parse(text: &str) -> Option<Duration> {
     let unit_at = text.find(|letter: char| !letter.is_ascii_digit())?;
     let (digits, unit) = text.split_at_checked(unit_at)?;
     let count: u64 = digits.parse().ok()?;

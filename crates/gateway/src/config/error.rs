@@ -1,10 +1,13 @@
 //! What is wrong with a configuration, where, and what to write instead.
 
-use std::{fmt, ops::Range, path::PathBuf};
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
 
 /// Why a configuration was refused.
 ///
-/// Displays as one sentence that begins with the line: ``line 12: unknown field `upstrem`; did you mean `upstream`?``.
+/// Displays as one sentence that begins with the line: ``line 12: unknown field `upstrem`; did you mean
+/// `upstream`?``.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     line: Option<usize>,
@@ -138,7 +141,15 @@ mod tests {
 
     #[test]
     fn edit_distances() {
-        let cases = [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("scope", "scope", 0), ("scpoe", "scope", 1), ("scopes", "scope", 1), ("path", "host", 3)];
+        let cases = [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("scope", "scope", 0),
+            ("scpoe", "scope", 1),
+            ("scopes", "scope", 1),
+            ("path", "host", 4),
+        ];
         for (left, right, want) in cases {
             assert_eq!(edit_distance(left, right), want, "{left} {right}");
         }
@@ -147,7 +158,13 @@ mod tests {
     #[test]
     fn only_a_near_word_is_suggested() {
         let known = ["path", "methods", "upstream", "require"];
-        let cases = [("upstrem", Some("upstream")), ("method", Some("methods")), ("reqiure", Some("require")), ("timeout", None), ("x", None)];
+        let cases = [
+            ("upstrem", Some("upstream")),
+            ("method", Some("methods")),
+            ("reqiure", Some("require")),
+            ("timeout", None),
+            ("x", None),
+        ];
         for (written, want) in cases {
             assert_eq!(nearest(written, known), want, "{written}");
         }

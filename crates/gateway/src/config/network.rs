@@ -12,7 +12,9 @@ pub(crate) struct Network {
 impl Network {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) if prefix.bytes().all(|digit| digit.is_ascii_digit()) => (address, Some(prefix.parse().ok()?)),
+            Some((address, prefix)) if prefix.bytes().all(|digit| digit.is_ascii_digit()) => {
+                (address, Some(prefix.parse().ok()?))
+            }
             Some(_) => return None,
             None => (text, None),
         };
@@ -26,7 +28,8 @@ impl Network {
     }
 
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
-        // The shift is out of range only for a prefix of 0, which holds every address of the family that 0 bits can tell: all.
+        // The shift is out of range only for a prefix of 0, which holds every address of the family that 0
+        // bits can tell: all.
         (self.address ^ bits(address)).checked_shr(128 - self.prefix).unwrap_or(0) == 0
     }
 }
@@ -68,7 +71,16 @@ mod tests {
 
     #[test]
     fn what_is_not_a_network() {
-        for text in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/+8", "example.com", "10.0.0.0/8/8"] {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0/8",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "example.com",
+            "10.0.0.0/8/8",
+        ] {
             assert_eq!(Network::parse(text), None, "{text}");
         }
     }

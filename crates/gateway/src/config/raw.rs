@@ -1,4 +1,5 @@
-//! The shape of the file, before anything is checked. What may be left out, and what then holds, is decided in `check`.
+//! The shape of the file, before anything is checked. What may be left out, and what then holds, is decided
+//! in `check`.
 
 use std::collections::BTreeMap;
 
@@ -31,12 +32,13 @@ pub(super) struct RawConfig {
     pub(super) timeouts: RawTimeouts,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Hash)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawIssuer {
     pub(super) url: Field<String>,
     pub(super) audience: Field<Vec<String>>,
     pub(super) jwks_uri: Field<String>,
+    pub(super) jwks_file: Field<String>,
     pub(super) algs: Field<Vec<String>>,
     pub(super) secret_file: Field<String>,
     pub(super) clock_skew: Field<String>,
@@ -44,9 +46,12 @@ pub(super) struct RawIssuer {
     pub(super) feed: Field<String>,
     pub(super) on_stale: Field<RawOnStale>,
     pub(super) introspection: Field<RawIntrospection>,
+    pub(super) base_url: Field<String>,
+    #[serde(default)]
+    pub(super) insecure_http: bool,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Hash)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawRevocation {
     Feed,
@@ -55,14 +60,20 @@ pub(super) enum RawRevocation {
     None,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Hash)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawOnStale {
     pub(super) after: Field<String>,
     pub(super) then: Field<RawThen>,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+impl RawOnStale {
+    pub(super) fn asks(&self) -> bool {
+        self.then.as_ref().is_some_and(|then| *then.get_ref() == RawThen::Introspect)
+    }
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Hash)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum RawThen {
     Allow,
@@ -70,7 +81,7 @@ pub(super) enum RawThen {
     Introspect,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Hash)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawIntrospection {
     pub(super) url: Field<String>,
@@ -91,9 +102,10 @@ pub(super) struct RawUpstream {
 pub(super) struct RawRoute {
     pub(super) path: Field<String>,
     pub(super) host: Field<String>,
-    pub(super) methods: Option<Vec<Spanned<String>>>,
+    pub(super) methods: Field<Vec<String>>,
     pub(super) upstream: Field<String>,
-    pub(super) public: Field<bool>,
+    #[serde(default)]
+    pub(super) public: bool,
     pub(super) require: Field<RawRequire>,
     #[serde(default)]
     pub(super) forward: BTreeMap<String, Spanned<String>>,

@@ -1,9 +1,8 @@
 //! From claims to header fields: `forward = { sub = "X-User-Id" }`.
 
+use gatepass_guard::Admitted;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Map, Value};
-
-use crate::identity::Identity;
+use serde_json::Value;
 
 /// One claim, and the field that tells it to the upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,16 +19,23 @@ pub(crate) struct Unforwardable {
     problem: &'static str,
 }
 
-/// Sets the fields of every claim that the token has. A claim that is absent, null or an empty array sets none.
+/// Sets the fields of every claim that the token has. A claim that is absent, null or an empty array sets
+/// none.
 ///
 /// Strings go as they are, numbers and booleans as in JSON, arrays with their elements joined by `,`.
-pub(crate) fn set(headers: &mut HeaderMap, forward: &[Forward], identity: &Identity) -> Result<(), Unforwardable> {
-    let mut payload = None;
+pub(crate) fn set(
+    headers: &mut HeaderMap,
+    forward: &[Forward],
+    token: &Admitted,
+) -> Result<(), Unforwardable> {
     for Forward { claim, header } in forward {
-        let told = match known(identity, claim) {
-            Known::One(text) => text.map(|text| plain(text).and_then(value)).transpose(),
-            Known::Many(elements) => join(elements.iter().map(|element| Ok(element.as_str().to_owned()))),
-            Known::No => json(payload.get_or_insert_with(|| identity.payload()).get(claim)),
+        let told = match claim.as_str() {
+            // What the guard has read already needs no second look at the payload.
+            "sub" => single(&token.sub).map(Some),
+            "client_id" => single(&token.client_id).map(Some),
+            "sid" => token.sid.as_deref().map(single).transpose(),
+            "roles" => join(token.roles.iter().map(|role| Ok(role.clone()))),
+            _ => json(token.claim(claim)),
         };
         let told = told.map_err(|problem| Unforwardable { claim: claim.clone(), problem })?;
         if let Some(told) = told {
@@ -39,31 +45,11 @@ pub(crate) fn set(headers: &mut HeaderMap, forward: &[Forward], identity: &Ident
     Ok(())
 }
 
-/// A claim that the guard has read already.
-enum Known<'i> {
-    One(Option<&'i str>),
-    Many(&'i [String]),
-    No,
-}
-
-fn known<'i>(identity: &'i Identity, claim: &str) -> Known<'i> {
-    let claims = identity.claims();
-    match claim {
-        "iss" => Known::One(Some(&claims.iss)),
-        "sub" => Known::One(Some(&claims.sub)),
-        "jti" => Known::One(Some(&claims.jti)),
-        "client_id" => Known::One(Some(&claims.client_id)),
-        "sid" => Known::One(claims.sid.as_deref()),
-        "roles" => Known::Many(&claims.roles),
-        _ => Known::No,
-    }
-}
-
 fn json(claim: Option<&Value>) -> Result<Option<HeaderValue>, &'static str> {
     match claim {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Array(elements)) => join(elements.iter().map(scalar)),
-        Some(single) => scalar(single).and_then(|text| plain(&text).and_then(value)).map(Some),
+        Some(other) => scalar(other).and_then(|text| single(&text)).map(Some),
     }
 }
 
@@ -72,11 +58,15 @@ fn scalar(claim: &Value) -> Result<String, &'static str> {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(truth) => Ok(truth.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => Err("is neither text, number nor boolean, nor a flat array of these"),
+        Value::Null | Value::Array(_) | Value::Object(_) => {
+            Err("is neither text, number nor boolean, nor a flat array of these")
+        }
     }
 }
 
-fn join(elements: impl Iterator<Item = Result<String, &'static str>>) -> Result<Option<HeaderValue>, &'static str> {
+fn join(
+    elements: impl Iterator<Item = Result<String, &'static str>>,
+) -> Result<Option<HeaderValue>, &'static str> {
     let mut joined = String::new();
     for (index, element) in elements.enumerate() {
         let element = element?;
@@ -90,6 +80,10 @@ fn join(elements: impl Iterator<Item = Result<String, &'static str>>) -> Result<
         joined.push_str(plain(&element)?);
     }
     if joined.is_empty() { Ok(None) } else { value(&joined).map(Some) }
+}
+
+fn single(text: &str) -> Result<HeaderValue, &'static str> {
+    plain(text).and_then(value)
 }
 
 /// Receivers trim a field's value, and would see another value than the token's.
@@ -106,4 +100,47 @@ fn plain(text: &str) -> Result<&str, &'static str> {
 /// UTF-8 goes as it is: RFC 9110 section 5.5 calls those bytes opaque and lets them pass.
 fn value(text: &str) -> Result<HeaderValue, &'static str> {
     HeaderValue::from_bytes(text.as_bytes()).map_err(|_| "holds a character that no header field can hold")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn claims_as_header_values() {
+        let cases = [
+            (json!(null), Ok(None)),
+            (json!([]), Ok(None)),
+            (json!(""), Ok(Some(""))),
+            (json!("ann"), Ok(Some("ann"))),
+            (json!("a b, c"), Ok(Some("a b, c"))),
+            (json!("S\u{e4}ge"), Ok(Some("S\u{e4}ge"))),
+            (json!(7), Ok(Some("7"))),
+            (json!(-1.5), Ok(Some("-1.5"))),
+            (json!(true), Ok(Some("true"))),
+            (json!(["a", "b"]), Ok(Some("a,b"))),
+            (json!(["a", 1, false]), Ok(Some("a,1,false"))),
+            (json!("a\r\nx: y"), Err("holds a control character")),
+            (json!("a\u{0}"), Err("holds a control character")),
+            (json!("a\u{7f}"), Err("holds a control character")),
+            (json!("a\u{85}b"), Err("holds a control character")),
+            (json!(" a"), Err("begins or ends with white space")),
+            (json!("a\u{2003}"), Err("begins or ends with white space")),
+            (json!(["a", "b\nc"]), Err("holds a control character")),
+            (json!(["a", " b"]), Err("begins or ends with white space")),
+            (json!(["a,b"]), Err("has an element that is empty or holds a comma")),
+            (json!(["a", ""]), Err("has an element that is empty or holds a comma")),
+            (json!({}), Err("is neither text, number nor boolean, nor a flat array of these")),
+            (json!([["a"]]), Err("is neither text, number nor boolean, nor a flat array of these")),
+            (json!([null]), Err("is neither text, number nor boolean, nor a flat array of these")),
+        ];
+        for (claim, want) in cases {
+            let told = json(Some(&claim));
+            let want = want.map(|text| text.map(|text| HeaderValue::from_bytes(text.as_bytes()).unwrap()));
+            assert_eq!(told, want, "{claim}");
+        }
+        assert_eq!(json(None), Ok(None));
+    }
 }

@@ -1,7 +1,8 @@
 //! Who asked, as told to the upstream: `X-Forwarded-For`, `-Proto`, `-Host`.
 //!
-//! A client can write these fields too. Theirs count only if the connection comes from a proxy of `trusted_proxies`; from anybody else
-//! every field of this family is removed before the gateway writes its own.
+//! A client can write these fields too. Theirs count only if the connection comes from a proxy of
+//! `trusted_proxies`; from anybody else every field of this family is removed before the gateway writes its
+//! own.
 
 use std::net::IpAddr;
 
@@ -13,8 +14,8 @@ const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Fields that make some servers act on another method or path than the request line's, or (`Proxy`) on another proxy. The rule was
-/// chosen by the request line, so nobody may send them.
+/// Fields that make some servers act on another method or path than the request line's, or (`Proxy`) on
+/// another proxy. The rule was chosen by the request line, so nobody may send them.
 const OVERRIDES: [&str; 9] = [
     "x-http-method-override",
     "x-http-method",
@@ -37,9 +38,12 @@ pub(crate) fn is_hearsay(name: &HeaderName, from_trusted_proxy: bool) -> bool {
     if OVERRIDES.iter().any(|listed| reads_like(name, listed)) {
         return true;
     }
-    let of_the_family = starts_like(name, "x-forwarded-") || reads_like(name, "forwarded") || reads_like(name, "x-real-ip");
-    // From a trusted proxy in the usual spelling only: it does not write another, so another is its client's.
-    of_the_family && !(from_trusted_proxy && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-'))
+    let of_the_family =
+        starts_like(name, "x-forwarded-") || reads_like(name, "forwarded") || reads_like(name, "x-real-ip");
+    // From a trusted proxy in the usual spelling only: it does not write another, so another is its
+    // client's.
+    of_the_family
+        && !(from_trusted_proxy && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-'))
 }
 
 /// Writes the fields for the upstream, after [`is_hearsay`] had its way.
@@ -60,7 +64,8 @@ pub(crate) fn set(headers: &mut HeaderMap, peer: &HeaderValue, host: &HeaderValu
 
 /// The address of a connection, as [`set`] wants it.
 pub(crate) fn address_value(address: IpAddr) -> HeaderValue {
-    HeaderValue::try_from(address.to_canonical().to_string()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+    HeaderValue::try_from(address.to_canonical().to_string())
+        .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
 /// The hops that the proxies before have told, and this one.
@@ -112,7 +117,8 @@ mod tests {
     fn what_the_upstream_is_told() {
         let peer = address_value("::ffff:192.0.2.7".parse().unwrap());
         let host = HeaderValue::from_static("api.example.com");
-        let cases: [(&[(&str, &str)], bool, [&str; 3]); 3] = [
+        type Case = (&'static [(&'static str, &'static str)], bool, [&'static str; 3]);
+        let cases: [Case; 3] = [
             (&[], false, ["192.0.2.7", "http", "api.example.com"]),
             (&[], true, ["192.0.2.7", "http", "api.example.com"]),
             (
@@ -132,7 +138,8 @@ mod tests {
                 headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
             }
             set(&mut headers, &peer, &host, trusted);
-            let told = [FOR, PROTO, HOST].map(|name| super::super::sole_value(&headers, &name).unwrap().to_str().unwrap().to_owned());
+            let told = [FOR, PROTO, HOST]
+                .map(|name| super::super::sole_value(&headers, &name).unwrap().to_str().unwrap().to_owned());
             assert_eq!(told, want, "{sent:?}");
         }
     }

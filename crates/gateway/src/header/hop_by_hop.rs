@@ -7,8 +7,8 @@ use super::sole_value;
 /// What a client asked of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wishes {
-    /// `Connection: upgrade` with `Upgrade: websocket`. No other protocol is switched to: an upgrade to `h2c`, for one, would open a
-    /// channel through which further requests pass unseen.
+    /// `Connection: upgrade` with `Upgrade: websocket`. No other protocol is switched to: an upgrade to
+    /// `h2c`, for one, would open a channel through which further requests pass unseen.
     pub(crate) websocket: bool,
     /// `TE: trailers`: it can take trailers.
     pub(crate) trailers: bool,
@@ -30,7 +30,14 @@ pub(crate) struct Nominated(Vec<HeaderValue>);
 impl Nominated {
     pub(crate) fn by(headers: &HeaderMap) -> Self {
         // Seldom any, and then nothing is allocated.
-        Self(headers.get_all(header::CONNECTION).iter().filter(|value| names_a_field(value)).cloned().collect())
+        Self(
+            headers
+                .get_all(header::CONNECTION)
+                .iter()
+                .filter(|value| names_a_field(value))
+                .cloned()
+                .collect(),
+        )
     }
 
     fn contains(&self, name: &HeaderName) -> bool {
@@ -49,7 +56,10 @@ pub(crate) fn ends_here(name: &HeaderName, nominated: &Nominated) -> bool {
         | header::PROXY_AUTHORIZATION => true,
         // What frames and addresses the message is not the sender's to take out.
         header::HOST | header::CONTENT_LENGTH => false,
-        _ => matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings") || nominated.contains(name),
+        _ => {
+            matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
+                || nominated.contains(name)
+        }
     }
 }
 
@@ -67,7 +77,9 @@ fn tokens(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
 
 /// Nearly every `Connection` field says one of these and nothing more.
 fn names_a_field(value: &HeaderValue) -> bool {
-    !["keep-alive", "close", "upgrade"].iter().any(|word| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()))
+    !["keep-alive", "close", "upgrade"]
+        .iter()
+        .any(|word| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()))
 }
 
 #[cfg(test)]
@@ -112,7 +124,8 @@ mod tests {
 
     #[test]
     fn what_a_client_asks_of_its_connection() {
-        let cases: [(&[(&str, &str)], bool, bool); 9] = [
+        type Case = (&'static [(&'static str, &'static str)], bool, bool);
+        let cases: [Case; 9] = [
             (&[("connection", "Upgrade"), ("upgrade", "websocket")], true, false),
             (&[("connection", "keep-alive, upgrade"), ("upgrade", "WebSocket")], true, false),
             (&[("upgrade", "websocket")], false, false),

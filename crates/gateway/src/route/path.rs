@@ -1,8 +1,10 @@
-//! The path of a request, checked so that no upstream can read another path out of it than the one the rule was chosen by.
+//! The path of a request, checked so that no upstream can read another path out of it than the one the rule
+//! was chosen by.
 //!
-//! Routes are matched on the percent-decoded segments; what goes upstream is the client's own spelling, byte for byte. The two can
-//! only part company where servers disagree on what a spelling means: encoded separators, dot segments, doubled slashes, path
-//! parameters. Those are refused, for every route, before matching.
+//! Routes are matched on the percent-decoded segments; what goes upstream is the client's own spelling,
+//! byte for byte. The two can only part company where servers disagree on what a spelling means: encoded
+//! separators, dot segments, doubled slashes, path parameters. Those are refused, for every route, before
+//! matching.
 
 use std::borrow::Cow;
 
@@ -34,7 +36,8 @@ impl<'r> RequestPath<'r> {
         Ok(Self { decoded })
     }
 
-    /// The segments, decoded. A trailing slash shows as a last empty segment, and only there can one be empty.
+    /// The segments, decoded. A trailing slash shows as a last empty segment, and only there can one be
+    /// empty.
     pub(crate) fn segments(&self) -> std::str::Split<'_, char> {
         self.decoded.strip_prefix('/').unwrap_or_default().split('/')
     }
@@ -59,7 +62,7 @@ pub(crate) enum PathError {
     NotPrintable,
     #[error("the path has a `%` that is not followed by two hexadecimal digits")]
     BadEscape,
-    #[error("the path encodes a character that changes its meaning: a slash, a backslash, a dot, a semicolon or a control character")]
+    #[error("the path encodes a slash, backslash, dot, semicolon or control character")]
     HiddenDelimiter,
     #[error("the path is percent-encoded twice")]
     EncodedTwice,

@@ -72,7 +72,7 @@ pub(crate) enum PatternError {
     RestNotLast,
     #[error("`{0}` stands twice")]
     NameTwice(String),
-    #[error("`{0}` is no parameter: a segment is text, or `{{name}}`, or `{{*name}}` at the end, with a name of letters, digits and `_`")]
+    #[error("`{0}` is neither text nor `{{name}}` nor `{{*name}}`, with a name of letters, digits and `_`")]
     Braces(String),
     #[error("no request can have this path, because {0}")]
     Literal(String),
@@ -148,7 +148,17 @@ mod tests {
 
     #[test]
     fn patterns_that_are_read() {
-        for text in ["/", "/api", "/api/", "/api/orders/{id}", "/{*rest}", "/a/{b}/c/{*d}", "/@me", "/v1.0/a_b-c", "/a b/\u{e9}"] {
+        for text in [
+            "/",
+            "/api",
+            "/api/",
+            "/api/orders/{id}",
+            "/{*rest}",
+            "/a/{b}/c/{*d}",
+            "/@me",
+            "/v1.0/a_b-c",
+            "/a b/\u{e9}",
+        ] {
             assert!(Pattern::parse(text).is_ok(), "{text}");
         }
     }

@@ -1,16 +1,14 @@
 //! From a request's host, path and method to its route.
 //!
-//! A route with a `host` is looked at before those without. Within a host, each segment is matched by the most literal pattern that
-//! lets the rest match too: text before `{name}` before `{*name}`. The path decides first and alone: when the most literal pattern
-//! does not serve the method, the answer is 405 and no broader pattern is asked, so that a catch-all cannot open a method that the
-//! narrow route left out.
+//! A route with a `host` is looked at before those without. Within a host, each segment is matched by the
+//! most literal pattern that lets the rest match too: text before `{name}` before `{*name}`. The path
+//! decides first and alone: when the most literal pattern does not serve the method, the answer is 405 and
+//! no broader pattern is asked, so that a catch-all cannot open a method that the narrow route left out.
 
 use http::{HeaderValue, Method};
 
-use super::{
-    path::RequestPath,
-    pattern::{Pattern, Segment},
-};
+use super::path::RequestPath;
+use super::pattern::{Pattern, Segment};
 
 /// The methods that a route serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +59,13 @@ impl<T: Copy> Router<T> {
     }
 
     /// Adds a route, unless another one serves one of its methods for the same paths already.
-    pub(crate) fn insert(&mut self, host: Option<&str>, pattern: &Pattern, methods: Methods, route: T) -> Result<(), Ambiguous<T>> {
+    pub(crate) fn insert(
+        &mut self,
+        host: Option<&str>,
+        pattern: &Pattern,
+        methods: Methods,
+        route: T,
+    ) -> Result<(), Ambiguous<T>> {
         let mut node = match host {
             None => &mut self.any_host,
             Some(host) => child(&mut self.hosts, host),
@@ -70,7 +74,9 @@ impl<T: Copy> Router<T> {
             node = match segment {
                 Segment::Literal(literal) => child(&mut node.literals, literal),
                 Segment::One(_) => node.one.get_or_insert_with(|| Box::new(Node::new())),
-                Segment::Rest(_) => return node.rest.get_or_insert_with(Endpoint::new).insert(methods, route),
+                Segment::Rest(_) => {
+                    return node.rest.get_or_insert_with(Endpoint::new).insert(methods, route);
+                }
             };
         }
         node.here.get_or_insert_with(Endpoint::new).insert(methods, route)
@@ -78,12 +84,20 @@ impl<T: Copy> Router<T> {
 
     /// The routes of the most literal pattern that matches, whatever their methods.
     pub(crate) fn find_endpoint(&self, host: Option<&str>, path: &RequestPath<'_>) -> Option<&Endpoint<T>> {
-        let of_host = host.and_then(|host| self.hosts.iter().find(|(name, _)| name.eq_ignore_ascii_case(host_name(host))));
-        of_host.and_then(|(_, root)| root.find(path.segments())).or_else(|| self.any_host.find(path.segments()))
+        let of_host = host
+            .and_then(|host| self.hosts.iter().find(|(name, _)| name.eq_ignore_ascii_case(host_name(host))));
+        of_host
+            .and_then(|(_, root)| root.find(path.segments()))
+            .or_else(|| self.any_host.find(path.segments()))
     }
 
     /// The route that serves this request.
-    pub(crate) fn find(&self, host: Option<&str>, path: &RequestPath<'_>, method: &Method) -> Result<T, NoRoute<'_>> {
+    pub(crate) fn find(
+        &self,
+        host: Option<&str>,
+        path: &RequestPath<'_>,
+        method: &Method,
+    ) -> Result<T, NoRoute<'_>> {
         let endpoint = self.find_endpoint(host, path).ok_or(NoRoute::Path)?;
         endpoint.find(method).ok_or(NoRoute::Method { allow: &endpoint.allow })
     }
@@ -135,14 +149,17 @@ impl Methods {
     fn contain(&self, method: &Method) -> bool {
         match self {
             Self::All => true,
-            Self::These(these) => these.contains(method) || (*method == Method::HEAD && these.contains(&Method::GET)),
+            Self::These(these) => {
+                these.contains(method) || (*method == Method::HEAD && these.contains(&Method::GET))
+            }
         }
     }
 
     fn overlap(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::These(these), Self::These(_)) => {
-                these.iter().any(|method| other.contain(method)) || (other.contain(&Method::HEAD) && self.contain(&Method::HEAD))
+                these.iter().any(|method| other.contain(method))
+                    || (other.contain(&Method::HEAD) && self.contain(&Method::HEAD))
             }
             (Self::All, _) | (_, Self::All) => true,
         }
@@ -170,7 +187,9 @@ impl<T: Copy> Node<T> {
         let literal = self.literals.iter().find(|(text, _)| **text == *segment);
         literal
             .and_then(|(_, node)| node.find(segments.clone()))
-            .or_else(|| self.one.as_ref().filter(|_| !segment.is_empty()).and_then(|node| node.find(segments)))
+            .or_else(|| {
+                self.one.as_ref().filter(|_| !segment.is_empty()).and_then(|node| node.find(segments))
+            })
             .or(self.rest.as_ref())
     }
 }
@@ -279,7 +298,12 @@ mod tests {
 
     #[test]
     fn a_host_goes_before_any_host() {
-        let router = router(&[(None, "/a", &[]), (Some("api.example.com"), "/a", &[]), (Some("api.example.com"), "/b", &[]), (None, "/c", &[])]);
+        let router = router(&[
+            (None, "/a", &[]),
+            (Some("api.example.com"), "/a", &[]),
+            (Some("api.example.com"), "/b", &[]),
+            (None, "/c", &[]),
+        ]);
         let cases = [
             (Some("api.example.com"), "/a", Ok(1)),
             (Some("API.example.com:8443"), "/a", Ok(1)),

@@ -1,9 +1,7 @@
 //! A response's body, and the connection it comes from.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -51,7 +49,9 @@ impl UpstreamBody {
         let incoming = &mut self.incoming;
         let Some(lease) = &mut self.lease else { return Pin::new(incoming).poll_frame(cx) };
         let connection = &mut lease.connection;
-        if let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(&mut connection.context_for_products(cx)) {
+        if let Poll::Ready(frame) =
+            Pin::new(&mut *incoming).poll_frame(&mut connection.context_for_products(cx))
+        {
             return Poll::Ready(frame);
         }
         // What ends without leaving a frame behind says so to the body in the same moment.

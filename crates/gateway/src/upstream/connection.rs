@@ -1,33 +1,36 @@
 //! One connection to a server.
 //!
-//! hyper splits a connection in two: a handle that takes requests, and a future that does the reading and writing. Usually that future
-//! is spawned, and each request then costs two hops between tasks, often between cores. Here it is polled by whoever waits for the
-//! response or for more of its body, which is the task of the client's connection: a plain request is served start to end in one task.
+//! hyper splits a connection in two: a handle that takes requests, and a future that does the reading and
+//! writing. Usually that future is spawned, and each request then costs two hops between tasks, often
+//! between cores. Here it is polled by whoever waits for the response or for more of its body, which is the
+//! task of the client's connection: a plain request is served start to end in one task.
 //!
-//! Two cases cannot be served so, and hand the future to a task of its own: a response that starts while the request's body is still
-//! being sent (a client that reads nothing yet must not stop its own upload), and a connection that may switch protocols.
+//! Two cases cannot be served so, and hand the future to a task of its own: a response that starts while
+//! the request's body is still being sent (a client that reads nothing yet must not stop its own upload),
+//! and a connection that may switch protocols.
 
-use std::{
-    error::Error,
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
-    task::{Context, Poll, Waker, ready},
-    time::Duration,
-};
+use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::{body::Incoming, client::conn::http1};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::{
-    net::TcpStream,
-    task::coop::unconstrained,
-    time::{Instant, Sleep},
-};
+use tokio::net::TcpStream;
+use tokio::task::coop::unconstrained;
+use tokio::time::{Instant, Sleep};
 
 use super::UpstreamError;
 use crate::body::{RequestBody, UploadError, UploadProgress};
 
 type Io = http1::Connection<TokioIo<TcpStream>, RequestBody>;
+
+/// How long a connection's own task may take to say that it can do the next request. It usually has said
+/// so; one that is stuck in the last request never will.
+const READY_LIMIT: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -51,7 +54,7 @@ enum Driver {
 /// How sending a request failed.
 pub(super) enum SendError {
     /// Nothing of it was written.
-    NotSent(Request<RequestBody>, UpstreamError),
+    NotSent(Box<Request<RequestBody>>, UpstreamError),
     Failed(UpstreamError),
 }
 
@@ -65,7 +68,7 @@ impl Connection {
     /// Whether a connection from the pool can take a request.
     pub(super) async fn is_alive(&mut self) -> bool {
         if matches!(self.driver, Driver::Task) {
-            return self.requests.ready().await.is_ok();
+            return matches!(tokio::time::timeout(READY_LIMIT, self.requests.ready()).await, Ok(Ok(())));
         }
         poll_fn(|cx| Poll::Ready(self.poll_drive(cx).is_pending() && self.requests.is_ready())).await
     }
@@ -93,13 +96,16 @@ impl Connection {
         limit: Duration,
     ) -> Result<Response<Incoming>, SendError> {
         self.deadline.as_mut().reset(Instant::now() + limit);
-        // Without a budget: it is polled with a waker that wakes nobody (below), and running out of budget would rely on it.
+        // Without a budget: it is polled with a waker that wakes nobody (below), and running out of budget
+        // would rely on it.
         let mut response = pin!(unconstrained(self.requests.try_send_request(request)));
         let outcome = poll_fn(|cx| {
             loop {
                 // What ends leaves an outcome behind, so that the next line finds one.
                 let _ended = self.driver.poll(cx);
-                if let Poll::Ready(outcome) = response.as_mut().poll(&mut self.driver.context_for_products(cx)) {
+                if let Poll::Ready(outcome) =
+                    response.as_mut().poll(&mut self.driver.context_for_products(cx))
+                {
                     return Poll::Ready(Some(outcome));
                 }
                 ready!(self.deadline.as_mut().poll(cx));
@@ -124,7 +130,7 @@ impl Connection {
                 let unsent = failure.take_message();
                 let error = upstream_error(failure.into_error());
                 Err(match unsent {
-                    Some(request) => SendError::NotSent(request, error),
+                    Some(request) => SendError::NotSent(Box::new(request), error),
                     None => SendError::Failed(error),
                 })
             }
@@ -165,8 +171,9 @@ impl Driver {
         }
     }
 
-    /// Responses and bodies come out of polling the connection itself. Where its user does that, they need wake nobody: the user looks
-    /// for them after each poll, and being woken for them would only poll everything once more for nothing.
+    /// Responses and bodies come out of polling the connection itself. Where its user does that, they need
+    /// wake nobody: the user looks for them after each poll, and being woken for them would only poll
+    /// everything once more for nothing.
     fn context_for_products<'c>(&self, cx: &'c mut Context<'_>) -> Context<'c> {
         match self {
             Self::User(_) | Self::Ended => Context::from_waker(Waker::noop()),

@@ -1,21 +1,19 @@
 //! One server of an upstream, and the idle connections to it.
 
-use std::{
-    fmt,
-    io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use std::{fmt, io};
 
-use tokio::{net::TcpStream, time::Instant};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-use super::{UpstreamError, connection::Connection};
-use crate::{
-    body::UploadProgress,
-    config::{ServerAddress, UpstreamTimeouts},
-};
+use super::UpstreamError;
+use super::connection::Connection;
+use crate::body::UploadProgress;
+use crate::config::{ServerAddress, UpstreamTimeouts};
 
-/// How long a connection may be idle. Servers close theirs after 60 s or more, as a rule, and some after 5 s: those are found closed.
+/// How long a connection may be idle. Servers close theirs after 60 s or more, as a rule, and some after 5
+/// s: those are found closed.
 const IDLE_LIMIT: Duration = Duration::from_secs(50);
 /// How many idle connections are kept to one server: more than this many requests at once reconnect.
 const IDLE_CONNECTIONS: usize = 1024;
@@ -85,7 +83,8 @@ impl Lease {
         Self { server, connection, upload }
     }
 
-    /// The response has ended: gives the connection back, unless the request's body is still going out on it.
+    /// The response has ended: gives the connection back, unless the request's body is still going out on
+    /// it.
     pub(super) fn end(self) {
         if self.upload.is_none_or(|upload| upload.is_over()) {
             self.server.checkin(self.connection);

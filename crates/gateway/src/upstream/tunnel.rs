@@ -1,14 +1,13 @@
 //! What follows a switch of protocols: bytes, both ways, until one side ends. RFC 9110 section 7.8.
 
 use http::Response;
-use hyper::{
-    body::Incoming,
-    upgrade::{OnUpgrade, on},
-};
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, on};
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 
-/// Carries bytes between client and server once both connections have switched. Returns when both directions have ended.
+/// Carries bytes between client and server once both connections have switched. Returns when both
+/// directions have ended.
 pub(crate) async fn carry(client: OnUpgrade, server: Response<Incoming>) {
     let (client, server) = match tokio::try_join!(client, on(server)) {
         Ok(both) => both,

@@ -1,0 +1,133 @@
+//! From the file's shape to a checked configuration: where absence gets a meaning, and nonsense an error.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::error::line_of;
+use super::raw::{Field, RawConfig, RawLimits, RawTimeouts};
+use super::{Config, ConfigError, HYPER_HEADERS, Limits, Network, Timeouts, UpstreamTimeouts, duration};
+use super::{issuer, route, upstream};
+
+/// Parses and checks a configuration; `folder` is where relative file names start.
+pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
+    let raw: RawConfig = toml::from_str(text).map_err(|error| ConfigError::from_toml(&error, text))?;
+    let source = Source { text, folder };
+    let Some(listen) = &raw.listen else {
+        let hint = "give an address to serve at: listen = \"127.0.0.1:8080\"";
+        return Err(ConfigError::new("`listen` is missing").hint(hint));
+    };
+    let issuers = issuer::check_all(&source, &raw.issuer)?;
+    let upstreams = upstream::check_all(&source, &raw.upstream, source.upstream_timeouts(&raw.timeouts)?)?;
+    let routes = route::check_all(&source, &raw, &upstreams)?;
+    Ok(Config {
+        listen: source.address(listen)?,
+        admin_listen: raw.admin_listen.as_ref().map(|listen| source.address(listen)).transpose()?,
+        trusted_proxies: source.networks(&raw.trusted_proxies)?,
+        issuers,
+        upstreams,
+        routes,
+        limits: source.limits(&raw.limits)?,
+        timeouts: source.timeouts(&raw.timeouts)?,
+    })
+}
+
+/// The file, for the places of errors and of the files it names.
+pub(super) struct Source<'t> {
+    text: &'t str,
+    pub(super) folder: &'t Path,
+}
+
+impl Source<'_> {
+    pub(super) fn error<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> ConfigError {
+        ConfigError::new(message).at(self.line(at))
+    }
+
+    pub(super) fn line<T>(&self, at: &Spanned<T>) -> usize {
+        line_of(self.text, &at.span())
+    }
+
+    /// A key that must be there.
+    pub(super) fn required<'f, T, U>(
+        &self,
+        table: &Spanned<U>,
+        field: &'f Field<T>,
+        key: &str,
+        what: &str,
+    ) -> Result<&'f Spanned<T>, ConfigError> {
+        let missing = || self.error(table, format!("`{key}` is missing here")).hint(format!("give {what}"));
+        field.as_ref().ok_or_else(missing)
+    }
+
+    pub(super) fn duration(&self, text: &Spanned<String>) -> Result<Duration, ConfigError> {
+        duration::parse(text.get_ref()).ok_or_else(|| {
+            self.error(text, format!("`{}` is no duration", text.get_ref()))
+                .hint("write a whole number and a unit: 500ms, 30s, 15m, 12h, 7d")
+        })
+    }
+
+    fn limit(&self, text: &Field<String>, default: Duration) -> Result<Duration, ConfigError> {
+        let Some(text) = text else { return Ok(default) };
+        let duration = self.duration(text)?;
+        if duration.is_zero() {
+            return Err(self.error(text, "a time limit of nothing would end everything at once"));
+        }
+        Ok(duration)
+    }
+
+    fn address(&self, text: &Spanned<String>) -> Result<SocketAddr, ConfigError> {
+        text.get_ref().parse().map_err(|_| {
+            let hint = "write an IP address and a port: \"127.0.0.1:8080\", or \"[::]:8080\" for everybody";
+            self.error(text, format!("`{}` is no address to listen on", text.get_ref())).hint(hint)
+        })
+    }
+
+    fn networks(&self, texts: &[Spanned<String>]) -> Result<Vec<Network>, ConfigError> {
+        let network = |text: &Spanned<String>| {
+            Network::parse(text.get_ref()).ok_or_else(|| {
+                self.error(text, format!("`{}` is no address or network", text.get_ref()))
+                    .hint("write \"10.0.0.0/8\", \"fd00::/8\" or one address")
+            })
+        };
+        texts.iter().map(network).collect()
+    }
+
+    fn limits(&self, raw: &RawLimits) -> Result<Limits, ConfigError> {
+        Ok(Limits {
+            connections: self.count(&raw.connections, 10_000, 1)?,
+            // hyper can do with no less.
+            header_bytes: self.count(&raw.header_bytes, 32 * 1024, 8 * 1024)?,
+            headers: self.count(&raw.headers, HYPER_HEADERS, 1)?,
+            target_bytes: self.count(&raw.target_bytes, 8 * 1024, 1)?,
+            body_bytes: raw.body_bytes.as_ref().map(|limit| *limit.get_ref()),
+        })
+    }
+
+    fn count(&self, count: &Field<usize>, default: usize, least: usize) -> Result<usize, ConfigError> {
+        match count {
+            None => Ok(default),
+            Some(count) if *count.get_ref() < least => {
+                Err(self.error(count, format!("this limit must be {least} or more")))
+            }
+            Some(count) => Ok(*count.get_ref()),
+        }
+    }
+
+    fn timeouts(&self, raw: &RawTimeouts) -> Result<Timeouts, ConfigError> {
+        Ok(Timeouts {
+            header: self.limit(&raw.header, Duration::from_secs(10))?,
+            idle: self.limit(&raw.idle, Duration::from_secs(75))?,
+            stall: self.limit(&raw.stall, Duration::from_secs(60))?,
+            drain: self.limit(&raw.drain, Duration::from_secs(30))?,
+        })
+    }
+
+    fn upstream_timeouts(&self, raw: &RawTimeouts) -> Result<UpstreamTimeouts, ConfigError> {
+        Ok(UpstreamTimeouts {
+            connect: self.limit(&raw.connect, Duration::from_secs(5))?,
+            response: self.limit(&raw.response, Duration::from_secs(60))?,
+        })
+    }
+}

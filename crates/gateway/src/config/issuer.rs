@@ -1,0 +1,296 @@
+//! `[[issuer]]`: whom the gateway trusts, and on what terms.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use gatepass_guard::{
+    Alg, ClientSecret, Feed, Introspection, IssuerConfig, JwkSet, KeySource, OnStale, Revocation, SecretKey,
+    WhenStale,
+};
+use toml::Spanned;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::ConfigError;
+use super::check::Source;
+use super::error::nearest;
+use super::raw::{Field, RawIntrospection, RawIssuer, RawOnStale, RawRevocation, RawThen};
+use crate::guards::IssuerSettings;
+
+/// Checks every `[[issuer]]`.
+pub(super) fn check_all(
+    source: &Source<'_>,
+    raw: &[Spanned<RawIssuer>],
+) -> Result<Vec<IssuerSettings>, ConfigError> {
+    let mut issuers: Vec<IssuerSettings> = Vec::new();
+    for table in raw {
+        let settings = check(source, table)?;
+        if issuers.iter().any(|other| other.config.issuer == settings.config.issuer) {
+            return Err(
+                source.error(table, format!("the issuer {} is configured twice", settings.config.issuer))
+            );
+        }
+        issuers.push(settings);
+    }
+    Ok(issuers)
+}
+
+fn check(source: &Source<'_>, table: &Spanned<RawIssuer>) -> Result<IssuerSettings, ConfigError> {
+    let raw = table.get_ref();
+    let mut reader = Reader { source, table, hasher: DefaultHasher::new() };
+    let url = source.required(
+        table,
+        &raw.url,
+        "url",
+        "the exact value of `iss`, such as url = \"https://auth.example.com\"",
+    )?;
+    let issuer_url = reader.url(url)?;
+    if issuer_url.query().is_some() || issuer_url.fragment().is_some() {
+        return Err(source.error(url, "an issuer's URL has neither query nor fragment"));
+    }
+    let audience = reader.audience()?;
+    let revocation = reader.revocation()?;
+    let mut config = IssuerConfig::new(url.get_ref(), audience, revocation);
+    (config.keys, config.algs) = reader.keys(config.algs)?;
+    if let Some(skew) = &raw.clock_skew {
+        config.clock_skew = source.duration(skew)?;
+    }
+    config.base_url = raw.base_url.as_ref().map(|base| reader.url(base)).transpose()?;
+    config.insecure_http = raw.insecure_http;
+    raw.hash(&mut reader.hasher);
+    Ok(IssuerSettings { config, fingerprint: reader.hasher.finish() })
+}
+
+/// Reads one `[[issuer]]`, and takes a note of every file that it reads for it.
+struct Reader<'r, 't> {
+    source: &'r Source<'t>,
+    table: &'r Spanned<RawIssuer>,
+    hasher: DefaultHasher,
+}
+
+impl Reader<'_, '_> {
+    fn audience(&self) -> Result<Vec<String>, ConfigError> {
+        let field = &self.table.get_ref().audience;
+        let what = "the values of `aud` for the services here: audience = [\"https://api.example.com\"]";
+        let audience = self.source.required(self.table, field, "audience", what)?;
+        if audience.get_ref().is_empty() || audience.get_ref().iter().any(String::is_empty) {
+            return Err(self
+                .source
+                .error(audience, "an empty `audience` would take tokens meant for anybody")
+                .hint(format!("give {what}")));
+        }
+        Ok(audience.get_ref().clone())
+    }
+
+    fn keys(&mut self, default: Vec<Alg>) -> Result<(KeySource, Vec<Alg>), ConfigError> {
+        let raw = self.table.get_ref();
+        let algs = self.algs()?;
+        let both = |at: &Spanned<String>| {
+            Err(self
+                .source
+                .error(at, "`secret_file`, `jwks_file` and `jwks_uri` exclude each other")
+                .hint("keep one"))
+        };
+        match (&raw.secret_file, &raw.jwks_file, &raw.jwks_uri) {
+            (Some(file), None, None) => {
+                let alg = match algs.as_deref() {
+                    None => Alg::HS256,
+                    Some([alg]) if alg.is_symmetric() => *alg,
+                    Some(_) => {
+                        return Err(self
+                            .source
+                            .error(file, "a secret is for exactly one of HS256, HS384 and HS512")
+                            .hint("write algs = [\"HS256\"]"));
+                    }
+                };
+                Ok((KeySource::Secret { alg, secret: self.secret(file, alg)? }, default))
+            }
+            (None, file, uri) => {
+                if let (Some(algs), Some(field)) = (&algs, &raw.algs)
+                    && algs.iter().any(|alg| alg.is_symmetric())
+                {
+                    return Err(self
+                        .source
+                        .error(field, "HS256, HS384 and HS512 need a secret")
+                        .hint("give secret_file = \"…\""));
+                }
+                let keys = match (file, uri) {
+                    (Some(file), Some(_)) => return both(file),
+                    (Some(file), None) => KeySource::Inline(self.key_set(file)?),
+                    (None, Some(uri)) => KeySource::JwksUri(self.url(uri)?),
+                    (None, None) => KeySource::Discovery,
+                };
+                Ok((keys, algs.unwrap_or(default)))
+            }
+            (Some(file), ..) => both(file),
+        }
+    }
+
+    fn algs(&self) -> Result<Option<Vec<Alg>>, ConfigError> {
+        let Some(field) = &self.table.get_ref().algs else { return Ok(None) };
+        if field.get_ref().is_empty() {
+            return Err(self
+                .source
+                .error(field, "with an empty `algs` no token could be verified")
+                .hint("leave it out for the usual ones"));
+        }
+        let alg = |name: &String| {
+            name.parse::<Alg>().map_err(|_| {
+                let error =
+                    self.source.error(field, format!("`{name}` is no algorithm that can be verified"));
+                match nearest(name, Alg::all().map(Alg::name)) {
+                    Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+                    None => error.hint("the usual ones are ES256, RS256, PS256 and EdDSA"),
+                }
+            })
+        };
+        field.get_ref().iter().map(alg).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn secret(&mut self, file: &Spanned<String>, alg: Alg) -> Result<SecretKey, ConfigError> {
+        let bytes = self.read(file)?;
+        let secret = SecretKey::new(without_line_end(&bytes));
+        // RFC 7518 section 3.2.
+        let least = match alg {
+            Alg::HS512 => 64,
+            Alg::HS384 => 48,
+            _ => 32,
+        };
+        if secret.expose().len() < least {
+            let found = secret.expose().len();
+            return Err(self.source.error(
+                file,
+                format!(
+                    "the secret in {} has {found} bytes, and {alg} needs {least} or more",
+                    file.get_ref()
+                ),
+            ));
+        }
+        Ok(secret)
+    }
+
+    fn key_set(&mut self, file: &Spanned<String>) -> Result<JwkSet, ConfigError> {
+        let bytes = self.read(file)?;
+        JwkSet::parse(&bytes)
+            .map_err(|error| self.source.error(file, format!("{} is no JWK Set: {error}", file.get_ref())))
+    }
+
+    fn revocation(&mut self) -> Result<Revocation, ConfigError> {
+        let raw = self.table.get_ref();
+        let what = "how revoked tokens are told: revocation = \"feed\", \"introspect\" or \"none\"";
+        let kind = self.source.required(self.table, &raw.revocation, "revocation", what)?;
+        if *kind.get_ref() != RawRevocation::Feed {
+            self.forbid_without_feed("feed", &raw.feed)?;
+            self.forbid_without_feed("on_stale", &raw.on_stale)?;
+        }
+        let asks_when_stale = raw.on_stale.as_ref().is_some_and(|on_stale| on_stale.get_ref().asks());
+        if let Some(table) = &raw.introspection
+            && *kind.get_ref() != RawRevocation::Introspect
+            && !asks_when_stale
+        {
+            return Err(self.source.error(table, "`introspection` has no meaning: nothing asks the issuer"));
+        }
+        match kind.get_ref() {
+            RawRevocation::Feed => {
+                let url = raw.feed.as_ref().map(|url| self.url(url)).transpose()?;
+                Ok(Revocation::Feed(Feed { url, on_stale: self.on_stale(kind)? }))
+            }
+            RawRevocation::Introspect => Ok(Revocation::Introspect(self.introspection(kind)?)),
+            RawRevocation::None => Ok(Revocation::None),
+            RawRevocation::StatusList => Err(self
+                .source
+                .error(kind, "status lists cannot be followed yet")
+                .hint("use \"feed\" or \"introspect\"")),
+        }
+    }
+
+    fn forbid_without_feed<T>(&self, key: &str, field: &Field<T>) -> Result<(), ConfigError> {
+        match field {
+            Some(field) => {
+                Err(self.source.error(field, format!("`{key}` has no meaning without revocation = \"feed\"")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn on_stale<T>(&mut self, wanted_by: &Spanned<T>) -> Result<OnStale, ConfigError> {
+        let field: &Field<RawOnStale> = &self.table.get_ref().on_stale;
+        let Some(table) = field else {
+            let hint =
+                "write on_stale = { after = \"30s\", then = \"deny\" }, or \"allow\", or \"introspect\"";
+            return Err(self
+                .source
+                .error(wanted_by, "`on_stale` is missing: what holds while the feed is silent")
+                .hint(hint));
+        };
+        let raw = table.get_ref();
+        let after = self.source.required(table, &raw.after, "after", "a duration such as \"30s\"")?;
+        let then = self.source.required(table, &raw.then, "then", "\"allow\", \"deny\" or \"introspect\"")?;
+        Ok(OnStale {
+            after: self.source.duration(after)?,
+            then: match then.get_ref() {
+                RawThen::Allow => WhenStale::Allow,
+                RawThen::Deny => WhenStale::Deny,
+                RawThen::Introspect => WhenStale::Introspect(self.introspection(then)?),
+            },
+        })
+    }
+
+    fn introspection<T>(&mut self, wanted_by: &Spanned<T>) -> Result<Introspection, ConfigError> {
+        let field: &Field<RawIntrospection> = &self.table.get_ref().introspection;
+        let Some(table) = field else {
+            let hint = "write introspection = { client_id = \"gateway\", client_secret_file = \"…\" }";
+            return Err(self
+                .source
+                .error(wanted_by, "`introspection` is missing: as whom to ask the issuer")
+                .hint(hint));
+        };
+        let raw = table.get_ref();
+        let client_id = self.source.required(
+            table,
+            &raw.client_id,
+            "client_id",
+            "the client that the gateway is to the issuer",
+        )?;
+        let file = self.source.required(
+            table,
+            &raw.client_secret_file,
+            "client_secret_file",
+            "the file with that client's secret",
+        )?;
+        let bytes = self.read(file)?;
+        let secret = std::str::from_utf8(without_line_end(&bytes))
+            .map_err(|_| self.source.error(file, format!("the secret in {} is not text", file.get_ref())))?;
+        Ok(Introspection {
+            endpoint: raw.url.as_ref().map(|url| self.url(url)).transpose()?,
+            client_id: client_id.get_ref().clone(),
+            client_secret: ClientSecret::new(secret),
+        })
+    }
+
+    fn url(&self, text: &Spanned<String>) -> Result<Url, ConfigError> {
+        let url = Url::parse(text.get_ref())
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        url.ok_or_else(|| {
+            self.source
+                .error(text, format!("`{}` is no http or https URL", text.get_ref()))
+                .hint("write it with its scheme: \"https://auth.example.com\"")
+        })
+    }
+
+    /// Reads a file, looked up from the configuration's folder.
+    fn read(&mut self, file: &Spanned<String>) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+        let path = self.source.folder.join(file.get_ref());
+        let bytes = std::fs::read(&path)
+            .map_err(|error| self.source.error(file, format!("cannot read {}: {error}", path.display())))?;
+        let bytes = Zeroizing::new(bytes);
+        bytes.hash(&mut self.hasher);
+        Ok(bytes)
+    }
+}
+
+/// Editors end a file with a line end, and `echo` does; a secret has none.
+fn without_line_end(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}

@@ -1,0 +1,491 @@
+use std::path::PathBuf;
+
+use super::*;
+
+const ISSUER: &str = r#"
+[[issuer]]
+url = "https://auth.example.com"
+audience = ["https://api.example.com"]
+revocation = "none"
+"#;
+const UPSTREAM: &str = r#"
+[[upstream]]
+name = "orders"
+servers = ["http://127.0.0.1:9001"]
+"#;
+
+fn with_route(route: &str) -> String {
+    format!("listen = \"127.0.0.1:1\"\n{ISSUER}{UPSTREAM}\n[[route]]\n{route}\n")
+}
+
+fn with_issuer(lines: &str) -> String {
+    format!(
+        "listen = \"127.0.0.1:1\"\n[[issuer]]\nurl = \"https://auth.example.com\"\naudience = [\"a\"]\n{lines}\n"
+    )
+}
+
+/// A folder with files in it, which goes when it is dropped.
+fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn the_file_of_the_documentation() {
+    let documentation = include_str!("../lib.rs");
+    let file = documentation.split("//! ```").nth(1).unwrap().strip_prefix("toml\n").unwrap();
+    let file: Vec<&str> = file.lines().map(|line| line.trim_start_matches("//!").trim()).collect();
+    let config = check::check(&file.join("\n"), folder(&[("secret", b"s3cret")]).path()).unwrap();
+    assert_eq!(config.listen(), "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(config.issuers[0].config.issuer, "https://auth.example.com");
+    assert!(config.routes.reserved.contains(&"x_user_id".parse().unwrap()));
+
+    // What it says of the defaults.
+    let nothing = Config::parse("listen = '127.0.0.1:8080'").unwrap();
+    assert_eq!((config.timeouts, nothing.admin_listen()), (nothing.timeouts, None));
+    assert_eq!(config.limits, Limits { body_bytes: Some(1_000_000), ..nothing.limits });
+    assert_eq!(config.routes.forward_auth.path, nothing.routes.forward_auth.path);
+    let issuer = Config::parse(&format!("listen = '[::]:1'{ISSUER}")).unwrap().issuers.remove(0).config;
+    assert_eq!(config.issuers[0].config.algs, issuer.algs);
+    assert_eq!(config.issuers[0].config.clock_skew, issuer.clock_skew);
+}
+
+#[test]
+fn everything_that_can_be_configured() {
+    let folder = folder(&[
+        ("secret", b"a secret of thirty-two bytes or more\n"),
+        ("client-secret", b"s3cret\r\n"),
+        ("keys.json", br#"{"keys":[]}"#),
+    ]);
+    let text = r#"
+listen = "[::1]:8080"
+admin_listen = "127.0.0.1:9090"
+trusted_proxies = ["10.0.0.0/8", "::1"]
+
+[[issuer]]
+url = "https://a.example.com"
+audience = ["one", "two"]
+algs = ["RS256", "EdDSA"]
+jwks_uri = "https://a.example.com/keys"
+clock_skew = "10s"
+base_url = "http://127.0.0.1:7000"
+insecure_http = true
+revocation = "feed"
+feed = "https://a.example.com/feed"
+on_stale = { after = "1m", then = "introspect" }
+introspection = { url = "https://a.example.com/introspect", client_id = "gateway", client_secret_file = "client-secret" }
+
+[[issuer]]
+url = "https://b.example.com"
+audience = ["one"]
+algs = ["HS256"]
+secret_file = "secret"
+revocation = "none"
+
+[[issuer]]
+url = "https://c.example.com"
+audience = ["one"]
+jwks_file = "keys.json"
+revocation = "introspect"
+introspection = { client_id = "gateway", client_secret_file = "client-secret" }
+
+[[upstream]]
+name = "a"
+servers = ["http://127.0.0.1:9001", "http://[::1]", "http://service.internal:80/"]
+
+[[route]]
+host = "api.example.com"
+path = "/a/{id}/{*rest}"
+methods = ["GET", "PURGE"]
+upstream = "a"
+token = "strip"
+require = { claim = { tenant = "acme", level = [3, true], groups = { contains = "x" }, amr = { present = true } } }
+forward = { "https://example.com/tenant" = "X-Tenant" }
+
+[[route]]
+path = "/"
+upstream = "a"
+token = "keep"
+public = true
+
+[forward_auth]
+path = "/_verify"
+forward = { sub = "X-Sub" }
+
+[limits]
+connections = 10
+header_bytes = 8192
+headers = 50
+target_bytes = 2000
+body_bytes = 0
+
+[timeouts]
+header = "1s"
+idle = "2s"
+stall = "3s"
+drain = "4s"
+connect = "5s"
+response = "6s"
+"#;
+    let config = check::check(text, folder.path()).unwrap();
+    assert_eq!(config.issuers.len(), 3);
+    let servers: Vec<String> = config.upstreams[0].servers.iter().map(ToString::to_string).collect();
+    assert_eq!(servers, ["127.0.0.1:9001", "[::1]:80", "service.internal:80"]);
+    let seconds = |duration: Duration| duration.as_secs();
+    let Timeouts { header, idle, stall, drain } = config.timeouts;
+    let UpstreamTimeouts { connect, response } = config.upstreams[0].timeouts;
+    assert_eq!([header, idle, stall, drain, connect, response].map(seconds), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(config.limits.body_bytes, Some(0));
+}
+
+#[test]
+fn what_is_refused_where_and_with_which_advice() {
+    let cases = [
+        // The file as a whole.
+        (
+            String::new(),
+            None,
+            "`listen` is missing; give an address to serve at: listen = \"127.0.0.1:8080\"",
+        ),
+        ("listen = ".into(), Some(1), "string values must be quoted"),
+        ("listen = 8080".into(), Some(1), "invalid type: integer `8080`, expected a string"),
+        ("\nlisten = ':8080'".into(), Some(2), "`:8080` is no address to listen on; write an IP address"),
+        ("listen = 'localhost:80'".into(), Some(1), "`localhost:80` is no address to listen on"),
+        ("listen = '[::]:1'\nlisten = '[::]:2'".into(), Some(2), "duplicate key"),
+        ("listen = '[::]:1'\nlisen = 1".into(), Some(2), "unknown field `lisen`"),
+        ("listen = '[::]:1'\n\n[[rout]]".into(), Some(3), "did you mean `route`?"),
+        (
+            "listen = '[::]:1'\ntrusted_proxies = ['10.0.0.0/8', '10.0.0/8']".into(),
+            Some(2),
+            "`10.0.0/8` is no address or network",
+        ),
+        (
+            "listen = '[::]:1'\n[limits]\nheader_bytes = 100".into(),
+            Some(3),
+            "this limit must be 8192 or more",
+        ),
+        ("listen = '[::]:1'\n[limits]\nconnections = -1".into(), Some(3), "invalid value: integer `-1`"),
+        ("listen = '[::]:1'\n[timeouts]\nidle = '0s'".into(), Some(3), "a time limit of nothing"),
+        (
+            "listen = '[::]:1'\n[timeouts]\nidle = '60'".into(),
+            Some(3),
+            "`60` is no duration; write a whole number and a unit",
+        ),
+        (
+            "listen = '[::]:1'\n[forward_auth]\npath = 'verify'".into(),
+            Some(3),
+            "the path must start with a slash",
+        ),
+        // Issuers.
+        (
+            "listen = '[::]:1'\n\n[[issuer]]\naudience = ['a']".into(),
+            Some(3),
+            "`url` is missing here; give the exact value of `iss`",
+        ),
+        ("listen = '[::]:1'\n[[issuer]]\nurl = 'https://a'\n".into(), Some(2), "`audience` is missing here"),
+        (
+            "listen = '[::]:1'\n[[issuer]]\nurl = 'https://a'\naudience = []".into(),
+            Some(4),
+            "an empty `audience` would take tokens meant for anybody",
+        ),
+        (
+            "listen = '[::]:1'\n[[issuer]]\nurl = 'auth.example.com'\n".into(),
+            Some(3),
+            "`auth.example.com` is no http or https URL",
+        ),
+        (
+            "listen = '[::]:1'\n[[issuer]]\nurl = 'https://a?b'\n".into(),
+            Some(3),
+            "neither query nor fragment",
+        ),
+        (with_issuer(""), Some(2), "`revocation` is missing here; give how revoked tokens are told"),
+        (with_issuer("revocation = 'fed'"), Some(5), "unknown variant `fed`"),
+        (with_issuer("revocation = 'fed'"), Some(5), "did you mean `feed`?"),
+        (with_issuer("revocation = 'status-list'"), Some(5), "status lists cannot be followed yet"),
+        (
+            with_issuer("revocation = 'feed'"),
+            Some(5),
+            "`on_stale` is missing: what holds while the feed is silent",
+        ),
+        (
+            with_issuer("revocation = 'feed'\non_stale = { then = 'deny' }"),
+            Some(6),
+            "`after` is missing here",
+        ),
+        (
+            with_issuer("revocation = 'feed'\non_stale = { after = '30s', then = 'ignore' }"),
+            Some(6),
+            "unknown variant `ignore`",
+        ),
+        (
+            with_issuer("revocation = 'feed'\non_stale = { after = '30', then = 'deny' }"),
+            Some(6),
+            "`30` is no duration",
+        ),
+        (
+            with_issuer("revocation = 'feed'\non_stale = { after = '1s', then = 'introspect' }"),
+            Some(6),
+            "`introspection` is missing",
+        ),
+        (
+            with_issuer("revocation = 'none'\non_stale = { after = '1s', then = 'deny' }"),
+            Some(6),
+            "`on_stale` has no meaning",
+        ),
+        (with_issuer("revocation = 'none'\nfeed = 'https://a'"), Some(6), "`feed` has no meaning"),
+        (
+            with_issuer("revocation = 'none'\nintrospection = { client_id = 'a', client_secret_file = 'b' }"),
+            Some(6),
+            "`introspection` has no meaning: nothing asks the issuer",
+        ),
+        (
+            with_issuer("revocation = 'introspect'"),
+            Some(5),
+            "`introspection` is missing: as whom to ask the issuer",
+        ),
+        (
+            with_issuer("revocation = 'none'\nalgs = ['ES265']"),
+            Some(6),
+            "`ES265` is no algorithm that can be verified; did you mean `ES256`?",
+        ),
+        (with_issuer("revocation = 'none'\nalgs = ['none']"), Some(6), "`none` is no algorithm"),
+        (
+            with_issuer("revocation = 'none'\nalgs = ['HS256']"),
+            Some(6),
+            "HS256, HS384 and HS512 need a secret",
+        ),
+        (
+            with_issuer("revocation = 'none'\nalgs = []"),
+            Some(6),
+            "with an empty `algs` no token could be verified",
+        ),
+        (with_issuer("revocation = 'none'\nsecret_file = '/nowhere'"), Some(6), "cannot read /nowhere"),
+        (
+            with_issuer("revocation = 'none'\nsecret_file = 'a'\nalgs = ['ES256']"),
+            Some(6),
+            "a secret is for exactly one of",
+        ),
+        (
+            with_issuer("revocation = 'none'\nsecret_file = 'a'\njwks_uri = 'https://a'"),
+            Some(6),
+            "exclude each other",
+        ),
+        (with_issuer("revocation = 'none'\nclock_skew = '1'"), Some(6), "`1` is no duration"),
+        (
+            format!("listen = '[::]:1'{ISSUER}{ISSUER}"),
+            Some(7),
+            "the issuer https://auth.example.com is configured twice",
+        ),
+        // Upstreams.
+        ("listen = '[::]:1'\n[[upstream]]\nservers = ['http://a']".into(), Some(2), "`name` is missing here"),
+        (
+            "listen = '[::]:1'\n[[upstream]]\nname = 'a'".into(),
+            Some(2),
+            "`servers` is missing here; give one or more",
+        ),
+        (
+            "listen = '[::]:1'\n[[upstream]]\nname = 'a'\nservers = ['127.0.0.1:80']".into(),
+            Some(4),
+            "the server `127.0.0.1:80` is no URL",
+        ),
+        ("listen = '[::]:1'\n[[upstream]]\nname = 'a'\nservers = ['https://a']".into(), Some(4), "wants TLS"),
+        (
+            "listen = '[::]:1'\n[[upstream]]\nname = 'a'\nservers = ['http://a/b']".into(),
+            Some(4),
+            "has a path",
+        ),
+        (
+            "listen = '[::]:1'\n[[upstream]]\nname = 'a'\nservers = ['http://u:p@a']".into(),
+            Some(4),
+            "has credentials",
+        ),
+        (format!("listen = '[::]:1'{UPSTREAM}{UPSTREAM}"), Some(7), "there is an upstream `orders` already"),
+        // Routes. The first line of a route's keys is the 13th.
+        (with_route("upstream = 'orders'"), Some(12), "`path` is missing here"),
+        (with_route("path = '/a'"), Some(12), "`upstream` is missing here"),
+        (
+            with_route("path = '/a'\nupstream = 'order'"),
+            Some(14),
+            "there is no upstream `order`; did you mean `orders`?",
+        ),
+        (with_route("path = '/a'\nupstream = 'nothing'"), Some(14), "add an [[upstream]] with this name"),
+        (with_route("path = 'a'\nupstream = 'orders'"), Some(13), "the path `a`: a path must start with `/`"),
+        (with_route("path = '/{*rest}/a'\nupstream = 'orders'"), Some(13), "can only stand at the end"),
+        (with_route("path = '/a//b'\nupstream = 'orders'"), Some(13), "no request can have this path"),
+        (
+            with_route("path = '/auth/verify'\nupstream = 'orders'"),
+            Some(13),
+            "is the forward-auth endpoint; move that one",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nmethods = ['get']"),
+            Some(15),
+            "`get` is no method; methods are written in capitals",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nmethods = ['CONNECT']"),
+            Some(15),
+            "CONNECT is not passed on",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nmethods = []"),
+            Some(15),
+            "an empty `methods` serves nothing",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nhost = 'https://a'"),
+            Some(15),
+            "`https://a` is no host name",
+        ),
+        (with_route("path = '/a'\nupstream = 'orders'\nhost = '*.a'"), Some(15), "`*.a` is no host name"),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\npublic = 'yes'"),
+            Some(15),
+            "invalid type: string \"yes\", expected a boolean",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\ntoken = 'exchange'"),
+            Some(15),
+            "unknown variant `exchange`",
+        ),
+        (with_route("path = '/a'\nupstream = 'orders'\nreqire = {}"), Some(15), "did you mean `require`?"),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nrequire = {}"),
+            Some(15),
+            "an empty `require` requires nothing",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nrequire = { scopes = ['a'] }"),
+            Some(15),
+            "did you mean `scope`?",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nrequire = { scope = 'a' }"),
+            Some(15),
+            "invalid type: string \"a\", expected a sequence",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nrequire = { scope = [] }"),
+            Some(15),
+            "an empty `scope` says neither all nor none",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nrequire = { scope = ['a b'] }"),
+            Some(15),
+            "`a b` is not one scope; write several as scope",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nrequire = { role = [''] }"),
+            Some(15),
+            "a role is never empty",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nrequire = { claim = { a = 1.5 } }"),
+            Some(15),
+            "this is no test for a claim; write its value",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nrequire = { claim = { a = [] } }"),
+            Some(15),
+            "this is no test for a claim",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nrequire = { claim = { a = { present = false } } }"),
+            Some(15),
+            "this is no test for a claim",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\npublic = true\nrequire = { role = ['a'] }"),
+            Some(16),
+            "a public route takes no token",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\npublic = true\nforward = { sub = 'X-A' }"),
+            Some(12),
+            "there is no claim to forward",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nforward = { sub = 'X A' }"),
+            Some(15),
+            "`X A` is no name for a header field",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nforward = { sub = 'Host' }"),
+            Some(15),
+            "`Host` has a meaning of its own; choose another name",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nforward = { sub = 'X-Forwarded-User' }"),
+            Some(15),
+            "has a meaning of its own",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\nforward = { sub = 'X-A', sid = 'x-a' }"),
+            Some(15),
+            "`X-A` is set by the claim `sid` already",
+        ),
+        (
+            with_route("path = '/{a}'\nupstream = 'orders'\n[[route]]\npath = '/{b}'\nupstream = 'orders'"),
+            Some(16),
+            "the route of line 12 serves the same paths with the same methods",
+        ),
+        (
+            format!("listen = '[::]:1'{UPSTREAM}[[route]]\npath = '/'\nupstream = 'orders'"),
+            Some(5),
+            "this route needs a token, and no issuer is trusted to mint one; add an [[issuer]], or write public = true",
+        ),
+    ];
+    for (text, line, want) in cases {
+        let error = Config::parse(&text).expect_err(want);
+        assert_eq!(error.line(), line, "{error} in\n{text}");
+        assert!(error.to_string().contains(want), "`{error}` does not say `{want}`");
+    }
+}
+
+#[test]
+fn secrets_come_from_files_beside_the_configuration_and_are_not_shown() {
+    let text = with_issuer("revocation = 'none'\nsecret_file = 'secret'");
+    let cases: [(&[u8], Option<&str>); 4] = [
+        (b"0123456789abcdef0123456789abcdef", None),
+        (b"0123456789abcdef0123456789abcdef\r\n", None),
+        (
+            b"0123456789abcdef0123456789abcde\n",
+            Some("the secret in secret has 31 bytes, and HS256 needs 32 or more"),
+        ),
+        (b"", Some("has 0 bytes")),
+    ];
+    for (secret, error) in cases {
+        let folder = folder(&[("secret", secret), ("gateway.toml", text.as_bytes())]);
+        match (Config::load(folder.path().join("gateway.toml")), error) {
+            (Ok(config), None) => assert!(!format!("{config:?}").contains("0123456789"), "{config:?}"),
+            (Err(refused), Some(want)) => {
+                assert!(refused.to_string().contains(want), "{refused}");
+                assert!(refused.to_string().contains("gateway.toml"), "{refused}");
+            }
+            (loaded, _) => panic!("{error:?}: {loaded:?}"),
+        }
+    }
+    let nowhere = Config::load(PathBuf::from("/nowhere/gateway.toml")).unwrap_err();
+    assert!(nowhere.to_string().starts_with("cannot read /nowhere/gateway.toml: "), "{nowhere}");
+}
+
+#[test]
+fn a_fingerprint_changes_with_everything_that_an_issuer_is_configured_by() {
+    let text = with_issuer("revocation = 'none'\nsecret_file = 'secret'");
+    let fingerprint = |text: &str, secret: &[u8]| {
+        let folder = folder(&[("secret", secret)]);
+        check::check(text, folder.path()).unwrap().issuers[0].fingerprint
+    };
+    let secret = b"0123456789abcdef0123456789abcdef";
+    let before = fingerprint(&text, secret);
+    assert_eq!(fingerprint(&format!("# a comment\n{text}"), secret), before, "its place does not matter");
+    assert_ne!(fingerprint(&text, b"1123456789abcdef0123456789abcdef"), before);
+    for change in
+        ["clock_skew = '1s'", "insecure_http = true", "base_url = 'http://127.0.0.1:1'", "algs = ['HS256']"]
+    {
+        assert_ne!(fingerprint(&format!("{text}\n{change}\n"), secret), before, "{change}");
+    }
+}

@@ -1,0 +1,79 @@
+//! Several issuers, and what a reload keeps of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use gatepass_gateway::Config;
+use gatepass_jose::{Alg, SigningKey};
+use http::{Response, StatusCode};
+
+use crate::harness::{Backend, Running, Token, config, full, until};
+
+const CLOSED: &str = "[[route]]\npath = '/closed'\nupstream = 'backend'\nforward = { iss = 'X-Issuer' }\n";
+const SECOND: &str = "https://second.example.com";
+
+/// An issuer that gives its key set once and is gone then.
+async fn once(key: &SigningKey) -> (Backend, Arc<AtomicUsize>) {
+    let set = serde_json::json!({ "keys": [key.public_jwk().unwrap()] }).to_string();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let backend = Backend::start(move |_| {
+        let first = count.fetch_add(1, Ordering::SeqCst) == 0;
+        let set = set.clone();
+        async move {
+            let status = if first { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+            Response::builder().status(status).body(full(if first { set } else { String::new() })).unwrap()
+        }
+    })
+    .await;
+    (backend, asked)
+}
+
+fn with_second(text: &str, keys: &Backend, audience: &str) -> String {
+    format!(
+        "{text}\n[[issuer]]\nurl = '{SECOND}'\naudience = ['https://api.example.com', '{audience}']\n\
+        revocation = 'none'\njwks_uri = 'http://{}/jwks'\n",
+        keys.address
+    )
+}
+
+#[tokio::test]
+async fn a_reload_keeps_the_keys_of_an_issuer_that_is_gone_meanwhile() {
+    let backend = Backend::mirror().await;
+    let key = SigningKey::generate(Alg::ES256, Some("second")).unwrap();
+    let (keys, asked) = once(&key).await;
+    let text = with_second(&config(backend.address, CLOSED), &keys, "a");
+    let gateway = Running::start(&text).await;
+    until("the key set", || gateway.gateway.is_ready()).await;
+
+    let first = Token::of("ann").bearer();
+    let second = Token::of("ann").claim("iss", SECOND).bearer_with(&key);
+    let by_nobody = Token::of("ann").claim("iss", "https://nobody.example.com").bearer_with(&key);
+    let mixed_up = Token::of("ann").bearer_with(&key);
+    let cases = [
+        ("first", &first, StatusCode::OK),
+        ("second", &second, StatusCode::OK),
+        ("an_issuer_nobody_trusts", &by_nobody, StatusCode::UNAUTHORIZED),
+        ("one_issuers_name_and_anothers_key", &mixed_up, StatusCode::UNAUTHORIZED),
+    ];
+    for round in 0..3 {
+        for (name, token, status) in cases {
+            let answer = gateway.get("/closed", &[("authorization", token)]).await;
+            assert_eq!(answer.status, status, "{name} after {round} reloads: {answer:?}");
+        }
+        // Everything about it is the same but its place in the file.
+        let longer = format!("# {round}\n{text}");
+        gateway.gateway.reload(Config::parse(&longer).unwrap()).await.unwrap();
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+
+    // One that is configured otherwise starts anew.
+    let changed = with_second(&config(backend.address, CLOSED), &keys, "b");
+    gateway.gateway.reload(Config::parse(&changed).unwrap()).await.unwrap();
+    assert!(asked.load(Ordering::SeqCst) > 1);
+    assert!(!gateway.gateway.is_ready());
+    let answer = gateway.get("/closed", &[("authorization", &second)]).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let answer = gateway.get("/closed", &[("authorization", &first)]).await;
+    assert_eq!(answer.status, StatusCode::OK, "the other issuer's tokens do not suffer");
+}

@@ -1,0 +1,17 @@
+//! The gateway over real sockets. One binary, so that it links once.
+
+// Tests stop where they stumble, and so do the helpers they share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod harness;
+
+mod admin;
+mod body;
+mod connection;
+mod forward_auth;
+mod header;
+mod issuer;
+mod reload;
+mod rule;
+mod smuggling;
+mod upgrade;
