@@ -37,7 +37,14 @@ pub(crate) fn authenticate(
         }
     };
     issuer.authenticate(token, now).map_err(|error| {
-        tracing::info!(%error, "an access token was refused");
+        // The check that failed, and nothing that the token says of itself.
+        let check = match &error {
+            BearerError::Rejected(rejection) => rejection.code(),
+            BearerError::Revoked(revoked) => revoked.kind.name(),
+            BearerError::Audience => "wrong-audience",
+            _ => "other",
+        };
+        tracing::info!(target: "gatepass::audit", event = "access-token-refused", check);
         BearerRefusal::Invalid(error)
     })
 }

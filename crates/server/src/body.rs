@@ -139,12 +139,9 @@ fn media_type(headers: &HeaderMap) -> Option<&'static str> {
 /// Reads a JSON object. The grammar first: then whatever still fails is a member of the wrong type,
 /// and can be named.
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    parse_strict_json::<IgnoredAny>(body).map_err(|error| {
-        let detail = match error {
-            JsonError::Malformed => "the body is not JSON".to_owned(),
-            error => error.to_string(),
-        };
-        Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail)
+    parse_strict_json::<IgnoredAny>(body).map_err(|error| match error {
+        JsonError::Malformed => not_json(),
+        error => Problem::new(StatusCode::BAD_REQUEST, "invalid_json", error.to_string()),
     })?;
     // serde would also fill a struct from an array.
     if !body.trim_ascii_start().starts_with(b"{") {
@@ -153,7 +150,12 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        let message = error.into_inner().to_string();
+        let error = error.into_inner();
+        // An escape or a number that only whoever wants the value looks at.
+        if !error.is_data() {
+            return not_json();
+        }
+        let message = error.to_string();
         // Where in the text it stands is known from the path.
         let message = message.split(" at line ").next().unwrap_or_default();
         let message: String = message.chars().take(MAX_MESSAGE).collect();
@@ -162,6 +164,10 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             path => Problem::invalid_value(path, message),
         }
     })
+}
+
+fn not_json() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_json", "the body is not JSON")
 }
 
 #[cfg(test)]
@@ -190,11 +196,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_wrong_is_said() {
-        let cases: [(&str, &[u8], &str, &str); 13] = [
+        let cases: [(&str, &[u8], &str, &str); 14] = [
             ("empty", b"", "invalid_json", "the body is not JSON"),
             ("no_json", b"{", "invalid_json", "the body is not JSON"),
             ("two_documents", b"{} {}", "invalid_json", "the body is not JSON"),
             ("not_utf8", b"{\"item\":\"\xff\"}", "invalid_json", "UTF-8"),
+            ("half_an_escape", br#"{"item":"\ud800"}"#, "invalid_json", "the body is not JSON"),
             ("member_twice", br#"{"item":"a","item":"b"}"#, "invalid_json", "two members of the same name"),
             ("too_deep", b"[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]", "invalid_json", "nests too deep"),
             ("array", br#"["a"]"#, "invalid_request", "must be a JSON object"),

@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn which_cookie_is_read() {
-        let cases: [(&str, &[&str], Result<Option<&str>, TwoCookies>); 10] = [
+        type Found = Result<Option<&'static str>, TwoCookies>;
+        let cases: [(&str, &[&str], Found); 10] = [
             ("none", &[], Ok(None)),
             ("alone", &["__Secure-gatepass-refresh=t"], Ok(Some("t"))),
             ("among_others", &["a=1; __Secure-gatepass-refresh=t; b=2"], Ok(Some("t"))),
@@ -101,11 +102,8 @@ mod tests {
             for value in values {
                 headers.append(COOKIE, value.parse().unwrap());
             }
-            assert_eq!(
-                cookie("/").find(&headers).map(|value| value.as_deref().map(str::to_owned)),
-                want.map(|value| value.map(str::to_owned)),
-                "{name}"
-            );
+            let found = cookie("/").find(&headers);
+            assert_eq!(found.as_ref().map(Option::as_deref), want.as_ref().map(|value| *value), "{name}");
         }
     }
 

@@ -25,9 +25,26 @@
 //! | `GET /admin/v1/openapi.json` | anybody | describes the admin API |
 //! | `GET /livez`, `GET /readyz` | anybody | alive; able to serve |
 //!
-//! Errors are problem details (RFC 9457) with a stable `code`; those of the OAuth endpoints have
-//! OAuth's own form. The refresh token of a browser travels in a cookie that scripts cannot read and
-//! that goes to the session endpoints alone; native apps ask for it in the body.
+//! The refresh token of a browser travels in a cookie that scripts cannot read and that goes to the
+//! session endpoints alone; native apps ask for it in the body. Errors of the OAuth endpoints have
+//! OAuth's own form; all others are problem details (RFC 9457) with one of these codes:
+//!
+//! | `code` | status | what to do |
+//! |---|---|---|
+//! | `invalid_json`, `invalid_request`, `invalid_scope`, `invalid_target` | 400 | correct the request; `detail` names the member |
+//! | `invalid_credentials` | 401 | ask the user again |
+//! | `no_refresh_token`, `invalid_refresh_token` | 401 | log in |
+//! | `refresh_token_reused` | 401 | log in; somebody has a copy, and the session is over |
+//! | `missing_token`, `invalid_token` | 401 | get an access token |
+//! | `claims-changed` | 401 | refresh, and go on with what the user may do now |
+//! | `insufficient_scope` | 403 | nothing helps but another scope |
+//! | `cross_site_request` | 403 | the page's origin is to be listed in [`HttpConfig::app_origins`] |
+//! | `not_found`, `method_not_allowed` | 404, 405 | |
+//! | `request_timeout`, `body_too_large`, `unsupported_media_type` | 408, 413, 415 | |
+//! | `exists` | 409 | choose another name |
+//! | `throttled` | 429 | wait as `Retry-After` says |
+//! | `internal_error` | 500 | the server's log says what happened |
+//! | `overloaded`, `unavailable`, `timeout`, `not_ready` | 503 | try again, after `Retry-After` where there is one |
 //!
 //! ```no_run
 //! # use std::sync::Arc;

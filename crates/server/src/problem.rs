@@ -11,6 +11,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::form::FormError;
+
 /// An error as it goes to the client: a status, a stable `code` for programs, a sentence for people.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -89,6 +91,12 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "a request failed because the store did");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store does not answer")
+    }
+}
+
+impl From<FormError> for Problem {
+    fn from(error: FormError) -> Self {
+        Self::invalid_request(error.to_string())
     }
 }
 

@@ -12,7 +12,7 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::trace::{DefaultOnRequest, DefaultOnResponse, TraceLayer};
+use tower_http::trace::{DefaultOnFailure, DefaultOnRequest, DefaultOnResponse, TraceLayer};
 use tracing::{Level, Span};
 
 use crate::clock::Clock;
@@ -66,7 +66,10 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
             TraceLayer::new_for_http()
                 .make_span_with(span)
                 .on_request(DefaultOnRequest::new().level(Level::TRACE))
-                .on_response(DefaultOnResponse::new().level(Level::DEBUG)),
+                .on_response(DefaultOnResponse::new().level(Level::DEBUG))
+                // A fault is logged where it happens. What is left is load that was refused, and a
+                // flood must not fill the log.
+                .on_failure(DefaultOnFailure::new().level(Level::DEBUG)),
         )
         .layer(from_fn(request_id::name))
         .with_state(server)

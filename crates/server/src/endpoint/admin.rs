@@ -80,10 +80,18 @@ enum Refusals {
     #[response(status = 400, content_type = "application/problem+json")]
     BadRequest(Details<'static>),
     /// There is no access token, or it is not valid. With the code `claims-changed`, a refresh mends it.
-    #[response(status = 401, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "RFC 6750")))]
+    #[response(
+        status = 401,
+        content_type = "application/problem+json",
+        headers(("WWW-Authenticate" = String, description = "RFC 6750"))
+    )]
     Unauthorized(Details<'static>),
     /// The access token does not have the scope `gatepass:admin`.
-    #[response(status = 403, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "RFC 6750")))]
+    #[response(
+        status = 403,
+        content_type = "application/problem+json",
+        headers(("WWW-Authenticate" = String, description = "RFC 6750"))
+    )]
     Forbidden(Details<'static>),
     /// The store does not answer, or too much is asked of this server; try again.
     #[response(status = 503, content_type = "application/problem+json")]

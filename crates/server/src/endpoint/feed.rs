@@ -39,7 +39,7 @@ const SNAPSHOT_FOR: Duration = Duration::from_secs(10);
 
 /// The last snapshot, and a lock under which one at a time is made.
 #[derive(Default)]
-pub(crate) struct Snapshots(Mutex<Option<Taken>>);
+pub(crate) struct Snapshots(Arc<Mutex<Option<Taken>>>);
 
 struct Taken {
     seq: u64,
@@ -64,7 +64,7 @@ pub(crate) async fn stream(
 ) -> Result<Response, Problem> {
     let after = resume_after(&uri, &headers)?;
     let place = Arc::clone(&server.streams).try_acquire_owned().map_err(|_| {
-        tracing::warn!("a revocation stream was refused: as many as are allowed are open");
+        tracing::debug!("a revocation stream was refused: as many as are allowed are open");
         Problem::overloaded(Duration::from_secs(5))
     })?;
     let shutdown = shutdown.map(|shutdown| shutdown.0).unwrap_or_default();
@@ -99,22 +99,25 @@ impl Snapshots {
     /// one is made at a time, and none while the last one still says all there is.
     async fn take(&self, server: &Arc<Server>) -> Result<Bytes, Problem> {
         let asked_at = Instant::now();
-        let mut last = self.0.lock().await;
+        let mut last = Arc::clone(&self.0).lock_owned().await;
         let now = server.now();
-        let newest = server.issuer.heartbeat(now).seq;
+        let seq = server.issuer.heartbeat(now).seq;
         if let Some(taken) = &*last {
             let is_fresh = now.since(taken.at) < SNAPSHOT_FOR && taken.begun.elapsed() < SNAPSHOT_FOR;
-            if is_fresh && (taken.seq == newest || taken.begun > asked_at) {
+            if is_fresh && (taken.seq == seq || taken.begun > asked_at) {
                 return Ok(taken.token.clone());
             }
         }
-        let begun = Instant::now();
         let issuer = Arc::clone(&server.issuer);
-        // A million entries take a while to write down and sign.
-        let made = tokio::task::spawn_blocking(move || issuer.snapshot(now)).await;
-        let token = Bytes::from(made.map_err(|panic| Problem::internal(&panic))??);
-        *last = Some(Taken { seq: newest, at: now, begun, token: token.clone() });
-        Ok(token)
+        // A million entries take a while to write down and sign. The lock goes along: whoever asks and
+        // goes away must not make room for a second one.
+        let made = tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
+            let token = Bytes::from(issuer.snapshot(now)?);
+            *last = Some(Taken { seq, at: now, begun, token: token.clone() });
+            Ok::<_, SnapshotError>(token)
+        });
+        Ok(made.await.map_err(|panic| Problem::internal(&panic))??)
     }
 }
 
@@ -197,12 +200,6 @@ impl Reader {
 impl From<SnapshotError> for Problem {
     fn from(error: SnapshotError) -> Self {
         Self::internal(&error)
-    }
-}
-
-impl From<crate::form::FormError> for Problem {
-    fn from(error: crate::form::FormError) -> Self {
-        Self::invalid_request(error.to_string())
     }
 }
 

@@ -84,7 +84,10 @@ async fn an_app_reads_answers_and_errors_alike() {
 async fn browsers_that_ask_first() {
     let fixture = fixture().await;
     let ask = |path: &str, origin: &str| {
-        fixture.call(Method::OPTIONS, path).header("origin", origin).header("access-control-request-method", "POST")
+        fixture
+            .call(Method::OPTIONS, path)
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
     };
     for path in ["/session/login", "/session/refresh", "/session/list", "/session/AZcQ0nB7f0yM6mX8m3yqAA"] {
         let answer = ask(path, APP).header("access-control-request-headers", "content-type").send().await;

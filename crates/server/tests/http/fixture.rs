@@ -114,6 +114,17 @@ impl Fixture {
     }
 }
 
+/// What Alice logs in with.
+pub(crate) fn credentials() -> Value {
+    json!({ "username": "alice", "password": PASSWORD })
+}
+
+/// A JSON object with a member more, or another value for one.
+pub(crate) fn with(mut object: Value, name: &str, value: Value) -> Value {
+    object[name] = value;
+    object
+}
+
 pub(crate) struct LoggedIn {
     pub(crate) access: String,
     pub(crate) refresh: String,
@@ -212,7 +223,6 @@ impl Call {
         *request.method_mut() = self.method;
         *request.uri_mut() = self.path.parse().unwrap();
         *request.headers_mut() = self.headers;
-        request.extensions_mut().extend(http::Extensions::new());
         if let Some(peer) = self.peer {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
@@ -288,7 +298,8 @@ impl Answer {
     #[track_caller]
     pub(crate) fn set_cookie(&self) -> (String, Vec<String>) {
         let cookie = self.header(SET_COOKIE);
-        let (pair, attributes) = cookie.split_once("; ").unwrap_or_else(|| panic!("{}: no cookie", self.asked));
+        let (pair, attributes) =
+            cookie.split_once("; ").unwrap_or_else(|| panic!("{}: no cookie", self.asked));
         let value = pair.strip_prefix(COOKIE_NAME).and_then(|rest| rest.strip_prefix('='));
         (value.unwrap().to_owned(), attributes.split("; ").map(str::to_owned).collect())
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatepass_jose::{Audience, Issuer, JwkSet, KeySet};
+use gatepass_jose::{Alg, Audience, Issuer, JwkSet, KeySet};
 use gatepass_token::{AccessClaims, access_verifier};
 use http::StatusCode;
 use serde_json::json;
@@ -79,10 +79,8 @@ async fn the_key_set_verifies_the_tokens_and_changes_with_a_rotation() {
         assert_eq!((&key["kty"], &key["alg"], &key["use"]), (&json!("EC"), &json!("ES256"), &json!("sig")));
     }
     let set = JwkSet::parse(&answer.body).unwrap();
-    let verifying = set.keys.iter().map(|jwk| gatepass_jose::VerifyingKey::from_jwk(jwk).unwrap());
-    let keys = KeySet::new(verifying.collect());
-    let verifier =
-        access_verifier(Issuer::new(ISSUER).unwrap(), Audience::new([API]).unwrap(), keys);
+    let keys = KeySet::from_jwks(&set, &[Alg::ES256]);
+    let verifier = access_verifier(Issuer::new(ISSUER).unwrap(), Audience::new([API]).unwrap(), keys);
     let token = fixture.log_in("alice").await.access;
     let claims = verifier.verify::<AccessClaims>(&token, fixture.now()).unwrap();
     assert_eq!(claims.sub, fixture.alice.to_string());

@@ -63,7 +63,8 @@ async fn every_answer_has_a_name_and_a_type_that_is_not_guessed() {
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert!(!answer.header("cache-control").is_empty(), "{path}");
     }
-    let cases = [("kept", "trace-1.a_B", true), ("replaced", "a b", false), ("replaced_too", &"x".repeat(99), false)];
+    let cases =
+        [("kept", "trace-1.a_B", true), ("replaced", "a b", false), ("replaced_too", &"x".repeat(99), false)];
     for (name, id, kept) in cases {
         let answer = fixture.get("/livez").header("x-request-id", id).send().await;
         assert_eq!(answer.header("x-request-id") == id, kept, "{name}");

@@ -109,6 +109,7 @@ pub(super) struct ClientAnswer {
 pub(super) struct ClientPage {
     clients: Vec<ClientAnswer>,
     /// What to pass as `after` for the next page; null on the last one.
+    #[schema(required)]
     next: Option<String>,
 }
 
@@ -117,7 +118,10 @@ pub(super) struct ClientPage {
     post, path = "/admin/v1/clients", operation_id = "create_client", tag = "clients",
     request_body = CreateRequest,
     responses(
-        (status = 201, body = ClientAnswer, headers(("Location" = String, description = "Where the client is found"))),
+        (
+            status = 201, body = ClientAnswer, description = "The client",
+            headers(("Location" = String, description = "Where the client is found")),
+        ),
         Refusals, BodyRefusals, Conflict,
     ),
     security(("access_token" = [])),
@@ -145,7 +149,7 @@ pub(super) async fn create(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "How many, 100 by default"),
         ("after" = Option<String>, Query, description = "Where the last page ended: its `next`"),
     ),
-    responses((status = 200, body = ClientPage), Refusals),
+    responses((status = 200, body = ClientPage, description = "The page"), Refusals),
     security(("access_token" = [])),
 )]
 pub(super) async fn list(
@@ -166,7 +170,7 @@ pub(super) async fn list(
 #[utoipa::path(
     get, path = "/admin/v1/clients/{id}", operation_id = "find_client", tag = "clients",
     params(("id" = String, Path, description = "The client's `client_id`")),
-    responses((status = 200, body = ClientAnswer), Refusals, NotFound),
+    responses((status = 200, body = ClientAnswer, description = "The client"), Refusals, NotFound),
     security(("access_token" = [])),
 )]
 pub(super) async fn find(
@@ -181,7 +185,7 @@ pub(super) async fn find(
     patch, path = "/admin/v1/clients/{id}", operation_id = "change_client", tag = "clients",
     params(("id" = String, Path, description = "The client's `client_id`")),
     request_body = ChangeRequest,
-    responses((status = 200, body = ClientAnswer), Refusals, BodyRefusals, NotFound),
+    responses((status = 200, body = ClientAnswer, description = "The client"), Refusals, BodyRefusals, NotFound),
     security(("access_token" = [])),
 )]
 pub(super) async fn change(

@@ -31,7 +31,7 @@ pub(super) struct KeyAnswer {
     #[schema(example = "ES256")]
     alg: &'static str,
     /// `published` before its turn, `signing`, or `verifying` after it.
-    #[schema(value_type = String, example = "signing")]
+    #[schema(value_type = String, pattern = "^(published|signing|verifying)$", example = "signing")]
     state: KeyState,
     /// From when it signs, in seconds since 1970; null while that is not settled.
     signs_from: Option<i64>,
@@ -48,7 +48,7 @@ pub(super) struct KeyList {
 /// List keys
 #[utoipa::path(
     get, path = "/admin/v1/keys", operation_id = "list_keys", tag = "keys",
-    responses((status = 200, body = KeyList), Refusals),
+    responses((status = 200, body = KeyList, description = "The keys, as they are now"), Refusals),
     security(("access_token" = [])),
 )]
 pub(super) async fn list(State(server): State<Arc<Server>>) -> JsonAnswer<KeyList> {
@@ -62,7 +62,7 @@ pub(super) async fn list(State(server): State<Arc<Server>>) -> JsonAnswer<KeyLis
 #[utoipa::path(
     post, path = "/admin/v1/keys/rotate", operation_id = "rotate_keys", tag = "keys",
     request_body(content = Option<RotateRequest>, description = "Nothing, or an empty object"),
-    responses((status = 200, body = KeyList), Refusals, BodyRefusals),
+    responses((status = 200, body = KeyList, description = "The keys, as they are now"), Refusals, BodyRefusals),
     security(("access_token" = [])),
 )]
 pub(super) async fn rotate(

@@ -7,6 +7,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi};
 use utoipa::{Modify, OpenApi as _};
 
+use crate::problem::Details;
+
 /// The document without its routes, which the router adds.
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -16,6 +18,7 @@ use utoipa::{Modify, OpenApi as _};
             When a change is answered it is durable, and on its way to every guard.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
+    components(schemas(Details<'static>)),
     modifiers(&AccessToken),
     tags(
         (name = "users", description = "People, or machines that log in like people."),

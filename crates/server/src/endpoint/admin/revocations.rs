@@ -22,13 +22,14 @@ use crate::server::Server;
 pub(super) struct CreateRequest {
     /// What `id` names: `token` (a `jti`), `session` (a `sid`), `subject` (a `sub`), `client` (a
     /// `client_id`), `key` (a `kid`), or `all`.
-    #[schema(value_type = String, example = "session")]
+    #[schema(value_type = String, pattern = "^(token|session|subject|client|key|all)$", example = "session")]
     kind: Kind,
     /// The name; left out for `all`.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 1024)]
     id: Option<String>,
-    /// Why, for the log: 1 to 64 characters of `a-z`, `0-9`, `-`, `_`, `.` and space. `admin` if left out.
+    /// Why, for the log: 1 to 64 printable ASCII characters without `"`, `\`, `<`, `>` and `&`. `admin` if
+    /// left out.
     #[serde(default = "admin", deserialize_with = "reason")]
     #[schema(value_type = Option<String>, example = "laptop stolen")]
     reason: Reason,
@@ -53,7 +54,7 @@ pub(super) struct RevocationAnswer {
 #[utoipa::path(
     post, path = "/admin/v1/revocations", operation_id = "create_revocation", tag = "revocations",
     request_body = CreateRequest,
-    responses((status = 201, body = RevocationAnswer), Refusals, BodyRefusals),
+    responses((status = 201, body = RevocationAnswer, description = "What was taken back"), Refusals, BodyRefusals),
     security(("access_token" = [])),
 )]
 pub(super) async fn create(

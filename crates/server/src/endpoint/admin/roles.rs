@@ -46,7 +46,7 @@ pub(super) struct RoleList {
 /// List roles, by name
 #[utoipa::path(
     get, path = "/admin/v1/roles", operation_id = "list_roles", tag = "roles",
-    responses((status = 200, body = RoleList), Refusals),
+    responses((status = 200, body = RoleList, description = "The roles"), Refusals),
     security(("access_token" = [])),
 )]
 pub(super) async fn list(State(server): State<Arc<Server>>) -> JsonAnswer<RoleList> {
@@ -58,7 +58,7 @@ pub(super) async fn list(State(server): State<Arc<Server>>) -> JsonAnswer<RoleLi
 #[utoipa::path(
     get, path = "/admin/v1/roles/{name}", operation_id = "find_role", tag = "roles",
     params(("name" = String, Path, description = "The role's name")),
-    responses((status = 200, body = RoleAnswer), Refusals, NotFound),
+    responses((status = 200, body = RoleAnswer, description = "The role"), Refusals, NotFound),
     security(("access_token" = [])),
 )]
 pub(super) async fn find(
@@ -77,7 +77,7 @@ pub(super) async fn find(
     put, path = "/admin/v1/roles/{name}", operation_id = "put_role", tag = "roles",
     params(("name" = String, Path, description = "1 to 64 letters, digits, `.`, `_`, `:` and `-`")),
     request_body = PutRequest,
-    responses((status = 200, body = RoleAnswer), Refusals, BodyRefusals),
+    responses((status = 200, body = RoleAnswer, description = "The role"), Refusals, BodyRefusals),
     security(("access_token" = [])),
 )]
 pub(super) async fn put(
@@ -95,7 +95,7 @@ pub(super) async fn put(
 #[utoipa::path(
     delete, path = "/admin/v1/roles/{name}", operation_id = "remove_role", tag = "roles",
     params(("name" = String, Path, description = "The role's name")),
-    responses((status = 204), Refusals, NotFound),
+    responses((status = 204, description = "It is removed"), Refusals, NotFound),
     security(("access_token" = [])),
 )]
 pub(super) async fn remove(

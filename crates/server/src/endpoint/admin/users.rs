@@ -79,6 +79,7 @@ pub(super) struct UserAnswer {
 pub(super) struct UserPage {
     users: Vec<UserAnswer>,
     /// What to pass as `after` for the next page; null on the last one.
+    #[schema(required)]
     next: Option<String>,
 }
 
@@ -87,7 +88,10 @@ pub(super) struct UserPage {
     post, path = "/admin/v1/users", operation_id = "create_user", tag = "users",
     request_body = CreateRequest,
     responses(
-        (status = 201, body = UserAnswer, headers(("Location" = String, description = "Where the user is found"))),
+        (
+            status = 201, body = UserAnswer, description = "The user",
+            headers(("Location" = String, description = "Where the user is found")),
+        ),
         Refusals, BodyRefusals, Conflict,
     ),
     security(("access_token" = [])),
@@ -109,7 +113,7 @@ pub(super) async fn create(
         ("after" = Option<String>, Query, description = "Where the last page ended: its `next`"),
         ("username" = Option<String>, Query, description = "Only the user of this name"),
     ),
-    responses((status = 200, body = UserPage), Refusals),
+    responses((status = 200, body = UserPage, description = "The page"), Refusals),
     security(("access_token" = [])),
 )]
 pub(super) async fn list(
@@ -142,7 +146,7 @@ pub(super) async fn list(
 #[utoipa::path(
     get, path = "/admin/v1/users/{id}", operation_id = "find_user", tag = "users",
     params(("id" = String, Path, description = "The user's `id`")),
-    responses((status = 200, body = UserAnswer), Refusals, NotFound),
+    responses((status = 200, body = UserAnswer, description = "The user"), Refusals, NotFound),
     security(("access_token" = [])),
 )]
 pub(super) async fn find(
@@ -157,7 +161,7 @@ pub(super) async fn find(
     patch, path = "/admin/v1/users/{id}", operation_id = "change_user", tag = "users",
     params(("id" = String, Path, description = "The user's `id`")),
     request_body = ChangeRequest,
-    responses((status = 200, body = UserAnswer), Refusals, BodyRefusals, NotFound),
+    responses((status = 200, body = UserAnswer, description = "The user"), Refusals, BodyRefusals, NotFound),
     security(("access_token" = [])),
 )]
 pub(super) async fn change(
