@@ -1,12 +1,12 @@
 //! What administrators do: users, clients, roles, revocations.
 
 use gatepass_jose::Timestamp;
-use gatepass_revocation::{Kind, Reason};
+use gatepass_revocation::{Entry, InvalidId, Kind, Reason};
 use gatepass_token::ScopeSet;
 use thiserror::Error;
 
 use crate::client::{Client, ClientSecret, GrantType};
-use crate::feed::REVOCATION_REACH;
+use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::{Issuer, OpenError};
 use crate::password::{InvalidPassword, Overloaded, Password, PasswordHash};
@@ -33,6 +33,9 @@ pub enum AdminError {
     /// That audience is not configured.
     #[error("the audience {0:?} is not one of the configured resource servers")]
     UnknownAudience(String),
+    /// The name does not fit the kind of revocation.
+    #[error(transparent)]
+    RevocationId(#[from] InvalidId),
     /// That identifier is taken by the issuer itself.
     #[error("the identifier is reserved")]
     Reserved,
@@ -192,11 +195,13 @@ impl Issuer {
             (_, Some(_)) => Some(EndSessions { at: now, except: change.keep_session }),
             _ => None,
         };
+        let sweep = self.feed.sweep(now).await;
         let revocation =
-            reason.clone().map(|reason| self.revocation(Kind::Subject, &id.to_string(), reason, now));
+            reason.clone().map(|reason| self.swept(&sweep, Kind::Subject, &id.to_string(), reason, now));
         let change = UserChange { roles, disabled: change.disabled, password };
         let user = self.store.change_user(id, change, end_sessions, revocation.into_iter().collect()).await?;
         self.feed.pump(&*self.store).await?;
+        drop(sweep);
         tracing::info!(target: "gatepass::audit", event = "user-changed", sub = %id, ?reason);
         Ok(user)
     }
@@ -279,9 +284,12 @@ impl Issuer {
             true => Some(Reason::DISABLED),
             false => loses.then_some(Reason::CLAIMS_CHANGED),
         };
-        let revocation = reason.clone().map(|reason| self.revocation(Kind::Client, id.as_str(), reason, now));
+        let sweep = self.feed.sweep(now).await;
+        let revocation =
+            reason.clone().map(|reason| self.swept(&sweep, Kind::Client, id.as_str(), reason, now));
         self.store.replace_client(&client, revocation.into_iter().collect()).await?;
         self.feed.pump(&*self.store).await?;
+        drop(sweep);
         tracing::info!(target: "gatepass::audit", event = "client-changed", client_id = %id, ?reason);
         Ok((client, secret))
     }
@@ -302,9 +310,11 @@ impl Issuer {
     /// # Errors
     /// [`AdminError`].
     pub async fn put_role(&self, role: Role, now: Timestamp) -> Result<(), AdminError> {
-        self.store.put_role(&role, self.holder_revocation(now)).await?;
+        let sweep = self.feed.sweep(now).await;
+        self.store.put_role(&role, self.holder_revocation(&sweep, now)).await?;
         self.load_roles().await?;
         self.feed.pump(&*self.store).await?;
+        drop(sweep);
         tracing::info!(target: "gatepass::audit", event = "role-changed", role = %role.name);
         Ok(())
     }
@@ -314,9 +324,11 @@ impl Issuer {
     /// # Errors
     /// [`AdminError::Unknown`].
     pub async fn remove_role(&self, name: &RoleName, now: Timestamp) -> Result<(), AdminError> {
-        self.store.remove_role(name, self.holder_revocation(now)).await?;
+        let sweep = self.feed.sweep(now).await;
+        self.store.remove_role(name, self.holder_revocation(&sweep, now)).await?;
         self.load_roles().await?;
         self.feed.pump(&*self.store).await?;
+        drop(sweep);
         tracing::info!(target: "gatepass::audit", event = "role-removed", role = %name);
         Ok(())
     }
@@ -334,30 +346,34 @@ impl Issuer {
         reason: Reason,
         now: Timestamp,
     ) -> Result<u64, AdminError> {
-        let revocation = self.revocation(kind, id, reason.clone(), now);
-        let whose = match kind {
+        Entry::require_id(kind, id)?;
+        match kind {
             Kind::Key => {
-                self.withdraw_key(id, reason, now).await?;
-                return Ok(self.feed.newest());
+                self.withdraw_key(id, reason.clone(), now).await?;
             }
-            Kind::Session | Kind::Token => None,
-            Kind::Subject => match id.parse() {
-                Ok(user) => Some(Whose::User(user)),
-                Err(_) => id.parse().ok().map(Whose::Client),
-            },
-            Kind::Client => id.parse().ok().map(Whose::Client),
-            Kind::All => Some(Whose::Everybody),
-        };
-        match (whose, id.parse::<SessionId>()) {
-            (Some(whose), _) => self.store.end_sessions(&whose, now, revocation).await?,
-            (None, Ok(session)) if kind == Kind::Session => {
-                // One that is not kept here any more may have tokens that live.
-                if !self.store.revoke_session(session, now, revocation.clone()).await? {
+            Kind::Token => {
+                self.store.append_revocation(self.revocation(kind, id, reason.clone(), now)).await?;
+            }
+            Kind::Session => {
+                let revocation = self.revocation(kind, id, reason.clone(), now);
+                let ended = match id.parse::<SessionId>() {
+                    Ok(session) => self.store.revoke_session(session, now, revocation.clone()).await?,
+                    Err(_) => false,
+                };
+                if !ended {
+                    // One that is not kept here any more may have tokens that live.
                     self.store.append_revocation(revocation).await?;
                 }
             }
-            (None, _) => {
-                self.store.append_revocation(revocation).await?;
+            Kind::Subject | Kind::Client | Kind::All => {
+                let sweep = self.feed.sweep(now).await;
+                let revocation = self.swept(&sweep, kind, id, reason.clone(), now);
+                match whose(kind, id) {
+                    Some(whose) => self.store.end_sessions(&whose, now, revocation).await?,
+                    None => drop(self.store.append_revocation(revocation).await?),
+                }
+                self.feed.pump(&*self.store).await?;
+                drop(sweep);
             }
         }
         self.feed.pump(&*self.store).await?;
@@ -375,12 +391,23 @@ impl Issuer {
         unknown.map_or(Ok(()), |audience| Err(AdminError::UnknownAudience(audience.clone())))
     }
 
-    fn holder_revocation(&self, now: Timestamp) -> HolderRevocation {
+    fn holder_revocation(&self, sweep: &Sweep<'_>, now: Timestamp) -> HolderRevocation {
         HolderRevocation {
-            issued_before: now.saturating_add(REVOCATION_REACH),
+            issued_before: sweep.issued_before,
             forget_after: self.dead_by(now),
             reason: Reason::CLAIMS_CHANGED,
         }
+    }
+}
+
+/// Whose sessions a revocation of that kind ends; `None` for a name that nobody here has.
+fn whose(kind: Kind, id: &str) -> Option<Whose> {
+    match kind {
+        Kind::All => Some(Whose::Everybody),
+        Kind::Client => id.parse().ok().map(Whose::Client),
+        // A client that acts for itself is a subject too.
+        Kind::Subject => id.parse().map(Whose::User).or_else(|_| id.parse().map(Whose::Client)).ok(),
+        Kind::Token | Kind::Session | Kind::Key => None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gatepass_jose::Timestamp;
 use gatepass_revocation::{Entry, Kind, View};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::store::{Store, StoreError};
 
@@ -17,6 +17,17 @@ pub(crate) const REVOCATION_REACH: Duration = Duration::from_secs(30);
 
 const BATCH: u32 = 10_000;
 
+/// The right to revoke whatever was minted before an instant, for a subject, a client or everybody.
+///
+/// Tokens that are minted after a sweep are stamped with the end of its reach. The next sweep must reach
+/// further than those stamps, also when it was asked for at the same moment or the clock stepped back.
+/// So there is one at a time, from the choice of its reach until the feed has it.
+pub(crate) struct Sweep<'f> {
+    /// Tokens minted before this are dead.
+    pub(crate) issued_before: Timestamp,
+    _turn: MutexGuard<'f, ()>,
+}
+
 /// The log's entries that are not to be forgotten yet, in order.
 pub(crate) struct Feed {
     entries: RwLock<VecDeque<Entry>>,
@@ -24,6 +35,8 @@ pub(crate) struct Feed {
     newest: watch::Sender<u64>,
     /// Held while the store is read, so that entries arrive in order.
     reading: Mutex<()>,
+    /// Held from the choice of a sweep's reach until the feed has it; see [`Sweep`].
+    sweeping: Mutex<()>,
     view: Arc<View>,
     /// No token is stamped before this, in milliseconds: the reach of the last revocation that
     /// concerned more than one session. What is minted from now on must not fall under it.
@@ -36,6 +49,7 @@ impl Feed {
             entries: RwLock::default(),
             newest: watch::Sender::new(0),
             reading: Mutex::default(),
+            sweeping: Mutex::default(),
             view: Arc::new(View::new()),
             floor: AtomicI64::new(i64::MIN),
         };
@@ -69,6 +83,15 @@ impl Feed {
     /// is stamped past its reach, and what is stamped before it was read before.
     pub(crate) fn minting_instant(&self, now: Timestamp) -> Timestamp {
         now.max(Timestamp::from_millis(self.floor.load(Ordering::Acquire)))
+    }
+
+    /// Waits for one's turn to sweep. To be held until [`Feed::pump`] has returned.
+    pub(crate) async fn sweep(&self, now: Timestamp) -> Sweep<'_> {
+        let turn = self.sweeping.lock().await;
+        let past_every_stamp = self.floor.load(Ordering::Acquire).saturating_add(1);
+        let issued_before =
+            now.saturating_add(REVOCATION_REACH).max(Timestamp::from_millis(past_every_stamp));
+        Sweep { issued_before, _turn: turn }
     }
 
     pub(crate) fn view(&self) -> &Arc<View> {

@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
 use crate::config::{CLOCK_ALLOWANCE, Config};
-use crate::feed::{Feed, REVOCATION_REACH};
+use crate::feed::{Feed, REVOCATION_REACH, Sweep};
 use crate::keys::{self, KeyPolicy, KeyRecord, KeyState, Plan};
 use crate::password::HashPool;
 use crate::ring::{KeyRing, Published};
@@ -121,6 +121,9 @@ impl Issuer {
     /// [`OpenError`] when the store fails; the next call tries again.
     pub async fn maintain(&self, now: Timestamp) -> Result<(), OpenError> {
         self.maintain_keys(now).await?;
+        // Whoever changed something may have gone away between its durability and these.
+        self.load_roles().await?;
+        self.feed.pump(&*self.store).await?;
         self.feed.forget(now);
         self.store.forget_revocations(now).await?;
         // An ended session is kept for a day, so that a late replay is still known for one.
@@ -251,7 +254,7 @@ impl Issuer {
         Ok(())
     }
 
-    /// A revocation that takes effect now and is forgotten when no token it concerns can be alive.
+    /// A revocation of one token, session or key, whenever it was minted.
     pub(crate) fn revocation(&self, kind: Kind, id: &str, reason: Reason, now: Timestamp) -> NewRevocation {
         NewRevocation {
             kind,
@@ -260,6 +263,18 @@ impl Issuer {
             forget_after: self.dead_by(now),
             reason,
         }
+    }
+
+    /// A revocation of whatever was minted for a subject, a client or everybody before `sweep`'s reach.
+    pub(crate) fn swept(
+        &self,
+        sweep: &Sweep<'_>,
+        kind: Kind,
+        id: &str,
+        reason: Reason,
+        now: Timestamp,
+    ) -> NewRevocation {
+        NewRevocation { issued_before: sweep.issued_before, ..self.revocation(kind, id, reason, now) }
     }
 
     /// When the last token minted by now is dead for every guard.

@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use gatepass_jose::Timestamp;
+use gatepass_token::ScopeSet;
 
 use crate::id::ClientId;
 use crate::session::Session;
@@ -46,6 +47,8 @@ pub struct Presented {
     pub generation: u32,
     /// The client that presents it.
     pub client: ClientId,
+    /// The scope that is asked for; `None`: all that the session has.
+    pub scope: Option<ScopeSet>,
     /// When.
     pub now: Timestamp,
     /// The policy to apply.
@@ -87,6 +90,9 @@ pub enum Refusal {
     Expired,
     /// Another client's token.
     WrongClient,
+    /// More scope than the session has. The token stays good: a client that asked for too much has
+    /// not got a successor.
+    Scope,
     /// A generation this store has not reached: a backup was restored. Refused, because what
     /// happened since is not known; not theft, so the session is left as it is.
     Ahead,
@@ -98,7 +104,7 @@ pub enum Refusal {
 /// passed, so that an honest client is not taken for a thief.
 #[must_use]
 pub fn decide(session: &Session, presented: &Presented) -> Decision {
-    let Presented { generation, ref client, now, policy } = *presented;
+    let Presented { generation, ref client, ref scope, now, policy } = *presented;
     if session.client != *client {
         return Decision::Refuse(Refusal::WrongClient);
     }
@@ -108,10 +114,18 @@ pub fn decide(session: &Session, presented: &Presented) -> Decision {
     if !session.is_live(now) {
         return Decision::Refuse(Refusal::Expired);
     }
+    let exceeds = match (scope, &session.scope) {
+        (Some(asked), Some(granted)) => !asked.is_subset(granted),
+        _ => false,
+    };
     match session.generation.checked_sub(generation) {
         None => Decision::Refuse(Refusal::Ahead),
+        Some(0) if exceeds => Decision::Refuse(Refusal::Scope),
         Some(0) => rotate(session, now, policy),
-        Some(1) if honours_predecessor(session, now, policy) => Decision::Repeat,
+        Some(1) if honours_predecessor(session, now, policy) => match exceeds {
+            true => Decision::Refuse(Refusal::Scope),
+            false => Decision::Repeat,
+        },
         Some(_) => Decision::Revoke,
     }
 }

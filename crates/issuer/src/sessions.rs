@@ -281,6 +281,7 @@ impl Issuer {
         let presented = Presented {
             generation: genuine.generation,
             client: client.clone(),
+            scope: scope.cloned(),
             now,
             policy: self.config.refresh,
         };
@@ -290,13 +291,9 @@ impl Issuer {
                 Err(RefreshError::Invalid)
             }
             Rotated::Rotated(session, user) | Rotated::Repeated(session, user) => {
-                if let (Some(asked), Some(granted)) = (scope, &session.scope)
-                    && !asked.is_subset(granted)
-                {
-                    return Err(RefreshError::Scope);
-                }
                 Ok(self.tokens(&session, &user, scope, minted_at, now)?)
             }
+            Rotated::Refused(Refusal::Scope) => Err(RefreshError::Scope),
             Rotated::Refused(refusal) => {
                 tracing::info!(target: "gatepass::audit", event = "refresh-refused", %sid, ?refusal);
                 if refusal == Refusal::Ahead {
@@ -344,14 +341,17 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`]; the sessions may be alive then.
     pub async fn log_out_everywhere(&self, user: UserId, now: Timestamp) -> Result<(), StoreError> {
-        let revocation = self.revocation(Kind::Subject, &user.to_string(), Reason::LOGOUT, now);
+        let sweep = self.feed.sweep(now).await;
+        let revocation = self.swept(&sweep, Kind::Subject, &user.to_string(), Reason::LOGOUT, now);
         let ended = EndSessions { at: now, except: None };
         match self.store.change_user(user, UserChange::default(), Some(ended), vec![revocation]).await {
             Ok(_) | Err(ChangeError::Unknown | ChangeError::Exists) => {}
             Err(ChangeError::Store(error)) => return Err(error),
         }
         tracing::info!(target: "gatepass::audit", event = "logout-everywhere", sub = %user);
-        self.feed.pump(&*self.store).await
+        self.feed.pump(&*self.store).await?;
+        drop(sweep);
+        Ok(())
     }
 
     /// Ends one session, and its access tokens. `false` when there is none, or it has ended before.

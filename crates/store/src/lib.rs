@@ -45,7 +45,7 @@
 //! | `role` | `name` | |
 //! | `client` | `id` | |
 //! | `session` | `id` | by user |
-//! | `revocation` | `seq`, never used twice | |
+//! | `revocation` | `seq`, never used twice | by `forget_after` |
 //! | `signing_key` | `kid` | private keys sealed by the issuer |
 //!
 //! Identifiers are 16-byte blobs in the order of creation, instants are milliseconds since 1970. The

@@ -28,7 +28,7 @@ fn session() -> Session {
 }
 
 fn presented(generation: u32, now: Timestamp) -> Presented {
-    Presented { generation, client: client(), now, policy: RefreshPolicy::default() }
+    Presented { generation, client: client(), scope: None, now, policy: RefreshPolicy::default() }
 }
 
 fn later(secs: u64) -> Timestamp {
@@ -80,6 +80,21 @@ fn another_client_learns_and_changes_nothing() {
         let other = Presented { client: "other".parse().unwrap(), ..presented(generation, NOW) };
         assert_eq!(decide(&session, &other), Decision::Refuse(Refusal::WrongClient));
     }
+}
+
+#[test]
+fn asking_for_more_scope_changes_nothing_unless_it_is_theft() {
+    let scope = |text: &str| Some(text.parse::<ScopeSet>().unwrap());
+    let session = Session { generation: 5, rotated_at: Some(NOW), scope: scope("a b"), ..session() };
+    let asks = |text, generation, now| {
+        decide(&session, &Presented { scope: scope(text), ..presented(generation, now) })
+    };
+    assert_eq!(asks("a c", 5, NOW), Decision::Refuse(Refusal::Scope));
+    assert_eq!(asks("a c", 4, NOW), Decision::Refuse(Refusal::Scope));
+    assert_eq!(asks("a", 4, NOW), Decision::Repeat);
+    assert!(matches!(asks("a", 5, NOW), Decision::Rotate(_)));
+    assert_eq!(asks("a c", 4, later(30)), Decision::Revoke);
+    assert_eq!(asks("a c", 3, NOW), Decision::Revoke);
 }
 
 #[test]

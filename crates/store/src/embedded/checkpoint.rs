@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use rusqlite::wal::{CheckpointMode, Wal};
+use rusqlite::hooks::Wal;
+use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ErrorCode, MAIN_DB};
 use tracing::warn;
 
@@ -23,7 +24,7 @@ const STEP: i32 = 1000;
 
 /// About how long the log gets, in pages, under any load (unless a reader, such as a backup, holds on
 /// to an old state of the store: what it sees cannot be overwritten).
-const LIMIT: i32 = 4000;
+const LIMIT: i32 = 8 * STEP + STEP / 2;
 
 /// The writer's side.
 pub(super) struct Checkpoints {
@@ -38,23 +39,21 @@ pub(super) struct Checkpoints {
 impl Checkpoints {
     /// Starts the thread, which ends when the returned value is dropped. `writer` is the connection
     /// that commits, `own` the thread's.
-    pub(super) fn start(
-        writer: &mut Connection,
-        own: Connection,
-    ) -> Result<(Self, JoinHandle<()>), StartError> {
+    pub(super) fn start(writer: &mut Connection, own: Connection) -> io::Result<(Self, JoinHandle<()>)> {
+        // A connection that never looked into the file does not know that there is a log to copy.
+        own.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(io::Error::other)?;
         let pages = Arc::new(AtomicI32::new(0));
         let length = Arc::clone(&pages);
         // In the place of SQLite's own hook, which would copy inside the commit.
-        writer.wal_hook(Some(move |_: &mut Wal, pages| {
+        let measure = move |_: &mut Wal, pages| {
             length.store(pages, Ordering::Relaxed);
             Ok(())
-        }))?;
+        };
+        writer.wal_hook(Some(measure)).map_err(io::Error::other)?;
         let (wake, woken) = sync_channel(1);
-        let thread = thread::Builder::new()
-            .name("store-checkpoint".into())
-            .spawn(move || work(&own, &woken))?;
-        let checkpoints =
-            Self { pages, wake, seen: 0, next_by_thread: STEP, next_by_writer: LIMIT };
+        let thread =
+            thread::Builder::new().name("store-checkpoint".into()).spawn(move || work(&own, &woken))?;
+        let checkpoints = Self { pages, wake, seen: 0, next_by_thread: STEP, next_by_writer: LIMIT };
         Ok((checkpoints, thread))
     }
 
@@ -65,13 +64,14 @@ impl Checkpoints {
             (self.next_by_thread, self.next_by_writer) = (STEP, LIMIT); // the log began anew
         }
         self.seen = pages;
-        if pages >= self.next_by_thread {
-            self.next_by_thread = pages.saturating_add(STEP);
-            drop(self.wake.try_send(())); // full: it is about to run anyway
-        }
         if pages >= self.next_by_writer {
-            self.next_by_writer = pages.saturating_add(STEP);
-            copy(connection);
+            // Until it has its turn the thread is not woken, so the turn comes.
+            if copy(connection) {
+                self.next_by_writer = pages.saturating_add(STEP);
+            }
+        } else if pages >= self.next_by_thread {
+            self.next_by_thread = pages.saturating_add(STEP);
+            let _ = self.wake.try_send(()); // full: it is about to run anyway
         }
     }
 }
@@ -82,11 +82,13 @@ fn work(connection: &Connection, woken: &Receiver<()>) {
     }
 }
 
-/// Copies what no reader still needs to be in the log alone; waits for nobody.
-fn copy(connection: &Connection) {
+/// Copies what no reader still needs to be in the log alone; waits for nobody. `false` when the other
+/// side is at it.
+fn copy(connection: &Connection) -> bool {
     match connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
         Ok(_) => {}
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {} // the other side is at it
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => return false,
         Err(error) => warn!(%error, "the write-ahead log could not be copied into the file; it grows"),
     }
+    true
 }

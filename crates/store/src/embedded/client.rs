@@ -3,7 +3,7 @@
 use gatepass_issuer::client::{Client, SecretDigest};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::store::NewRevocation;
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::failure::Failure;
 use super::revocation;
@@ -12,7 +12,7 @@ use super::writer::Group;
 
 const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at";
 
-fn read(row: &rusqlite::Row<'_>) -> Result<Client, Failure> {
+fn read(row: &Row<'_>) -> Result<Client, Failure> {
     let mut columns = Columns::of("client", row);
     Ok(Client {
         id: columns.parsed()?,

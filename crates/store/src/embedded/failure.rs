@@ -19,6 +19,9 @@ pub(super) enum Failure {
     /// A value that cannot be put into a row.
     #[error("{what} cannot be stored: {problem}")]
     Unstorable { what: &'static str, problem: String },
+    /// An error that made SQLite give up the whole transaction.
+    #[error("one of them failed so that all had to be undone")]
+    Lost,
     /// The commit failed, and with it everything in the group.
     #[error("nothing of a group of operations was committed: {0}")]
     NotCommitted(String),
@@ -27,6 +30,10 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    pub(super) fn damaged(table: &'static str, column: &str, problem: impl Display) -> Self {
+        Self::Damaged { table, column: column.to_owned(), problem: problem.to_string() }
+    }
+
     pub(super) fn unstorable(what: &'static str, problem: impl Display) -> Self {
         Self::Unstorable { what, problem: problem.to_string() }
     }

@@ -37,3 +37,45 @@ impl<J> Queue<J> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+impl<J> Queue<J> {
+    pub(super) fn queued(&self) -> usize {
+        self.sender().as_ref().map_or(0, |sender| sender.max_capacity() - sender.capacity())
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.sender().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_finds_it_full_waits_until_there_is_room() {
+        let (queue, mut jobs) = Queue::bounded(1);
+        let mut now = Context::from_waker(Waker::noop());
+        let mut first = pin!(queue.ask(|reply: Reply<u8>| reply));
+        let mut second = pin!(queue.ask(|reply: Reply<u8>| reply));
+        assert!(first.as_mut().poll(&mut now).is_pending());
+        assert!(second.as_mut().poll(&mut now).is_pending());
+        assert_eq!(jobs.len(), 1, "the second is not in the queue");
+
+        assert!(jobs.recv().await.unwrap().send(Ok(1)).is_ok());
+        assert!(second.as_mut().poll(&mut now).is_pending());
+        assert!(jobs.recv().await.unwrap().send(Ok(2)).is_ok());
+        assert_eq!((first.await.unwrap(), second.await.unwrap()), (1, 2));
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_is_gone_is_an_error() {
+        let (queue, jobs) = Queue::<Reply<()>>::bounded(1);
+        drop(jobs);
+        assert!(matches!(queue.ask(|reply| reply).await, Err(Failure::Closed)));
+    }
+}

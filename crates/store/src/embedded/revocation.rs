@@ -3,13 +3,10 @@
 use gatepass_issuer::store::NewRevocation;
 use gatepass_jose::Timestamp;
 use gatepass_revocation::Entry;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::row::Columns;
-
-/// How many entries one step of [`forget`] goes through.
-const STEP: u32 = 1000;
 
 pub(super) fn append(connection: &Connection, new: NewRevocation) -> Result<Entry, Failure> {
     connection
@@ -34,10 +31,10 @@ pub(super) fn append_all(connection: &Connection, new: &[NewRevocation]) -> Resu
 }
 
 pub(super) fn after(connection: &Connection, seq: u64, limit: u32) -> Result<Vec<Entry>, Failure> {
-    let read = |row: &rusqlite::Row<'_>| {
+    let read = |row: &Row<'_>| {
         let mut columns = Columns::of("revocation", row);
         Ok(Entry {
-            seq: columns.value()?,
+            seq: columns.checked(|seq: i64| u64::try_from(seq))?,
             kind: columns.parsed()?,
             id: columns.value()?,
             issued_before: columns.instant()?,
@@ -58,45 +55,20 @@ pub(super) fn after(connection: &Connection, seq: u64, limit: u32) -> Result<Vec
 
 /// The greatest place ever used, also when its entry was forgotten.
 pub(super) fn last(connection: &Connection) -> Result<u64, Failure> {
-    let last = connection
-        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'revocation'")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    Ok(last.unwrap_or(0))
+    let mut statement =
+        connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'revocation'")?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else { return Ok(0) };
+    Columns::of("sqlite_sequence", row).checked(|seq: i64| u64::try_from(seq))
 }
 
-/// A stretch of the log, found by a reader, and whether it has something to forget.
-pub(super) struct Stretch {
-    pub(super) from: i64,
-    pub(super) to: i64,
-    pub(super) stale: bool,
-}
-
-/// The stretch that follows `from`; `None` at the log's end.
-pub(super) fn next_stretch(
-    connection: &Connection,
-    from: i64,
-    now: Timestamp,
-) -> Result<Option<Stretch>, Failure> {
-    let stretch = connection
+/// Removes at most `limit` entries whose `forget_after` is before `now`; returns how many.
+pub(super) fn forget(connection: &Connection, now: Timestamp, limit: u32) -> Result<usize, Failure> {
+    let removed = connection
         .prepare_cached(
-            "SELECT max(seq), max(forget_after < ?2)
-             FROM (SELECT seq, forget_after FROM revocation WHERE seq > ?1 ORDER BY seq LIMIT ?3)",
+            "DELETE FROM revocation WHERE seq IN
+               (SELECT seq FROM revocation WHERE forget_after < ?1 LIMIT ?2)",
         )?
-        .query_row(params![from, now.as_millis(), STEP], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(match stretch {
-        (Some(to), Some(stale)) => Some(Stretch { from, to, stale }),
-        _ => None,
-    })
-}
-
-pub(super) fn forget(
-    connection: &Connection,
-    stretch: &Stretch,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    connection
-        .prepare_cached("DELETE FROM revocation WHERE seq > ?1 AND seq <= ?2 AND forget_after < ?3")?
-        .execute(params![stretch.from, stretch.to, now.as_millis()])?;
-    Ok(())
+        .execute(params![now.as_millis(), limit])?;
+    Ok(removed)
 }

@@ -2,7 +2,7 @@
 
 use gatepass_issuer::store::HolderRevocation;
 use gatepass_issuer::user::{Role, RoleName};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::row::Columns;
@@ -11,18 +11,14 @@ use super::writer::Group;
 
 pub(super) fn list(connection: &Connection) -> Result<Vec<Role>, Failure> {
     let mut statement = connection.prepare_cached("SELECT name, scope FROM role ORDER BY name")?;
-    let read = |row: &rusqlite::Row<'_>| {
+    let read = |row: &Row<'_>| {
         let mut columns = Columns::of("role", row);
         Ok(Role { name: columns.parsed()?, scope: columns.parsed()? })
     };
     statement.query_and_then([], read)?.collect()
 }
 
-pub(super) fn put(
-    group: &Group<'_>,
-    role: &Role,
-    for_holder: &HolderRevocation,
-) -> Result<(), Failure> {
+pub(super) fn put(group: &Group<'_>, role: &Role, for_holder: &HolderRevocation) -> Result<(), Failure> {
     group.atomically(|connection| {
         connection
             .prepare_cached(

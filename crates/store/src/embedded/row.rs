@@ -21,11 +21,6 @@ impl<'r> Columns<'r> {
         Self { row, table, next: 0 }
     }
 
-    /// The columns that follow belong to another table.
-    pub(super) fn now_of(&mut self, table: &'static str) {
-        self.table = table;
-    }
-
     /// Whether the next column is null; it stays the next.
     pub(super) fn is_null(&self) -> bool {
         matches!(self.row.get_ref(self.next), Ok(ValueRef::Null))
@@ -33,7 +28,16 @@ impl<'r> Columns<'r> {
 
     /// The next column, as the type that SQLite keeps.
     pub(super) fn value<T: FromSql>(&mut self) -> Result<T, Failure> {
-        let value = self.row.get(self.next).map_err(|error| self.damaged(error))?;
+        self.checked(Ok::<T, &str>)
+    }
+
+    /// The next column, where only some values of the type that SQLite keeps have a meaning.
+    pub(super) fn checked<T: FromSql, U, E: Display>(
+        &mut self,
+        check: impl FnOnce(T) -> Result<U, E>,
+    ) -> Result<U, Failure> {
+        let stored = self.row.get(self.next).map_err(|error| self.damaged(error))?;
+        let value = check(stored).map_err(|error| self.damaged(error))?;
         self.next += 1;
         Ok(value)
     }
@@ -74,9 +78,8 @@ impl<'r> Columns<'r> {
         self.value().map(|millis: Option<i64>| millis.map(Timestamp::from_millis))
     }
 
-    /// The next column is not what this version writes.
-    pub(super) fn damaged(&self, problem: impl Display) -> Failure {
-        let column = self.row.as_ref().column_name(self.next).unwrap_or("?").to_owned();
-        Failure::Damaged { table: self.table, column, problem: format!("is unreadable: {problem}") }
+    fn damaged(&self, problem: impl Display) -> Failure {
+        let column = self.row.as_ref().column_name(self.next).unwrap_or("?");
+        Failure::damaged(self.table, column, format_args!("cannot be understood: {problem}"))
     }
 }

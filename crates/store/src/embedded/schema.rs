@@ -15,21 +15,26 @@ const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
 
 /// Opens a file that is empty or ours, with the schema that this version knows.
 pub(super) fn open(file: &Path) -> Result<Connection, OpenError> {
-    let mut connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(engine(file))?;
+    let mut connection =
+        open_any(file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(OpenError::engine(file))?;
     let version = require_ours(&connection, file)?;
-    prepare(&connection).map_err(engine(file))?;
-    migrate(&mut connection, version).map_err(engine(file))?;
+    require_wal(&connection, file)?;
+    prepare(&connection).map_err(OpenError::engine(file))?;
+    migrate(&mut connection, version).map_err(OpenError::engine(file))?;
     Ok(connection)
 }
 
 /// One more connection to a file that [`open`] has brought up to date.
 pub(super) fn connect(file: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = open_any(file, access)?;
+    prepare(&connection)?;
+    Ok(connection)
+}
+
+fn open_any(file: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     // Without `SQLITE_OPEN_URI`, because a directory's name may have a question mark; without a
     // mutex, because each connection stays on one thread.
-    let connection = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    connection.pragma_update(None, "trusted_schema", false)?;
-    Ok(connection)
+    Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }
 
 /// The schema's version, 0 for an empty file. Nothing is written before this has said yes.
@@ -43,7 +48,7 @@ fn require_ours(connection: &Connection, file: &Path) -> Result<usize, OpenError
         Err(error) if rusqlite::Error::sqlite_error_code(&error) == Some(ErrorCode::NotADatabase) => {
             return Err(OpenError::NotOurs { file: file.to_owned() });
         }
-        read => read.map_err(engine(file))?,
+        read => read.map_err(OpenError::engine(file))?,
     };
     match (application, usize::try_from(version)) {
         (0, Ok(0)) if tables == 0 => Ok(0),
@@ -55,9 +60,22 @@ fn require_ours(connection: &Connection, file: &Path) -> Result<usize, OpenError
     }
 }
 
-/// Settings that make a commit durable; they hold for the connection that writes.
+/// Without a write-ahead log a reader would stop the writer.
+fn require_wal(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+    let mode = connection
+        .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))
+        .map_err(OpenError::engine(file))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    let problem = format!("its file system allows no write-ahead log (the journal mode stays `{mode}`)");
+    Err(OpenError::Engine { file: file.to_owned(), problem })
+}
+
+/// What makes a commit durable; it holds for one connection.
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.set_prepared_statement_cache_capacity(64); // more than there are
+    connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "synchronous", "full")?;
     // Where `fsync` does not reach the disk's own cache (macOS); elsewhere they mean nothing.
     connection.pragma_update(None, "fullfsync", true)?;
@@ -74,8 +92,4 @@ fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
         transaction.commit()?;
     }
     Ok(())
-}
-
-fn engine(file: &Path) -> impl FnOnce(rusqlite::Error) -> OpenError {
-    move |error| OpenError::Engine { file: file.to_owned(), problem: error.to_string() }
 }

@@ -3,10 +3,10 @@
 use gatepass_issuer::id::{SessionId, UserId};
 use gatepass_issuer::rotation::{Decision, Presented, Refusal, Rotation, decide};
 use gatepass_issuer::session::Session;
-use gatepass_issuer::store::{EndSessions, NewRevocation, Rotated};
+use gatepass_issuer::store::{EndSessions, NewRevocation, Rotated, Whose};
 use gatepass_issuer::user::User;
 use gatepass_jose::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::row::Columns;
@@ -23,15 +23,24 @@ const NEVER: i64 = -140_737_488_355_327;
 /// What is taken off a generation, so that it is four bytes wide from the first on.
 const GENERATION_OFFSET: i64 = 1 << 31;
 
-/// What [`read`] reads, of a session `s`.
+/// What [`read`] reads.
 macro_rules! columns {
     () => {
-        "s.id, s.user, s.client, s.scope, s.resource, s.device, s.created_at, s.generation, s.rotated_at,
-         s.idle_expires_at, s.expires_at, s.revoked_at, s.bound"
+        "id, user, client, scope, resource, device, created_at, generation, rotated_at, idle_expires_at,
+         expires_at, revoked_at, bound"
     };
 }
 
-fn read(columns: &mut Columns<'_>) -> Result<Session, Failure> {
+/// Ends what is live at `?1`; conditions may follow.
+macro_rules! end_live {
+    () => {
+        "UPDATE session SET revoked_at = ?1
+         WHERE revoked_at IS NULL AND idle_expires_at > ?1 AND expires_at > ?1"
+    };
+}
+
+fn read(row: &Row<'_>) -> Result<Session, Failure> {
+    let columns = &mut Columns::of("session", row);
     Ok(Session {
         id: SessionId::from_bytes(columns.value()?),
         user: UserId::from_bytes(columns.value()?),
@@ -50,9 +59,7 @@ fn read(columns: &mut Columns<'_>) -> Result<Session, Failure> {
 }
 
 fn generation(columns: &mut Columns<'_>) -> Result<u32, Failure> {
-    let problem = columns.damaged("it is no generation");
-    let stored: i64 = columns.value()?;
-    stored.checked_add(GENERATION_OFFSET).and_then(|generation| u32::try_from(generation).ok()).ok_or(problem)
+    columns.checked(|stored: i64| u32::try_from(stored.saturating_add(GENERATION_OFFSET)))
 }
 
 fn rotated_at(columns: &mut Columns<'_>) -> Result<Option<Timestamp>, Failure> {
@@ -64,7 +71,11 @@ fn stored_generation(generation: u32) -> i64 {
     i64::from(generation) - GENERATION_OFFSET
 }
 
-pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<(), Failure> {
+/// Returns the session's user; `None`, with nothing kept, when there is none or they are disabled.
+pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>, Failure> {
+    let Some(user) = user::find(group, session.user)?.filter(|user| !user.disabled) else {
+        return Ok(None);
+    };
     group
         .prepare_cached(
             "INSERT INTO session (id, user, client, scope, resource, device, created_at, generation,
@@ -86,14 +97,14 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<(), Failure>
             session.revoked_at.map(Timestamp::as_millis),
             session.bound
         ])?;
-    Ok(())
+    Ok(Some(user))
 }
 
 pub(super) fn find(connection: &Connection, id: SessionId) -> Result<Option<Session>, Failure> {
-    let sql = concat!("SELECT ", columns!(), " FROM session s WHERE s.id = ?1");
+    let sql = concat!("SELECT ", columns!(), " FROM session WHERE id = ?1");
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([id.as_bytes()])?;
-    rows.next()?.map(|row| read(&mut Columns::of("session", row))).transpose()
+    rows.next()?.map(read).transpose()
 }
 
 /// In the order of their ids, which is that of their start.
@@ -105,14 +116,12 @@ pub(super) fn list_live(
     let sql = concat!(
         "SELECT ",
         columns!(),
-        " FROM session s WHERE s.user = ?1 AND s.revoked_at IS NULL
-          AND s.idle_expires_at > ?2 AND s.expires_at > ?2 ORDER BY s.id LIMIT ?3"
+        " FROM session WHERE user = ?1 AND revoked_at IS NULL
+          AND idle_expires_at > ?2 AND expires_at > ?2 ORDER BY id LIMIT ?3"
     );
     connection
         .prepare_cached(sql)?
-        .query_and_then(params![user.as_bytes(), now.as_millis(), LISTED], |row| {
-            read(&mut Columns::of("session", row))
-        })?
+        .query_and_then(params![user.as_bytes(), now.as_millis(), LISTED], read)?
         .collect()
 }
 
@@ -124,13 +133,17 @@ pub(super) fn rotate(
     presented: &Presented,
     on_replay: NewRevocation,
 ) -> Result<Rotated, Failure> {
-    let Some((mut session, user)) = find_with_user(group, id)? else {
+    let Some(mut session) = find(group, id)? else {
         return Ok(Rotated::Refused(Refusal::Unknown));
     };
     match decide(&session, presented) {
         Decision::Refuse(refusal) => Ok(Rotated::Refused(refusal)),
-        Decision::Repeat => Ok(Rotated::Repeated(session, user)),
+        Decision::Repeat => {
+            let user = owner(group, &session)?;
+            Ok(Rotated::Repeated(session, user))
+        }
         Decision::Rotate(rotation) => {
+            let user = owner(group, &session)?;
             advance(group, &mut session, rotation)?;
             Ok(Rotated::Rotated(session, user))
         }
@@ -143,19 +156,10 @@ pub(super) fn rotate(
     }
 }
 
-fn find_with_user(connection: &Connection, id: SessionId) -> Result<Option<(Session, User)>, Failure> {
-    let sql = concat!(
-        "SELECT ",
-        columns!(),
-        ", ",
-        user::columns!(),
-        " FROM session s LEFT JOIN user u ON u.id = s.user WHERE s.id = ?1"
-    );
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([id.as_bytes()])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let mut columns = Columns::of("session", row);
-    Ok(Some((read(&mut columns)?, user::read(&mut columns)?)))
+// Not joined to the session's row: SQLite plans a join anew whenever its parameters change, which
+// takes longer than both look-ups.
+fn owner(connection: &Connection, session: &Session) -> Result<User, Failure> {
+    user::find(connection, session.user)?.ok_or_else(|| Failure::damaged("session", "user", "names nobody"))
 }
 
 /// The compare-and-swap.
@@ -205,18 +209,84 @@ pub(super) fn revoke(
     })
 }
 
-/// Marks the user's live sessions revoked.
-pub(super) fn end_all(connection: &Connection, user: UserId, end: EndSessions) -> Result<(), Failure> {
-    connection
-        .prepare_cached(
-            "UPDATE session SET revoked_at = ?2
-             WHERE user = ?1 AND revoked_at IS NULL AND idle_expires_at > ?2 AND expires_at > ?2
-               AND id IS NOT ?3",
-        )?
-        .execute(params![
-            user.as_bytes(),
-            end.at.as_millis(),
-            end.except.as_ref().map(SessionId::as_bytes)
-        ])?;
+/// Marks a user's live sessions revoked, save one.
+pub(super) fn end_of_user(connection: &Connection, user: UserId, end: EndSessions) -> Result<(), Failure> {
+    let sql = concat!(end_live!(), " AND user = ?2 AND id IS NOT ?3");
+    let except = end.except.as_ref().map(SessionId::as_bytes);
+    connection.prepare_cached(sql)?.execute(params![end.at.as_millis(), user.as_bytes(), except])?;
     Ok(())
+}
+
+/// Marks the live sessions of `whose` revoked.
+pub(super) fn end(
+    group: &Group<'_>,
+    whose: &Whose,
+    at: Timestamp,
+    revocation: NewRevocation,
+) -> Result<(), Failure> {
+    group.atomically(|connection| {
+        match whose {
+            Whose::User(user) => end_of_user(connection, *user, EndSessions { at, except: None })?,
+            Whose::Client(client) => {
+                let sql = concat!(end_live!(), " AND client = ?2");
+                connection.prepare_cached(sql)?.execute(params![at.as_millis(), client.as_str()])?;
+            }
+            Whose::Everybody => {
+                connection.prepare_cached(end_live!())?.execute([at.as_millis()])?;
+            }
+        }
+        revocation::append(connection, revocation).map(drop)
+    })
+}
+
+/// A stretch of the table in the order of ids, found by a reader.
+pub(super) struct Stretch {
+    pub(super) from: Option<SessionId>,
+    pub(super) to: SessionId,
+    pub(super) rows: u32,
+    /// Whether a session in it ended.
+    pub(super) ended: bool,
+}
+
+/// The next `rows` rows after `from`; `None` at the table's end.
+pub(super) fn next_stretch(
+    connection: &Connection,
+    from: Option<SessionId>,
+    rows: u32,
+    before: Timestamp,
+) -> Result<Option<Stretch>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT max(id), count(*), max(ended) FROM
+           (SELECT id, coalesce(revoked_at < ?2, 0) OR idle_expires_at < ?2 OR expires_at < ?2 AS ended
+            FROM session WHERE id > ?1 ORDER BY id LIMIT ?3)",
+    )?;
+    let stretch = statement.query_row(params![after(&from), before.as_millis(), rows], |row| {
+        Ok((row.get::<_, Option<[u8; 16]>>(0)?, row.get(1)?, row.get::<_, Option<bool>>(2)?))
+    })?;
+    Ok(match stretch {
+        (Some(to), rows, Some(ended)) => Some(Stretch { from, to: SessionId::from_bytes(to), rows, ended }),
+        _ => None,
+    })
+}
+
+/// Removes at most `limit` sessions of a stretch that ended before `before`; returns how many.
+pub(super) fn forget(
+    connection: &Connection,
+    stretch: &Stretch,
+    before: Timestamp,
+    limit: u32,
+) -> Result<u32, Failure> {
+    let removed = connection
+        .prepare_cached(
+            "DELETE FROM session WHERE id IN
+               (SELECT id FROM session WHERE id > ?1 AND id <= ?2
+                  AND (revoked_at < ?3 OR idle_expires_at < ?3 OR expires_at < ?3) LIMIT ?4)",
+        )?
+        .execute(params![after(&stretch.from), stretch.to.as_bytes(), before.as_millis(), limit])?;
+    Ok(u32::try_from(removed).unwrap_or(limit))
+}
+
+/// What to compare ids with to get those after `id`, or all: nothing sorts before the empty blob.
+fn after(id: &Option<SessionId>) -> &[u8] {
+    id.as_ref().map_or(&[], |id| id.as_bytes())
 }

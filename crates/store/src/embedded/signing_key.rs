@@ -3,7 +3,7 @@
 use gatepass_issuer::keys::KeyRecord;
 use gatepass_issuer::store::NewRevocation;
 use gatepass_jose::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::revocation;
@@ -11,7 +11,7 @@ use super::row::Columns;
 use super::writer::Group;
 
 pub(super) fn list(connection: &Connection) -> Result<Vec<KeyRecord>, Failure> {
-    let read = |row: &rusqlite::Row<'_>| {
+    let read = |row: &Row<'_>| {
         let mut columns = Columns::of("signing_key", row);
         Ok(KeyRecord {
             kid: columns.value()?,

@@ -3,8 +3,8 @@
 use gatepass_issuer::id::UserId;
 use gatepass_issuer::password::PasswordHash;
 use gatepass_issuer::store::{EndSessions, HolderRevocation, NewRevocation, UserChange};
-use gatepass_issuer::user::{InvalidName, RoleName, User, Username};
-use rusqlite::{Connection, params};
+use gatepass_issuer::user::{RoleName, User, Username};
+use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::row::Columns;
@@ -18,14 +18,13 @@ macro_rules! columns {
          (SELECT group_concat(role, ' ') FROM user_role WHERE user = u.id)"
     };
 }
-pub(super) use columns;
 
-pub(super) fn read(columns: &mut Columns<'_>) -> Result<User, Failure> {
-    columns.now_of("user");
+fn read(row: &Row<'_>) -> Result<User, Failure> {
+    let columns = &mut Columns::of("user", row);
     Ok(User {
         id: UserId::from_bytes(columns.value()?),
         username: columns.parsed()?,
-        password: columns.read(|phc| Ok::<_, InvalidName>(PasswordHash::from_phc(phc)))?,
+        password: PasswordHash::from_phc(&columns.value::<String>()?),
         disabled: columns.value()?,
         created_at: columns.instant()?,
         roles: roles(columns)?,
@@ -68,7 +67,8 @@ pub(super) fn create(group: &Group<'_>, user: &User) -> Result<bool, Failure> {
 }
 
 fn give_roles(connection: &Connection, user: UserId, roles: &[RoleName]) -> Result<(), Failure> {
-    let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO user_role (user, role) VALUES (?1, ?2)")?;
+    let mut insert =
+        connection.prepare_cached("INSERT OR IGNORE INTO user_role (user, role) VALUES (?1, ?2)")?;
     for role in roles {
         insert.execute(params![user.as_bytes(), role.as_str()])?;
     }
@@ -79,25 +79,21 @@ pub(super) fn find(connection: &Connection, id: UserId) -> Result<Option<User>, 
     let sql = concat!("SELECT ", columns!(), " FROM user u WHERE u.id = ?1");
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([id.as_bytes()])?;
-    rows.next()?.map(|row| read(&mut Columns::of("user", row))).transpose()
+    rows.next()?.map(read).transpose()
 }
 
 pub(super) fn find_by_name(connection: &Connection, name: &Username) -> Result<Option<User>, Failure> {
     let sql = concat!("SELECT ", columns!(), " FROM user u WHERE u.folded = ?1");
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([name.folded()])?;
-    rows.next()?.map(|row| read(&mut Columns::of("user", row))).transpose()
+    rows.next()?.map(read).transpose()
 }
 
-pub(super) fn list(
-    connection: &Connection,
-    after: Option<UserId>,
-    limit: u32,
-) -> Result<Vec<User>, Failure> {
+pub(super) fn list(connection: &Connection, after: Option<UserId>, limit: u32) -> Result<Vec<User>, Failure> {
     let sql = concat!("SELECT ", columns!(), " FROM user u WHERE u.id > ?1 ORDER BY u.id LIMIT ?2");
     let after = after.as_ref().map_or(&[][..], |id| id.as_bytes()); // nothing sorts before the empty blob
     let mut statement = connection.prepare_cached(sql)?;
-    statement.query_and_then(params![after, limit], |row| read(&mut Columns::of("user", row)))?.collect()
+    statement.query_and_then(params![after, limit], read)?.collect()
 }
 
 /// `None`, with nothing changed, when there is no such user.
@@ -127,7 +123,7 @@ pub(super) fn change(
             give_roles(connection, id, roles)?;
         }
         if let Some(end) = end_sessions {
-            session::end_all(connection, id, end)?;
+            session::end_of_user(connection, id, end)?;
         }
         revocation::append_all(connection, revocations)?;
         find(connection, id)

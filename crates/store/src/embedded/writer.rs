@@ -1,10 +1,11 @@
 //! The one thread that writes: takes what is queued, commits it as one group, then answers.
 
 use std::cell::Cell;
-use std::io;
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use std::{io, iter};
 
 use rusqlite::Connection;
 use tokio::sync::mpsc;
@@ -20,6 +21,9 @@ const QUEUE: usize = 1024;
 /// How many operations are committed together at most: what keeps the first of them from waiting
 /// long for the last.
 const GROUP: usize = 512;
+
+/// From here on it pays to wait for company.
+const SLOW_FLUSH: Duration = Duration::from_millis(1);
 
 /// The way to the thread.
 pub(super) struct Writer {
@@ -137,8 +141,12 @@ fn work(
     mut checkpoints: Checkpoints,
 ) -> rusqlite::Result<()> {
     let mut group = Vec::with_capacity(GROUP);
+    let mut pace = Pace::default();
     while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
+        pace.gather(&mut jobs, &mut group);
+        let began = Instant::now();
         let failure = commit(&connection, &mut group).err().map(|failure| failure.to_string());
+        pace = Pace { flush: began.elapsed(), callers: group.len() + jobs.len() };
         if let Some(failure) = &failure {
             error!(operations = group.len(), %failure, "a group was not committed");
         }
@@ -150,6 +158,39 @@ fn work(
     connection.close().map_err(|(_, error)| error)
 }
 
+/// What the last group tells about the next.
+///
+/// On a slow disk callers who come back at once would find the next group just gone, and two groups
+/// of half the size would take turns for good, each caller waiting for both. So where a flush is slow,
+/// the thread waits for those whom it has just answered: as long as they keep coming, and not longer
+/// than half a flush. A lone caller is never waited for, and on a fast disk nobody is.
+#[derive(Default)]
+struct Pace {
+    /// How long the last commit took.
+    flush: Duration,
+    /// How many it answered, and how many had queued meanwhile.
+    callers: usize,
+}
+
+impl Pace {
+    fn gather(&self, jobs: &mut mpsc::Receiver<Box<dyn Job>>, group: &mut Vec<Box<dyn Job>>) {
+        if self.flush < SLOW_FLUSH {
+            return;
+        }
+        let expected = self.callers.min(GROUP);
+        let flush = self.flush.min(8 * SLOW_FLUSH); // one that was very slow says little of the next
+        let deadline = Instant::now() + flush / 2;
+        while group.len() < expected && Instant::now() < deadline {
+            let before = group.len();
+            thread::sleep(flush / 32);
+            group.extend(iter::from_fn(|| jobs.try_recv().ok()).take(GROUP.saturating_sub(before)));
+            if group.len() == before {
+                return; // they do not come back
+            }
+        }
+    }
+}
+
 /// Runs the group in one transaction. After an error nothing of it is in the store.
 fn commit(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
     control(connection, "BEGIN IMMEDIATE")?;
@@ -158,11 +199,7 @@ fn commit(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), Fai
         job.run(&transaction);
         transaction.is_lost()
     });
-    let result = if lost {
-        Err(Failure::NotCommitted("an operation failed so that all had to be undone".into()))
-    } else {
-        control(connection, "COMMIT").map_err(Failure::from)
-    };
+    let result = if lost { Err(Failure::Lost) } else { control(connection, "COMMIT").map_err(Failure::from) };
     if !connection.is_autocommit() {
         control(connection, "ROLLBACK")?;
     }

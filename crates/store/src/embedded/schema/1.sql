@@ -66,6 +66,7 @@ CREATE TABLE revocation (
     forget_after  INTEGER NOT NULL,
     reason        TEXT    NOT NULL
 ) STRICT;
+CREATE INDEX revocation_by_end ON revocation (forget_after);
 
 CREATE TABLE signing_key (
     kid          TEXT    NOT NULL PRIMARY KEY,

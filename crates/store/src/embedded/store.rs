@@ -1,0 +1,189 @@
+//! The trait, operation by operation: which thread, which function, which answer.
+
+use async_trait::async_trait;
+use gatepass_issuer::client::Client;
+use gatepass_issuer::id::{ClientId, SessionId, UserId};
+use gatepass_issuer::keys::KeyRecord;
+use gatepass_issuer::rotation::Presented;
+use gatepass_issuer::session::Session;
+use gatepass_issuer::store::{
+    ChangeError, EndSessions, HolderRevocation, NewRevocation, Page, Rotated, Store, StoreError, UserChange,
+    Whose,
+};
+use gatepass_issuer::user::{Role, RoleName, User, Username};
+use gatepass_jose::Timestamp;
+use gatepass_revocation::Entry;
+use rusqlite::Connection;
+
+use super::failure::Failure;
+use super::writer::Group;
+use super::{Embedded, client, revocation, role, session, signing_key, user};
+
+/// How many revocations go in one step, so that nobody waits long behind it.
+const FORGOTTEN_AT_ONCE: u32 = 1000;
+
+impl Embedded {
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        Ok(self.readers.run(work).await?)
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Group<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        Ok(self.writer.run(work).await?)
+    }
+}
+
+#[async_trait]
+impl Store for Embedded {
+    async fn create_user(&self, user: &User) -> Result<(), ChangeError> {
+        let user = user.clone();
+        let created = self.write(move |group| user::create(group, &user)).await?;
+        created.then_some(()).ok_or(ChangeError::Exists)
+    }
+
+    async fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.read(move |connection| user::find(connection, id)).await
+    }
+
+    async fn find_user_by_name(&self, name: &Username) -> Result<Option<User>, StoreError> {
+        let name = name.clone();
+        self.read(move |connection| user::find_by_name(connection, &name)).await
+    }
+
+    async fn list_users(&self, page: Page<UserId>) -> Result<Vec<User>, StoreError> {
+        self.read(move |connection| user::list(connection, page.after, page.limit)).await
+    }
+
+    async fn change_user(
+        &self,
+        id: UserId,
+        change: UserChange,
+        end_sessions: Option<EndSessions>,
+        revocations: Vec<NewRevocation>,
+    ) -> Result<User, ChangeError> {
+        let work = move |group: &Group<'_>| user::change(group, id, &change, end_sessions, &revocations);
+        self.write(work).await?.ok_or(ChangeError::Unknown)
+    }
+
+    async fn create_client(&self, client: &Client) -> Result<(), ChangeError> {
+        let client = client.clone();
+        let created = self.write(move |group| client::create(group, &client)).await?;
+        created.then_some(()).ok_or(ChangeError::Exists)
+    }
+
+    async fn find_client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
+        let id = id.clone();
+        self.read(move |connection| client::find(connection, &id)).await
+    }
+
+    async fn list_clients(&self, page: Page<ClientId>) -> Result<Vec<Client>, StoreError> {
+        self.read(move |connection| client::list(connection, page.after.as_ref(), page.limit)).await
+    }
+
+    async fn replace_client(
+        &self,
+        client: &Client,
+        revocations: Vec<NewRevocation>,
+    ) -> Result<(), ChangeError> {
+        let client = client.clone();
+        let known = self.write(move |group| client::replace(group, &client, &revocations)).await?;
+        known.then_some(()).ok_or(ChangeError::Unknown)
+    }
+
+    async fn list_roles(&self) -> Result<Vec<Role>, StoreError> {
+        self.read(role::list).await
+    }
+
+    async fn put_role(&self, role: &Role, for_holder: HolderRevocation) -> Result<(), StoreError> {
+        let role = role.clone();
+        self.write(move |group| role::put(group, &role, &for_holder)).await
+    }
+
+    async fn remove_role(&self, name: &RoleName, for_holder: HolderRevocation) -> Result<(), ChangeError> {
+        let name = name.clone();
+        let known = self.write(move |group| role::remove(group, &name, &for_holder)).await?;
+        known.then_some(()).ok_or(ChangeError::Unknown)
+    }
+
+    async fn start_session(&self, session: &Session) -> Result<Option<User>, StoreError> {
+        let session = session.clone();
+        self.write(move |group| session::start(group, &session)).await
+    }
+
+    async fn find_session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        self.read(move |connection| session::find(connection, id)).await
+    }
+
+    async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        self.read(move |connection| session::list_live(connection, user, now)).await
+    }
+
+    async fn rotate_session(
+        &self,
+        id: SessionId,
+        presented: &Presented,
+        on_replay: NewRevocation,
+    ) -> Result<Rotated, StoreError> {
+        let presented = presented.clone();
+        self.write(move |group| session::rotate(group, id, &presented, on_replay)).await
+    }
+
+    async fn revoke_session(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        revocation: NewRevocation,
+    ) -> Result<bool, StoreError> {
+        self.write(move |group| session::revoke(group, id, now, revocation)).await
+    }
+
+    async fn end_sessions(
+        &self,
+        whose: &Whose,
+        at: Timestamp,
+        revocation: NewRevocation,
+    ) -> Result<(), StoreError> {
+        let whose = whose.clone();
+        self.write(move |group| session::end(group, &whose, at, revocation)).await
+    }
+
+    async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError> {
+        Ok(self.sweep.forget_sessions(&self.readers, &self.writer, before, limit).await?)
+    }
+
+    async fn append_revocation(&self, revocation: NewRevocation) -> Result<Entry, StoreError> {
+        self.write(move |group| revocation::append(group, revocation)).await
+    }
+
+    async fn revocations_after(&self, seq: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        self.read(move |connection| revocation::after(connection, seq, limit)).await
+    }
+
+    async fn last_revocation(&self) -> Result<u64, StoreError> {
+        self.read(revocation::last).await
+    }
+
+    async fn forget_revocations(&self, now: Timestamp) -> Result<(), StoreError> {
+        while self.write(move |group| revocation::forget(group, now, FORGOTTEN_AT_ONCE)).await? > 0 {}
+        Ok(())
+    }
+
+    async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.read(signing_key::list).await
+    }
+
+    async fn save_keys(
+        &self,
+        keys: &[KeyRecord],
+        retired: &[String],
+        revocations: Vec<NewRevocation>,
+    ) -> Result<(), StoreError> {
+        let (keys, retired) = (keys.to_vec(), retired.to_vec());
+        self.write(move |group| signing_key::save(group, &keys, &retired, &revocations)).await
+    }
+}

@@ -1,0 +1,97 @@
+//! Every promise of the trait `Store`, as a test that any engine can be put through.
+
+pub(crate) mod sample;
+
+pub(crate) mod clients;
+pub(crate) mod keys;
+pub(crate) mod revocations;
+pub(crate) mod roles;
+pub(crate) mod sessions;
+pub(crate) mod sweeping;
+pub(crate) mod users;
+pub(crate) mod whole;
+
+use std::sync::Arc;
+
+use gatepass_issuer::store::Store;
+
+/// What the tests need of an engine.
+pub(crate) trait Engine {
+    /// One with an empty store.
+    async fn start() -> Self;
+    /// Its store.
+    fn store(&self) -> Arc<dyn Store>;
+    /// The same store after the server was stopped and started again.
+    async fn restart(&mut self);
+}
+
+/// Makes a test of every promise for an [`Engine`], given by its full path.
+macro_rules! every_promise_holds_for {
+    ($engine:ty) => {
+        $crate::suite::every_promise_holds_for! { $engine:
+            users {
+                a_user_is_found_by_id_and_by_name_however_it_is_written
+                a_folded_name_is_taken_once
+                users_come_in_pages_in_the_order_of_their_ids
+                a_change_keeps_what_it_does_not_name
+                a_change_ends_live_sessions_and_logs_in_one_step
+                a_change_of_nobody_changes_nothing
+            }
+            clients {
+                a_client_is_found_as_it_was_registered
+                a_client_id_is_taken_once
+                clients_come_in_pages_in_the_order_of_their_ids
+                a_client_is_replaced_and_logged_in_one_step
+            }
+            roles {
+                roles_are_listed_by_name_in_their_last_state
+                a_changed_role_revokes_each_holder
+                a_removed_role_leaves_every_user_and_revokes_each_holder
+                removing_no_role_changes_nothing
+            }
+            sessions {
+                a_session_comes_back_as_it_was_started
+                nobody_and_the_disabled_start_no_session
+                a_rotation_moves_the_row_on_and_nothing_else
+                a_rotation_is_a_compare_and_swap_under_a_race
+                a_replay_revokes_and_logs_in_one_step
+                replays_at_once_revoke_and_log_once
+                a_refusal_changes_nothing
+                a_rotation_gives_the_user_as_they_are_now
+                whatever_is_presented_the_row_follows_the_rule
+                a_session_is_revoked_once
+                live_sessions_are_listed_oldest_first_and_not_endlessly
+                sessions_end_by_user_client_or_all_in_one_step
+            }
+            sweeping {
+                what_ended_is_forgotten_and_nothing_else
+                no_more_is_forgotten_at_once_than_was_asked
+                what_ended_is_found_wherever_it_stands_in_a_long_table
+            }
+            revocations {
+                places_count_from_one_without_a_gap_under_a_race
+                places_in_the_log_are_never_used_twice
+                the_log_is_read_from_any_place_in_pages
+                an_entry_comes_back_as_it_was_made
+                entries_are_forgotten_when_their_time_has_come
+            }
+            keys {
+                keys_come_back_as_they_were_saved
+                keys_change_retire_and_log_in_one_step
+            }
+            whole {
+                a_failing_operation_does_not_spoil_its_neighbours
+                what_was_answered_is_there_after_a_restart
+            }
+        }
+    };
+    ($engine:ty: $($group:ident { $($promise:ident)* })*) => {
+        $(mod $group {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                $crate::suite::$group::$promise::<$engine>().await;
+            })*
+        })*
+    };
+}
+pub(crate) use every_promise_holds_for;

@@ -1,0 +1,64 @@
+use gatepass_issuer::id::ClientId;
+use gatepass_issuer::store::{ChangeError, Page};
+
+use super::Engine;
+use super::sample::*;
+
+pub(crate) async fn a_client_is_found_as_it_was_registered<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let full = client("full");
+    let mut empty = client("empty");
+    (empty.secret, empty.grants, empty.audience) = (None, Vec::new(), Vec::new());
+    empty.scope = "".parse().unwrap();
+    empty.disabled = true;
+    for client in [&full, &empty] {
+        store.create_client(client).await.unwrap();
+        assert_eq!(store.find_client(&client.id).await.unwrap().as_ref(), Some(client));
+    }
+    assert_eq!(store.find_client(&"other".parse().unwrap()).await.unwrap(), None);
+}
+
+pub(crate) async fn a_client_id_is_taken_once<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    store.create_client(&client("web")).await.unwrap();
+    let mut second = client("web");
+    second.name = "another".into();
+    assert!(matches!(store.create_client(&second).await, Err(ChangeError::Exists)));
+    assert_eq!(store.find_client(&second.id).await.unwrap(), Some(client("web")));
+}
+
+pub(crate) async fn clients_come_in_pages_in_the_order_of_their_ids<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    for id in ["b", "Z", "a.1", "a-1", "a"] {
+        store.create_client(&client(id)).await.unwrap();
+    }
+    for (name, after, limit, want) in [
+        ("first_page", None, 2, &["Z", "a"][..]),
+        ("next_page", Some("a"), 2, &["a-1", "a.1"][..]),
+        ("last_page", Some("a.1"), 2, &["b"][..]),
+        ("past_the_end", Some("b"), 2, &[][..]),
+    ] {
+        let after = after.map(|id| id.parse::<ClientId>().unwrap());
+        let page = store.list_clients(Page { after, limit }).await.unwrap();
+        assert_eq!(page.iter().map(|client| client.id.as_str()).collect::<Vec<_>>(), want, "{name}");
+    }
+}
+
+pub(crate) async fn a_client_is_replaced_and_logged_in_one_step<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    store.create_client(&client("web")).await.unwrap();
+    let mut changed = client("web");
+    (changed.secret, changed.disabled, changed.name) = (None, true, "renamed".into());
+    store.replace_client(&changed, vec![revocation("web")]).await.unwrap();
+    assert_eq!(store.find_client(&changed.id).await.unwrap(), Some(changed));
+    assert_eq!(logged(&*store).await, ["web"]);
+
+    let unknown = store.replace_client(&client("other"), vec![revocation("other")]).await;
+    assert!(matches!(unknown, Err(ChangeError::Unknown)));
+    assert_eq!(store.find_client(&"other".parse().unwrap()).await.unwrap(), None);
+    assert_eq!(logged(&*store).await, ["web"]);
+}

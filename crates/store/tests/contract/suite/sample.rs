@@ -1,0 +1,134 @@
+//! Values to store.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use gatepass_issuer::client::{Client, GrantType, SecretDigest};
+use gatepass_issuer::id::{ClientId, SessionId, UserId};
+use gatepass_issuer::keys::KeyRecord;
+use gatepass_issuer::password::PasswordHash;
+use gatepass_issuer::rotation::{Presented, RefreshPolicy};
+use gatepass_issuer::session::Session;
+use gatepass_issuer::store::{HolderRevocation, NewRevocation, Store};
+use gatepass_issuer::user::{RoleName, User};
+use gatepass_jose::{Alg, Timestamp};
+use gatepass_revocation::{Entry, Kind, Reason};
+
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
+
+/// So many seconds after [`NOW`], or before it.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(NOW.as_millis() + seconds * 1000)
+}
+
+/// Ten bytes that nobody else got, in this process or another; later ones are greater.
+fn unique() -> [u8; 10] {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut bytes = [0; 10];
+    bytes[..5].copy_from_slice(&PROCESS.to_be_bytes()[..5]);
+    bytes[5..].copy_from_slice(&COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes()[3..]);
+    bytes
+}
+
+pub(crate) fn user(name: &str) -> User {
+    User {
+        id: UserId::new(NOW, unique()),
+        username: name.parse().unwrap(),
+        password: PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"),
+        roles: Vec::new(),
+        disabled: false,
+        created_at: NOW,
+    }
+}
+
+pub(crate) fn roles(names: &[&str]) -> Vec<RoleName> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+pub(crate) fn client(id: &str) -> Client {
+    Client {
+        id: id.parse().unwrap(),
+        name: format!("The \"client\" {id}, größer"),
+        secret: Some(SecretDigest([7; 32])),
+        grants: vec![GrantType::ClientCredentials, GrantType::RefreshToken],
+        scope: "orders:read orders:write".parse().unwrap(),
+        audience: vec!["https://api.example.com".into(), "with space".into()],
+        disabled: false,
+        created_at: NOW,
+    }
+}
+
+pub(crate) fn session(user: UserId) -> Session {
+    session_at(user, NOW)
+}
+
+pub(crate) fn session_at(user: UserId, now: Timestamp) -> Session {
+    let policy = RefreshPolicy::default();
+    Session {
+        id: SessionId::new(now, unique()),
+        user,
+        client: ClientId::first_party(),
+        scope: None,
+        resource: None,
+        device: "Firefox 145 on Debian".into(),
+        created_at: now,
+        generation: 1,
+        rotated_at: None,
+        idle_expires_at: now.saturating_add(policy.idle),
+        expires_at: now.saturating_add(policy.absolute),
+        revoked_at: None,
+        bound: false,
+    }
+}
+
+pub(crate) fn key(kid: &str) -> KeyRecord {
+    KeyRecord {
+        kid: kid.into(),
+        alg: Alg::ES256,
+        sealed: vec![0, 1, 2, 255],
+        published_at: NOW,
+        signs_from: None,
+        signed_until: None,
+    }
+}
+
+/// The refresh token of `generation`, presented at `now`.
+pub(crate) fn presented(generation: u32, now: Timestamp) -> Presented {
+    Presented { generation, client: ClientId::first_party(), now, policy: RefreshPolicy::default() }
+}
+
+pub(crate) fn revocation(id: &str) -> NewRevocation {
+    NewRevocation {
+        kind: Kind::Session,
+        id: id.into(),
+        issued_before: NOW,
+        forget_after: NOW.saturating_add(Duration::from_secs(960)),
+        reason: Reason::LOGOUT,
+    }
+}
+
+pub(crate) fn for_holder() -> HolderRevocation {
+    HolderRevocation { issued_before: NOW, forget_after: at(960), reason: Reason::CLAIMS_CHANGED }
+}
+
+/// Creates a user and starts a session of theirs.
+pub(crate) async fn started(store: &dyn Store, name: &str) -> Session {
+    let user = user(name);
+    store.create_user(&user).await.unwrap();
+    let session = session(user.id);
+    store.start_session(&session).await.unwrap().unwrap();
+    session
+}
+
+/// The whole log.
+pub(crate) async fn log(store: &dyn Store) -> Vec<Entry> {
+    store.revocations_after(0, u32::MAX).await.unwrap()
+}
+
+/// The ids in the log.
+pub(crate) async fn logged(store: &dyn Store) -> Vec<String> {
+    log(store).await.into_iter().map(|entry| entry.id).collect()
+}

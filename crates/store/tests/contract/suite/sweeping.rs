@@ -1,0 +1,72 @@
+use tokio::task::JoinSet;
+
+use super::Engine;
+use super::sample::*;
+
+pub(crate) async fn what_ended_is_forgotten_and_nothing_else<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let owner = user("alice");
+    store.create_user(&owner).await.unwrap();
+    let cases = [
+        ("live", None, at(100), at(200), true),
+        ("revoked_just_before", Some(at(9)), at(100), at(200), false),
+        ("revoked_at_that_instant", Some(at(10)), at(100), at(200), true),
+        ("idle_just_before", None, at(9), at(200), false),
+        ("idle_at_that_instant", None, at(10), at(200), true),
+        ("used_up_just_before", None, at(100), at(9), false),
+        ("used_up_at_that_instant", None, at(100), at(10), true),
+        ("revoked_later_but_idle_before", Some(at(50)), at(9), at(200), false),
+    ];
+    let mut sessions = Vec::new();
+    for (name, revoked_at, idle_expires_at, expires_at, stays) in cases {
+        let mut session = session(owner.id);
+        (session.revoked_at, session.idle_expires_at, session.expires_at) =
+            (revoked_at, idle_expires_at, expires_at);
+        store.start_session(&session).await.unwrap().unwrap();
+        sessions.push((name, session.id, stays));
+    }
+    assert_eq!(store.forget_sessions(at(10), 100).await.unwrap(), 4);
+    for (name, id, stays) in sessions {
+        assert_eq!(store.find_session(id).await.unwrap().is_some(), stays, "{name}");
+    }
+    assert_eq!(store.forget_sessions(at(10), 100).await.unwrap(), 0);
+}
+
+pub(crate) async fn no_more_is_forgotten_at_once_than_was_asked<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let owner = user("alice");
+    store.create_user(&owner).await.unwrap();
+    for n in 0..10 {
+        let mut session = session(owner.id);
+        session.revoked_at = (n % 2 == 0).then_some(NOW);
+        store.start_session(&session).await.unwrap().unwrap();
+    }
+    for want in [2, 2, 1, 0] {
+        assert_eq!(store.forget_sessions(at(1), 2).await.unwrap(), want);
+    }
+    assert_eq!(store.forget_sessions(at(1), 0).await.unwrap(), 0);
+    assert_eq!(store.list_sessions(owner.id, NOW).await.unwrap().len(), 5);
+
+    // What ends before the place where the last call stopped is found as well.
+    let oldest = store.list_sessions(owner.id, NOW).await.unwrap().remove(0);
+    store.revoke_session(oldest.id, NOW, revocation("x")).await.unwrap();
+    assert_eq!(store.forget_sessions(at(1), 2).await.unwrap(), 1);
+}
+
+pub(crate) async fn what_ended_is_found_wherever_it_stands_in_a_long_table<E: Engine>() {
+    let engine = E::start().await;
+    let owner = user("alice");
+    engine.store().create_user(&owner).await.unwrap();
+    let mut starting = JoinSet::new();
+    for n in 0..4500 {
+        let (store, mut session) = (engine.store(), session_at(owner.id, at(n)));
+        session.revoked_at = [0, 1999, 2000, 4499].contains(&n).then_some(NOW);
+        starting.spawn(async move { store.start_session(&session).await.unwrap().unwrap() });
+    }
+    starting.join_all().await;
+    for want in [3, 1, 0] {
+        assert_eq!(engine.store().forget_sessions(at(1), 3).await.unwrap(), want);
+    }
+}

@@ -1,0 +1,132 @@
+use gatepass_issuer::password::PasswordHash;
+use gatepass_issuer::store::{ChangeError, EndSessions, Page, UserChange};
+use tokio::task::JoinSet;
+
+use super::Engine;
+use super::sample::*;
+
+pub(crate) async fn a_user_is_found_by_id_and_by_name_however_it_is_written<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let mut alice = user("Älice@Example.com");
+    alice.roles = roles(&["clerk", "admin", "clerk"]);
+    store.create_user(&alice).await.unwrap();
+
+    alice.roles = roles(&["admin", "clerk"]);
+    assert_eq!(store.find_user(alice.id).await.unwrap().as_ref(), Some(&alice));
+    for name in ["Älice@Example.com", "älice@example.com", "ÄLICE@EXAMPLE.COM"] {
+        let found = store.find_user_by_name(&name.parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!(found, alice, "{name}");
+        assert_eq!(found.username.as_str(), "Älice@Example.com", "as it was given");
+    }
+    assert_eq!(store.find_user(user("bob").id).await.unwrap(), None);
+    assert_eq!(store.find_user_by_name(&"bob".parse().unwrap()).await.unwrap(), None);
+}
+
+pub(crate) async fn a_folded_name_is_taken_once<E: Engine>() {
+    let engine = E::start().await;
+    let mut tries = JoinSet::new();
+    for n in 0..16 {
+        let store = engine.store();
+        let mut user = user(if n % 2 == 0 { "alice" } else { "ALICE" });
+        user.roles = roles(&["clerk"]);
+        tries.spawn(async move { (store.create_user(&user).await, user.id) });
+    }
+    let (created, refused): (Vec<_>, Vec<_>) =
+        tries.join_all().await.into_iter().partition(|(created, _)| created.is_ok());
+    assert_eq!((created.len(), refused.len()), (1, 15));
+    for (error, id) in refused {
+        assert!(matches!(error, Err(ChangeError::Exists)));
+        assert_eq!(engine.store().find_user(id).await.unwrap(), None);
+    }
+}
+
+pub(crate) async fn users_come_in_pages_in_the_order_of_their_ids<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let mut ids = Vec::new();
+    for name in ["e", "d", "c", "b", "a"] {
+        let user = user(name);
+        ids.push(user.id);
+        store.create_user(&user).await.unwrap();
+    }
+    ids.sort_unstable();
+    for (name, after, limit, want) in [
+        ("first_page", None, 2, &ids[..2]),
+        ("next_page", Some(ids[1]), 2, &ids[2..4]),
+        ("last_page", Some(ids[3]), 2, &ids[4..]),
+        ("past_the_end", Some(ids[4]), 2, &[][..]),
+        ("everything", None, u32::MAX, &ids[..]),
+        ("nothing", None, 0, &[][..]),
+    ] {
+        let page = store.list_users(Page { after, limit }).await.unwrap();
+        assert_eq!(page.iter().map(|user| user.id).collect::<Vec<_>>(), want, "{name}");
+    }
+}
+
+pub(crate) async fn a_change_keeps_what_it_does_not_name<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let mut alice = user("alice");
+    alice.roles = roles(&["admin"]);
+    store.create_user(&alice).await.unwrap();
+
+    let new_password = PasswordHash::from_phc("$argon2id$new");
+    let changes = [
+        ("nothing", UserChange::default()),
+        ("roles", UserChange { roles: Some(roles(&["b", "a"])), ..UserChange::default() }),
+        ("disabled", UserChange { disabled: Some(true), ..UserChange::default() }),
+        ("password", UserChange { password: Some(new_password), ..UserChange::default() }),
+        ("enabled", UserChange { disabled: Some(false), ..UserChange::default() }),
+        ("no_roles", UserChange { roles: Some(Vec::new()), ..UserChange::default() }),
+    ];
+    for (name, change) in changes {
+        alice.roles = change.roles.clone().unwrap_or(alice.roles);
+        alice.roles.sort();
+        alice.disabled = change.disabled.unwrap_or(alice.disabled);
+        alice.password = change.password.clone().unwrap_or(alice.password);
+        let changed = store.change_user(alice.id, change, None, Vec::new()).await.unwrap();
+        assert_eq!(changed, alice, "{name}");
+        assert_eq!(store.find_user(alice.id).await.unwrap(), Some(changed), "{name}");
+    }
+    assert!(log(&*store).await.is_empty());
+}
+
+pub(crate) async fn a_change_ends_live_sessions_and_logs_in_one_step<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let live = started(&*store, "alice").await;
+    let spared = session(live.user);
+    let mut expired = session(live.user);
+    expired.idle_expires_at = at(10);
+    for session in [&spared, &expired] {
+        store.start_session(session).await.unwrap().unwrap();
+    }
+    let other = started(&*store, "bob").await;
+
+    let change = UserChange { disabled: Some(true), ..UserChange::default() };
+    let end = EndSessions { at: at(10), except: Some(spared.id) };
+    let revocations = vec![revocation("first"), revocation("second")];
+    store.change_user(live.user, change, Some(end), revocations).await.unwrap();
+
+    for (name, session, want) in [
+        ("live", &live, Some(at(10))),
+        ("spared", &spared, None),
+        ("expired_at_that_instant", &expired, None),
+        ("of_somebody_else", &other, None),
+    ] {
+        let now = store.find_session(session.id).await.unwrap().unwrap();
+        assert_eq!(now.revoked_at, want, "{name}");
+    }
+    assert_eq!(logged(&*store).await, ["first", "second"]);
+}
+
+pub(crate) async fn a_change_of_nobody_changes_nothing<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let change = UserChange { roles: Some(roles(&["admin"])), ..UserChange::default() };
+    let changed = store.change_user(user("x").id, change, None, vec![revocation("x")]).await;
+    assert!(matches!(changed, Err(ChangeError::Unknown)));
+    store.put_role(&super::roles::role("admin", ""), for_holder()).await.unwrap();
+    assert!(log(&*store).await.is_empty(), "nobody became a holder");
+}
