@@ -41,7 +41,9 @@ impl<'u> Admin<'u> {
 
     /// Creates a machine client and gives its id and secret.
     pub async fn create_client(&self, name: &str, scope: &str) -> (String, String) {
-        let body = json!({"client_id": name, "scope": scope});
+        let body = json!({
+            "client_id": name, "client_name": name, "grant_types": ["client_credentials"], "scope": scope
+        });
         let answer = send(self.request(Method::POST, "/clients").json(&body)).await.expect(201);
         (answer.text("/client_id"), answer.text("/client_secret"))
     }

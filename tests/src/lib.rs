@@ -14,6 +14,7 @@
 pub mod admin;
 pub mod alone;
 pub mod chance;
+pub mod command;
 pub mod http;
 pub mod jws;
 pub mod measure;

@@ -40,10 +40,6 @@ fn main() -> ExitCode {
 fn bench(arguments: &[String]) -> anyhow::Result<()> {
     let manifest = run::root().join("benches/Cargo.toml");
     let mut cargo = run::cargo();
-    cargo
-        .args(["run", "--release", "--manifest-path"])
-        .arg(manifest)
-        .arg("--")
-        .args(arguments);
+    cargo.args(["run", "--release", "--manifest-path"]).arg(manifest).arg("--").args(arguments);
     run::command(&mut cargo)
 }

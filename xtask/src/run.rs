@@ -31,9 +31,7 @@ pub(crate) fn cargo() -> Command {
 /// # Errors
 /// The program cannot be started, or ends with anything but success.
 pub(crate) fn command(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{}`", shown(command)))?;
+    let status = command.status().with_context(|| format!("cannot start `{}`", shown(command)))?;
     if !status.success() {
         bail!("`{}` ended with {status}", shown(command));
     }
@@ -52,20 +50,14 @@ pub(crate) fn quietly(command: &mut Command) -> Result<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
-        bail!(
-            "`{}` ended with {}\n{text}{complaint}",
-            shown(command),
-            output.status
-        );
+        bail!("`{}` ended with {}\n{text}{complaint}", shown(command), output.status);
     }
     Ok(text)
 }
 
 /// The command line as a person would type it.
 pub(crate) fn shown(command: &Command) -> String {
-    let program = Path::new(command.get_program())
-        .file_name()
-        .unwrap_or(command.get_program());
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let mut line = program.to_string_lossy().into_owned();
     for argument in command.get_args() {
         line.push(' ');

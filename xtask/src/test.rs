@@ -19,19 +19,13 @@ pub(crate) fn run() -> ExitCode {
     }
     println!("\nall in {:.0} s", start.elapsed().as_secs_f64());
     println!("{} passed, {} failed", tally.passed, tally.failed);
-    if outcome.is_ok() && tally.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if outcome.is_ok() && tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn steps(tally: &mut Tally) -> Result<()> {
     let tools = step(tally, "tools", tools::install)?;
     step(tally, "house rules", tidy::run)?;
-    step(tally, "format", || {
-        run::command(run::cargo().args(["fmt", "--all", "--check"]))
-    })?;
+    step(tally, "format", || run::command(run::cargo().args(["fmt", "--all", "--check"])))?;
     step(tally, "clippy", || {
         run::command(run::cargo().args([
             "clippy",
@@ -59,10 +53,7 @@ fn steps(tally: &mut Tally) -> Result<()> {
     tally.passed += ran.passed;
     tally.failed += ran.failed;
     if ran.failed > 0 {
-        bail!(
-            "tests: {} failed, named above under `failures:`",
-            ran.failed
-        );
+        bail!("tests: {} failed, named above under `failures:`", ran.failed);
     }
     finished("tests", before);
     Ok(())
@@ -78,10 +69,7 @@ fn step<T>(tally: &mut Tally, name: &str, work: impl FnOnce() -> Result<T>) -> R
         }
         Err(error) => {
             tally.failed += 1;
-            Err(error.context(format!(
-                "step `{name}` failed after {:.1} s",
-                before.elapsed().as_secs_f64()
-            )))
+            Err(error.context(format!("step `{name}` failed after {:.1} s", before.elapsed().as_secs_f64())))
         }
     }
 }
@@ -136,15 +124,9 @@ fn counted(command: &mut Command) -> Result<Tally> {
 /// Reads `test result: ok. 5 passed; 0 failed; 1 ignored; …`.
 fn parse_result(line: &str) -> Option<Tally> {
     let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
-    let count = |word: &str| {
-        counts
-            .split("; ")
-            .find_map(|part| part.strip_suffix(word)?.trim().parse::<u64>().ok())
-    };
-    Some(Tally {
-        passed: count("passed")?,
-        failed: count("failed")?,
-    })
+    let count =
+        |word: &str| counts.split("; ").find_map(|part| part.strip_suffix(word)?.trim().parse::<u64>().ok());
+    Some(Tally { passed: count("passed")?, failed: count("failed")? })
 }
 
 #[cfg(test)]
@@ -156,17 +138,11 @@ mod tests {
         let cases = [
             (
                 "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.02s",
-                Some(Tally {
-                    passed: 12,
-                    failed: 0,
-                }),
+                Some(Tally { passed: 12, failed: 0 }),
             ),
             (
                 "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.0s",
-                Some(Tally {
-                    passed: 3,
-                    failed: 2,
-                }),
+                Some(Tally { passed: 3, failed: 2 }),
             ),
             ("test story::a_person_logs_in ... ok", None),
             ("running 3 tests", None),

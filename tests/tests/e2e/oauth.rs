@@ -138,15 +138,21 @@ async fn a_token_request_that_is_wrong_gets_the_error_that_rfc_6749_names() {
             "invalid_request",
         ),
         (
-            "a refresh token that is none",
-            form(&up, "/oauth/token", &[("grant_type", "refresh_token"), ("refresh_token", "nonsense")])
+            "a grant that the client is not registered for",
+            form(&up, "/oauth/token", &[("grant_type", "refresh_token"), ("refresh_token", "x")])
                 .basic_auth(&id, Some(&secret)),
+            400,
+            "unauthorized_client",
+        ),
+        (
+            "a refresh token that is none",
+            form(&up, "/oauth/token", &[("grant_type", "refresh_token"), ("refresh_token", "nonsense")]),
             400,
             "invalid_grant",
         ),
         (
             "no refresh token",
-            form(&up, "/oauth/token", &[("grant_type", "refresh_token")]).basic_auth(&id, Some(&secret)),
+            form(&up, "/oauth/token", &[("grant_type", "refresh_token")]),
             400,
             "invalid_request",
         ),

@@ -14,16 +14,8 @@ struct Room {
     without: &'static [&'static str],
 }
 
-const NETWORK: &[&str] = &[
-    "axum",
-    "http",
-    "hyper",
-    "hyper-util",
-    "reqwest",
-    "rusqlite",
-    "tower",
-    "tower-http",
-];
+const NETWORK: &[&str] =
+    &["axum", "http", "hyper", "hyper-util", "reqwest", "rusqlite", "tower", "tower-http"];
 const EVERYTHING_OUTSIDE: &[&str] = &[
     "async-trait",
     "axum",
@@ -38,31 +30,15 @@ const EVERYTHING_OUTSIDE: &[&str] = &[
 ];
 
 const ROOMS: &[Room] = &[
-    Room {
-        folder: "crates/jose",
-        knows: &[],
-        without: EVERYTHING_OUTSIDE,
-    },
-    Room {
-        folder: "crates/token",
-        knows: &["jose"],
-        without: EVERYTHING_OUTSIDE,
-    },
-    Room {
-        folder: "crates/revocation",
-        knows: &["jose"],
-        without: EVERYTHING_OUTSIDE,
-    },
+    Room { folder: "crates/jose", knows: &[], without: EVERYTHING_OUTSIDE },
+    Room { folder: "crates/token", knows: &["jose"], without: EVERYTHING_OUTSIDE },
+    Room { folder: "crates/revocation", knows: &["jose"], without: EVERYTHING_OUTSIDE },
     Room {
         folder: "crates/guard",
         knows: &["jose", "token", "revocation"],
         without: &["rusqlite", "argon2"],
     },
-    Room {
-        folder: "crates/issuer",
-        knows: &["jose", "token", "revocation"],
-        without: NETWORK,
-    },
+    Room { folder: "crates/issuer", knows: &["jose", "token", "revocation"], without: NETWORK },
     Room {
         folder: "crates/store",
         knows: &["jose", "issuer", "revocation"],
@@ -73,42 +49,16 @@ const ROOMS: &[Room] = &[
         knows: &["jose", "token", "revocation", "issuer"],
         without: &["rusqlite", "argon2", "reqwest"],
     },
-    Room {
-        folder: "crates/gateway",
-        knows: &["guard"],
-        without: &["rusqlite", "argon2"],
-    },
-    Room {
-        folder: "examples/orders",
-        knows: &["guard"],
-        without: &["rusqlite", "argon2"],
-    },
+    Room { folder: "crates/gateway", knows: &["guard"], without: &["rusqlite", "argon2"] },
+    Room { folder: "examples/orders", knows: &["guard"], without: &["rusqlite", "argon2"] },
     Room {
         folder: "crates/cli",
-        knows: &[
-            "jose",
-            "token",
-            "revocation",
-            "guard",
-            "issuer",
-            "store",
-            "server",
-            "gateway",
-            "orders",
-        ],
+        knows: &["jose", "token", "revocation", "guard", "issuer", "store", "server", "gateway", "orders"],
         without: &[],
     },
     // The end-to-end tests are a stranger to the product: they know the binary and nothing behind it.
-    Room {
-        folder: "tests",
-        knows: &[],
-        without: &[],
-    },
-    Room {
-        folder: "xtask",
-        knows: &[],
-        without: &[],
-    },
+    Room { folder: "tests", knows: &[], without: &[] },
+    Room { folder: "xtask", knows: &[], without: &[] },
 ];
 
 /// The halves that never import each other, not even in a test of one crate.
@@ -122,13 +72,12 @@ const VERIFYING: &[&str] = &["guard", "gateway"];
 pub(super) fn check(root: &Path) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     let workspace = manifest(&root.join("Cargo.toml"))?;
-    let members = workspace
-        .get("workspace")
-        .and_then(|table| table.get("members"))
-        .and_then(Value::as_array);
+    let members = workspace.get("workspace").and_then(|table| table.get("members")).and_then(Value::as_array);
     for member in members.into_iter().flatten().filter_map(Value::as_str) {
         match ROOMS.iter().find(|room| room.folder == member) {
-            Some(room) => findings.extend(room_findings(room, &manifest(&root.join(member).join("Cargo.toml"))?)),
+            Some(room) => {
+                findings.extend(room_findings(room, &manifest(&root.join(member).join("Cargo.toml"))?))
+            }
             None => findings.push(format!(
                 "{member}: a room that is not on the plan; say in xtask/src/tidy/arrows.rs what it may know"
             )),
@@ -138,10 +87,8 @@ pub(super) fn check(root: &Path) -> Result<Vec<String>> {
 }
 
 fn manifest(path: &Path) -> Result<Table> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    text.parse()
-        .with_context(|| format!("{} is not TOML", path.display()))
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    text.parse().with_context(|| format!("{} is not TOML", path.display()))
 }
 
 fn room_findings(room: &Room, manifest: &Table) -> Vec<String> {
@@ -149,10 +96,7 @@ fn room_findings(room: &Room, manifest: &Table) -> Vec<String> {
     let mut findings = Vec::new();
     for package in dependencies(manifest, &["dependencies", "build-dependencies"]) {
         if room.without.contains(&package.as_str()) {
-            findings.push(format!(
-                "{}/Cargo.toml: `{package}` does not belong in this room",
-                room.folder
-            ));
+            findings.push(format!("{}/Cargo.toml: `{package}` does not belong in this room", room.folder));
         }
         if let Some(ours) = ours(&package)
             && !room.knows.contains(&ours)
@@ -175,51 +119,26 @@ fn room_findings(room: &Room, manifest: &Table) -> Vec<String> {
             ));
         }
     }
-    if manifest
-        .get("lints")
-        .and_then(|lints| lints.get("workspace"))
-        != Some(&Value::Boolean(true))
-    {
-        findings.push(format!(
-            "{}/Cargo.toml: `[lints] workspace = true` is missing",
-            room.folder
-        ));
+    if manifest.get("lints").and_then(|lints| lints.get("workspace")) != Some(&Value::Boolean(true)) {
+        findings.push(format!("{}/Cargo.toml: `[lints] workspace = true` is missing", room.folder));
     }
     findings
 }
 
 /// Package names in the given sections, those of `[target.…]` included, renamed ones by their real name.
 fn dependencies(manifest: &Table, sections: &[&str]) -> BTreeSet<String> {
-    let targets = manifest
-        .get("target")
-        .and_then(Value::as_table)
-        .into_iter()
-        .flat_map(Table::values);
+    let targets = manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
     let tables = std::iter::once(manifest).chain(targets.filter_map(Value::as_table));
     tables
-        .flat_map(|table| {
-            sections
-                .iter()
-                .filter_map(|section| table.get(*section)?.as_table())
-        })
+        .flat_map(|table| sections.iter().filter_map(|section| table.get(*section)?.as_table()))
         .flatten()
-        .map(|(name, value)| {
-            value
-                .get("package")
-                .and_then(Value::as_str)
-                .unwrap_or(name)
-                .to_owned()
-        })
+        .map(|(name, value)| value.get("package").and_then(Value::as_str).unwrap_or(name).to_owned())
         .collect()
 }
 
 /// The short name of one of our crates.
 fn ours(package: &str) -> Option<&str> {
-    if package == "gatepass" {
-        Some("cli")
-    } else {
-        package.strip_prefix("gatepass-")
-    }
+    if package == "gatepass" { Some("cli") } else { package.strip_prefix("gatepass-") }
 }
 
 #[cfg(test)]
@@ -228,73 +147,24 @@ mod tests {
 
     fn findings(folder: &str, text: &str) -> Vec<String> {
         let room = ROOMS.iter().find(|room| room.folder == folder).unwrap();
-        room_findings(
-            room,
-            &format!("{text}\n[lints]\nworkspace = true")
-                .parse()
-                .unwrap(),
-        )
+        room_findings(room, &format!("{text}\n[lints]\nworkspace = true").parse().unwrap())
     }
 
     #[test]
     fn an_arrow_that_turns_is_found() {
         let cases = [
-            (
-                "crates/token",
-                "[dependencies]\ngatepass-jose.workspace = true",
-                0,
-            ),
-            (
-                "crates/jose",
-                "[dependencies]\ngatepass-token.workspace = true",
-                1,
-            ),
+            ("crates/token", "[dependencies]\ngatepass-jose.workspace = true", 0),
+            ("crates/jose", "[dependencies]\ngatepass-token.workspace = true", 1),
             ("crates/jose", "[dependencies]\ntokio.workspace = true", 1),
-            (
-                "crates/issuer",
-                "[dependencies]\ngatepass-store.workspace = true",
-                1,
-            ),
-            (
-                "crates/issuer",
-                "[dependencies]\nfriend = { package = \"gatepass-guard\", path = \"x\" }",
-                1,
-            ),
-            (
-                "crates/issuer",
-                "[target.'cfg(unix)'.dependencies]\ngatepass-guard.workspace = true",
-                1,
-            ),
-            (
-                "crates/gateway",
-                "[build-dependencies]\ngatepass-issuer.workspace = true",
-                1,
-            ),
-            (
-                "crates/server",
-                "[dev-dependencies]\ngatepass-store.workspace = true",
-                0,
-            ),
-            (
-                "crates/server",
-                "[dev-dependencies]\ngatepass-guard.workspace = true",
-                1,
-            ),
-            (
-                "crates/guard",
-                "[dev-dependencies]\ngatepass-server.workspace = true",
-                1,
-            ),
-            (
-                "crates/guard",
-                "[dev-dependencies]\ngatepass-jose.workspace = true",
-                0,
-            ),
-            (
-                "tests",
-                "[dependencies]\ngatepass-issuer.workspace = true",
-                1,
-            ),
+            ("crates/issuer", "[dependencies]\ngatepass-store.workspace = true", 1),
+            ("crates/issuer", "[dependencies]\nfriend = { package = \"gatepass-guard\", path = \"x\" }", 1),
+            ("crates/issuer", "[target.'cfg(unix)'.dependencies]\ngatepass-guard.workspace = true", 1),
+            ("crates/gateway", "[build-dependencies]\ngatepass-issuer.workspace = true", 1),
+            ("crates/server", "[dev-dependencies]\ngatepass-store.workspace = true", 0),
+            ("crates/server", "[dev-dependencies]\ngatepass-guard.workspace = true", 1),
+            ("crates/guard", "[dev-dependencies]\ngatepass-server.workspace = true", 1),
+            ("crates/guard", "[dev-dependencies]\ngatepass-jose.workspace = true", 0),
+            ("tests", "[dependencies]\ngatepass-issuer.workspace = true", 1),
         ];
         for (folder, text, want) in cases {
             let findings = findings(folder, text);
@@ -306,15 +176,9 @@ mod tests {
     fn the_table_itself_has_no_circle() {
         for (place, room) in ROOMS.iter().enumerate() {
             for known in room.knows {
-                let below = ROOMS
-                    .iter()
-                    .position(|other| other.folder.ends_with(&format!("/{known}")))
-                    .unwrap();
-                assert!(
-                    below < place,
-                    "{} knows {known}, which stands below it",
-                    room.folder
-                );
+                let below =
+                    ROOMS.iter().position(|other| other.folder.ends_with(&format!("/{known}"))).unwrap();
+                assert!(below < place, "{} knows {known}, which stands below it", room.folder);
             }
         }
     }

@@ -24,42 +24,27 @@ const ALLOWED: &[&str] = &[
 
 /// Banned crates in what a normal build compiles, and licences that nobody agreed to anywhere in the graph.
 pub(super) fn check(graph: &Graph) -> Vec<String> {
-    let banned = graph.packages.iter().filter(|package| {
-        graph.built.contains(&package.name) && BANNED.contains(&package.name.as_str())
-    });
-    let banned = banned.map(|package| {
-        format!(
-            "{}: banned; `cargo tree -i {0}` says who brings it",
-            package.name
-        )
-    });
-    banned
-        .chain(graph.packages.iter().filter_map(licence_finding))
-        .collect()
+    let banned = graph
+        .packages
+        .iter()
+        .filter(|package| graph.built.contains(&package.name) && BANNED.contains(&package.name.as_str()));
+    let banned =
+        banned.map(|package| format!("{}: banned; `cargo tree -i {0}` says who brings it", package.name));
+    banned.chain(graph.packages.iter().filter_map(licence_finding)).collect()
 }
 
 fn licence_finding(package: &Package) -> Option<String> {
-    let Package {
-        name,
-        version,
-        license,
-        ..
-    } = package;
+    let Package { name, version, license, .. } = package;
     match license {
         Some(expression) if is_allowed(expression) => None,
-        Some(expression) => Some(format!(
-            "{name} {version}: its licence `{expression}` is not on the list"
-        )),
+        Some(expression) => Some(format!("{name} {version}: its licence `{expression}` is not on the list")),
         None => Some(format!("{name} {version}: says no licence in its manifest")),
     }
 }
 
 /// An SPDX expression; the `/` of old manifests means `OR`.
 fn is_allowed(expression: &str) -> bool {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut reader = Expression { words: &words };
     reader.any() && reader.words.is_empty()

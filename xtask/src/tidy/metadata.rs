@@ -32,31 +32,15 @@ pub(super) fn read() -> Result<Graph> {
         packages: Vec<Package>,
     }
     let text = run::quietly(run::cargo().args(["metadata", "--format-version", "1", "--locked"]))?;
-    let metadata: Metadata =
-        serde_json::from_str(&text).context("reading what `cargo metadata` printed")?;
-    Ok(Graph {
-        packages: metadata.packages,
-        built: built()?,
-    })
+    let metadata: Metadata = serde_json::from_str(&text).context("reading what `cargo metadata` printed")?;
+    Ok(Graph { packages: metadata.packages, built: built()? })
 }
 
 /// From `cargo tree`: the lock and the metadata also hold optional dependencies that no feature in use turns on.
 fn built() -> Result<BTreeSet<String>> {
     let mut tree = run::cargo();
-    tree.args([
-        "tree",
-        "--locked",
-        "--workspace",
-        "--edges",
-        "normal,build",
-        "--target",
-        "all",
-    ]);
+    tree.args(["tree", "--locked", "--workspace", "--edges", "normal,build", "--target", "all"]);
     tree.args(["--prefix", "none", "--format", "{p}"]);
     let lines = run::quietly(&mut tree)?;
-    Ok(lines
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .map(str::to_owned)
-        .collect())
+    Ok(lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }

@@ -1,7 +1,6 @@
 //! The admin API.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
