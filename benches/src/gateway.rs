@@ -1,0 +1,212 @@
+//! The gateway as a process of its own, against the direct call and other proxies.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use gatepass_jose::base64url;
+
+use crate::gatepass::{Hashing, Installation, audience, binary, first_success, free_address};
+use crate::load::{Caller, Clients, Cycle, get};
+use crate::peers;
+use crate::process::{Place, Process};
+use crate::rounds::{Effort, median};
+use crate::table::{Table, section};
+
+/// Connections of the table.
+const CONNECTIONS: usize = 32;
+const WARM_UP: Duration = Duration::from_millis(100);
+
+/// The gateway's configuration, in front of one upstream.
+pub(crate) fn config(listen: SocketAddr, issuer: &str, upstream: SocketAddr) -> String {
+    let audiences = [audience("ES256"), audience("RS256")];
+    format!(
+        "listen = \"{listen}\"\n\n\
+         [[issuer]]\nurl = \"{issuer}\"\naudience = {audiences:?}\nrevocation = \"feed\"\n\
+         on_stale = {{ after = \"30s\", then = \"deny\" }}\n\n\
+         [[upstream]]\nname = \"backend\"\nservers = [\"http://{upstream}\"]\n\n\
+         [[route]]\npath = \"/public\"\nupstream = \"backend\"\npublic = true\n\n\
+         [[route]]\npath = \"/orders\"\nupstream = \"backend\"\nrequire = {{ scope = [\"orders:read\"] }}\n\
+         forward = {{ sub = \"X-User-Id\" }}\n"
+    )
+}
+
+/// Starts a gateway and waits until it has its keys.
+pub(crate) async fn start(
+    binary: &Path,
+    installation: &Installation,
+    upstream: SocketAddr,
+    place: Place,
+) -> Result<(Process, SocketAddr)> {
+    let listen = free_address()?;
+    let file = installation.path("gateway.toml");
+    fs::write(&file, config(listen, &installation.issuer(), upstream))?;
+    let mut command = Command::new(binary);
+    command.args(["gateway", "--config", &file]);
+    let log = installation.dir.path().join("gateway.log");
+    let mut process = Process::start(&mut command, place, &log)?;
+    first_success(&mut process, listen, "/public", &log).await?;
+    Ok((process, listen))
+}
+
+/// The answering end of every row.
+pub(crate) async fn start_backend(installation: &Installation, place: Place) -> Result<(Process, SocketAddr)> {
+    let address = free_address()?;
+    let mut command = Command::new(peers::build("peer")?);
+    command.args(["backend", &address.to_string()]);
+    let log = installation.dir.path().join("backend.log");
+    let mut process = Process::start(&mut command, place, &log)?;
+    first_success(&mut process, address, "/", &log).await?;
+    Ok((process, address))
+}
+
+/// A row: what is asked, of whom, and whose CPU time counts.
+struct Row<'p> {
+    name: String,
+    process: &'p Process,
+    address: SocketAddr,
+    callers: Vec<Box<dyn Caller>>,
+    single: Vec<Box<dyn Caller>>,
+    cpu: Vec<f64>,
+    rates: Vec<f64>,
+    busy: Vec<f64>,
+    p50: Vec<f64>,
+    p99: Vec<f64>,
+}
+
+impl<'p> Row<'p> {
+    fn new(name: impl Into<String>, process: &'p Process, address: SocketAddr, requests: Vec<Vec<u8>>, status: u16) -> Self {
+        let single = Cycle::shared(requests.clone(), 1, status);
+        let callers = Cycle::shared(requests, CONNECTIONS, status);
+        let (cpu, rates, busy, p50, p99) = Default::default();
+        Self { name: name.into(), process, address, callers, single, cpu, rates, busy, p50, p99 }
+    }
+
+    async fn measure(&mut self, slice: Duration) -> Result<()> {
+        let mut clients = Clients::connect(self.address, std::mem::take(&mut self.callers)).await?;
+        clients.run(WARM_UP).await?;
+        let before = self.process.cpu_time()?;
+        let load = clients.run(slice).await?;
+        let used = self.process.cpu_time()? - before;
+        self.callers = clients.disconnect();
+        self.cpu.push(used.as_secs_f64() * 1e6 / load.answers());
+        self.rates.push(load.per_second());
+        self.busy.push(used.as_secs_f64() / load.elapsed.as_secs_f64());
+
+        let mut one = Clients::connect(self.address, std::mem::take(&mut self.single)).await?;
+        one.run(WARM_UP / 2).await?;
+        let load = one.run(slice / 4).await?;
+        self.single = one.disconnect();
+        self.p50.push(load.latency(0.5));
+        self.p99.push(load.latency(0.99));
+        Ok(())
+    }
+}
+
+pub(crate) async fn run(effort: Effort) -> Result<()> {
+    let binary = binary()?;
+    section(
+        "Gateway",
+        &format!(
+            "`gatepass gateway` on the last core alone; client, backend and authorization server on the others, where there are any.
+             Backend: a fixed answer of 27 bytes. Loopback, {CONNECTIONS} kept connections; medians of {} interleaved rounds of {} ms.
+             CPU: the time of the process in question (for the direct call: the backend) per answer. Latency: with one connection.
+             Tokens come from the authorization server by client credentials; revocation = \"feed\"; a scope is required and sub forwarded.",
+            effort.rounds,
+            effort.slice.as_millis(),
+        ),
+    );
+    let installation = Installation::create(&binary, Hashing::Cheap)?;
+    let (server, _) = installation.start(Place::Beside).await?;
+    let (backend, direct) = start_backend(&installation, Place::Beside).await?;
+    let (gateway, through) = start(&binary, &installation, direct, Place::Measured).await?;
+    let (proxy, bare) = start_proxy(&installation, direct).await?;
+    let resident = gateway.resident()?;
+
+    let count = if effort.rounds > 5 { 10_000 } else { 2_000 };
+    let mut rows = vec![
+        Row::new("direct call", &backend, direct, vec![get(direct, "/public", &[])], 200),
+        Row::new("bare hyper proxy", &proxy, bare, vec![get(bare, "/public", &[])], 200),
+        Row::new("public route", &gateway, through, vec![get(through, "/public", &[])], 200),
+    ];
+    for alg in ["RS256", "ES256"] {
+        let tokens = installation.tokens(&audience(alg), "orders:read", count).await?;
+        let with = |token: &String| get(through, "/orders", &[("authorization", &format!("Bearer {token}"))]);
+        let one: Vec<_> = tokens.iter().take(1).map(with).collect();
+        let all = tokens.iter().map(with).collect();
+        let forged = tokens.iter().take(500).map(|token| forge(token)).collect::<Result<Vec<_>>>()?;
+        rows.push(Row::new(format!("{alg}, one token"), &gateway, through, one, 200));
+        rows.push(Row::new(format!("{alg}, {count} tokens in turn"), &gateway, through, all, 200));
+        let forged = forged.iter().map(with).collect();
+        rows.push(Row::new(format!("{alg}, bad signature: 401"), &gateway, through, forged, 401));
+    }
+    rows.push(Row::new("no token: 401", &gateway, through, vec![get(through, "/orders", &[])], 401));
+    let malformed = get(through, "/orders", &[("authorization", "Bearer a.b.c")]);
+    rows.push(Row::new("malformed token: 401", &gateway, through, vec![malformed], 401));
+    for _ in 0..effort.rounds {
+        for row in &mut rows {
+            row.measure(effort.slice).await.with_context(|| row.name.clone())?;
+        }
+    }
+    print(rows);
+    println!(
+        "  Memory of the gateway: {:.1} MB when started, {:.1} MB after this (target ≤ 12 MB + 300 B per cached token).\n",
+        resident as f64 / 1e6,
+        gateway.resident()? as f64 / 1e6
+    );
+    for process in [gateway, proxy, backend, server] {
+        process.stop()?;
+    }
+    Ok(())
+}
+
+fn print(rows: Vec<Row<'_>>) {
+    let bare = rows.get(1).map_or(f64::NAN, |row| median(row.cpu.clone()));
+    let pass = rows.get(2).map_or(f64::NAN, |row| median(row.cpu.clone()));
+    let mut table = Table::new(&[
+        "", "CPU µs", "× bare hyper", "public route +", "per second", "core busy", "p50 µs", "p99 µs",
+    ]);
+    for (number, row) in rows.into_iter().enumerate() {
+        let cpu = median(row.cpu);
+        let (ratio, over) = match number {
+            0 => (String::new(), String::new()),
+            1 | 2 => (format!("{:.2}", cpu / bare), String::new()),
+            _ => (format!("{:.2}", cpu / bare), format!("{:+.1}", cpu - pass)),
+        };
+        table.row([
+            row.name,
+            format!("{cpu:.1}"),
+            ratio,
+            over,
+            format!("{:.0}", median(row.rates)),
+            format!("{:.0} %", median(row.busy) * 100.0),
+            format!("{:.0}", median(row.p50)),
+            format!("{:.0}", median(row.p99)),
+        ]);
+    }
+    table.print();
+    println!("  Targets: public route ≤ 1.1 × bare hyper; token seen before ≤ public route + 1.5 µs; first sight ≤ public route + raw verification + 3 µs.");
+}
+
+async fn start_proxy(installation: &Installation, upstream: SocketAddr) -> Result<(Process, SocketAddr)> {
+    let address = free_address()?;
+    let mut command = Command::new(peers::build("peer")?);
+    command.args(["proxy", &address.to_string(), &upstream.to_string()]);
+    let log = installation.dir.path().join("proxy.log");
+    let mut process = Process::start(&mut command, Place::Measured, &log)?;
+    first_success(&mut process, address, "/", &log).await?;
+    Ok((process, address))
+}
+
+/// The token with one bit of its signature turned over.
+fn forge(token: &str) -> Result<String> {
+    let (input, signature) = token.rsplit_once('.').context("a token without signature")?;
+    let mut signature = base64url::decode(signature)?;
+    if let Some(byte) = signature.last_mut() {
+        *byte ^= 1;
+    }
+    Ok(format!("{input}.{}", base64url::encode(&signature)))
+}

@@ -1,0 +1,204 @@
+//! A client for HTTP/1.1 that keeps its connections and does as little as it can: it shares the
+//! machine with what is measured.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use futures_util::stream::{FuturesUnordered, TryStreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::rounds::quantile;
+
+/// The most header fields that an answer may have.
+const MAX_FIELDS: usize = 64;
+
+/// One kept connection.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// What came back.
+pub(crate) struct Answer<'c> {
+    pub(crate) status: u16,
+    pub(crate) body: &'c [u8],
+}
+
+/// Where an answer ends and its body begins.
+struct Frame {
+    status: u16,
+    body_at: usize,
+    end: usize,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: Vec::with_capacity(8192) })
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>> {
+        self.stream.write_all(request).await?;
+        self.buffer.clear();
+        loop {
+            ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the connection was closed");
+            if let Some(frame) = frame(&self.buffer)?
+                && self.buffer.len() >= frame.end
+            {
+                let body = self.buffer.get(frame.body_at..frame.end).unwrap_or_default();
+                return Ok(Answer { status: frame.status, body });
+            }
+        }
+    }
+}
+
+/// Understands a head once it is whole. Answers have a length here; nothing else is understood.
+fn frame(bytes: &[u8]) -> Result<Option<Frame>> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut head = httparse::Response::new(&mut fields);
+    let httparse::Status::Complete(body_at) = head.parse(bytes)? else { return Ok(None) };
+    let status = head.code.context("an answer without status")?;
+    let length = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"));
+    let length: usize = match length {
+        Some(field) => std::str::from_utf8(field.value)?.trim().parse()?,
+        None if matches!(status, 204 | 304) => 0,
+        None => bail!("an answer of status {status} without content-length"),
+    };
+    Ok(Some(Frame { status, body_at, end: body_at + length }))
+}
+
+/// A request without body.
+pub(crate) fn get(address: SocketAddr, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
+    request("GET", address, path, fields, "")
+}
+
+/// A request with a body of that type.
+pub(crate) fn post(address: SocketAddr, path: &str, fields: &[(&str, &str)], body: &str) -> Vec<u8> {
+    request("POST", address, path, fields, body)
+}
+
+fn request(method: &str, address: SocketAddr, path: &str, fields: &[(&str, &str)], body: &str) -> Vec<u8> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n");
+    for (name, value) in fields {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() {
+        head.push_str(&format!("content-length: {}\r\n", body.len()));
+    }
+    format!("{head}\r\n{body}").into_bytes()
+}
+
+/// What one connection asks, over and over.
+pub(crate) trait Caller {
+    /// The next request.
+    fn request(&mut self) -> &[u8];
+
+    /// Looks at its answer.
+    ///
+    /// # Errors
+    /// An answer that should not have come.
+    fn answered(&mut self, answer: Answer<'_>) -> Result<()>;
+}
+
+/// Asks for one thing after the other, and expects one status.
+pub(crate) struct Cycle {
+    requests: std::rc::Rc<[Vec<u8>]>,
+    next: usize,
+    step: usize,
+    expected: u16,
+}
+
+impl Cycle {
+    /// Several callers that share `requests` so that each is sent in its turn.
+    pub(crate) fn shared(requests: Vec<Vec<u8>>, callers: usize, expected: u16) -> Vec<Box<dyn Caller>> {
+        let requests: std::rc::Rc<[Vec<u8>]> = requests.into();
+        let caller = |next| Self { requests: requests.clone(), next, step: callers, expected };
+        (0..callers).map(|next| Box::new(caller(next)) as Box<dyn Caller>).collect()
+    }
+}
+
+impl Caller for Cycle {
+    fn request(&mut self) -> &[u8] {
+        let at = self.next % self.requests.len();
+        self.next += self.step;
+        self.requests.get(at).map_or(&[], Vec::as_slice)
+    }
+
+    fn answered(&mut self, answer: Answer<'_>) -> Result<()> {
+        if answer.status == self.expected {
+            return Ok(());
+        }
+        let body = String::from_utf8_lossy(answer.body);
+        bail!("status {} instead of {}: {body}", answer.status, self.expected)
+    }
+}
+
+/// What a stretch of load came to.
+#[derive(Default)]
+pub(crate) struct Load {
+    pub(crate) elapsed: Duration,
+    /// How long each answer took, in seconds.
+    pub(crate) latencies: Vec<f64>,
+}
+
+impl Load {
+    pub(crate) fn answers(&self) -> f64 {
+        self.latencies.len() as f64
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        self.answers() / self.elapsed.as_secs_f64()
+    }
+
+    /// The latency that `part` of all answers were below, in microseconds.
+    pub(crate) fn latency(&self, part: f64) -> f64 {
+        quantile(self.latencies.clone(), part) * 1e6
+    }
+}
+
+/// Connections to one place, each with its caller.
+pub(crate) struct Clients {
+    clients: Vec<(Connection, Box<dyn Caller>)>,
+}
+
+impl Clients {
+    pub(crate) async fn connect(address: SocketAddr, callers: Vec<Box<dyn Caller>>) -> Result<Self> {
+        let mut clients = Vec::with_capacity(callers.len());
+        for caller in callers {
+            clients.push((Connection::open(address).await?, caller));
+        }
+        Ok(Self { clients })
+    }
+
+    /// Ends the connections and keeps the callers.
+    pub(crate) fn disconnect(self) -> Vec<Box<dyn Caller>> {
+        self.clients.into_iter().map(|(_, caller)| caller).collect()
+    }
+
+    /// Every connection asks as fast as it is answered, for so long.
+    pub(crate) async fn run(&mut self, duration: Duration) -> Result<Load> {
+        let start = Instant::now();
+        let until = start + duration;
+        let running: FuturesUnordered<_> =
+            self.clients.iter_mut().map(|(connection, caller)| keep_asking(connection, caller.as_mut(), until)).collect();
+        let latencies = running.try_concat().await?;
+        Ok(Load { elapsed: start.elapsed(), latencies })
+    }
+}
+
+async fn keep_asking(connection: &mut Connection, caller: &mut dyn Caller, until: Instant) -> Result<Vec<f64>> {
+    let mut latencies = Vec::new();
+    let mut asked = Instant::now();
+    while asked < until {
+        let answer = connection.exchange(caller.request()).await?;
+        caller.answered(answer)?;
+        let answered = Instant::now();
+        latencies.push((answered - asked).as_secs_f64());
+        asked = answered;
+    }
+    Ok(latencies)
+}

@@ -1,0 +1,111 @@
+//! Programs that are started here, watched from outside and stopped by their own process id.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
+
+/// How long a program may take to end when it is asked to.
+const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// A running program. Dropping it ends it.
+pub(crate) struct Process {
+    child: Child,
+    pid: Pid,
+}
+
+/// Where a program may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On the last core alone: what is measured.
+    Measured,
+    /// On all cores but the last, where there are several: whatever the measured one talks to.
+    Beside,
+    /// Wherever the system likes.
+    Anywhere,
+}
+
+impl Place {
+    fn cores(self) -> Result<CpuSet> {
+        let all = sched_getaffinity(Pid::from_raw(0))?;
+        let mut usable: Vec<usize> = (0..CpuSet::count()).filter(|core| all.is_set(*core).unwrap_or(false)).collect();
+        match self {
+            Self::Anywhere => {}
+            Self::Measured => usable = usable.split_off(usable.len().saturating_sub(1)),
+            Self::Beside => usable.truncate((usable.len() - 1).max(1)),
+        }
+        let mut set = CpuSet::new();
+        usable.into_iter().try_for_each(|core| set.set(core))?;
+        Ok(set)
+    }
+}
+
+/// Runs `work` with this thread, and every program it starts, in `place`.
+pub(crate) fn in_place<T>(place: Place, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let here = Pid::from_raw(0);
+    let before = sched_getaffinity(here)?;
+    sched_setaffinity(here, &place.cores()?)?;
+    let done = work();
+    sched_setaffinity(here, &before)?;
+    done
+}
+
+impl Process {
+    /// Starts a program; what it says on standard error goes to `log`.
+    pub(crate) fn start(command: &mut Command, place: Place, log: &Path) -> Result<Self> {
+        let log = fs::File::create(log)?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = in_place(place, || command.spawn().with_context(|| format!("cannot start {command:?}")))?;
+        let pid = Pid::from_raw(i32::try_from(child.id())?);
+        Ok(Self { child, pid })
+    }
+
+    /// The CPU time of all its threads: the sum of `utime` and `stime` of `/proc/PID/stat`, but to the nanosecond.
+    pub(crate) fn cpu_time(&self) -> Result<Duration> {
+        Ok(clock_gettime(ClockId::pid_cpu_clock_id(self.pid)?)?.into())
+    }
+
+    /// The memory that it holds now, in bytes.
+    pub(crate) fn resident(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib * 1024)
+    }
+
+    /// Fails when the program has ended.
+    pub(crate) fn require_running(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("the program ended with {status}"),
+        }
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        kill(self.pid, Signal::SIGTERM)?;
+        let deadline = Instant::now() + STOP_LIMIT;
+        while Instant::now() < deadline {
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        bail!("a program does not end when asked to")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            let _ = self.child.kill(); // it may have ended by itself just now
+            let _ = self.child.wait();
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The command line, against a server that runs and directly on the store of one that does not.
+
+use gatepass_e2e::command::{self, Said, password_file};
+use gatepass_e2e::up::{ADMIN, PASSWORD, path_text};
+use gatepass_e2e::{Admin, Up, jws, send};
+
+async fn gatepass(up: &Up, line: &str) -> Said {
+    let words: Vec<&str> = line.split(' ').collect();
+    command::run(&words, &["--dir", path_text(&up.data()), "--json"]).await
+}
+
+#[tokio::test]
+async fn users_are_managed_on_a_running_server_and_on_the_store_of_a_stopped_one() {
+    let mut up = Up::start().await;
+    let (first, second) =
+        (password_file(up.folder(), PASSWORD), password_file(up.folder(), "a-second-lantern-meadow-23"));
+    for stopped in [false, true] {
+        let name = if stopped { "carl" } else { "berta" };
+        if stopped {
+            up.stop("TERM").await;
+        }
+        gatepass(&up, &format!("user add {name} --password-file {first}")).await.json();
+        let shown = gatepass(&up, &format!("user show {name}")).await.json();
+        assert_eq!(shown["username"], name, "{shown}");
+        assert!(!shown.to_string().contains("argon2"), "no password hash: {shown}");
+        gatepass(&up, &format!("user roles {name} admin")).await.json();
+        let list = gatepass(&up, "user list").await.json().to_string();
+        assert!(list.contains(name) && list.contains(ADMIN), "{list}");
+        if stopped {
+            up.start_again().await;
+        }
+        let session = up.login(name).await;
+        up.call("/api/admin", &session.access_token).await.expect(200);
+
+        if stopped {
+            up.stop("TERM").await;
+        }
+        gatepass(&up, &format!("user password {name} --password-file {second}")).await.worked();
+        if stopped {
+            up.start_again().await;
+        }
+        send(up.login_request(name, PASSWORD)).await.expect(401);
+        send(up.login_request(name, "a-second-lantern-meadow-23")).await.expect(200);
+        up.refused("a token from before the password was changed", &session.access_token).await;
+
+        gatepass(&up, &format!("user disable {name}")).await.worked();
+        send(up.login_request(name, "a-second-lantern-meadow-23")).await.expect(401);
+        gatepass(&up, &format!("user enable {name}")).await.worked();
+        send(up.login_request(name, "a-second-lantern-meadow-23")).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_made_up_password_is_shown_once_and_works() {
+    let up = Up::start().await;
+    let made = gatepass(&up, "user add berta").await.json();
+    let password = made["password"].as_str().unwrap_or_else(|| panic!("no password in {made}"));
+    send(up.login_request("berta", password)).await.expect(200);
+    let shown = gatepass(&up, "user show berta").await.json();
+    assert!(!shown.to_string().contains(password), "{shown}");
+}
+
+#[tokio::test]
+async fn a_client_is_registered_used_given_a_new_secret_and_disabled() {
+    let up = Up::start().await;
+    let made = gatepass(&up, "client add batch --scope orders:read --scope orders:write").await.json();
+    let secret =
+        made["client_secret"].as_str().unwrap_or_else(|| panic!("no client_secret in {made}")).to_owned();
+    let token = super::oauth::client_token(&up, "batch", &secret).await;
+    up.call("/api/orders", &token).await.expect(200);
+
+    let renewed = gatepass(&up, "client secret batch").await.json();
+    let new_secret =
+        renewed["client_secret"].as_str().unwrap_or_else(|| panic!("no client_secret in {renewed}"));
+    let ask = |secret: String| {
+        let grant = [("grant_type", "client_credentials")];
+        send(super::oauth::form(&up, "/oauth/token", &grant).basic_auth("batch", Some(secret)))
+    };
+    ask(secret).await.expect_oauth_error(401, "invalid_client");
+    ask(new_secret.to_owned()).await.expect(200);
+
+    gatepass(&up, "client disable batch").await.worked();
+    ask(new_secret.to_owned()).await.expect_oauth_error(401, "invalid_client");
+    up.refused("a token of a disabled client", &token).await;
+    gatepass(&up, "client enable batch").await.worked();
+    ask(new_secret.to_owned()).await.expect(200);
+    let shown = gatepass(&up, "client show batch").await.json();
+    assert!(!shown.to_string().contains(new_secret), "a secret is shown once: {shown}");
+}
+
+#[tokio::test]
+async fn a_role_says_what_its_holders_may_do() {
+    let up = Up::start().await;
+    let berta = Admin::login(&up).await.create_user("berta", &["clerk"]).await;
+    let before = up.login("berta").await;
+    assert_eq!(before.subject(), berta);
+    let order = serde_json::json!({"item": "teapot", "quantity": 1});
+    let post = |token: &str| {
+        let request = up.at_gateway(reqwest::Method::POST, "/api/orders").bearer_auth(token.to_owned());
+        send(request.json(&order))
+    };
+    post(&before.access_token).await.expect(403);
+    gatepass(&up, "role set clerk orders:read orders:write").await.worked();
+    up.refused("a token from before the role was defined", &before.access_token)
+        .await
+        .expect_problem(401, "claims-changed");
+    let after = up.refresh(&before).await;
+    post(&after.access_token).await.expect(201);
+    gatepass(&up, "role remove clerk").await.worked();
+    up.refused("a token with a role that was removed", &after.access_token).await;
+    post(&up.refresh(&after).await.access_token).await.expect(403);
+}
+
+#[tokio::test]
+async fn keys_are_rotated_and_revoked() {
+    let mut up = Up::start().await;
+    let before = up.native_login(ADMIN).await;
+    let kid = |token: &str| jws::header(token)["kid"].as_str().unwrap().to_owned();
+    assert!(gatepass(&up, "key list").await.json().to_string().contains(&kid(&before.access_token)));
+    gatepass(&up, "key rotate").await.worked();
+    let rotated = up.refresh(&before).await;
+    assert_ne!(kid(&rotated.access_token), kid(&before.access_token));
+
+    gatepass(&up, &format!("key revoke {}", kid(&rotated.access_token))).await.worked();
+    up.refused("a token of a revoked key", &rotated.access_token).await;
+    up.call("/api/orders", &before.access_token).await.expect(200);
+
+    up.stop("TERM").await;
+    gatepass(&up, &format!("key revoke {}", kid(&before.access_token))).await.worked();
+    up.start_again().await;
+    up.refused("a token of a key that was revoked while nothing ran", &before.access_token).await;
+}
+
+#[tokio::test]
+async fn sessions_are_revoked_on_a_running_server_and_on_the_store_of_a_stopped_one() {
+    let mut up = Up::start().await;
+    let sessions = [up.native_login(ADMIN).await, up.native_login(ADMIN).await];
+    gatepass(&up, &format!("revoke session {}", sessions[0].id)).await.worked();
+    up.refused("a token of a revoked session", &sessions[0].access_token).await;
+    up.call("/api/orders", &sessions[1].access_token).await.expect(200);
+
+    up.stop("TERM").await;
+    gatepass(&up, &format!("revoke session {} --reason stolen-laptop", sessions[1].id)).await.worked();
+    up.start_again().await;
+    for session in &sessions {
+        up.refused("a token of a session that was revoked while nothing ran", &session.access_token).await;
+        send(up.refresh_request(session)).await.expect(401);
+    }
+    // A `kid` is base64url and may well begin with a hyphen.
+    gatepass(&up, "revoke key -mbtsoWUmPQ").await.worked();
+    gatepass(&up, "key revoke -mbtsoWUmPQ").await.worked();
+    gatepass(&up, "revoke all").await.worked();
+}
+
+#[tokio::test]
+async fn a_command_after_a_crash_finds_the_server_gone_and_uses_the_store() {
+    let mut up = Up::start().await;
+    up.kill();
+    gatepass(&up, "user add berta --role admin").await.json();
+    up.start_again().await;
+    let shown = gatepass(&up, "user show berta").await.json();
+    assert_eq!(shown["roles"], serde_json::json!(["admin"]), "{shown}");
+}
+
+#[tokio::test]
+async fn a_command_that_is_wrong_says_what_and_changes_nothing() {
+    let up = Up::start().await;
+    let cases = [
+        "user show nobody-of-this-name",
+        "user add ada",
+        "user roles nobody-of-this-name admin",
+        "user add berta --password-file /no/such/file",
+        "client show nobody-of-this-name",
+        "revoke sandwich x",
+        "revoke session",
+        "key revoke",
+        "user frobnicate x",
+        "client add batch --scope a\"b",
+    ];
+    for line in cases {
+        gatepass(&up, line).await.failed();
+    }
+    let nowhere = command::run(&["user", "list"], &["--dir", "/proc/no-such-place"]).await;
+    nowhere.failed();
+    up.assert_healthy("wrong commands").await;
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_data_is_refused() {
+    let up = Up::start().await;
+    let config = up.folder().join("second.toml");
+    let address = gatepass_e2e::place::free_address();
+    let text = format!(
+        "issuer = \"http://{address}\"\nlisten = \"{address}\"\ndata = \"{}\"\n[[resource_server]]\naudience = \"https://api.example\"\n",
+        up.data().display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let said = command::run(&["serve"], &["--config", path_text(&config)]).await;
+    let complaint = said.failed();
+    assert!(complaint.contains("data"), "{complaint}");
+    up.assert_healthy("a second server on its data").await;
+}
