@@ -40,9 +40,10 @@ pub(crate) fn binary() -> Result<PathBuf> {
         .stderr(std::process::Stdio::inherit())
         .output()?;
     ensure!(output.status.success(), "gatepass does not build");
-    let artifact = |line: &str| Some(PathBuf::from(serde_json::from_str::<Value>(line).ok()?["executable"].as_str()?));
-    let paths = std::str::from_utf8(&output.stdout)?.lines().filter_map(artifact);
-    paths.last().context("cargo names no executable")
+    let artifact =
+        |line: &str| Some(PathBuf::from(serde_json::from_str::<Value>(line).ok()?["executable"].as_str()?));
+    let mut paths = std::str::from_utf8(&output.stdout)?.lines().filter_map(artifact);
+    paths.next_back().context("cargo names no executable")
 }
 
 /// A loopback address that nobody listens on.
@@ -94,7 +95,10 @@ impl Installation {
             config.push_str("\n[hashing]\nmemory_kib = 64\npasses = 1\nqueue = 1024\n");
         }
         for alg in ["ES256", "RS256", "EdDSA"] {
-            config.push_str(&format!("\n[[resource_server]]\naudience = \"{}\"\nalg = \"{alg}\"\n", audience(alg)));
+            config.push_str(&format!(
+                "\n[[resource_server]]\naudience = \"{}\"\nalg = \"{alg}\"\n",
+                audience(alg)
+            ));
         }
         fs::write(dir.path().join("server.toml"), config)?;
         fs::write(dir.path().join("password"), PASSWORD)?;
@@ -103,7 +107,17 @@ impl Installation {
         installation.command(&["user", "add", USER, "--password-file", &password])?;
         let audiences = [audience("ES256"), audience("RS256"), audience("EdDSA")];
         let issuer = installation.issuer();
-        let mut add = vec!["client", "add", CLIENT, "--name", "bench", "--scope", "orders:read", "--scope", "gatepass:admin"];
+        let mut add = vec![
+            "client",
+            "add",
+            CLIENT,
+            "--name",
+            "bench",
+            "--scope",
+            "orders:read",
+            "--scope",
+            "gatepass:admin",
+        ];
         for audience in audiences.iter().chain([&issuer]) {
             add.extend(["--audience", audience]);
         }
@@ -157,7 +171,8 @@ impl Installation {
     pub(crate) fn token_request(&self, audience: &str, scope: &str) -> Vec<u8> {
         let fields = self.form_fields();
         let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let form = format!("grant_type=client_credentials&scope={scope}&resource={}", percent_encode(audience));
+        let form =
+            format!("grant_type=client_credentials&scope={scope}&resource={}", percent_encode(audience));
         post(self.address, "/oauth/token", &fields, &form)
     }
 
@@ -176,7 +191,12 @@ impl Installation {
 }
 
 /// Waits until a program answers 200.
-pub(crate) async fn first_success(process: &mut Process, address: SocketAddr, path: &str, log: &Path) -> Result<()> {
+pub(crate) async fn first_success(
+    process: &mut Process,
+    address: SocketAddr,
+    path: &str,
+    log: &Path,
+) -> Result<()> {
     let request = get(address, path, &[]);
     let deadline = Instant::now() + START_LIMIT;
     while Instant::now() < deadline {
@@ -208,7 +228,9 @@ pub(crate) fn jti(token: &str) -> Result<String> {
 
 fn percent_encode(text: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
-    text.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 /// Base64 with the alphabet and padding of RFC 7617.

@@ -13,12 +13,15 @@ use crate::gatepass::{Hashing, Installation, audience, binary, first_success, fr
 use crate::load::{Caller, Clients, Cycle, get};
 use crate::peers;
 use crate::process::{Place, Process};
+use crate::proxies;
 use crate::rounds::{Effort, median};
 use crate::table::{Table, section};
 
 /// Connections of the table.
 const CONNECTIONS: usize = 32;
 const WARM_UP: Duration = Duration::from_millis(100);
+/// The row that the gateway's other rows are compared with.
+const PUBLIC: &str = "gateway, public route";
 
 /// The gateway's configuration, in front of one upstream.
 pub(crate) fn config(listen: SocketAddr, issuer: &str, upstream: SocketAddr) -> String {
@@ -53,7 +56,10 @@ pub(crate) async fn start(
 }
 
 /// The answering end of every row.
-pub(crate) async fn start_backend(installation: &Installation, place: Place) -> Result<(Process, SocketAddr)> {
+pub(crate) async fn start_backend(
+    installation: &Installation,
+    place: Place,
+) -> Result<(Process, SocketAddr)> {
     let address = free_address()?;
     let mut command = Command::new(peers::build("peer")?);
     command.args(["backend", &address.to_string()]);
@@ -78,7 +84,13 @@ struct Row<'p> {
 }
 
 impl<'p> Row<'p> {
-    fn new(name: impl Into<String>, process: &'p Process, address: SocketAddr, requests: Vec<Vec<u8>>, status: u16) -> Self {
+    fn new(
+        name: impl Into<String>,
+        process: &'p Process,
+        address: SocketAddr,
+        requests: Vec<Vec<u8>>,
+        status: u16,
+    ) -> Self {
         let single = Cycle::shared(requests.clone(), 1, status);
         let callers = Cycle::shared(requests, CONNECTIONS, status);
         let (cpu, rates, busy, p50, p99) = Default::default();
@@ -123,29 +135,30 @@ pub(crate) async fn run(effort: Effort) -> Result<()> {
     let (server, _) = installation.start(Place::Beside).await?;
     let (backend, direct) = start_backend(&installation, Place::Beside).await?;
     let (gateway, through) = start(&binary, &installation, direct, Place::Measured).await?;
-    let (proxy, bare) = start_proxy(&installation, direct).await?;
-    let resident = gateway.resident()?;
+    let proxies = proxies::start_all(installation.dir.path(), direct).await?;
+    let resident = gateway.memory()?;
 
     let count = if effort.rounds > 5 { 10_000 } else { 2_000 };
-    let mut rows = vec![
-        Row::new("direct call", &backend, direct, vec![get(direct, "/public", &[])], 200),
-        Row::new("bare hyper proxy", &proxy, bare, vec![get(bare, "/public", &[])], 200),
-        Row::new("public route", &gateway, through, vec![get(through, "/public", &[])], 200),
-    ];
+    let mut rows = vec![Row::new("direct call", &backend, direct, vec![get(direct, "/public", &[])], 200)];
+    for proxy in &proxies {
+        let request = get(proxy.address, "/public", &[]);
+        rows.push(Row::new(proxy.name, &proxy.process, proxy.address, vec![request], 200));
+    }
+    rows.push(Row::new(PUBLIC, &gateway, through, vec![get(through, "/public", &[])], 200));
     for alg in ["RS256", "ES256"] {
         let tokens = installation.tokens(&audience(alg), "orders:read", count).await?;
         let with = |token: &String| get(through, "/orders", &[("authorization", &format!("Bearer {token}"))]);
         let one: Vec<_> = tokens.iter().take(1).map(with).collect();
         let all = tokens.iter().map(with).collect();
         let forged = tokens.iter().take(500).map(|token| forge(token)).collect::<Result<Vec<_>>>()?;
-        rows.push(Row::new(format!("{alg}, one token"), &gateway, through, one, 200));
-        rows.push(Row::new(format!("{alg}, {count} tokens in turn"), &gateway, through, all, 200));
+        rows.push(Row::new(format!("gateway, {alg}, one token"), &gateway, through, one, 200));
+        rows.push(Row::new(format!("gateway, {alg}, {count} tokens in turn"), &gateway, through, all, 200));
         let forged = forged.iter().map(with).collect();
-        rows.push(Row::new(format!("{alg}, bad signature: 401"), &gateway, through, forged, 401));
+        rows.push(Row::new(format!("gateway, {alg}, bad signature: 401"), &gateway, through, forged, 401));
     }
-    rows.push(Row::new("no token: 401", &gateway, through, vec![get(through, "/orders", &[])], 401));
+    rows.push(Row::new("gateway, no token: 401", &gateway, through, vec![get(through, "/orders", &[])], 401));
     let malformed = get(through, "/orders", &[("authorization", "Bearer a.b.c")]);
-    rows.push(Row::new("malformed token: 401", &gateway, through, vec![malformed], 401));
+    rows.push(Row::new("gateway, malformed token: 401", &gateway, through, vec![malformed], 401));
     for _ in 0..effort.rounds {
         for row in &mut rows {
             row.measure(effort.slice).await.with_context(|| row.name.clone())?;
@@ -153,29 +166,32 @@ pub(crate) async fn run(effort: Effort) -> Result<()> {
     }
     print(rows);
     println!(
-        "  Memory of the gateway: {:.1} MB when started, {:.1} MB after this (target ≤ 12 MB + 300 B per cached token).\n",
-        resident as f64 / 1e6,
-        gateway.resident()? as f64 / 1e6
+        "  Memory of the gateway: {resident} when started, {} after this\n  (target ≤ 12 MB + 300 B per cached token).\n",
+        gateway.memory()?
     );
-    for process in [gateway, proxy, backend, server] {
-        process.stop()?;
-    }
-    Ok(())
+    let proxies = proxies.into_iter().map(|proxy| proxy.process);
+    proxies.chain([gateway, backend, server]).try_for_each(Process::stop)
 }
 
 fn print(rows: Vec<Row<'_>>) {
-    let bare = rows.get(1).map_or(f64::NAN, |row| median(row.cpu.clone()));
-    let pass = rows.get(2).map_or(f64::NAN, |row| median(row.cpu.clone()));
+    let cpu_of =
+        |name| rows.iter().find(|row| row.name == name).map_or(f64::NAN, |row| median(row.cpu.clone()));
+    let (bare, pass) = (cpu_of(proxies::HYPER), cpu_of(PUBLIC));
+    let public_at = rows.iter().position(|row| row.name == PUBLIC).unwrap_or(0);
     let mut table = Table::new(&[
-        "", "CPU µs", "× bare hyper", "public route +", "per second", "core busy", "p50 µs", "p99 µs",
+        "",
+        "CPU µs",
+        "× bare hyper",
+        "public route +",
+        "per second",
+        "core busy",
+        "p50 µs",
+        "p99 µs",
     ]);
     for (number, row) in rows.into_iter().enumerate() {
         let cpu = median(row.cpu);
-        let (ratio, over) = match number {
-            0 => (String::new(), String::new()),
-            1 | 2 => (format!("{:.2}", cpu / bare), String::new()),
-            _ => (format!("{:.2}", cpu / bare), format!("{:+.1}", cpu - pass)),
-        };
+        let ratio = if number > 0 { format!("{:.2}", cpu / bare) } else { String::new() };
+        let over = if number > public_at { format!("{:+.1}", cpu - pass) } else { String::new() };
         table.row([
             row.name,
             format!("{cpu:.1}"),
@@ -188,17 +204,9 @@ fn print(rows: Vec<Row<'_>>) {
         ]);
     }
     table.print();
-    println!("  Targets: public route ≤ 1.1 × bare hyper; token seen before ≤ public route + 1.5 µs; first sight ≤ public route + raw verification + 3 µs.");
-}
-
-async fn start_proxy(installation: &Installation, upstream: SocketAddr) -> Result<(Process, SocketAddr)> {
-    let address = free_address()?;
-    let mut command = Command::new(peers::build("peer")?);
-    command.args(["proxy", &address.to_string(), &upstream.to_string()]);
-    let log = installation.dir.path().join("proxy.log");
-    let mut process = Process::start(&mut command, Place::Measured, &log)?;
-    first_success(&mut process, address, "/", &log).await?;
-    Ok((process, address))
+    println!(
+        "  Targets: public route ≤ 1.1 × bare hyper; token seen before ≤ public route + 1.5 µs; first sight ≤ public route + raw verification + 3 µs."
+    );
 }
 
 /// The token with one bit of its signature turned over.

@@ -35,7 +35,8 @@ struct Frame {
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
+        let stream =
+            TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(8192) })
     }
@@ -183,14 +184,21 @@ impl Clients {
     pub(crate) async fn run(&mut self, duration: Duration) -> Result<Load> {
         let start = Instant::now();
         let until = start + duration;
-        let running: FuturesUnordered<_> =
-            self.clients.iter_mut().map(|(connection, caller)| keep_asking(connection, caller.as_mut(), until)).collect();
+        let running: FuturesUnordered<_> = self
+            .clients
+            .iter_mut()
+            .map(|(connection, caller)| keep_asking(connection, caller.as_mut(), until))
+            .collect();
         let latencies = running.try_concat().await?;
         Ok(Load { elapsed: start.elapsed(), latencies })
     }
 }
 
-async fn keep_asking(connection: &mut Connection, caller: &mut dyn Caller, until: Instant) -> Result<Vec<f64>> {
+async fn keep_asking(
+    connection: &mut Connection,
+    caller: &mut dyn Caller,
+    until: Instant,
+) -> Result<Vec<f64>> {
     let mut latencies = Vec::new();
     let mut asked = Instant::now();
     while asked < until {

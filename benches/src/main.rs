@@ -11,6 +11,7 @@ mod latency;
 mod load;
 mod peers;
 mod process;
+mod proxies;
 mod revocation;
 mod rounds;
 mod server;

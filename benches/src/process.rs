@@ -1,5 +1,6 @@
 //! Programs that are started here, watched from outside and stopped by their own process id.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -20,6 +21,25 @@ pub(crate) struct Process {
     pid: Pid,
 }
 
+/// The memory that a program holds, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Memory {
+    resident: u64,
+    /// What is not backed by a file, such as the program itself.
+    own: u64,
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:.1} MB resident ({:.1} without mapped files)",
+            self.resident as f64 / 1e6,
+            self.own as f64 / 1e6
+        )
+    }
+}
+
 /// Where a program may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -34,7 +54,8 @@ pub(crate) enum Place {
 impl Place {
     fn cores(self) -> Result<CpuSet> {
         let all = sched_getaffinity(Pid::from_raw(0))?;
-        let mut usable: Vec<usize> = (0..CpuSet::count()).filter(|core| all.is_set(*core).unwrap_or(false)).collect();
+        let mut usable: Vec<usize> =
+            (0..CpuSet::count()).filter(|core| all.is_set(*core).unwrap_or(false)).collect();
         match self {
             Self::Anywhere => {}
             Self::Measured => usable = usable.split_off(usable.len().saturating_sub(1)),
@@ -71,12 +92,15 @@ impl Process {
         Ok(clock_gettime(ClockId::pid_cpu_clock_id(self.pid)?)?.into())
     }
 
-    /// The memory that it holds now, in bytes.
-    pub(crate) fn resident(&self) -> Result<u64> {
+    /// The memory that it holds now.
+    pub(crate) fn memory(&self) -> Result<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib * 1024)
+        let bytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
+            let kib: u64 = line.trim_matches([':', '\t', ' ']).trim_end_matches(" kB").trim().parse()?;
+            anyhow::Ok(kib * 1024)
+        };
+        Ok(Memory { resident: bytes("VmRSS")?, own: bytes("RssAnon")? })
     }
 
     /// Fails when the program has ended.

@@ -39,13 +39,18 @@ pub fn entry(mix: Mix, number: u64) -> Entry {
         id: id("revoked", number),
         issued_before: NOW,
         forget_after: NOW.saturating_add(Duration::from_secs(900)),
-        reason: if number % 3 == 0 { Reason::LOGOUT } else { Reason::ADMIN },
+        reason: if number.is_multiple_of(3) { Reason::LOGOUT } else { Reason::ADMIN },
     }
 }
 
 /// A snapshot with all entries.
 pub fn snapshot(mix: Mix) -> Snapshot {
-    Snapshot::new("https://auth.example.com", ENTRIES, NOW, (0..ENTRIES).map(|number| entry(mix, number)).collect())
+    Snapshot::new(
+        "https://auth.example.com",
+        ENTRIES,
+        NOW,
+        (0..ENTRIES).map(|number| entry(mix, number)).collect(),
+    )
 }
 
 /// An identifier of 22 characters, as issuers make them.
@@ -78,7 +83,8 @@ impl Tokens {
 
     /// `count` tokens that are revoked themselves, in no order that the table knows.
     pub fn revoked(mix: Mix, count: u64) -> Self {
-        let scattered = (0..).map(|number| number * 7_919 % ENTRIES).filter(|number| mix.kind(*number) == Kind::Token);
+        let scattered =
+            (0..).map(|number| number * 7_919 % ENTRIES).filter(|number| mix.kind(*number) == Kind::Token);
         let mut numbers = scattered.take(usize::try_from(count).unwrap_or(usize::MAX));
         Self::named(count, |_| id("revoked", numbers.next().unwrap_or_default()))
     }

@@ -27,12 +27,14 @@ pub(crate) struct Measured {
 /// Runs all contestants in turn. What counts is this thread's CPU time, so that a round in which
 /// the thread had to wait for a core is not a slow round.
 pub(crate) fn interleave(effort: Effort, contestants: &mut [Contestant<'_>]) -> anyhow::Result<Measured> {
-    let calls = contestants.iter_mut().map(|run| calls_in(effort.slice, run)).collect::<Result<Vec<_>, _>>()?;
+    let calls =
+        contestants.iter_mut().map(|run| calls_in(effort.slice, run)).collect::<Result<Vec<_>, _>>()?;
     let mut rounds = vec![Vec::with_capacity(effort.rounds); contestants.len()];
     for round in 0..effort.rounds {
         for turn in 0..contestants.len() {
             let at = (turn + round) % contestants.len(); // nobody always runs after the same one
-            if let (Some(run), Some(calls), Some(times)) = (contestants.get_mut(at), calls.get(at), rounds.get_mut(at))
+            if let (Some(run), Some(calls), Some(times)) =
+                (contestants.get_mut(at), calls.get(at), rounds.get_mut(at))
             {
                 times.push(cpu_time_of(*calls, run)?.as_nanos() as f64 / *calls as f64);
             }
@@ -74,13 +76,17 @@ impl Measured {
 
     /// The median of how much more one contestant took than another in the same round.
     pub(crate) fn over(&self, contestant: usize, base: usize) -> f64 {
-        let (Some(own), Some(base)) = (self.rounds.get(contestant), self.rounds.get(base)) else { return f64::NAN };
+        let (Some(own), Some(base)) = (self.rounds.get(contestant), self.rounds.get(base)) else {
+            return f64::NAN;
+        };
         median(own.iter().zip(base).map(|(own, base)| own - base).collect())
     }
 
     /// The median of how many times as much as another one contestant took in the same round.
     pub(crate) fn ratio(&self, contestant: usize, base: usize) -> f64 {
-        let (Some(own), Some(base)) = (self.rounds.get(contestant), self.rounds.get(base)) else { return f64::NAN };
+        let (Some(own), Some(base)) = (self.rounds.get(contestant), self.rounds.get(base)) else {
+            return f64::NAN;
+        };
         median(own.iter().zip(base).map(|(own, base)| own / base).collect())
     }
 }

@@ -8,7 +8,8 @@ use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, ParsedPublicKey, RsaKeyPair};
 use aws_lc_rs::{hmac, signature::RsaSignatureEncoding};
 use gatepass_jose::{
-    Alg, Audience, Issuer, KeySet, PublicParams, SecretKey, SigningKey, Timestamp, Typ, Verifier, base64url, jwt,
+    Alg, Audience, Issuer, KeySet, PublicParams, SecretKey, SigningKey, Timestamp, Typ, Verifier, base64url,
+    jwt,
 };
 use gatepass_token::{AccessClaims, TokenId, access_verifier};
 
@@ -45,13 +46,13 @@ pub struct RawToken {
 
 /// The crypto library's own parsed key.
 pub enum RawVerifier {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Parsed(ParsedPublicKey),
 }
 
 /// The crypto library's own private key.
 pub enum RawSigner {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Rsa(RsaKeyPair, &'static RsaSignatureEncoding, SystemRandom),
     Ecdsa(EcdsaKeyPair, SystemRandom),
     Ed25519(Ed25519KeyPair),
@@ -121,7 +122,7 @@ impl RawToken {
 impl RawVerifier {
     fn new(signer: &SigningKey) -> Result<Self> {
         let Some(jwk) = signer.public_jwk() else {
-            return Ok(Self::Hmac(hmac::Key::new(hmac::HMAC_SHA256, &signer.to_private_bytes()?)));
+            return Ok(Self::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &signer.to_private_bytes()?))));
         };
         let key = match (&jwk.key, signer.alg()) {
             (PublicParams::Rsa { n, e }, alg) => {
@@ -136,7 +137,9 @@ impl RawVerifier {
                 let point = [&[4][..], &base64url::decode(x)?, &base64url::decode(y)?].concat();
                 ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point)?
             }
-            (PublicParams::Okp { x, .. }, _) => ParsedPublicKey::new(&signature::ED25519, base64url::decode(x)?)?,
+            (PublicParams::Okp { x, .. }, _) => {
+                ParsedPublicKey::new(&signature::ED25519, base64url::decode(x)?)?
+            }
         };
         Ok(Self::Parsed(key))
     }
@@ -154,7 +157,7 @@ impl RawSigner {
         let bytes = signer.to_private_bytes()?;
         let random = SystemRandom::new();
         Ok(match signer.alg() {
-            Alg::HS256 => Self::Hmac(hmac::Key::new(hmac::HMAC_SHA256, &bytes)),
+            Alg::HS256 => Self::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &bytes))),
             Alg::RS256 => Self::Rsa(RsaKeyPair::from_pkcs8(&bytes)?, &signature::RSA_PKCS1_SHA256, random),
             Alg::PS256 => Self::Rsa(RsaKeyPair::from_pkcs8(&bytes)?, &signature::RSA_PSS_SHA256, random),
             Alg::ES256 => Self::Ecdsa(

@@ -1,26 +1,24 @@
 //! The authorization server as a process of its own.
 
-use std::cell::Cell;
+mod flood;
+mod sessions;
+
 use std::fs;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use crate::gatepass::{Hashing, Installation, PASSWORD, USER, audience, binary};
-use crate::load::{Answer, Caller, Clients, Connection, Cycle, Load, get, post};
-use crate::process::{Place, Process};
+use crate::load::{Caller, Clients, Cycle, Load, get, post};
+use crate::process::{Memory, Place, Process};
 use crate::rounds::{Effort, median};
 use crate::table::{Table, section};
 
 /// Connections of the table.
 const CONNECTIONS: usize = 16;
-/// Connections that log in to be in the way.
-const FLOOD: usize = 128;
 /// What runs before it is looked at, so that connections are open and memory is warm.
 const WARM_UP: Duration = Duration::from_millis(100);
 
@@ -75,19 +73,20 @@ pub(crate) async fn run(effort: Effort) -> Result<()> {
     );
     print_start(&binary, effort).await?;
     print_operations(&binary, effort).await?;
-    print_refreshes(&binary, effort).await?;
-    print_flood(&binary, effort).await
+    sessions::print_refreshes(&binary, effort).await?;
+    sessions::print_many_sessions(&binary, effort).await?;
+    flood::print(&binary, effort).await
 }
 
 async fn print_start(binary: &Path, effort: Effort) -> Result<()> {
     let installation = Installation::create(binary, Hashing::Default)?;
     let mut starts = Vec::new();
-    let mut idle = 0;
+    let mut idle = Memory::default();
     for _ in 0..effort.rounds {
         let (process, took) = installation.start(Place::Measured).await?;
         starts.push(took.as_secs_f64() * 1000.0);
         tokio::time::sleep(Duration::from_millis(200)).await;
-        idle = process.resident()?;
+        idle = process.memory()?;
         process.stop()?;
     }
     let size = fs::metadata(binary)?.len();
@@ -97,29 +96,42 @@ async fn print_start(binary: &Path, effort: Effort) -> Result<()> {
         median(starts.clone()),
         starts.len()
     );
-    println!("  Idle memory: {:.1} MB resident (target ≤ 12 MB).\n", idle as f64 / 1e6);
+    println!("  Idle memory: {idle} (target ≤ 12 MB).\n");
     Ok(())
 }
 
 async fn print_operations(binary: &Path, effort: Effort) -> Result<()> {
     let installation = Installation::create(binary, Hashing::Default)?;
     let (server, _) = installation.start(Place::Measured).await?;
-    let mut operations = operations(&installation).await?;
-    for _ in 0..effort.rounds {
-        for operation in &mut operations {
-            measure(&server, installation.address, operation, effort.slice).await?;
-        }
-    }
-    let mut table = Table::new(&["operation", "CPU µs", "per second", "p50 ms", "p99 ms", "target"]);
-    for operation in operations {
-        table.row(operation.row());
-    }
-    table.print();
+    print_table(&server, installation.address, operations(&installation).await?, effort).await?;
     server.stop()
 }
 
+/// Measures all operations in every round.
+async fn print_table(
+    server: &Process,
+    address: SocketAddr,
+    mut operations: Vec<Operation>,
+    effort: Effort,
+) -> Result<()> {
+    for _ in 0..effort.rounds {
+        for operation in &mut operations {
+            measure(server, address, operation, effort.slice).await?;
+        }
+    }
+    let mut table = Table::new(&["operation", "CPU µs", "per second", "p50 ms", "p99 ms", "target"]);
+    operations.into_iter().for_each(|operation| table.row(operation.row()));
+    table.print();
+    Ok(())
+}
+
 /// Runs one operation for a while; the CPU time of connecting is left out.
-async fn measure(server: &Process, address: SocketAddr, operation: &mut Operation, slice: Duration) -> Result<()> {
+async fn measure(
+    server: &Process,
+    address: SocketAddr,
+    operation: &mut Operation,
+    slice: Duration,
+) -> Result<()> {
     let mut clients = Clients::connect(address, std::mem::take(&mut operation.callers)).await?;
     clients.run(WARM_UP).await.with_context(|| operation.name.clone())?;
     let before = server.cpu_time()?;
@@ -153,200 +165,16 @@ async fn operations(installation: &Installation) -> Result<Vec<Operation>> {
     operations.push(Operation::new("introspection, one token", "≤ 20 µs", cycle(one)));
     let many = tokens.iter().map(introspect).collect();
     operations.push(Operation::new("introspection, 5,000 tokens in turn", "≤ 100 µs", cycle(many)));
-    operations.push(Operation::new("password login", "hash + ≤ 200 µs", cycle(vec![login_request(address, "cookie")])));
+    operations.push(Operation::new(
+        "password login",
+        "hash + ≤ 200 µs",
+        cycle(vec![login_request(address, "cookie")]),
+    ));
     Ok(operations)
-}
-
-/// Refreshes one session, with each token that the refresh before it has brought.
-struct Refreshing {
-    address: SocketAddr,
-    request: Vec<u8>,
-}
-
-impl Refreshing {
-    fn next(&mut self, answer: &[u8]) -> Result<()> {
-        let body = json!({ "refresh_token": refresh_token(answer)? }).to_string();
-        self.request = post(self.address, "/session/refresh", &[("content-type", "application/json")], &body);
-        Ok(())
-    }
-}
-
-impl Caller for Refreshing {
-    fn request(&mut self) -> &[u8] {
-        &self.request
-    }
-
-    fn answered(&mut self, answer: Answer<'_>) -> Result<()> {
-        match answer.status {
-            200 => self.next(answer.body),
-            status => bail!("refresh: status {status}: {}", String::from_utf8_lossy(answer.body)),
-        }
-    }
-}
-
-/// The refresh token of an answer, found without reading the JSON: the client shares the machine.
-fn refresh_token(answer: &[u8]) -> Result<&str> {
-    const NAME: &str = "\"refresh_token\":\"";
-    let answer = std::str::from_utf8(answer)?;
-    let (_, from) = answer.split_once(NAME).context("no refresh token in the answer")?;
-    Ok(from.split_once('"').context("no end of the refresh token")?.0)
 }
 
 /// A login whose refresh token travels in `carrier`: `cookie` or `body`.
 fn login_request(address: SocketAddr, carrier: &str) -> Vec<u8> {
     let body = json!({ "username": USER, "password": PASSWORD, "refresh_token": carrier }).to_string();
     post(address, "/session/login", &[("content-type", "application/json")], &body)
-}
-
-async fn log_in(connection: &mut Connection, address: SocketAddr) -> Result<Box<dyn Caller>> {
-    let answer = connection.exchange(&login_request(address, "body")).await?;
-    if answer.status != 200 {
-        bail!("login: status {}: {}", answer.status, String::from_utf8_lossy(answer.body));
-    }
-    let mut caller = Refreshing { address, request: Vec::new() };
-    caller.next(answer.body)?;
-    Ok(Box::new(caller))
-}
-
-async fn print_refreshes(binary: &Path, effort: Effort) -> Result<()> {
-    let installation = Installation::create(binary, Hashing::Cheap)?;
-    let (server, _) = installation.start(Place::Measured).await?;
-    let flush = flush_time(installation.dir.path())?;
-    println!("  Durable refreshes; flushing 4 kB to this disk takes {:.2} ms (median of 51).", flush * 1000.0);
-    println!("  Every connection has a session of its own and presents the newest token; the answer comes when the rotation is on disk.\n");
-    let mut operations = Vec::new();
-    for (connections, target) in [(1, ""), (16, "≤ 120 µs, ≥ 3,000/s"), (256, "≤ 120 µs, ≥ 8,000/s")] {
-        let mut connection = Connection::open(installation.address).await?;
-        let mut callers = Vec::new();
-        for _ in 0..connections {
-            callers.push(log_in(&mut connection, installation.address).await?);
-        }
-        operations.push(Operation::new(format!("refresh, {connections} connections"), target, callers));
-    }
-    for _ in 0..effort.rounds {
-        for operation in &mut operations {
-            measure(&server, installation.address, operation, effort.slice).await?;
-        }
-    }
-    let mut table = Table::new(&["operation", "CPU µs", "per second", "p50 ms", "p99 ms", "target"]);
-    for operation in operations {
-        table.row(operation.row());
-    }
-    table.print();
-    print_many_sessions(&installation, server, effort).await
-}
-
-/// How long a write of a page takes until it is on disk, in seconds.
-fn flush_time(dir: &Path) -> Result<f64> {
-    let path = dir.join("flush");
-    let mut file = fs::File::create(&path)?;
-    let mut times = Vec::new();
-    for _ in 0..51 {
-        let before = Instant::now();
-        file.write_all(&[1; 4096])?;
-        file.sync_data()?;
-        times.push(before.elapsed().as_secs_f64());
-    }
-    fs::remove_file(path)?;
-    Ok(median(times))
-}
-
-/// Starts again with as many sessions as could be made in a while.
-async fn print_many_sessions(installation: &Installation, server: Process, effort: Effort) -> Result<()> {
-    let before = disk_usage(installation.dir.path())?;
-    let callers = Cycle::shared(vec![login_request(installation.address, "body")], 256, 200);
-    let mut clients = Clients::connect(installation.address, callers).await?;
-    let load = clients.run(effort.slice * 10).await?;
-    drop(clients);
-    server.stop()?;
-    let bytes = disk_usage(installation.dir.path())?.saturating_sub(before);
-    let mut starts = Vec::new();
-    let mut idle = 0;
-    for _ in 0..5 {
-        let (process, took) = installation.start(Place::Measured).await?;
-        starts.push(took.as_secs_f64() * 1000.0);
-        idle = process.resident()?;
-        process.stop()?;
-    }
-    println!(
-        "  With {:.0} sessions more (made at {:.0} logins a second with a cheap hash): start {:.1} ms, memory after it {:.1} MB,\n  \
-         {:.0} bytes on disk per session (target ≤ 400).\n",
-        load.answers(),
-        load.per_second(),
-        median(starts),
-        idle as f64 / 1e6,
-        bytes as f64 / load.answers(),
-    );
-    Ok(())
-}
-
-fn disk_usage(dir: &Path) -> Result<u64> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with("gatepass.db") {
-            bytes += entry.metadata()?.len();
-        }
-    }
-    Ok(bytes)
-}
-
-/// Logs in without end, and takes a refusal for an answer.
-struct Flooding {
-    request: Vec<u8>,
-    refused: Rc<Cell<usize>>,
-}
-
-impl Caller for Flooding {
-    fn request(&mut self) -> &[u8] {
-        &self.request
-    }
-
-    fn answered(&mut self, answer: Answer<'_>) -> Result<()> {
-        match answer.status {
-            200 => Ok(()),
-            429 | 503 => {
-                self.refused.set(self.refused.get() + 1);
-                Ok(())
-            }
-            status => bail!("login: status {status}: {}", String::from_utf8_lossy(answer.body)),
-        }
-    }
-}
-
-/// What logins in great number do to everybody else.
-async fn print_flood(binary: &Path, effort: Effort) -> Result<()> {
-    let installation = Installation::create(binary, Hashing::Default)?;
-    let (server, _) = installation.start(Place::Measured).await?;
-    let address = installation.address;
-    let idle = server.resident()?;
-    let mut refreshing = Vec::new();
-    for _ in 0..4 {
-        refreshing.push(log_in(&mut Connection::open(address).await?, address).await?);
-    }
-    let refused = Rc::new(Cell::new(0));
-    let flood = |_| Box::new(Flooding { request: login_request(address, "cookie"), refused: refused.clone() }) as Box<dyn Caller>;
-    let mut flood = Clients::connect(address, (0..FLOOD).map(flood).collect()).await?;
-    let mut refreshing = Clients::connect(address, refreshing).await?;
-    let jwks = Cycle::shared(vec![get(address, "/.well-known/jwks.json", &[])], 4, 200);
-    let mut jwks = Clients::connect(address, jwks).await?;
-    let duration = effort.slice * 4;
-    let (flood, refreshing, jwks) =
-        tokio::try_join!(flood.run(duration), refreshing.run(duration), jwks.run(duration))?;
-    println!("  {FLOOD} connections log in as fast as they can; beside them 4 refresh and 4 read the JWK Set without pause.\n");
-    let mut table = Table::new(&["under the flood", "per second", "p50 ms", "p99 ms", "target"]);
-    let target = "p99 < 20 ms".to_owned();
-    for (name, load, target) in [("refresh", &refreshing, target.clone()), ("JWK Set", &jwks, target)] {
-        let [p50, p99] = [0.5, 0.99].map(|part| format!("{:.2}", load.latency(part) / 1000.0));
-        table.row([name.to_owned(), format!("{:.0}", load.per_second()), p50, p99, target]);
-    }
-    table.print();
-    println!(
-        "  Logins: {:.0} answered, {} of them refused; memory {:.1} MB before and {:.1} MB after.\n",
-        flood.answers(),
-        refused.get(),
-        idle as f64 / 1e6,
-        server.resident()? as f64 / 1e6,
-    );
-    server.stop()
 }

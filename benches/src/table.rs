@@ -17,7 +17,12 @@ impl Table {
     pub(crate) fn print(&self) {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for (number, row) in self.rows.iter().enumerate() {
@@ -27,7 +32,10 @@ impl Table {
             });
             println!("  {}", cells.collect::<Vec<_>>().join("  ").trim_end());
             if number == 0 {
-                println!("  {}", widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>().join("  "));
+                println!(
+                    "  {}",
+                    widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>().join("  ")
+                );
             }
         }
         println!();

@@ -95,7 +95,8 @@ fn add_rows(
     for &(name, contestant, most, most_allocations) in rows {
         let over = measured.over(contestant, 0);
         let counted = allocations.of(alg.name(), name).context("allocations were not counted")?;
-        let excess = if counted > most_allocations { format!(" (≤ {most_allocations})") } else { String::new() };
+        let excess =
+            if counted > most_allocations { format!(" (≤ {most_allocations})") } else { String::new() };
         table.row([
             String::new(),
             name.to_owned(),

@@ -29,7 +29,8 @@ fn tokens() -> Result<()> {
             println!("{alg} {operation} {}", counted.count_total as f64 / sample.tokens.len() as f64);
         };
         count("borrowed", &mut |at| {
-            let verified = sample.verifier.verify_in::<BorrowedClaims<'_>>(&sample.tokens[at], NOW, &mut scratch);
+            let verified =
+                sample.verifier.verify_in::<BorrowedClaims<'_>>(&sample.tokens[at], NOW, &mut scratch);
             drop(std::hint::black_box(verified));
         });
         count("owned", &mut |at| {

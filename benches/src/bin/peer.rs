@@ -65,7 +65,9 @@ async fn proxy(listener: TcpListener, upstream: SocketAddr) -> Result<()> {
         let client = client.clone();
         let service = service_fn(move |request| pass_on(client.clone(), upstream, request));
         tokio::spawn(async move {
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
@@ -77,7 +79,8 @@ async fn pass_on(
 ) -> Result<Response<BoxBody<Bytes, hyper::Error>>, Infallible> {
     let answered = async {
         let path = request.uri().path_and_query().context("a request without path")?.clone();
-        *request.uri_mut() = Uri::builder().scheme("http").authority(upstream.to_string()).path_and_query(path).build()?;
+        *request.uri_mut() =
+            Uri::builder().scheme("http").authority(upstream.to_string()).path_and_query(path).build()?;
         request.headers_mut().remove(header::CONNECTION);
         anyhow::Ok(client.request(request).await?.map(BodyExt::boxed))
     };

@@ -84,7 +84,10 @@ fn forgeries(sample: &Sample) -> Result<Vec<Case>> {
     }
     Ok(vec![
         Case { name: "another signature", token: format!("{input}.{}", base64url::encode(&other)) },
-        Case { name: "signature of zeros", token: format!("{input}.{}", base64url::encode(&vec![0; other.len()])) },
+        Case {
+            name: "signature of zeros",
+            token: format!("{input}.{}", base64url::encode(&vec![0; other.len()])),
+        },
     ])
 }
 
@@ -114,7 +117,8 @@ fn cases(sample: &Sample) -> Result<Vec<Case>> {
         case("another type", with_header(r#"{"alg":"HS256","typ":"id+jwt","kid":"2026-11-a"}"#)),
         case("crit", with_header(r#"{"alg":"HS256","typ":"at+jwt","kid":"2026-11-a","crit":["x"]}"#)),
         case("payload of another token", {
-            let other = sample.tokens.get(1).and_then(|other| other.split('.').nth(1)).context("one token")?;
+            let other =
+                sample.tokens.get(1).and_then(|other| other.split('.').nth(1)).context("one token")?;
             format!("{header}.{other}.{signature}")
         }),
         case("signature is no base64url", format!("{header}.{payload}.{signature}*")),

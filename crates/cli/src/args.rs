@@ -211,6 +211,7 @@ pub(crate) enum Key {
     Rotate,
     /// Withdraw a key at once: what it signed is refused everywhere
     Revoke {
+        #[arg(allow_hyphen_values = true)] // base64url may begin with one
         kid: String,
         #[arg(long, default_value = "key-compromised")]
         reason: String,
@@ -222,6 +223,7 @@ pub(crate) struct Revocation {
     /// token, session, subject, client, key or all
     pub(crate) kind: String,
     /// The jti, sid, sub, client_id or kid; none for all
+    #[arg(allow_hyphen_values = true)] // base64url may begin with one
     pub(crate) id: Option<String>,
     /// Why, for the log and for guards
     #[arg(long, default_value = "admin")]

@@ -236,9 +236,7 @@ fn require_durations(config: &Config) -> anyhow::Result<()> {
 
 fn read_shared_secret(path: &Path) -> anyhow::Result<SecretKey> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let bytes = gatepass_jose::base64url::decode(text.trim())
-        .with_context(|| format!("{} does not hold base64url", path.display()))?;
-    Ok(SecretKey::new(bytes))
+    SecretKey::parse(&text).with_context(|| format!("{} does not hold base64url", path.display()))
 }
 
 fn parse_all<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(

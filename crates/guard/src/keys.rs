@@ -244,7 +244,7 @@ impl KeyCache {
         if matches!(self.source, Source::Fixed(_)) {
             return;
         }
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
         loop {
             let wait = match self.refresh().await {
                 Ok(max_age) => {

@@ -57,6 +57,15 @@ impl SecretKey {
         Self(Zeroizing::new(bytes.into()))
     }
 
+    /// Reads the text of a secret, as a file shares it between who mints and who verifies: base64url
+    /// without padding, white space around it ignored.
+    ///
+    /// # Errors
+    /// [`KeyError::Malformed`] when it is not base64url.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        base64url::decode(text.trim()).map(Self::new).map_err(|_| KeyError::Malformed)
+    }
+
     /// A fresh secret of 64 bytes, enough for every algorithm.
     ///
     /// # Errors

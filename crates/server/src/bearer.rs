@@ -82,14 +82,18 @@ impl BearerRefusal {
         }
     }
 
-    /// As [`oauth_error`](Self::oauth_error), and `claims-changed` where a refresh mends it.
+    /// The problem's code, the same as a guard's.
     fn code(&self) -> &'static str {
         match self {
-            Self::Missing => "missing_token",
+            Self::Missing => "token-missing",
+            Self::Several => "invalid-request",
             Self::Invalid(BearerError::Revoked(revoked)) if revoked.reason == Reason::CLAIMS_CHANGED => {
                 "claims-changed"
             }
-            _ => self.oauth_error(),
+            Self::Invalid(BearerError::Revoked(_)) => "revoked",
+            Self::Invalid(BearerError::Rejected(Rejection::Expired { .. })) => "expired",
+            Self::Invalid(_) => "invalid-token",
+            Self::InsufficientScope => "insufficient-scope",
         }
     }
 

@@ -54,9 +54,9 @@ impl BodyError {
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         let code = match error {
-            BodyError::TooLarge { .. } => "body_too_large",
-            BodyError::TimedOut => "request_timeout",
-            BodyError::Broken => "invalid_request",
+            BodyError::TooLarge { .. } => "body-too-large",
+            BodyError::TimedOut => "request-timeout",
+            BodyError::Broken => "invalid-request",
         };
         Self::new(error.status(), code, error.to_string())
     }
@@ -119,7 +119,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
         Some("application/json") => Ok(()),
         _ => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
+            "unsupported-media-type",
             "the body must be of type application/json",
         )),
     }
@@ -141,7 +141,7 @@ fn media_type(headers: &HeaderMap) -> Option<&'static str> {
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     parse_strict_json::<IgnoredAny>(body).map_err(|error| match error {
         JsonError::Malformed => not_json(),
-        error => Problem::new(StatusCode::BAD_REQUEST, "invalid_json", error.to_string()),
+        error => Problem::new(StatusCode::BAD_REQUEST, "invalid-json", error.to_string()),
     })?;
     // serde would also fill a struct from an array.
     if !body.trim_ascii_start().starts_with(b"{") {
@@ -167,7 +167,7 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 }
 
 fn not_json() -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_json", "the body is not JSON")
+    Problem::new(StatusCode::BAD_REQUEST, "invalid-json", "the body is not JSON")
 }
 
 #[cfg(test)]
@@ -197,20 +197,20 @@ mod tests {
     #[tokio::test]
     async fn what_is_wrong_is_said() {
         let cases: [(&str, &[u8], &str, &str); 14] = [
-            ("empty", b"", "invalid_json", "the body is not JSON"),
-            ("no_json", b"{", "invalid_json", "the body is not JSON"),
-            ("two_documents", b"{} {}", "invalid_json", "the body is not JSON"),
-            ("not_utf8", b"{\"item\":\"\xff\"}", "invalid_json", "UTF-8"),
-            ("half_an_escape", br#"{"item":"\ud800"}"#, "invalid_json", "the body is not JSON"),
-            ("member_twice", br#"{"item":"a","item":"b"}"#, "invalid_json", "two members of the same name"),
-            ("too_deep", b"[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]", "invalid_json", "nests too deep"),
-            ("array", br#"["a"]"#, "invalid_request", "must be a JSON object"),
-            ("string", br#""a""#, "invalid_request", "must be a JSON object"),
-            ("missing", b"{}", "invalid_request", "missing field `item`"),
-            ("unknown", br#"{"item":"a","itme":"b"}"#, "invalid_request", "unknown field `itme`"),
-            ("wrong_type", br#"{"item":5}"#, "invalid_request", "\"item\" is not valid: invalid type"),
-            ("out_of_range", br#"{"item":"a","count":256}"#, "invalid_request", "\"count\" is not valid"),
-            ("wrong_element", br#"{"item":"a","tags":["b",{}]}"#, "invalid_request", "\"tags[1]\" is not"),
+            ("empty", b"", "invalid-json", "the body is not JSON"),
+            ("no_json", b"{", "invalid-json", "the body is not JSON"),
+            ("two_documents", b"{} {}", "invalid-json", "the body is not JSON"),
+            ("not_utf8", b"{\"item\":\"\xff\"}", "invalid-json", "UTF-8"),
+            ("half_an_escape", br#"{"item":"\ud800"}"#, "invalid-json", "the body is not JSON"),
+            ("member_twice", br#"{"item":"a","item":"b"}"#, "invalid-json", "two members of the same name"),
+            ("too_deep", b"[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]", "invalid-json", "nests too deep"),
+            ("array", br#"["a"]"#, "invalid-request", "must be a JSON object"),
+            ("string", br#""a""#, "invalid-request", "must be a JSON object"),
+            ("missing", b"{}", "invalid-request", "missing field `item`"),
+            ("unknown", br#"{"item":"a","itme":"b"}"#, "invalid-request", "unknown field `itme`"),
+            ("wrong_type", br#"{"item":5}"#, "invalid-request", "\"item\" is not valid: invalid type"),
+            ("out_of_range", br#"{"item":"a","count":256}"#, "invalid-request", "\"count\" is not valid"),
+            ("wrong_element", br#"{"item":"a","tags":["b",{}]}"#, "invalid-request", "\"tags[1]\" is not"),
         ];
         for (name, body, code, detail) in cases {
             let (status, problem) = refused(body).await;

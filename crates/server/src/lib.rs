@@ -31,20 +31,20 @@
 //!
 //! | `code` | status | what to do |
 //! |---|---|---|
-//! | `invalid_json`, `invalid_request`, `invalid_scope`, `invalid_target` | 400 | correct the request; `detail` names the member |
-//! | `invalid_credentials` | 401 | ask the user again |
-//! | `no_refresh_token`, `invalid_refresh_token` | 401 | log in |
-//! | `refresh_token_reused` | 401 | log in; somebody has a copy, and the session is over |
-//! | `missing_token`, `invalid_token` | 401 | get an access token |
+//! | `invalid-json`, `invalid-request`, `invalid-scope`, `invalid-target` | 400 | correct the request; `detail` names the member |
+//! | `invalid-credentials` | 401 | ask the user again |
+//! | `no-refresh-token`, `invalid-refresh-token` | 401 | log in |
+//! | `refresh-token-reused` | 401 | log in; somebody has a copy, and the session is over |
+//! | `token-missing`, `invalid-token`, `expired`, `revoked` | 401 | get an access token |
 //! | `claims-changed` | 401 | refresh, and go on with what the user may do now |
-//! | `insufficient_scope` | 403 | nothing helps but another scope |
-//! | `cross_site_request` | 403 | the page's origin is to be listed in [`HttpConfig::app_origins`] |
-//! | `not_found`, `method_not_allowed` | 404, 405 | |
-//! | `request_timeout`, `body_too_large`, `unsupported_media_type` | 408, 413, 415 | |
+//! | `insufficient-scope` | 403 | nothing helps but another scope |
+//! | `cross-site-request` | 403 | the page's origin is to be listed in [`HttpConfig::app_origins`] |
+//! | `not-found`, `method-not-allowed` | 404, 405 | |
+//! | `request-timeout`, `body-too-large`, `unsupported-media-type` | 408, 413, 415 | |
 //! | `exists` | 409 | choose another name |
 //! | `throttled` | 429 | wait as `Retry-After` says |
-//! | `internal_error` | 500 | the server's log says what happened |
-//! | `overloaded`, `unavailable`, `timeout`, `not_ready` | 503 | try again, after `Retry-After` where there is one |
+//! | `internal-error` | 500 | the server's log says what happened |
+//! | `overloaded`, `unavailable`, `timeout`, `not-ready` | 503 | try again, after `Retry-After` where there is one |
 //!
 //! ```no_run
 //! # use std::sync::Arc;

@@ -139,7 +139,7 @@ pub(crate) async fn require_own_site(
         Site::App(app) => app,
         Site::Foreign => {
             let detail = "another site caused this request, and it is not one of the allowed apps";
-            return Problem::new(StatusCode::FORBIDDEN, "cross_site_request", detail)
+            return Problem::new(StatusCode::FORBIDDEN, "cross-site-request", detail)
                 .header(VARY, VARY_ORIGIN)
                 .into_response();
         }

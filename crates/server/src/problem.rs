@@ -26,6 +26,10 @@ pub(crate) struct Problem {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct Details<'p> {
+    /// Nothing beyond the status that a link could explain.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    kind: &'static str,
     /// The status in words.
     #[schema(example = "Bad Request")]
     title: &'p str,
@@ -33,7 +37,7 @@ pub(crate) struct Details<'p> {
     #[schema(example = 400)]
     status: u16,
     /// What went wrong, for programs. Stays the same from version to version.
-    #[schema(example = "invalid_request")]
+    #[schema(example = "invalid-request")]
     code: &'p str,
     /// What went wrong, for people.
     #[schema(example = "the member \"username\" is missing")]
@@ -47,7 +51,7 @@ impl Problem {
 
     /// 400: the request is well-formed and says something that it cannot say.
     pub(crate) fn invalid_request(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
+        Self::new(StatusCode::BAD_REQUEST, "invalid-request", detail)
     }
 
     /// 400, for a value that a member of the body or a parameter cannot have.
@@ -57,7 +61,7 @@ impl Problem {
 
     /// 404.
     pub(crate) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here of that name")
+        Self::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here of that name")
     }
 
     /// 503, for what passes by itself.
@@ -69,7 +73,7 @@ impl Problem {
     /// 500. The log gets the cause, the client gets none of it.
     pub(crate) fn internal(cause: &dyn fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed for a fault of this server");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the server failed; its log says why")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal-error", "the server failed; its log says why")
     }
 
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -104,7 +108,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Self { status, code, detail, headers } = self;
         let title = status.canonical_reason().unwrap_or_default();
-        let details = Details { title, status: status.as_u16(), code, detail: &detail };
+        let details = Details { kind: "about:blank", title, status: status.as_u16(), code, detail: &detail };
         // Strings and a number: there is nothing that JSON could refuse.
         let body = serde_json::to_vec(&details).unwrap_or_default();
         let mut response =
@@ -117,13 +121,13 @@ impl IntoResponse for Problem {
 
 /// The answer for a path that nothing is served under.
 pub(crate) async fn no_such_path() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "nothing is served under this path")
+    Problem::new(StatusCode::NOT_FOUND, "not-found", "nothing is served under this path")
 }
 
 /// The answer for a path that is served, but not with this method; the router adds `Allow`.
 pub(crate) async fn no_such_method() -> Problem {
     let detail = "this path does not take this method; `Allow` says which it takes";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }
 
 #[cfg(test)]

@@ -158,7 +158,13 @@ fn session(n: usize, user: UserId) -> Session {
 }
 
 fn presented(generation: u32) -> Presented {
-    Presented { generation, client: ClientId::first_party(), now: NOW, policy: RefreshPolicy::default() }
+    Presented {
+        generation,
+        client: ClientId::first_party(),
+        scope: None,
+        now: NOW,
+        policy: RefreshPolicy::default(),
+    }
 }
 
 fn on_replay(id: SessionId) -> NewRevocation {

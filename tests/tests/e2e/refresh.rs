@@ -73,7 +73,7 @@ async fn a_token_two_generations_old_kills_the_session_and_its_access_tokens_eve
         let at_demo = |token: &str| send(up.client.get(up.demo("/api/orders")).bearer_auth(token.to_owned()));
         at_demo(&third.access_token).await.expect(200);
 
-        let refusal = send(up.refresh_request(&stolen)).await.expect_problem(401, "refresh_token_reused");
+        let refusal = send(up.refresh_request(&stolen)).await.expect_problem(401, "refresh-token-reused");
         assert!(refusal.set_cookies().iter().all(|cookie| cookie.value.is_empty()), "{}", refusal.shown());
         for session in [&stolen, &second, &third] {
             up.refused("a token of a session whose refresh token was stolen", &session.access_token).await;

@@ -195,7 +195,7 @@ async fn without_leeway_the_second_use_of_a_refresh_token_is_theft() {
     let serve = Serve::start("[refresh_token]\nleeway = \"0s\"\n").await;
     let first = serve.native_login().await;
     let second = first.next(&serve.refresh(&first).await.expect(200));
-    serve.refresh(&first).await.expect_problem(401, "refresh_token_reused");
+    serve.refresh(&first).await.expect_problem(401, "refresh-token-reused");
     serve.refresh(&second).await.expect(401);
 }
 
@@ -216,7 +216,7 @@ async fn after_the_leeway_an_old_refresh_token_is_theft() {
                 );
                 None
             }
-            _ => Some(answer.expect_problem(401, "refresh_token_reused")),
+            _ => Some(answer.expect_problem(401, "refresh-token-reused")),
         }
     })
     .await;

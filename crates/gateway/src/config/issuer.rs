@@ -148,7 +148,11 @@ impl Reader<'_, '_> {
 
     fn secret(&mut self, file: &Spanned<String>, alg: Alg) -> Result<SecretKey, ConfigError> {
         let bytes = self.read(file)?;
-        let secret = SecretKey::new(without_line_end(&bytes));
+        let text = std::str::from_utf8(&bytes).unwrap_or_default();
+        let secret = SecretKey::parse(text).map_err(|_| {
+            self.source
+                .error(file, format!("the secret in {} is not base64url without padding", file.get_ref()))
+        })?;
         // RFC 7518 section 3.2.
         let least = match alg {
             Alg::HS512 => 64,

@@ -56,7 +56,7 @@ fn the_file_of_the_documentation() {
 #[test]
 fn everything_that_can_be_configured() {
     let folder = folder(&[
-        ("secret", b"a secret of thirty-two bytes or more\n"),
+        ("secret", b"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\n"),
         ("client-secret", b"s3cret\r\n"),
         ("keys.json", br#"{"keys":[]}"#),
     ]);
@@ -448,19 +448,20 @@ fn what_is_refused_where_and_with_which_advice() {
 #[test]
 fn secrets_come_from_files_beside_the_configuration_and_are_not_shown() {
     let text = with_issuer("revocation = 'none'\nsecret_file = 'secret'");
-    let cases: [(&[u8], Option<&str>); 4] = [
-        (b"0123456789abcdef0123456789abcdef", None),
-        (b"0123456789abcdef0123456789abcdef\r\n", None),
+    let cases: [(&[u8], Option<&str>); 5] = [
+        (b"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY", None),
+        (b"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\r\n", None),
         (
-            b"0123456789abcdef0123456789abcde\n",
+            b"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZQ\n",
             Some("the secret in secret has 31 bytes, and HS256 needs 32 or more"),
         ),
         (b"", Some("has 0 bytes")),
+        (b"a secret of thirty-two bytes or more", Some("is not base64url")),
     ];
     for (secret, error) in cases {
         let folder = folder(&[("secret", secret), ("gateway.toml", text.as_bytes())]);
         match (Config::load(folder.path().join("gateway.toml")), error) {
-            (Ok(config), None) => assert!(!format!("{config:?}").contains("0123456789"), "{config:?}"),
+            (Ok(config), None) => assert!(!format!("{config:?}").contains("MDEyMz"), "{config:?}"),
             (Err(refused), Some(want)) => {
                 assert!(refused.to_string().contains(want), "{refused}");
                 assert!(refused.to_string().contains("gateway.toml"), "{refused}");
@@ -479,10 +480,10 @@ fn a_fingerprint_changes_with_everything_that_an_issuer_is_configured_by() {
         let folder = folder(&[("secret", secret)]);
         check::check(text, folder.path()).unwrap().issuers[0].fingerprint
     };
-    let secret = b"0123456789abcdef0123456789abcdef";
+    let secret = b"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
     let before = fingerprint(&text, secret);
     assert_eq!(fingerprint(&format!("# a comment\n{text}"), secret), before, "its place does not matter");
-    assert_ne!(fingerprint(&text, b"1123456789abcdef0123456789abcdef"), before);
+    assert_ne!(fingerprint(&text, b"MTEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"), before);
     for change in
         ["clock_skew = '1s'", "insecure_http = true", "base_url = 'http://127.0.0.1:1'", "algs = ['HS256']"]
     {

@@ -227,7 +227,7 @@ fn secret_file() -> &'static str {
     static FILE: OnceLock<String> = OnceLock::new();
     FILE.get_or_init(|| {
         let path = format!("{}/gateway-secret", env!("CARGO_TARGET_TMPDIR"));
-        std::fs::write(&path, [SECRET, b"\n"].concat()).unwrap();
+        std::fs::write(&path, format!("{}\n", gatepass_jose::base64url::encode(SECRET))).unwrap();
         path
     })
 }

@@ -19,7 +19,7 @@ pub(crate) async fn livez() -> Response {
 
 /// `GET /readyz`: the store answers and there is a key to sign with.
 pub(crate) async fn readyz(State(server): State<Arc<Server>>) -> Result<Response, Problem> {
-    let not_ready = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
+    let not_ready = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail);
     let keys = server.issuer.list_keys(server.now());
     if !keys.iter().any(|key| key.state == KeyState::Signing) {
         return Err(not_ready("no key signs"));

@@ -272,7 +272,7 @@ fn device(headers: &HeaderMap) -> String {
 
 fn no_refresh_token() -> Problem {
     let detail = "there is no refresh token, neither in the cookie nor in the body";
-    Problem::new(StatusCode::UNAUTHORIZED, "no_refresh_token", detail)
+    Problem::new(StatusCode::UNAUTHORIZED, "no-refresh-token", detail)
         .header(WWW_AUTHENTICATE, SESSION_CHALLENGE)
 }
 
@@ -293,13 +293,13 @@ impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         let detail = error.to_string();
         match error {
-            LoginError::Denied => Self::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail)
+            LoginError::Denied => Self::new(StatusCode::UNAUTHORIZED, "invalid-credentials", detail)
                 .header(WWW_AUTHENTICATE, SESSION_CHALLENGE),
             LoginError::Throttled { retry_after } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled", detail).retry_after(retry_after)
             }
             LoginError::Overloaded(overloaded) => Self::overloaded(overloaded.retry_after),
-            LoginError::UnknownResource => Self::new(StatusCode::BAD_REQUEST, "invalid_target", detail),
+            LoginError::UnknownResource => Self::new(StatusCode::BAD_REQUEST, "invalid-target", detail),
             LoginError::Internal(error) => error.into(),
             error => Self::internal(&error),
         }
@@ -314,9 +314,9 @@ impl From<RefreshError> for Problem {
                 .header(WWW_AUTHENTICATE, SESSION_CHALLENGE)
         };
         match error {
-            RefreshError::Invalid => refused("invalid_refresh_token"),
-            RefreshError::Reused => refused("refresh_token_reused"),
-            RefreshError::Scope => Self::new(StatusCode::BAD_REQUEST, "invalid_scope", detail),
+            RefreshError::Invalid => refused("invalid-refresh-token"),
+            RefreshError::Reused => refused("refresh-token-reused"),
+            RefreshError::Scope => Self::new(StatusCode::BAD_REQUEST, "invalid-scope", detail),
             RefreshError::Internal(error) => error.into(),
             error => Self::internal(&error),
         }

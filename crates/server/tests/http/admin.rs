@@ -61,7 +61,7 @@ async fn a_new_password_ends_the_sessions_and_is_the_one_that_counts() {
     let new = json!({ "password": "another good password" });
     admin.send(Method::PATCH, &path, new).await.expect(StatusCode::OK);
     let refresh = admin.fixture.post("/session/refresh").cookie(&alice.refresh).send().await;
-    assert_eq!(refresh.problem().1, "invalid_refresh_token");
+    assert_eq!(refresh.problem().1, "invalid-refresh-token");
     for (password, status) in [(PASSWORD, 401), ("another good password", 200)] {
         let body = json!({ "username": "alice", "password": password });
         assert_eq!(admin.fixture.post("/session/login").json(&body).send().await.status, status);
@@ -153,7 +153,7 @@ async fn roles_are_defined_read_and_removed() {
     assert_eq!(names, ["admin", "auditor", "clerk"]);
     let removed = admin.send(Method::DELETE, "roles/auditor", json!({})).await;
     removed.expect(StatusCode::NO_CONTENT);
-    assert_eq!(admin.get("roles/auditor").await.problem(), (404, "not_found".into()));
+    assert_eq!(admin.get("roles/auditor").await.problem(), (404, "not-found".into()));
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn keys_are_listed_and_rotated() {
     let rotate = admin.send(Method::POST, "keys/rotate", json!({})).await;
     assert_eq!(states(rotate), ["published", "signing", "verifying"], "the last rotation was a moment ago");
     let surplus = admin.send(Method::POST, "keys/rotate", json!({ "kid": "x" })).await;
-    assert_eq!(surplus.problem(), (400, "invalid_request".into()));
+    assert_eq!(surplus.problem(), (400, "invalid-request".into()));
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn what_the_admin_api_refuses() {
             &post,
             "users",
             json!({ "username": "x" }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "password",
         ),
         (
@@ -231,7 +231,7 @@ async fn what_the_admin_api_refuses() {
             &post,
             "users",
             json!({ "username": "x", "password": "short" }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"password\" is not valid",
         ),
         (
@@ -239,16 +239,16 @@ async fn what_the_admin_api_refuses() {
             &post,
             "users",
             json!({ "username": "x", "password": long }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"password\" is not valid",
         ),
-        ("bad_username", &post, "users", user(" x"), (400, "invalid_request"), "\"username\" is not valid"),
+        ("bad_username", &post, "users", user(" x"), (400, "invalid-request"), "\"username\" is not valid"),
         (
             "bad_role",
             &post,
             "users",
             json!({ "username": "x", "password": PASSWORD, "roles": ["ok", "a b"] }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"roles[1]\" is not valid",
         ),
         (
@@ -256,7 +256,7 @@ async fn what_the_admin_api_refuses() {
             &patch,
             &alice,
             json!({ "role": ["x"] }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "unknown field `role`",
         ),
         (
@@ -264,7 +264,7 @@ async fn what_the_admin_api_refuses() {
             &patch,
             &alice,
             json!({ "disabled": "yes" }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"disabled\" is not valid",
         ),
         (
@@ -272,12 +272,12 @@ async fn what_the_admin_api_refuses() {
             &patch,
             &alice,
             json!({ "password": "short" }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"password\" is not valid",
         ),
-        ("unknown_user", &patch, "users/AZcQ0nB7f0yM6mX8m3yqAA", json!({}), (404, "not_found"), ""),
-        ("no_user_at_all", &patch, "users/%20", json!({}), (404, "not_found"), ""),
-        ("not_utf8", &patch, "users/%ff", json!({}), (404, "not_found"), ""),
+        ("unknown_user", &patch, "users/AZcQ0nB7f0yM6mX8m3yqAA", json!({}), (404, "not-found"), ""),
+        ("no_user_at_all", &patch, "users/%20", json!({}), (404, "not-found"), ""),
+        ("not_utf8", &patch, "users/%ff", json!({}), (404, "not-found"), ""),
         (
             "client_exists",
             &post,
@@ -299,16 +299,16 @@ async fn what_the_admin_api_refuses() {
             &post,
             "clients",
             json!({ "client_id": "a b", "client_name": "x" }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"client_id\" is not valid",
         ),
-        ("client_without_name", &post, "clients", json!({}), (400, "invalid_request"), "client_name"),
+        ("client_without_name", &post, "clients", json!({}), (400, "invalid-request"), "client_name"),
         (
             "client_name_with_newline",
             &post,
             "clients",
             json!({ "client_name": "a\nb" }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"client_name\" is not valid",
         ),
         (
@@ -316,7 +316,7 @@ async fn what_the_admin_api_refuses() {
             &post,
             "clients",
             json!({ "client_name": "x", "grant_types": ["password"] }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"grant_types[0]\" is not valid",
         ),
         (
@@ -324,7 +324,7 @@ async fn what_the_admin_api_refuses() {
             &post,
             "clients",
             json!({ "client_name": "x", "scope": "a  b" }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"scope\" is not valid",
         ),
         (
@@ -332,7 +332,7 @@ async fn what_the_admin_api_refuses() {
             &post,
             "clients",
             json!({ "client_name": "x", "audience": ["https://x.example"] }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"audience\" is not valid",
         ),
         (
@@ -340,35 +340,35 @@ async fn what_the_admin_api_refuses() {
             &patch,
             "clients/batch",
             json!({ "audience": ["https://x.example"] }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"audience\" is not valid",
         ),
-        ("unknown_client", &patch, "clients/nobody", json!({}), (404, "not_found"), ""),
+        ("unknown_client", &patch, "clients/nobody", json!({}), (404, "not-found"), ""),
         (
             "bad_role_name",
             &put,
             "roles/a%20b",
             json!({ "scope": "" }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"name\" is not valid",
         ),
-        ("role_without_scope", &put, "roles/x", json!({}), (400, "invalid_request"), "scope"),
-        ("unknown_role", &Method::DELETE, "roles/nothing", json!({}), (404, "not_found"), ""),
+        ("role_without_scope", &put, "roles/x", json!({}), (400, "invalid-request"), "scope"),
+        ("unknown_role", &Method::DELETE, "roles/nothing", json!({}), (404, "not-found"), ""),
         (
             "unknown_kind",
             &post,
             "revocations",
             json!({ "kind": "galaxy", "reason": "x" }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"kind\" is not valid",
         ),
-        ("no_kind", &post, "revocations", json!({ "id": "x" }), (400, "invalid_request"), "kind"),
+        ("no_kind", &post, "revocations", json!({ "id": "x" }), (400, "invalid-request"), "kind"),
         (
             "session_without_id",
             &post,
             "revocations",
             json!({ "kind": "session" }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"id\" is not valid",
         ),
         (
@@ -376,7 +376,7 @@ async fn what_the_admin_api_refuses() {
             &post,
             "revocations",
             json!({ "kind": "all", "id": "x" }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"id\" is not valid",
         ),
         (
@@ -384,7 +384,7 @@ async fn what_the_admin_api_refuses() {
             &post,
             "revocations",
             json!({ "kind": "token", "id": long }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"id\" is not valid",
         ),
         (
@@ -392,7 +392,7 @@ async fn what_the_admin_api_refuses() {
             &post,
             "revocations",
             json!({ "kind": "token", "id": "x", "reason": "<b>" }),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             "\"reason\" is not valid",
         ),
     ];
@@ -412,7 +412,7 @@ async fn what_the_admin_api_refuses() {
         "after=%zz",
     ] {
         let (status, code) = admin.get(&format!("users?{query}")).await.problem();
-        assert_eq!((status, code.as_str()), (400, "invalid_request"), "{query}");
+        assert_eq!((status, code.as_str()), (400, "invalid-request"), "{query}");
     }
     assert_eq!(admin.get("users?username=%01").await.problem().0, 400);
 }

@@ -50,7 +50,7 @@ async fn cross_site_requests_are_refused_before_anything_else() {
             if *allowed {
                 assert_ne!(answer.status, 403, "{path} {name}");
             } else {
-                assert_eq!(answer.problem(), (403, "cross_site_request".into()), "{path} {name}");
+                assert_eq!(answer.problem(), (403, "cross-site-request".into()), "{path} {name}");
                 assert!(!answer.headers.contains_key("set-cookie"), "{path} {name}");
             }
             let allows = answer.headers.contains_key("access-control-allow-origin");
@@ -100,7 +100,7 @@ async fn browsers_that_ask_first() {
         assert!(answer.header("vary").contains("Origin"));
 
         let refused = ask(path, EVIL).send().await;
-        assert_eq!(refused.problem(), (403, "cross_site_request".into()));
+        assert_eq!(refused.problem(), (403, "cross-site-request".into()));
         assert!(!refused.headers.contains_key("access-control-allow-origin"));
     }
     let elsewhere = ask("/oauth/token", APP).send().await;

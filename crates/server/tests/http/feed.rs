@@ -211,6 +211,6 @@ async fn places_that_are_none() {
         ("misspelt", fixture.get("/revocations/stream?since=1")),
     ];
     for (name, call) in cases {
-        assert_eq!(call.send().await.problem(), (400, "invalid_request".into()), "{name}");
+        assert_eq!(call.send().await.problem(), (400, "invalid-request".into()), "{name}");
     }
 }

@@ -40,23 +40,23 @@ async fn bodies_that_are_no_request() {
     let wide = format!("{{{}}}", (0..500).map(|at| format!("\"m{at}\":1,")).collect::<String>());
     let huge = format!("{{\"username\":\"{}\"}}", "x".repeat(70_000));
     let cases: [(&str, Bytes, (u16, &str)); 13] = [
-        ("cut", "{\"username\":\"alice\"".into(), (400, "invalid_json")),
-        ("no_json", "username=alice".into(), (400, "invalid_json")),
-        ("not_utf8", Bytes::from_static(b"{\"username\":\"\xff\xfe\"}"), (400, "invalid_json")),
-        ("nul", Bytes::from_static(b"\0"), (400, "invalid_json")),
-        ("member_twice", "{\"username\":\"a\",\"username\":\"b\"}".into(), (400, "invalid_json")),
+        ("cut", "{\"username\":\"alice\"".into(), (400, "invalid-json")),
+        ("no_json", "username=alice".into(), (400, "invalid-json")),
+        ("not_utf8", Bytes::from_static(b"{\"username\":\"\xff\xfe\"}"), (400, "invalid-json")),
+        ("nul", Bytes::from_static(b"\0"), (400, "invalid-json")),
+        ("member_twice", "{\"username\":\"a\",\"username\":\"b\"}".into(), (400, "invalid-json")),
         (
             "member_twice_escaped",
             "{\"username\":\"a\",\"usern\\u0061me\":\"b\"}".into(),
-            (400, "invalid_json"),
+            (400, "invalid-json"),
         ),
-        ("too_deep", deep.into(), (400, "invalid_json")),
-        ("too_wide", wide.into(), (400, "invalid_json")),
-        ("array", "[\"alice\",\"password\"]".into(), (400, "invalid_request")),
-        ("null", "null".into(), (400, "invalid_request")),
-        ("number", "5".into(), (400, "invalid_request")),
-        ("unknown_member", "{\"__proto__\":{}}".into(), (400, "invalid_request")),
-        ("huge", huge.into(), (413, "body_too_large")),
+        ("too_deep", deep.into(), (400, "invalid-json")),
+        ("too_wide", wide.into(), (400, "invalid-json")),
+        ("array", "[\"alice\",\"password\"]".into(), (400, "invalid-request")),
+        ("null", "null".into(), (400, "invalid-request")),
+        ("number", "5".into(), (400, "invalid-request")),
+        ("unknown_member", "{\"__proto__\":{}}".into(), (400, "invalid-request")),
+        ("huge", huge.into(), (413, "body-too-large")),
     ];
     for (method, path) in JSON_ENDPOINTS {
         for (name, body, want) in &cases {
@@ -77,7 +77,7 @@ async fn bodies_that_are_no_request() {
             let answer = call.body("{\"username\":\"a\",\"password\":\"b\"}").send().await;
             assert_eq!(
                 answer.problem(),
-                (415, "unsupported_media_type".into()),
+                (415, "unsupported-media-type".into()),
                 "{method} {path} {media_type}"
             );
         }
@@ -162,7 +162,7 @@ async fn forged_access_tokens() {
             let answer = fixture.call(method.clone(), path).bearer(token).send().await;
             let code = answer.problem();
             assert!(
-                matches!((code.0, code.1.as_str()), (401, "invalid_token" | "missing_token")),
+                matches!((code.0, code.1.as_str()), (401, "invalid-token" | "token-missing")),
                 "{method} {path} {name}: {code:?}"
             );
             assert!(answer.header("www-authenticate").starts_with("Bearer "), "{method} {path} {name}");

@@ -91,7 +91,7 @@ async fn what_the_token_endpoint_refuses() {
         ),
         ("json", basic().json(&json!({ "grant_type": "client_credentials" })), (400, "invalid_request")),
         ("bad_escape", basic().form("grant_type=%zz"), (400, "invalid_request")),
-        ("no_refresh_token", token().form("grant_type=refresh_token"), (400, "invalid_request")),
+        ("no-refresh-token", token().form("grant_type=refresh_token"), (400, "invalid_request")),
         (
             "forged_refresh_token",
             token().form("grant_type=refresh_token&refresh_token=x"),

@@ -35,10 +35,10 @@ async fn only_administrators_get_in() {
         let path = path.replace("{id}", "x").replace("{name}", "x");
         let call = || fixture.call(method.to_uppercase().parse().unwrap(), &path);
         let cases = [
-            ("nobody", call(), (401, "missing_token")),
-            ("forged", call().bearer("x"), (401, "invalid_token")),
-            ("client_for_a_resource_server", call().bearer(&batch), (401, "invalid_token")),
-            ("user", call().bearer(&alice), (403, "insufficient_scope")),
+            ("nobody", call(), (401, "token-missing")),
+            ("forged", call().bearer("x"), (401, "invalid-token")),
+            ("client_for_a_resource_server", call().bearer(&batch), (401, "invalid-token")),
+            ("user", call().bearer(&alice), (403, "insufficient-scope")),
         ];
         for (name, call, want) in cases {
             let answer = call.send().await;

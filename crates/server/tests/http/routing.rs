@@ -33,7 +33,7 @@ async fn paths_and_methods_that_are_not_served() {
     ];
     for (method, path, status, allow) in cases {
         let answer = fixture.call(method.clone(), path).bearer(&admin).send().await;
-        let code = if status == 404 { "not_found" } else { "method_not_allowed" };
+        let code = if status == 404 { "not-found" } else { "method-not-allowed" };
         assert_eq!(answer.problem(), (status, code.to_owned()), "{method} {path}");
         let sorted = |list: &str| {
             let mut methods: Vec<String> = list.split(',').map(|method| method.trim().to_owned()).collect();

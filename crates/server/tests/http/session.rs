@@ -26,24 +26,24 @@ async fn what_refresh_takes() {
     let two = format!("{COOKIE_NAME}={0}; {COOKIE_NAME}={0}", live.refresh);
 
     let cases = [
-        ("nothing", refresh(), (401, "no_refresh_token"), false),
-        ("empty_object", refresh().json(&json!({})), (401, "no_refresh_token"), false),
-        ("empty_cookie", refresh().cookie(""), (401, "no_refresh_token"), false),
-        ("nonsense", refresh().cookie("nonsense"), (401, "invalid_refresh_token"), true),
-        ("forged", refresh().cookie(&forged), (401, "invalid_refresh_token"), true),
-        ("cut", refresh().cookie(&live.refresh[..40]), (401, "invalid_refresh_token"), true),
-        ("huge", refresh().cookie(&"x".repeat(30_000)), (401, "invalid_refresh_token"), true),
-        ("an_access_token", refresh().cookie(&live.access), (401, "invalid_refresh_token"), true),
-        ("ended", refresh().cookie(&ended.refresh), (401, "invalid_refresh_token"), true),
-        ("used_before", refresh().cookie(&used.refresh), (401, "refresh_token_reused"), true),
-        ("used_before_again", refresh().cookie(&used.refresh), (401, "invalid_refresh_token"), true),
-        ("forged_in_the_body", refresh().json(&body(&forged)), (401, "invalid_refresh_token"), false),
-        ("wrong_type", refresh().json(&json!({ "refresh_token": 5 })), (400, "invalid_request"), false),
-        ("two_cookies", refresh().header("cookie", &two), (400, "invalid_request"), false),
+        ("nothing", refresh(), (401, "no-refresh-token"), false),
+        ("empty_object", refresh().json(&json!({})), (401, "no-refresh-token"), false),
+        ("empty_cookie", refresh().cookie(""), (401, "no-refresh-token"), false),
+        ("nonsense", refresh().cookie("nonsense"), (401, "invalid-refresh-token"), true),
+        ("forged", refresh().cookie(&forged), (401, "invalid-refresh-token"), true),
+        ("cut", refresh().cookie(&live.refresh[..40]), (401, "invalid-refresh-token"), true),
+        ("huge", refresh().cookie(&"x".repeat(30_000)), (401, "invalid-refresh-token"), true),
+        ("an_access_token", refresh().cookie(&live.access), (401, "invalid-refresh-token"), true),
+        ("ended", refresh().cookie(&ended.refresh), (401, "invalid-refresh-token"), true),
+        ("used_before", refresh().cookie(&used.refresh), (401, "refresh-token-reused"), true),
+        ("used_before_again", refresh().cookie(&used.refresh), (401, "invalid-refresh-token"), true),
+        ("forged_in_the_body", refresh().json(&body(&forged)), (401, "invalid-refresh-token"), false),
+        ("wrong_type", refresh().json(&json!({ "refresh_token": 5 })), (400, "invalid-request"), false),
+        ("two_cookies", refresh().header("cookie", &two), (400, "invalid-request"), false),
         (
             "cookie_and_body",
             refresh().cookie(&live.refresh).json(&body(&live.refresh)),
-            (400, "invalid_request"),
+            (400, "invalid-request"),
             false,
         ),
         ("live", refresh().json(&body(&live.refresh)), (200, ""), false),
@@ -86,11 +86,8 @@ async fn a_replayed_refresh_token_ends_the_session_and_its_access_tokens() {
     fixture.get("/session/list").bearer(access).send().await.expect(StatusCode::OK);
     fixture.pass(Duration::from_secs(31));
     let replay = fixture.post("/session/refresh").cookie(&stolen.refresh).send().await;
-    assert_eq!(replay.problem(), (401, "refresh_token_reused".into()));
-    assert_eq!(
-        fixture.get("/session/list").bearer(access).send().await.problem(),
-        (401, "invalid_token".into())
-    );
+    assert_eq!(replay.problem(), (401, "refresh-token-reused".into()));
+    assert_eq!(fixture.get("/session/list").bearer(access).send().await.problem(), (401, "revoked".into()));
 }
 
 #[tokio::test]
@@ -129,7 +126,7 @@ async fn logging_out_ends_what_is_there_to_end() {
     }
     for session in [by_cookie, by_body, by_bearer, by_either] {
         let refresh = fixture.post("/session/refresh").cookie(&session.refresh).send().await;
-        assert_eq!(refresh.problem().1, "invalid_refresh_token");
+        assert_eq!(refresh.problem().1, "invalid-refresh-token");
         assert_eq!(fixture.get("/session/list").bearer(&session.access).send().await.problem().0, 401);
     }
     fixture.post("/session/refresh").cookie(&expired.refresh).send().await.expect(StatusCode::OK);
@@ -152,9 +149,9 @@ async fn logging_out_everywhere_ends_every_session_of_the_user() {
         assert_eq!(answer.set_cookie().1.last().unwrap(), "Max-Age=0", "{by}");
         for session in [here, there] {
             let refresh = fixture.post("/session/refresh").cookie(&session.refresh).send().await;
-            assert_eq!(refresh.problem().1, "invalid_refresh_token", "{by}");
+            assert_eq!(refresh.problem().1, "invalid-refresh-token", "{by}");
             let list = fixture.get("/session/list").bearer(&session.access).send().await;
-            assert_eq!(list.problem().1, "invalid_token", "{by}");
+            assert_eq!(list.problem().1, "revoked", "{by}");
         }
         fixture.get("/session/list").bearer(&root.access).send().await.expect(StatusCode::OK);
         let again = fixture.log_in("alice").await;
@@ -220,8 +217,8 @@ async fn which_access_tokens_open_the_session_list() {
     let (head, signature) = good.access.rsplit_once('.').unwrap();
     let list = || fixture.get("/session/list");
     let cases = [
-        ("none", list(), (401, "missing_token"), r#"Bearer realm="gatepass""#),
-        ("basic", list().basic("a", "b"), (401, "missing_token"), r#"Bearer realm="gatepass""#),
+        ("none", list(), (401, "token-missing"), r#"Bearer realm="gatepass""#),
+        ("basic", list().basic("a", "b"), (401, "token-missing"), r#"Bearer realm="gatepass""#),
         ("good", list().bearer(&good.access), (200, ""), ""),
         (
             "lower_case_scheme",
@@ -229,22 +226,22 @@ async fn which_access_tokens_open_the_session_list() {
             (200, ""),
             "",
         ),
-        ("expired", list().bearer(&old.access), (401, "invalid_token"), "has expired"),
-        ("cut", list().bearer(head), (401, "invalid_token"), r#"error="invalid_token""#),
+        ("expired", list().bearer(&old.access), (401, "expired"), "has expired"),
+        ("cut", list().bearer(head), (401, "invalid-token"), r#"error="invalid_token""#),
         (
             "forged",
             list().bearer(&format!("{head}.{}", signature.chars().rev().collect::<String>())),
-            (401, "invalid_token"),
+            (401, "invalid-token"),
             "error=",
         ),
-        ("a_refresh_token", list().bearer(&good.refresh), (401, "invalid_token"), "error="),
+        ("a_refresh_token", list().bearer(&good.refresh), (401, "invalid-token"), "error="),
         (
             "for_a_resource_server",
             list().bearer(other["access_token"].as_str().unwrap()),
-            (401, "invalid_token"),
+            (401, "invalid-token"),
             "error=",
         ),
-        ("twice", list().bearer(&good.access).bearer(&good.access), (400, "invalid_request"), "error="),
+        ("twice", list().bearer(&good.access).bearer(&good.access), (400, "invalid-request"), "error="),
     ];
     for (name, call, want, challenge) in cases {
         let answer = call.send().await;
@@ -253,7 +250,7 @@ async fn which_access_tokens_open_the_session_list() {
             assert_eq!(answer.problem(), (want.0, want.1.to_owned()), "{name}");
             assert!(answer.header("www-authenticate").contains(challenge), "{name}");
         }
-        if want.1 == "missing_token" {
+        if want.1 == "token-missing" {
             assert_eq!(answer.header("www-authenticate"), challenge, "{name}");
         }
     }

@@ -97,7 +97,13 @@ pub(crate) fn key(kid: &str) -> KeyRecord {
 
 /// The refresh token of `generation`, presented at `now`.
 pub(crate) fn presented(generation: u32, now: Timestamp) -> Presented {
-    Presented { generation, client: ClientId::first_party(), now, policy: RefreshPolicy::default() }
+    Presented {
+        generation,
+        client: ClientId::first_party(),
+        scope: None,
+        now,
+        policy: RefreshPolicy::default(),
+    }
 }
 
 pub(crate) fn revocation(id: &str) -> NewRevocation {
