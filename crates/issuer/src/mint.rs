@@ -148,3 +148,34 @@ fn require_size(token: &str, claims: &AccessClaims) -> Result<(), MintError> {
 fn json_len(claim: &impl Serialize) -> usize {
     serde_json::to_vec(claim).map_or(0, |json| json.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(roles: usize) -> AccessClaims {
+        AccessClaims {
+            iss: "https://auth.example.com".into(),
+            sub: "s".into(),
+            aud: Audience::new(["https://api.example.com"]).unwrap(),
+            exp: Timestamp::from_secs(1).into(),
+            iat: Timestamp::EPOCH.into(),
+            nbf: None,
+            jti: "j".into(),
+            client_id: "first-party".into(),
+            scope: "orders:read".parse().unwrap(),
+            sid: None,
+            roles: (0..roles).map(|n| format!("role-number-{n}")).collect(),
+        }
+    }
+
+    #[test]
+    fn a_token_past_four_kilobytes_is_refused_with_the_claim_named() {
+        let token = |bytes| "x".repeat(bytes);
+        assert!(require_size(&token(WARN_BYTES + 1), &claims(40)).is_ok());
+        assert!(require_size(&token(MAX_BYTES), &claims(300)).is_ok());
+        let refused = require_size(&token(MAX_BYTES + 1), &claims(300)).unwrap_err();
+        assert!(matches!(refused, MintError::TooLarge { bytes: 4097, claim: "roles" }), "{refused}");
+        assert!(refused.to_string().contains("roles"), "{refused}");
+    }
+}
