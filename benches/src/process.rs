@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -51,15 +52,18 @@ pub(crate) enum Place {
     Anywhere,
 }
 
+/// The cores that this program was given when it started, whatever its threads are confined to since.
+static GIVEN: LazyLock<nix::Result<CpuSet>> = LazyLock::new(|| sched_getaffinity(Pid::from_raw(0)));
+
 impl Place {
     fn cores(self) -> Result<CpuSet> {
-        let all = sched_getaffinity(Pid::from_raw(0))?;
+        let all = (*GIVEN)?;
         let mut usable: Vec<usize> =
             (0..CpuSet::count()).filter(|core| all.is_set(*core).unwrap_or(false)).collect();
         match self {
             Self::Anywhere => {}
             Self::Measured => usable = usable.split_off(usable.len().saturating_sub(1)),
-            Self::Beside => usable.truncate((usable.len() - 1).max(1)),
+            Self::Beside => usable.truncate(usable.len().saturating_sub(1).max(1)),
         }
         let mut set = CpuSet::new();
         usable.into_iter().try_for_each(|core| set.set(core))?;
