@@ -12,6 +12,7 @@ mod load;
 mod peers;
 mod process;
 mod proxies;
+mod raw;
 mod revocation;
 mod rounds;
 mod server;

@@ -56,17 +56,26 @@ pub(crate) enum Place {
 static GIVEN: LazyLock<nix::Result<CpuSet>> = LazyLock::new(|| sched_getaffinity(Pid::from_raw(0)));
 
 impl Place {
-    fn cores(self) -> Result<CpuSet> {
-        let all = (*GIVEN)?;
-        let mut usable: Vec<usize> =
-            (0..CpuSet::count()).filter(|core| all.is_set(*core).unwrap_or(false)).collect();
+    /// How many cores there are.
+    pub(crate) fn len(self) -> Result<usize> {
+        Ok(self.cores()?.len())
+    }
+
+    fn cores(self) -> Result<Vec<usize>> {
+        let given = (*GIVEN)?;
+        let mut cores: Vec<usize> =
+            (0..CpuSet::count()).filter(|core| given.is_set(*core).unwrap_or(false)).collect();
         match self {
             Self::Anywhere => {}
-            Self::Measured => usable = usable.split_off(usable.len().saturating_sub(1)),
-            Self::Beside => usable.truncate(usable.len().saturating_sub(1).max(1)),
+            Self::Measured => cores = cores.split_off(cores.len().saturating_sub(1)),
+            Self::Beside => cores.truncate(cores.len().saturating_sub(1).max(1)),
         }
+        Ok(cores)
+    }
+
+    fn set(self) -> Result<CpuSet> {
         let mut set = CpuSet::new();
-        usable.into_iter().try_for_each(|core| set.set(core))?;
+        self.cores()?.into_iter().try_for_each(|core| set.set(core))?;
         Ok(set)
     }
 }
@@ -75,7 +84,7 @@ impl Place {
 pub(crate) fn in_place<T>(place: Place, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let here = Pid::from_raw(0);
     let before = sched_getaffinity(here)?;
-    sched_setaffinity(here, &place.cores()?)?;
+    sched_setaffinity(here, &place.set()?)?;
     let done = work();
     sched_setaffinity(here, &before)?;
     done

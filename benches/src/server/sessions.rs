@@ -82,6 +82,8 @@ pub(super) async fn print_refreshes(binary: &Path, effort: Effort) -> Result<()>
         }
         operations.push(Operation::new(format!("refresh, {connections} connections"), target, callers));
     }
+    let logins = Cycle::shared(vec![login_request(installation.address, "body")], 16, 200);
+    operations.push(Operation::new("login with next to no hash, 16 connections", "≤ 200 µs", logins));
     print_table(&server, installation.address, operations, effort).await?;
     server.stop()
 }

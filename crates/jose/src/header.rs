@@ -106,7 +106,7 @@ impl Header {
             return Err(Malformed::HeaderTooLong);
         }
         let bytes = base64url::decode(encoded).map_err(|_| Malformed::Base64Url)?;
-        let header: Self = json::parse_object(&bytes).map_err(Malformed::Header)?;
+        let header: Self = json::parse_header(&bytes).map_err(Malformed::Header)?;
         if header.crit.is_some() || header.b64.is_some() {
             return Err(Malformed::Critical);
         }

@@ -11,6 +11,9 @@ use thiserror::Error;
 const MAX_DEPTH: usize = 16;
 /// How many members may be open at once, counted over all objects that enclose a place.
 const MAX_MEMBERS: usize = 128;
+/// How many members a header may have. It is read before anybody has vouched for it, and each name is
+/// compared with all before it.
+const MAX_HEADER_MEMBERS: usize = 16;
 
 /// Why a JSON text was refused before it was parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -26,9 +29,13 @@ pub enum JsonError {
     /// Arrays and objects nest deeper than 16 levels.
     #[error("the JSON text nests too deep")]
     TooDeep,
-    /// More than 128 members are open at one place.
+    /// More than 128 members are open at one place, or 16 in a header.
     #[error("the JSON text has too many members")]
     TooManyMembers,
+    /// A header's member is spelt with an escape. No name of a header needs one, and comparing such
+    /// names costs more than a signature.
+    #[error("a member name of the header is spelt with an escape")]
+    EscapedName,
     /// Not JSON, or not of the expected type.
     #[error("the JSON text is malformed or has a member of the wrong type")]
     Malformed,
@@ -43,12 +50,14 @@ pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, JsonError> {
     serde_json::from_str(text).map_err(|_| JsonError::Malformed)
 }
 
-/// As [`parse`], for a text that must be an object: `serde` would also fill a struct from an array.
+/// As [`parse`], for a protected header: an object (`serde` would also fill a struct from an array) of
+/// few members with plain names.
 ///
 /// # Errors
 /// As [`parse`]; [`JsonError::Malformed`] for any other JSON value.
-pub(crate) fn parse_object<T: DeserializeOwned>(json: &[u8]) -> Result<T, JsonError> {
-    serde_json::from_str(require_object(json)?).map_err(|_| JsonError::Malformed)
+pub(crate) fn parse_header<T: DeserializeOwned>(json: &[u8]) -> Result<T, JsonError> {
+    let text = require_object_with(json, Names { most: MAX_HEADER_MEMBERS, escapes: false })?;
+    serde_json::from_str(text).map_err(|_| JsonError::Malformed)
 }
 
 /// As [`require_strict`], for a text that must begin an object.
@@ -56,7 +65,11 @@ pub(crate) fn parse_object<T: DeserializeOwned>(json: &[u8]) -> Result<T, JsonEr
 /// # Errors
 /// As [`require_strict`]; [`JsonError::Malformed`] when the first character opens no object.
 pub(crate) fn require_object(json: &[u8]) -> Result<&str, JsonError> {
-    let text = require_strict(json)?;
+    require_object_with(json, Names::ANY)
+}
+
+fn require_object_with(json: &[u8], names: Names) -> Result<&str, JsonError> {
+    let text = require_strict_with(json, names)?;
     let is_space = |c| matches!(c, ' ' | '\t' | '\n' | '\r');
     if text.trim_start_matches(is_space).starts_with('{') { Ok(text) } else { Err(JsonError::Malformed) }
 }
@@ -66,13 +79,31 @@ pub(crate) fn require_object(json: &[u8]) -> Result<&str, JsonError> {
 /// # Errors
 /// [`JsonError`]; never [`JsonError::Malformed`], which is the parser's to say.
 pub(crate) fn require_strict(json: &[u8]) -> Result<&str, JsonError> {
+    require_strict_with(json, Names::ANY)
+}
+
+fn require_strict_with(json: &[u8], allowed: Names) -> Result<&str, JsonError> {
     let text = std::str::from_utf8(json).map_err(|_| JsonError::NotUtf8)?;
-    Scan { text: json, names: [(0, 0); MAX_MEMBERS], len: 0 }.run()?;
+    Scan { text: json, allowed, names: [(0, 0); MAX_MEMBERS], len: 0 }.run()?;
     Ok(text)
+}
+
+/// Which member names are let through.
+#[derive(Clone, Copy)]
+struct Names {
+    /// So many open at once, [`MAX_MEMBERS`] at most.
+    most: usize,
+    /// Whether a name may be spelt with escapes.
+    escapes: bool,
+}
+
+impl Names {
+    const ANY: Self = Self { most: MAX_MEMBERS, escapes: true };
 }
 
 struct Scan<'t> {
     text: &'t [u8],
+    allowed: Names,
     /// Where the names of the open objects start and end, outermost first.
     names: [(u32, u32); MAX_MEMBERS],
     len: usize,
@@ -140,6 +171,12 @@ impl Scan<'_> {
     fn add_name(&mut self, object: Option<&Open>, start: usize, end: usize) -> Result<(), JsonError> {
         let Some(Open::Object(before)) = object else { return Ok(()) };
         let name = self.text.get(start..end).unwrap_or_default();
+        if self.len >= self.allowed.most {
+            return Err(JsonError::TooManyMembers);
+        }
+        if !self.allowed.escapes && name.contains(&b'\\') {
+            return Err(JsonError::EscapedName);
+        }
         let siblings = self.names.get(*before..self.len).unwrap_or_default();
         for &(start, end) in siblings {
             let sibling = self.text.get(start as usize..end as usize).unwrap_or_default();
@@ -211,6 +248,18 @@ mod tests {
         };
         assert_eq!(parse::<Value>(object(MAX_MEMBERS).as_bytes()).err(), None);
         assert_eq!(parse::<Value>(object(MAX_MEMBERS + 1).as_bytes()).err(), Some(JsonError::TooManyMembers));
+    }
+
+    #[test]
+    fn a_header_has_few_members_with_plain_names() {
+        let header = |members: usize| {
+            let members: Vec<_> = (0..members).map(|i| format!("\"m{i}\":{i}")).collect();
+            parse_header::<Value>(format!("{{{}}}", members.join(",")).as_bytes()).err()
+        };
+        assert_eq!(header(MAX_HEADER_MEMBERS), None);
+        assert_eq!(header(MAX_HEADER_MEMBERS + 1), Some(JsonError::TooManyMembers));
+        assert_eq!(parse_header::<Value>(br#"{"\u0061lg":"none"}"#).err(), Some(JsonError::EscapedName));
+        assert_eq!(parse_header::<Value>(br#"{"kid":"\u0061"}"#).err(), None);
     }
 
     proptest::proptest! {

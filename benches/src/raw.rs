@@ -1,0 +1,38 @@
+//! What the primitive itself takes on the core on which a process is measured.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Result;
+use gatepass_bench::sample::Sample;
+use gatepass_jose::Alg;
+
+use crate::process::{Place, in_place};
+use crate::rounds::{Contestant, Effort, interleave};
+use crate::table::micros;
+
+/// Raw verification, while the other cores are idle, and while they are as busy as a client makes
+/// them: cores that share a physical one slow each other down, and nothing else tells.
+pub(crate) fn verification(alg: Alg, effort: Effort) -> Result<String> {
+    let sample = Sample::new(alg)?;
+    let verify = |call: usize| sample.raw_verifier.verifies(&sample.raw[call % sample.raw.len()]);
+    let measure = || {
+        let effort = Effort { slice: effort.slice / 20, ..effort };
+        let mut contestants: [Contestant<'_>; 1] = [Box::new(|call| verify(call).into())];
+        in_place(Place::Measured, || Ok(interleave(effort, &mut contestants)?.median(0)))
+    };
+    let alone = measure()?;
+    let done = AtomicBool::new(false);
+    let be_busy = || {
+        let calls = || (0..).take_while(|call| verify(*call) && !done.load(Ordering::Relaxed));
+        in_place(Place::Beside, || Ok(calls().count()))
+    };
+    let beside = std::thread::scope(|scope| {
+        for _ in 0..Place::Beside.len()? {
+            scope.spawn(be_busy);
+        }
+        let beside = measure();
+        done.store(true, Ordering::Relaxed);
+        beside
+    })?;
+    Ok(format!("{alg} {} µs beside idle cores, {} µs beside busy ones", micros(alone), micros(beside)))
+}
