@@ -1,9 +1,15 @@
 //! The command line: noun, then verb.
 
+pub(crate) mod jwk;
+pub(crate) mod token;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+
+pub(crate) use jwk::Jwk;
+pub(crate) use token::Token;
 
 /// Token authentication for people who run more than one service.
 #[derive(Debug, Parser)]
@@ -52,6 +58,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Key,
     },
+    /// Inspect, verify and sign tokens, without a server
+    #[command(subcommand)]
+    Token(Token),
+    /// Make, convert and show keys, without a server
+    #[command(subcommand)]
+    Jwk(Jwk),
     /// Take back a token, a session, or all that a subject, client or key has issued
     Revoke {
         #[command(flatten)]
@@ -228,4 +240,15 @@ pub(crate) struct Revocation {
     /// Why, for the log and for guards
     #[arg(long, default_value = "admin")]
     pub(crate) reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Args::command().debug_assert();
+    }
 }

@@ -1,9 +1,12 @@
-//! What `gatepass user|client|role|key|revoke` do: each a few calls of the admin API.
+//! What the commands do. `user`, `client`, `role`, `key` and `revoke` are each a few calls of the admin API;
+//! the others need no server.
 
 pub(crate) mod client;
+pub(crate) mod jwk;
 pub(crate) mod key;
 pub(crate) mod revoke;
 pub(crate) mod role;
+pub(crate) mod token;
 pub(crate) mod user;
 
 use serde_json::Value;

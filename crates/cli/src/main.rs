@@ -7,10 +7,16 @@ mod args;
 mod backend;
 mod clock;
 mod command;
+mod complaint;
 mod config;
 mod data;
 mod demo;
+mod fetch;
 mod gateway;
+mod input;
+mod json_text;
+mod key_file;
+mod moment;
 mod print;
 mod process;
 mod serve;
@@ -22,6 +28,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command};
+use crate::complaint::Outcome;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -37,17 +44,19 @@ fn main() -> ExitCode {
         .with_target(true)
         .init();
     match run(args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(outcome) => outcome.into(),
         Err(error) => {
             print::error(&error);
-            ExitCode::FAILURE
+            complaint::exit_code(&error)
         }
     }
 }
 
 #[tokio::main]
-async fn run(args: Args) -> anyhow::Result<()> {
-    match args.command {
+async fn run(args: Args) -> anyhow::Result<Outcome> {
+    let done = match args.command {
+        Command::Jwk(command) => return command::jwk::run(command),
+        Command::Token(command) => return command::token::run(command).await,
         Command::Up(up) => up::run(up).await,
         Command::Serve(file) => serve::run(&file.config).await,
         Command::Gateway(gateway) => gateway::run(&gateway.config, gateway.check).await,
@@ -57,5 +66,6 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Command::Role { target, command } => command::role::run(&target, command).await,
         Command::Key { target, command } => command::key::run(&target, command).await,
         Command::Revoke { target, revocation } => command::revoke::run(&target, revocation).await,
-    }
+    };
+    done.map(|()| Outcome::Good)
 }

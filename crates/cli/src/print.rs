@@ -5,12 +5,21 @@ use std::io::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use crate::complaint::Complaint;
+
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const STRONG: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const WARNING: Style = AnsiColor::Yellow.on_default();
+const FAINT: Style = Style::new().dimmed();
 
-/// An error with its causes, on standard error.
+/// An error with where it happened and what to try, or with its causes, on standard error.
 pub(crate) fn error(error: &anyhow::Error) {
     anstream::eprintln!("{ERROR}error:{ERROR:#} {error}");
+    for (label, text) in error.downcast_ref::<Complaint>().into_iter().flat_map(Complaint::details) {
+        anstream::eprintln!("  {label:<7}{text}");
+    }
     for cause in error.chain().skip(1) {
         anstream::eprintln!("  because: {cause}");
     }
@@ -19,6 +28,26 @@ pub(crate) fn error(error: &anyhow::Error) {
 /// Text in the terminal's strong style, where it has one.
 pub(crate) fn strong(text: &str) -> String {
     format!("{STRONG}{text}{STRONG:#}")
+}
+
+/// Text that says that something is well.
+pub(crate) fn good(text: &str) -> String {
+    format!("{GOOD}{text}{GOOD:#}")
+}
+
+/// Text that says that something is refused.
+pub(crate) fn bad(text: &str) -> String {
+    format!("{BAD}{text}{BAD:#}")
+}
+
+/// Text to be careful about.
+pub(crate) fn warning(text: &str) -> String {
+    format!("{WARNING}{text}{WARNING:#}")
+}
+
+/// Text that matters less than what stands around it.
+pub(crate) fn faint(text: &str) -> String {
+    format!("{FAINT}{text}{FAINT:#}")
 }
 
 /// A line on standard output. A reader that has gone away is no error.

@@ -308,13 +308,18 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
-    use gatepass_jose::Timestamp;
+    use gatepass_jose::{Audience, Timestamp};
     use gatepass_revocation::Kind;
 
     use super::*;
 
     fn revoked(reason: Reason) -> Denied {
         Denied::Revoked(Revoked { kind: Kind::Session, reason })
+    }
+
+    fn elsewhere() -> Rejection {
+        let expected = Audience::new(["https://api.example.com"]).unwrap();
+        Rejection::Audience { expected, found: Vec::new() }
     }
 
     #[test]
@@ -338,7 +343,7 @@ mod tests {
                 ),
             ),
             (Denied::Rejected(Rejection::Signature), invalid_token("invalid-token")),
-            (Denied::Rejected(Rejection::Audience), invalid_token("invalid-token")),
+            (Denied::Rejected(elsewhere()), invalid_token("invalid-token")),
             (Denied::Rejected(Rejection::UnknownKey { kid: Some("\n".into()) }), invalid_token("invalid-token")),
             (Denied::Rejected(Rejection::Expired { exp: now, now }), invalid_token("expired")),
             (Denied::UntrustedIssuer { issuer: "x".into() }, invalid_token("invalid-token")),
@@ -374,7 +379,7 @@ mod tests {
 
     #[test]
     fn the_answer_is_a_problem_that_does_not_tell_which_check_failed() {
-        let answers: Vec<_> = [Rejection::Signature, Rejection::Audience, Rejection::TooLong]
+        let answers: Vec<_> = [Rejection::Signature, elsewhere(), Rejection::Malformed(Malformed::Parts)]
             .map(|rejection| Denied::Rejected(rejection).to_response::<Bytes>())
             .into_iter()
             .map(|answer| (answer.status(), answer.headers().clone(), answer.into_body()))
@@ -398,9 +403,9 @@ mod tests {
 
     #[test]
     fn the_log_hears_what_the_wire_does_not() {
-        let denied = Denied::Rejected(Rejection::Audience);
+        let denied = Denied::Rejected(elsewhere());
         assert_eq!((denied.code(), denied.check()), ("invalid-token", "wrong-audience"));
-        assert_eq!(denied.to_string(), "the token is not meant for this audience");
+        assert_eq!(denied.to_string(), "the token is meant for nobody, not for https://api.example.com");
         let stale = Denied::Stale(Some(Duration::from_millis(31_500)));
         assert_eq!(
             stale.to_string(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use gatepass_jose::Issuer;
+use gatepass_jose::{Issuer, jws};
 use gatepass_revocation::sse::{self, ParseError, Parser};
 use gatepass_revocation::{Action, FeedEvent, Follower, Kind, Snapshot, SnapshotError, View};
 use tokio::sync::watch;
@@ -172,7 +172,7 @@ impl FeedTask {
         let (loading, loaded) =
             tokio::task::spawn_blocking(load).await.map_err(|_| Interrupted::SnapshotLost)?;
         *follower = loading;
-        if matches!(loaded, Err(SnapshotError::UnknownKey)) {
+        if matches!(loaded, Err(SnapshotError::Rejected(jws::Rejection::UnknownKey))) {
             self.keys.refetch_for_unknown_key().await;
         }
         loaded?;

@@ -2,17 +2,14 @@
 
 use std::fmt;
 
+use memchr::memchr_iter;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::json::{self, JsonError};
+use crate::limits::Limits;
 use crate::{Alg, base64url};
-
-/// The longest token that is looked at, in bytes.
-pub(crate) const MAX_TOKEN: usize = 16 * 1024;
-/// The longest encoded header that is decoded, in bytes.
-const MAX_HEADER: usize = 2 * 1024;
 
 /// The media type of a token, as in the `typ` header parameter: what keeps an ID token from passing
 /// for an access token ([RFC 8725 section 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)).
@@ -69,9 +66,13 @@ pub(crate) struct HeaderOut<'a> {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Header {
     pub(crate) alg: String,
+    #[serde(default, deserialize_with = "json::not_null")]
     pub(crate) typ: Option<String>,
+    #[serde(default, deserialize_with = "json::not_null")]
     pub(crate) kid: Option<String>,
+    #[serde(default, deserialize_with = "json::not_null")]
     crit: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "json::not_null")]
     b64: Option<IgnoredAny>,
 }
 
@@ -85,9 +86,18 @@ pub enum Malformed {
     /// A part is not base64url, in its canonical spelling.
     #[error("a part is not base64url without padding")]
     Base64Url,
-    /// The header is longer than 2 KiB.
-    #[error("the header is longer than 2 KiB")]
-    HeaderTooLong,
+    /// The token is longer than [`Limits::token_bytes`].
+    #[error("the token is longer than {limit} bytes")]
+    TooLong {
+        /// The limit.
+        limit: usize,
+    },
+    /// The header is longer than [`Limits::header_bytes`].
+    #[error("the header is longer than {limit} bytes")]
+    HeaderTooLong {
+        /// The limit.
+        limit: usize,
+    },
     /// The header is not a strict JSON object with a string `alg`.
     #[error("the header is not valid: {0}")]
     Header(JsonError),
@@ -101,12 +111,12 @@ pub enum Malformed {
 }
 
 impl Header {
-    pub(crate) fn parse(encoded: &str) -> Result<Self, Malformed> {
-        if encoded.len() > MAX_HEADER {
-            return Err(Malformed::HeaderTooLong);
+    pub(crate) fn parse(encoded: &str, limits: &Limits) -> Result<Self, Malformed> {
+        if encoded.len() > limits.header_bytes {
+            return Err(Malformed::HeaderTooLong { limit: limits.header_bytes });
         }
         let bytes = base64url::decode(encoded).map_err(|_| Malformed::Base64Url)?;
-        let header: Self = json::parse_header(&bytes).map_err(Malformed::Header)?;
+        let header: Self = json::parse_object(&bytes, limits).map_err(Malformed::Header)?;
         if header.crit.is_some() || header.b64.is_some() {
             return Err(Malformed::Critical);
         }
@@ -125,14 +135,21 @@ pub(crate) struct Parts<'t> {
 }
 
 impl<'t> Parts<'t> {
-    pub(crate) fn split(token: &'t str) -> Result<Self, Malformed> {
-        let (header, rest) = token.split_once('.').ok_or(Malformed::Parts)?;
-        let (payload, signature) = rest.split_once('.').ok_or(Malformed::Parts)?;
-        if signature.contains('.') {
-            return Err(Malformed::Parts);
+    pub(crate) fn split(token: &'t str, limits: &Limits) -> Result<Self, Malformed> {
+        if token.len() > limits.token_bytes {
+            return Err(Malformed::TooLong { limit: limits.token_bytes });
         }
-        let signing_input = token.get(..header.len() + 1 + payload.len()).ok_or(Malformed::Parts)?;
-        Ok(Self { header, payload, signature, signing_input })
+        let mut dots = memchr_iter(b'.', token.as_bytes());
+        let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
+            return Err(Malformed::Parts);
+        };
+        let part = |from, to| token.get(from..to).ok_or(Malformed::Parts);
+        Ok(Self {
+            header: part(0, first)?,
+            payload: part(first + 1, second)?,
+            signature: part(second + 1, token.len())?,
+            signing_input: part(0, second)?,
+        })
     }
 }
 
@@ -151,11 +168,8 @@ pub struct Unverified {
 /// # Errors
 /// [`Malformed`] when the text is not a compact JWS of bounded size with a strict JSON header.
 pub fn decode_unverified(token: &str) -> Result<Unverified, Malformed> {
-    if token.len() > MAX_TOKEN {
-        return Err(Malformed::Parts);
-    }
-    let parts = Parts::split(token)?;
-    let header = Header::parse(parts.header)?;
+    let parts = Parts::split(token, &Limits::DEFAULT)?;
+    let header = Header::parse(parts.header, &Limits::DEFAULT)?;
     let payload = base64url::decode(parts.payload).map_err(|_| Malformed::Base64Url)?;
     Ok(Unverified { header, payload })
 }
@@ -218,15 +232,23 @@ mod tests {
 
     #[test]
     fn headers() {
+        let limit = Limits::DEFAULT.header_bytes;
+        let many: Vec<_> = (0..100).map(|number| format!("\"m{number}\":0")).collect();
+        let many = format!("{{\"alg\":\"ES256\",{}}}", many.join(","));
+        let long = format!("{{\"alg\":\"{}\"}}", "x".repeat(limit));
         let cases = [
             ("least", r#"{"alg":"ES256"}"#, None),
             ("unknown_member", r#"{"alg":"ES256","jku":"https://evil.example/keys"}"#, None),
             ("crit", r#"{"alg":"ES256","crit":["exp"]}"#, Some(Malformed::Critical)),
             ("empty_crit", r#"{"alg":"ES256","crit":[]}"#, Some(Malformed::Critical)),
+            ("crit_null", r#"{"alg":"ES256","crit":null}"#, Some(Malformed::Critical)),
+            ("b64_null", r#"{"alg":"ES256","b64":null}"#, Some(Malformed::Critical)),
+            ("kid_null", r#"{"alg":"ES256","kid":null}"#, Some(Malformed::Header(JsonError::Malformed))),
             ("b64_false", r#"{"alg":"ES256","b64":false}"#, Some(Malformed::Critical)),
             ("no_alg", r#"{"kid":"1"}"#, Some(Malformed::Header(JsonError::Malformed))),
             ("alg_array", r#"{"alg":["ES256"]}"#, Some(Malformed::Header(JsonError::Malformed))),
             ("kid_number", r#"{"alg":"ES256","kid":1}"#, Some(Malformed::Header(JsonError::Malformed))),
+            ("many_members", &many, None),
             (
                 "two_algs",
                 r#"{"alg":"ES256","alg":"none"}"#,
@@ -238,10 +260,14 @@ mod tests {
                 Some(Malformed::Header(JsonError::Malformed)),
             ),
             ("array", "[]", Some(Malformed::Header(JsonError::Malformed))),
-            ("long", &format!("{{\"alg\":\"{}\"}}", "x".repeat(MAX_HEADER)), Some(Malformed::HeaderTooLong)),
+            ("long", &long, Some(Malformed::HeaderTooLong { limit })),
         ];
         for (name, json, want) in cases {
-            assert_eq!(Header::parse(&base64url::encode(json.as_bytes())).err(), want, "{name}");
+            assert_eq!(
+                Header::parse(&base64url::encode(json.as_bytes()), &Limits::DEFAULT).err(),
+                want,
+                "{name}"
+            );
         }
     }
 
@@ -255,7 +281,7 @@ mod tests {
             ("a.b.c.d.e", false),
             ("", false),
         ] {
-            assert_eq!(Parts::split(token).is_ok(), ok, "{token}");
+            assert_eq!(Parts::split(token, &Limits::DEFAULT).is_ok(), ok, "{token}");
         }
     }
 }

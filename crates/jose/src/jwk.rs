@@ -1,153 +1,181 @@
-//! JSON Web Keys and sets of them, public halves only
-//! ([RFC 7517](https://www.rfc-editor.org/rfc/rfc7517)).
+//! JSON Web Keys and sets of them ([RFC 7517](https://www.rfc-editor.org/rfc/rfc7517)): [`Jwk`] is always
+//! public, [`PrivateJwk`] never is.
+
+mod alg;
+mod curve;
+mod document;
+mod error;
+mod key_type;
+mod members;
+mod operations;
+mod private;
+mod public;
+mod set;
 
 use aws_lc_rs::digest;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::json::{self, JsonError};
-use crate::{Alg, base64url};
+pub use alg::JwkAlg;
+pub use curve::Curve;
+pub use error::JwkError;
+pub use operations::KeyUse;
+pub use private::PrivateJwk;
+pub use public::PublicParams;
+pub use set::{JwkSet, PrivateJwkSet};
 
-/// A public key as JSON. Only what gatepass can verify with is typed; a JWK of another `kty`, a
-/// secret (`oct`) and a private key do not parse as one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) use curve::Form;
+pub(crate) use key_type::KeyType;
+pub(crate) use operations::Operation;
+pub(crate) use private::{PrivateParams, RsaParams};
+pub(crate) use public::{PublicKey, uncompressed};
+
+use self::members::Members;
+use self::operations::{KeyOps, require_public_agreement};
+use crate::{base64url, json};
+
+/// A public key as JSON, of the types `RSA`, `EC`, `OKP` and `AKP`.
+///
+/// One that was parsed is sound: its members are base64url of the exact lengths, its point is on its
+/// curve, its RSA modulus and exponent are within bounds, and `use`, `key_ops` and `alg` contradict
+/// neither each other nor the key's type. A private key and a secret (`oct`) do not parse as one:
+/// somebody published by mistake what they should have kept, and whatever it signs proves nothing.
+///
+/// `x5c`, `x5u` and whatever else the text holds is ignored.
+///
+/// ```
+/// use gatepass_jose::{Alg, Jwk, VerifyingKey};
+/// let jwk = Jwk::parse(br#"{"kty":"EC","crv":"P-256","kid":"1",
+///     "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+///     "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#)?;
+/// let key = VerifyingKey::from_jwk(&jwk, &[Alg::ES256, Alg::EdDSA])?;
+/// assert_eq!(key.alg(), Alg::ES256);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jwk {
     /// The key type and its parameters.
-    #[serde(flatten)]
     pub key: PublicParams,
     /// Names the key within its set.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub kid: Option<String>,
     /// The one algorithm that the key is for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alg: Option<Alg>,
-    /// `sig`, where it is said.
-    #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
+    pub alg: Option<JwkAlg>,
+    /// What the key is for, where `use` says it or `key_ops` amounts to it.
     pub key_use: Option<KeyUse>,
 }
 
-/// What the public key is for ([RFC 7517 section 4.2](https://www.rfc-editor.org/rfc/rfc7517#section-4.2)).
-/// Keys for encryption do not parse as a [`Jwk`] of this crate's verifying half.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KeyUse {
-    /// Signatures.
-    Sig,
-}
-
-/// `kty` and the members that go with it, base64url as on the wire.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kty")]
-#[allow(missing_docs)] // the members are the registry's own (RFC 7518 section 6)
-pub enum PublicParams {
-    #[serde(rename = "RSA")]
-    Rsa { n: String, e: String },
-    #[serde(rename = "EC")]
-    Ec { crv: String, x: String, y: String },
-    #[serde(rename = "OKP")]
-    Okp { crv: String, x: String },
-}
-
 impl Jwk {
-    /// The key's SHA-256 thumbprint, base64url ([RFC 7638](https://www.rfc-editor.org/rfc/rfc7638)).
-    #[must_use]
-    pub fn thumbprint(&self) -> String {
-        // RFC 7638 section 3.2: the required members in lexicographic order, nothing else.
-        let canonical = match &self.key {
-            PublicParams::Rsa { n, e } => serde_json::json!({ "e": e, "kty": "RSA", "n": n }),
-            PublicParams::Ec { crv, x, y } => serde_json::json!({ "crv": crv, "kty": "EC", "x": x, "y": y }),
-            PublicParams::Okp { crv, x } => serde_json::json!({ "crv": crv, "kty": "OKP", "x": x }),
-        };
-        base64url::encode(digest::digest(&digest::SHA256, canonical.to_string().as_bytes()).as_ref())
-    }
-}
-
-/// A JWK Set ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct JwkSet {
-    /// The keys, in the order of the document.
-    pub keys: Vec<Jwk>,
-}
-
-impl JwkSet {
-    /// Parses a set. Keys that this crate cannot verify with (another type, curve, algorithm or
-    /// use, or not public) are passed over, as section 5 of the RFC asks.
+    /// Parses a public key.
     ///
     /// # Errors
-    /// [`JsonError`] when the text is not a JSON object with an array `keys`, or not strict JSON.
+    /// [`JwkError`] for what is not strict JSON, no public key, or not a sound one.
+    pub fn parse(json: &[u8]) -> Result<Self, JwkError> {
+        json::parse::<Members>(json)?.try_into()
+    }
+
+    /// The key's SHA-256 thumbprint, base64url ([RFC 7638](https://www.rfc-editor.org/rfc/rfc7638); for
+    /// `OKP` RFC 8037, for `AKP` RFC 9964).
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        thumbprint_of(&self.key.required_members())
+    }
+
+    /// The thumbprint as a URI, for places that want a name of the key which is unique in the world
+    /// ([RFC 9278](https://www.rfc-editor.org/rfc/rfc9278)).
     ///
     /// ```
-    /// # use gatepass_jose::JwkSet;
-    /// let set = JwkSet::parse(br#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#)?;
-    /// assert!(set.keys.is_empty());
-    /// # Ok::<_, gatepass_jose::JsonError>(())
+    /// use gatepass_jose::{Alg, SigningKey};
+    /// let jwk = SigningKey::generate(Alg::ES256, None)?.public_jwk().unwrap();
+    /// let uri = jwk.thumbprint_uri();
+    /// assert_eq!(uri, format!("urn:ietf:params:oauth:jwk-thumbprint:sha-256:{}", jwk.thumbprint()));
+    /// # Ok::<_, gatepass_jose::KeyError>(())
     /// ```
-    pub fn parse(json: &[u8]) -> Result<Self, JsonError> {
-        #[derive(Deserialize)]
-        struct Document {
-            keys: Vec<serde_json::Map<String, serde_json::Value>>,
-        }
-
-        let document: Document = json::parse(json)?;
-        let keys = document.keys.into_iter().filter_map(public_key).collect();
-        Ok(Self { keys })
+    #[must_use]
+    pub fn thumbprint_uri(&self) -> String {
+        format!("urn:ietf:params:oauth:jwk-thumbprint:sha-256:{}", self.thumbprint())
     }
 }
 
-fn public_key(members: serde_json::Map<String, serde_json::Value>) -> Option<Jwk> {
-    if members.contains_key("d") {
-        return None; // somebody published a private key: whatever it signs proves nothing
+impl TryFrom<Members> for Jwk {
+    type Error = JwkError;
+
+    fn try_from(members: Members) -> Result<Self, JwkError> {
+        if let Some(name) = members.private_member() {
+            return Err(JwkError::NotPublic(name));
+        }
+        let key = PublicParams::read(&members)?;
+        key.decode()?.require_on_curve()?;
+        let alg: Option<JwkAlg> = members.find("alg").map(str::parse).transpose()?;
+        let key_use = members.find("use").map(KeyUse::parse).transpose()?;
+        let key_ops = members.key_ops.as_deref().map(KeyOps::parse).transpose()?;
+        let key_use = require_public_agreement(key_use, key_ops.as_ref(), alg)?;
+        let fits = |alg| key.key_type().is_some_and(|key_type| key_type.fits(alg));
+        if alg.is_some_and(|alg| !fits(alg)) {
+            return Err(JwkError::AlgDoesNotFit);
+        }
+        Ok(Self { key, kid: members.find("kid").map(str::to_owned), alg, key_use })
     }
-    if let Some(operations) = members.get("key_ops") {
-        let operations = operations.as_array()?;
-        if !operations.iter().any(|operation| operation == "verify") {
-            return None;
+}
+
+/// SHA-256 over a JSON object of `members`, which are in lexicographic order.
+fn thumbprint_of(members: &[(&'static str, &str)]) -> String {
+    struct Canonical<'a>(&'a [(&'static str, &'a str)]);
+
+    impl Serialize for Canonical<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map(self.0.iter().copied())
         }
     }
-    serde_json::from_value(serde_json::Value::Object(members)).ok()
+
+    // Strings are all there is, so nothing can fail to serialize.
+    let json = zeroize::Zeroizing::new(serde_json::to_vec(&Canonical(members)).unwrap_or_default());
+    base64url::encode(digest::digest(&digest::SHA256, &json).as_ref())
+}
+
+impl Serialize for Jwk {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        write_public(&mut map, &self.key)?;
+        write_common(&mut map, self.kid.as_deref(), self.key.own_alg().or(self.alg), self.key_use)?;
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Jwk {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Members::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Writes `kty` and the members of the key.
+fn write_public<M: SerializeMap>(map: &mut M, key: &PublicParams) -> Result<(), M::Error> {
+    match key {
+        PublicParams::Rsa { n, e } => write_all(map, &[("kty", "RSA"), ("n", n), ("e", e)]),
+        PublicParams::Ec { crv, x, y } => write_all(map, &[("kty", "EC"), ("crv", crv), ("x", x), ("y", y)]),
+        PublicParams::Okp { crv, x } => write_all(map, &[("kty", "OKP"), ("crv", crv), ("x", x)]),
+        PublicParams::Akp { public, .. } => write_all(map, &[("kty", "AKP"), ("pub", public)]),
+    }
+}
+
+/// Writes the members that every type of key may have.
+fn write_common<M: SerializeMap>(
+    map: &mut M,
+    kid: Option<&str>,
+    alg: Option<JwkAlg>,
+    key_use: Option<KeyUse>,
+) -> Result<(), M::Error> {
+    let members = [("kid", kid), ("alg", alg.map(JwkAlg::name)), ("use", key_use.map(KeyUse::name))];
+    for (name, value) in members {
+        if let Some(value) = value {
+            map.serialize_entry(name, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_all<M: SerializeMap>(map: &mut M, members: &[(&'static str, &str)]) -> Result<(), M::Error> {
+    members.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_thumbprint_is_that_of_rfc_7638_section_3_1() {
-        let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
-        let jwk = Jwk {
-            key: PublicParams::Rsa { n: n.into(), e: "AQAB".into() },
-            kid: Some("2011-04-29".into()),
-            alg: Some(Alg::RS256),
-            key_use: None,
-        };
-        assert_eq!(jwk.thumbprint(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
-    }
-
-    #[test]
-    fn a_set_keeps_only_keys_that_can_verify() {
-        let okp = r#""kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
-        let cases = [
-            ("plain", format!("{{{okp}}}"), 1),
-            ("use_sig", format!(r#"{{{okp},"use":"sig"}}"#), 1),
-            ("use_enc", format!(r#"{{{okp},"use":"enc"}}"#), 0),
-            ("key_ops_verify", format!(r#"{{{okp},"key_ops":["verify"]}}"#), 1),
-            ("key_ops_encrypt", format!(r#"{{{okp},"key_ops":["encrypt"]}}"#), 0),
-            ("unknown_alg", format!(r#"{{{okp},"alg":"ES256K"}}"#), 0),
-            ("alg_none", format!(r#"{{{okp},"alg":"none"}}"#), 0),
-            ("private_key", format!(r#"{{{okp},"d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}}"#), 0),
-            ("secret", r#"{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T"}"#.into(), 0),
-            ("unknown_kty", r#"{"kty":"new"}"#.into(), 0),
-            ("kty_is_a_number", r#"{"kty":1}"#.into(), 0),
-        ];
-        for (name, key, want) in cases {
-            let set = JwkSet::parse(format!(r#"{{"keys":[{key}]}}"#).as_bytes()).unwrap();
-            assert_eq!(set.keys.len(), want, "{name}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_set_is_refused() {
-        for json in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[1]}"#, r#"{"keys":[],"keys":[]}"#] {
-            assert!(JwkSet::parse(json.as_bytes()).is_err(), "{json}");
-        }
-    }
-}
+mod tests;

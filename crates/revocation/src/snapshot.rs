@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 use gatepass_jose::{
-    Issuer, KeySet, Malformed, NumericDate, SignError, SigningKey, Timestamp, Typ, base64url,
-    decode_unverified, jwt, parse_strict_json,
+    Issuer, KeySet, Limits, NumericDate, SignError, SigningKey, Timestamp, Typ, jws, jwt, parse_strict_json,
 };
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +10,8 @@ use crate::entry::millis;
 
 /// Everything in the log that is not to be forgotten yet, signed by the issuer: where a guard begins.
 ///
-/// It travels as a JWT of the type [`Snapshot::TYP`]. Unlike an access token it has no size limit of its
-/// own, because a million entries are a legitimate snapshot; whoever fetches one bounds the download.
+/// It travels as a JWT of the type [`Snapshot::TYP`]. A million entries are a legitimate snapshot, so its
+/// size is bounded by who fetches one and not by the limits of tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The issuer whose log this is.
@@ -34,18 +33,9 @@ pub struct Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// Not a compact JWS with a strict JSON header and payload.
-    #[error("the revocation snapshot is malformed: {0}")]
-    Malformed(#[from] Malformed),
-    /// `typ` is missing or names another kind of token.
-    #[error("the revocation snapshot is not of type {}", Snapshot::TYP)]
-    Typ,
-    /// No key of the issuer's set has this `kid`.
-    #[error("the revocation snapshot is signed by a key that is not in the issuer's set")]
-    UnknownKey,
-    /// The header names another algorithm than the key's, or the signature is not the key's.
-    #[error("the signature of the revocation snapshot does not verify")]
-    Signature,
+    /// No compact JWS, of another type, or not signed by a key of the issuer's set.
+    #[error("the revocation snapshot is refused: {0}")]
+    Rejected(#[from] jws::Rejection),
     /// The payload is not that of a snapshot.
     #[error("the revocation snapshot cannot be read: {0}")]
     Claims(gatepass_jose::JsonError),
@@ -115,8 +105,10 @@ impl Snapshot {
         keys: &KeySet,
         now: Timestamp,
     ) -> Result<Self, SnapshotError> {
-        let payload = verified_payload(token, keys)?;
-        let snapshot: Snapshot = parse_strict_json(&payload).map_err(SnapshotError::Claims)?;
+        let limits = Limits { token_bytes: usize::MAX, ..Limits::DEFAULT };
+        let verifier = jws::Verifier::new(keys.clone()).requiring_typ(Self::TYP).with_limits(limits);
+        let signed = verifier.verify(token)?;
+        let snapshot: Snapshot = parse_strict_json(signed.payload()).map_err(SnapshotError::Claims)?;
         if snapshot.iss != issuer.as_str() {
             return Err(SnapshotError::Issuer);
         }
@@ -128,26 +120,9 @@ impl Snapshot {
     }
 }
 
-/// Checks header and signature as `gatepass_jose::Verifier` does, without its limit on the payload.
-fn verified_payload(token: &str, keys: &KeySet) -> Result<Vec<u8>, SnapshotError> {
-    let (signing_input, signature) = token.rsplit_once('.').ok_or(Malformed::Parts)?;
-    let (header, payload) = signing_input.split_once('.').ok_or(Malformed::Parts)?;
-    // The header goes through the one parser for headers, with an empty payload and signature behind it.
-    let header = decode_unverified(&format!("{header}.."))?;
-    if !header.unverified_typ().is_some_and(|typ| Snapshot::TYP.matches(typ)) {
-        return Err(SnapshotError::Typ);
-    }
-    let key = header.unverified_kid().and_then(|kid| keys.find(kid)).ok_or(SnapshotError::UnknownKey)?;
-    let signature = base64url::decode(signature).map_err(|_| Malformed::Base64Url)?;
-    if header.unverified_alg() != key.alg().name() || !key.verifies(signing_input.as_bytes(), &signature) {
-        return Err(SnapshotError::Signature);
-    }
-    Ok(base64url::decode(payload).map_err(|_| Malformed::Base64Url)?)
-}
-
 #[cfg(test)]
 mod tests {
-    use gatepass_jose::{Alg, SecretKey};
+    use gatepass_jose::{Alg, Malformed, SecretKey, base64url};
 
     use super::*;
     use crate::{Kind, Reason};
@@ -200,7 +175,6 @@ mod tests {
         let at = |secs: i64| Timestamp::from_secs(NOW.as_secs() + secs);
         let cases = [
             ("as_issued", sign(&Snapshot::TYP, |_| {}), None),
-            ("access_token", sign(&Typ::ACCESS_TOKEN, |_| {}), Some(SnapshotError::Typ)),
             ("another_issuer", sign(&Snapshot::TYP, |s| s.iss.push('/')), Some(SnapshotError::Issuer)),
             (
                 "expired_beyond_the_skew",
@@ -221,6 +195,8 @@ mod tests {
         for (name, token, want) in cases {
             assert_eq!(verify(&token, &keys(&ours)).err(), want, "{name}");
         }
+        let access_token = verify(&sign(&Typ::ACCESS_TOKEN, |_| {}), &keys(&ours));
+        assert!(matches!(access_token, Err(SnapshotError::Rejected(jws::Rejection::Typ { .. }))));
     }
 
     #[test]
@@ -233,21 +209,22 @@ mod tests {
         let confused = SigningKey::from_secret(Alg::HS256, "k1", &SecretKey::new(public)).unwrap();
         let crit = r#"{"alg":"ES256","typ":"gatepass-revocations+jwt","kid":"k1","crit":["x"]}"#;
         let crit = base64url::encode(crit.as_bytes());
-        let parts = SnapshotError::Malformed(Malformed::Parts);
+        let parts = jws::Rejection::Malformed(Malformed::Parts);
         let cases = [
-            ("another_key", snapshot(1).sign(&key(Alg::ES256, "k1")).unwrap(), SnapshotError::Signature),
-            ("another_kid", snapshot(1).sign(&key(Alg::ES256, "k2")).unwrap(), SnapshotError::UnknownKey),
-            ("public_key_as_secret", snapshot(1).sign(&confused).unwrap(), SnapshotError::Signature),
-            ("no_signature", format!("{head}."), SnapshotError::Signature),
-            ("payload_replaced", format!("{header}.e30.{signature}"), SnapshotError::Signature),
+            ("another_key", snapshot(1).sign(&key(Alg::ES256, "k1")).unwrap(), jws::Rejection::Signature),
+            ("another_kid", snapshot(1).sign(&key(Alg::ES256, "k2")).unwrap(), jws::Rejection::UnknownKey),
+            ("no_signature", format!("{head}."), jws::Rejection::Signature),
+            ("payload_replaced", format!("{header}.e30.{signature}"), jws::Rejection::Signature),
             ("crit", format!("{crit}.{payload}.{signature}"), Malformed::Critical.into()),
-            ("one_part_more", format!("{header}.{payload}.{payload}.{signature}"), SnapshotError::Signature),
+            ("one_part_more", format!("{header}.{payload}.{payload}.{signature}"), parts.clone()),
             ("one_part", header.to_owned(), parts.clone()),
             ("two_parts", format!("{header}.{payload}"), parts),
             ("empty", String::new(), Malformed::Parts.into()),
         ];
         for (name, token, want) in cases {
-            assert_eq!(verify(&token, &keys(&ours)).err(), Some(want), "{name}");
+            assert_eq!(verify(&token, &keys(&ours)).err(), Some(want.into()), "{name}");
         }
+        let confused = verify(&snapshot(1).sign(&confused).unwrap(), &keys(&ours));
+        assert!(matches!(confused, Err(SnapshotError::Rejected(jws::Rejection::AlgMismatch { .. }))));
     }
 }

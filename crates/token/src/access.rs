@@ -1,6 +1,8 @@
 //! Access tokens ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)).
 
-use gatepass_jose::{Audience, Claims, Issuer, KeySet, NumericDate, Registered, Timestamp, Typ, Verifier};
+use gatepass_jose::{
+    Audience, Claims, Issuer, KeySet, NumericDate, Registered, Timestamp, Typ, Verifier, not_null,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{ScopeSet, minted_at};
@@ -20,7 +22,7 @@ pub struct AccessClaims {
     /// When it was minted, in whole seconds; see [`AccessClaims::minted_at`].
     pub iat: NumericDate,
     /// From when it is valid; checked where present, sent only if asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub nbf: Option<NumericDate>,
     /// Names this token.
     pub jti: String,
@@ -30,7 +32,7 @@ pub struct AccessClaims {
     #[serde(default, skip_serializing_if = "ScopeSet::is_empty")]
     pub scope: ScopeSet,
     /// The session it belongs to; absent where no user is logged in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
     /// The user's roles (RFC 9068 section 2.2.3.1).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

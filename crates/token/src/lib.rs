@@ -5,9 +5,15 @@
 //! its claims, its `typ`, and what verifying it demands.
 
 mod access;
+mod dpop;
 mod id;
+mod pkce;
 mod scope;
+mod status_list;
 
 pub use access::{AccessClaims, access_verifier};
+pub use dpop::{DpopNonce, DpopProof, DpopRejection, DpopRequest, DpopVerifier};
 pub use id::{TokenId, minted_at};
+pub use pkce::{CodeChallenge, CodeVerifier, InvalidCodeChallenge, InvalidCodeVerifier};
 pub use scope::{InvalidScope, Scope, ScopeSet};
+pub use status_list::{InvalidStatusList, NoSuchStatus, Status, StatusList, StatusListClaim};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::Error as _;
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
@@ -112,7 +112,11 @@ impl FromStr for ScopeSet {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        text.split(' ').map(str::parse).collect::<Result<_, _>>().map(Self)
+        let mut scopes = BTreeSet::new();
+        for scope in text.split(' ') {
+            scopes.insert(scope.parse()?);
+        }
+        Ok(Self(scopes))
     }
 }
 
@@ -133,8 +137,21 @@ impl Serialize for ScopeSet {
 
 impl<'de> Deserialize<'de> for ScopeSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        struct Scopes;
+
+        impl Visitor<'_> for Scopes {
+            type Value = ScopeSet;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("scopes between single spaces")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ScopeSet, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Scopes)
     }
 }
 

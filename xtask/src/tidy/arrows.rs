@@ -50,6 +50,11 @@ const ROOMS: &[Room] = &[
         without: &["rusqlite", "argon2", "reqwest"],
     },
     Room { folder: "crates/gateway", knows: &["guard"], without: &["rusqlite", "argon2"] },
+    Room {
+        folder: "crates/attack",
+        knows: &["jose"],
+        without: &["rusqlite", "argon2", "hyper", "hyper-util", "tower", "tower-http"],
+    },
     Room { folder: "examples/orders", knows: &["guard"], without: &["rusqlite", "argon2"] },
     Room {
         folder: "crates/cli",
