@@ -29,6 +29,8 @@ use crate::location::{Location, Refused};
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(300);
 const LEAST_MAX_AGE: Duration = Duration::from_secs(10);
 const GREATEST_MAX_AGE: Duration = Duration::from_secs(3600);
+/// Tokens whose signature is not verified a second time: a megabyte for each issuer.
+const SEEN_TOKENS: usize = 1 << 16;
 
 /// Where the keys come from.
 pub(crate) enum Source {
@@ -326,7 +328,8 @@ fn keys(location: &Location, terms: &Terms, view: Option<&View>, published: JwkS
     };
     let (set, all) = (good(&terms.algs), good(&IssuerConfig::DEFAULT_ALGS));
     let verifier = access_verifier(location.issuer().clone(), terms.audience.clone(), set.clone())
-        .with_clock_skew(terms.clock_skew);
+        .with_clock_skew(terms.clock_skew)
+        .remembering_signatures(SEEN_TOKENS);
     Keys { generation, published, set, all, verifier }
 }
 

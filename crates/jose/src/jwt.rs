@@ -3,6 +3,7 @@
 
 mod claims;
 mod rejection;
+mod seen;
 mod verifier;
 
 use serde::Serialize;

@@ -74,7 +74,7 @@
 //! | 3.10 | claims are not to be trusted; `kid`, `jku`, `x5u` | `kid` is compared with names in memory and leads nowhere; `jku`, `x5u`, `x5c` and `jwk` are not read |
 //! | 3.11 | explicit typing | [`Verifier::new`] demands a [`Typ`] |
 //! | 3.12 | rules that exclude each other | issuer, audience, type and keys together; a snapshot, a ticket and an access token differ in `typ` |
-//! | 3.13 | an upper limit on hash iterations | twice the recommended 600,000, or what [`jwe::Decrypter::with_max_iterations`] says |
+//! | 3.13 | an upper limit on hash iterations | a million for a whole message, or what [`jwe::Decrypter::with_max_iterations`] says |
 //! | 3.14 | a JWT consists of base64url characters and dots | strict [`base64url`]: anything else is [`Malformed`] |
 //! | 3.15 | an upper limit on decompression | the argument of [`jwe::Decrypter::with_decompression`] |
 

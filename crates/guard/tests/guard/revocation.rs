@@ -1,4 +1,5 @@
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatepass_guard::{
@@ -7,7 +8,7 @@ use gatepass_guard::{
 };
 use gatepass_jose::SigningKey;
 
-use crate::issuer::{Asked, CLIENT, Issuer, eventually, guard, new_key};
+use crate::issuer::{Asked, CLIENT, Issuer, eventually, guard, new_key, now};
 
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -176,6 +177,54 @@ async fn a_revoked_key_is_refused_and_never_comes_back() {
     issuer.keys.lock().unwrap().push(new_key("k3"));
     assert!(guard.verify(&issuer.token()).await.is_ok());
     assert_eq!(revoked(&guard, &stolen).await, want);
+}
+
+/// Whatever order things happen in: once anybody was refused, nobody who asks later is let in, and that
+/// the token's signature is remembered changes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_remembered_token_is_never_let_in_after_it_was_refused() {
+    let ends: [fn(&Issuer); 4] = [
+        |issuer| issuer.revoke(Kind::Session, "s1", Reason::LOGOUT),
+        |issuer| issuer.revoke(Kind::Key, "k1", Reason::KEY_COMPROMISED),
+        |issuer| issuer.revoke(Kind::All, "", Reason::ADMIN),
+        |_| {}, // it expires
+    ];
+    for (number, end) in ends.into_iter().enumerate() {
+        let issuer = Issuer::start().await;
+        issuer.keys.lock().unwrap().insert(0, new_key("k2"));
+        let config = IssuerConfig { clock_skew: Duration::ZERO, ..issuer.followed(LONG, WhenStale::Allow) };
+        let guard = guard([config]).await;
+        in_step(&guard, 0).await;
+        let token = match number {
+            3 => issuer.token_with("exp", now().as_secs() + 2),
+            _ => issuer.token(),
+        };
+        assert!(guard.verify(&token).await.is_ok());
+        let refused = Arc::new(AtomicBool::new(false));
+        let callers: Vec<_> = (0..4)
+            .map(|_| {
+                let (guard, token, refused) = (guard.clone(), token.clone(), Arc::clone(&refused));
+                tokio::spawn(async move {
+                    let mut after = 0;
+                    while after < 200 {
+                        let was_refused = refused.load(Ordering::SeqCst);
+                        match guard.verify(&token).await {
+                            Ok(_) => assert!(!was_refused, "let in after somebody was refused"),
+                            Err(_) => {
+                                refused.store(true, Ordering::SeqCst);
+                                after += 1;
+                            }
+                        }
+                        tokio::task::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        end(&issuer);
+        for caller in callers {
+            tokio::time::timeout(Duration::from_secs(30), caller).await.expect("never refused").unwrap();
+        }
+    }
 }
 
 #[tokio::test]

@@ -134,6 +134,12 @@ fn json_documents_that_are_refused() {
             json!({ "payload": "e30", "protected": protected, "header": { "b64": false }, "signature": signature }),
             false,
         ),
+        ("entry_as_array", json!({ "payload": "e30", "signatures": [[protected, null, signature]] }), false),
+        (
+            "header_null",
+            json!({ "payload": "e30", "protected": protected, "header": null, "signature": signature }),
+            false,
+        ),
         ("payload_number", json!({ "payload": 1, "protected": protected, "signature": signature }), false),
         ("array", json!(["e30", signature]), false),
     ];

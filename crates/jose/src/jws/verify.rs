@@ -103,16 +103,24 @@ impl Verified {
 /// The JSON forms: `signatures` in the general one, `signature` in the flattened one.
 #[derive(Deserialize)]
 struct Document {
+    #[serde(default, deserialize_with = "json::not_null")]
     payload: Option<String>,
-    signatures: Option<Vec<Entry>>,
+    /// Objects, and not yet [`Entry`]s: `serde` would also fill those from arrays.
+    #[serde(default, deserialize_with = "json::not_null")]
+    signatures: Option<Vec<Map<String, Value>>>,
+    #[serde(default, deserialize_with = "json::not_null")]
     protected: Option<String>,
+    #[serde(default, deserialize_with = "json::not_null")]
     header: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "json::not_null")]
     signature: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Entry {
+    #[serde(default, deserialize_with = "json::not_null")]
     protected: Option<String>,
+    #[serde(default, deserialize_with = "json::not_null")]
     header: Option<Map<String, Value>>,
     signature: String,
 }
@@ -225,7 +233,11 @@ impl Verifier {
             (None, Some(signature)) => {
                 vec![Entry { protected: document.protected, header: document.header, signature }]
             }
-            (Some(entries), None) if document.protected.is_none() && document.header.is_none() => entries,
+            (Some(entries), None) if document.protected.is_none() && document.header.is_none() => {
+                let entry = |members| Entry::deserialize(Value::Object(members));
+                let entries = entries.into_iter().map(entry).collect::<Result<_, _>>();
+                entries.map_err(|_| Malformed::Payload(JsonError::Malformed))?
+            }
             // RFC 7515 section 7.2.2: the two forms must not be mixed.
             _ => return Err(Malformed::Payload(JsonError::Malformed).into()),
         };

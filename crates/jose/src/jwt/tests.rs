@@ -223,6 +223,46 @@ fn first_as_ed(_: &SigningKey) -> SigningKey {
 }
 
 #[test]
+fn a_remembered_signature_spares_arithmetic_and_no_other_check() {
+    for alg in [Alg::ES256, Alg::RS256, Alg::EdDSA, Alg::HS256] {
+        let key = key(alg);
+        let verifier = verifier(&key).remembering_signatures(1000);
+        let code = |token: &str, now| {
+            verifier.verify::<RegisteredClaims>(token, now).map_err(|rejection| rejection.code()).err()
+        };
+        let good = sign(&Typ::ACCESS_TOKEN, &claims(), &key).unwrap();
+        assert_eq!((code(&good, NOW), code(&good, NOW)), (None, None), "{alg}");
+        assert_eq!(code(&good, NOW.saturating_add(Duration::from_secs(900))), Some("expired"), "{alg}");
+        let elsewhere = token(
+            &format!(r#"{{"alg":"{alg}","typ":"at+jwt","kid":"k1"}}"#),
+            &json!({ "iss": ISSUER, "aud": "https://other.example.com", "exp": NOW.as_secs() + 900 })
+                .to_string(),
+            &key,
+        );
+        for _ in 0..2 {
+            assert_eq!(code(&elsewhere, NOW), Some("wrong-audience"), "{alg}");
+        }
+        for at in [good.len() - 30, good.rfind('.').unwrap() - 30, good.find('.').unwrap() - 10] {
+            let mut forged = good.clone().into_bytes();
+            forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+            for _ in 0..2 {
+                assert!(code(std::str::from_utf8(&forged).unwrap(), NOW).is_some(), "{alg} at {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_signature_that_failed_is_not_remembered() {
+    let (key, other) = (key(Alg::ES256), key(Alg::ES256));
+    let verifier = verifier(&key).remembering_signatures(1000);
+    let forged = sign(&Typ::ACCESS_TOKEN, &claims(), &other).unwrap();
+    for _ in 0..3 {
+        assert_eq!(verifier.verify::<RegisteredClaims>(&forged, NOW).err(), Some(Rejection::Signature));
+    }
+}
+
+#[test]
 fn oversized_tokens_are_not_looked_at() {
     let key = key(Alg::HS256);
     let limit = Limits::DEFAULT.token_bytes;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::claims::{Audience, Claims, Issuer, Registered};
 use super::rejection::{LISTED, Rejection};
+use super::seen::SeenSignatures;
 use crate::header::{Header, Malformed, Parts, Typ};
 use crate::json::{self, JsonError, Unread};
 use crate::key::{KeySet, VerifyingKey};
@@ -66,6 +67,7 @@ pub struct Verifier {
     keys: Vec<TrustedKey>,
     skew: Duration,
     limits: Limits,
+    seen: Option<SeenSignatures>,
 }
 
 /// A key, and the encoded header under which its tokens come.
@@ -97,7 +99,15 @@ impl Verifier {
     pub fn new(issuer: Issuer, audience: Audience, typ: Typ, keys: KeySet) -> Self {
         let trusted = |key: &VerifyingKey| TrustedKey { key: key.clone(), seen_header: OnceLock::new() };
         let keys = keys.keys().iter().map(trusted).collect();
-        Self { issuer, audience, typ, keys, skew: Duration::from_secs(60), limits: Limits::DEFAULT }
+        Self {
+            issuer,
+            audience,
+            typ,
+            keys,
+            skew: Duration::from_secs(60),
+            limits: Limits::DEFAULT,
+            seen: None,
+        }
     }
 
     /// Sets how far the clocks of issuer and verifier may differ; five minutes at most.
@@ -111,6 +121,17 @@ impl Verifier {
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Remembers of about so many tokens that their signature held, at 16 bytes each, so that a token
+    /// that comes again costs no arithmetic. Everything else is checked each time: nothing outlives
+    /// `exp`, and with the verifier goes what it remembers.
+    ///
+    /// A MAC is as quick to compute as to look up, so this concerns tokens under public keys alone.
+    #[must_use]
+    pub fn remembering_signatures(mut self, tokens: usize) -> Self {
+        self.seen = Some(SeenSignatures::new(tokens));
         self
     }
 
@@ -145,7 +166,7 @@ impl Verifier {
     ) -> Result<Verified<C>, Rejection> {
         let parts = Parts::split(token, &self.limits)?;
         let trusted = self.find_key(parts.header)?;
-        require_signature(&trusted.key, &parts)?;
+        self.require_signature(&trusted.key, token, &parts)?;
         trusted.seen_header.get_or_init(|| Box::from(parts.header));
 
         base64url::decode_into(parts.payload.as_bytes(), &mut scratch.payload)
@@ -178,6 +199,18 @@ impl Verifier {
             return Err(Rejection::Typ { expected: self.typ.clone(), found });
         }
         Ok(trusted)
+    }
+
+    fn require_signature(&self, key: &VerifyingKey, token: &str, parts: &Parts<'_>) -> Result<(), Rejection> {
+        let seen = self.seen.as_ref().filter(|_| !key.alg().is_symmetric());
+        let Some(fingerprint) = seen.and_then(|seen| seen.fingerprint(token)) else {
+            return require_signature(key, parts);
+        };
+        if !fingerprint.is_known() {
+            require_signature(key, parts)?;
+            fingerprint.remember();
+        }
+        Ok(())
     }
 
     fn require_claims(&self, claims: &Registered<'_>, now: Timestamp) -> Result<(), Rejection> {
