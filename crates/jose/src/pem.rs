@@ -196,7 +196,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_is_answered_without_panic(text in "(-----(BEGIN|END) (EC PARAMETERS|PUBLIC KEY)-----|[A-Za-z+/=\r\n-]{0,9}){0,6}") {
+        fn any_text_is_answered_without_panic(
+            text in "(-----(BEGIN|END) (EC PARAMETERS|PUBLIC KEY)-----|[A-Za-z+/=\r\n-]{0,9}){0,6}",
+        ) {
             let _ = decode(&text, "x");
         }
     }

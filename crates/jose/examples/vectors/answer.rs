@@ -6,8 +6,8 @@ use gatepass_jose::jwe::{
     ContentEncryption, Decrypter, DecryptionKey, DecryptionKeys, KeyManagement, primitives,
 };
 use gatepass_jose::{
-    Alg, Jwk, JwkSet, KeySet, PrivateJwk, PrivateJwkSet, SecretKey, Timestamp, VerifyingKey, base64url, jws,
-    parse_strict_json,
+    Alg, Jwk, JwkError, JwkSet, KeyError, KeySet, PrivateJwk, PrivateJwkSet, SecretKey, Timestamp,
+    VerifyingKey, base64url, jws, parse_strict_json,
 };
 use gatepass_token::{CodeVerifier, DpopNonce, DpopRequest, DpopVerifier, StatusList, StatusListClaim};
 use serde_json::{Value, json};
@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 const MAX_DECOMPRESSED: usize = 4 << 20;
 
 /// Algorithms that the registry has and the library does not offer, with the types of their keys.
-type NotOffered = &'static [(&'static str, &'static [&'static str])];
+pub(crate) type NotOffered = &'static [(&'static str, &'static [&'static str])];
 
-const NO_SIGNATURES: NotOffered = &[("ES256K", &["EC"]), ("Ed448", &["OKP"])];
-const NO_ENCRYPTION: NotOffered = &[
+pub(crate) const NO_SIGNATURES: NotOffered = &[("ES256K", &["EC"]), ("Ed448", &["OKP"])];
+pub(crate) const NO_ENCRYPTION: NotOffered = &[
     ("RSA1_5", &["RSA"]),
     ("A192KW", &["oct"]),
     ("ECDH-ES+A192KW", &["EC", "OKP"]),
@@ -40,15 +40,13 @@ impl<E: Display> From<E> for No {
     }
 }
 
-type Answer = Result<Value, No>;
+/// The member that the answer to an operation has beside `ok`, if it has one.
+type Answer = Result<Option<(&'static str, Value)>, No>;
 
 /// Answers one request; the answer lacks only the request's `id`.
 pub(crate) fn answer(request: &Value) -> Value {
     match ask(request) {
-        Ok(mut members) => {
-            members["ok"] = json!(true);
-            members
-        }
+        Ok(member) => member.into_iter().chain([("ok", json!(true))]).collect(),
         Err(No::Unsupported) => json!({ "unsupported": true }),
         Err(No::Refused(error)) => json!({ "ok": false, "err": error }),
     }
@@ -61,11 +59,9 @@ fn ask(request: &Value) -> Answer {
         "jwk_parse" => jwk_parse(request),
         "thumbprint" => thumbprint(request),
         "json_strict" => json_strict(request),
-        "b64url_decode" => Ok(json!({ "hex": to_hex(&base64url::decode(text(request, "s")?)?) })),
+        "b64url_decode" => Ok(Some(("hex", to_hex(&base64url::decode(text(request, "s")?)?)))),
         "dpop" => dpop(request),
-        "pkce" => Ok(
-            json!({ "challenge": CodeVerifier::parse(text(request, "verifier")?)?.challenge().to_string() }),
-        ),
+        "pkce" => pkce(request),
         "status_list" => status_list(request),
         "hmac" | "ecdsa_p1363" | "eddsa" | "rsa_pkcs1" | "rsa_pss" => signature(request),
         "ecdh" => ecdh(request),
@@ -89,32 +85,60 @@ fn jws_verify(request: &Value) -> Answer {
         }
     };
     let verified = first(key_sets(key)?, |keys| verify(keys).map_err(No::from))?;
-    Ok(json!({ "payload_b64u": base64url::encode(verified.payload()) }))
+    Ok(Some(("payload_b64u", json!(base64url::encode(verified.payload())))))
 }
 
 /// The sets that a `key` may mean: a JWK Set is one; a JWK that names no algorithm is one for each that it
 /// is good for.
 fn key_sets(key: &Value) -> Result<Vec<KeySet>, No> {
-    let json = key.to_string();
     if key["keys"].is_array() {
-        let secrets = PrivateJwkSet::parse(json.as_bytes());
-        let own: Vec<_> = secrets.iter().flat_map(|set| &set.keys).flat_map(verifying_keys).collect();
-        let published = KeySet::from_jwks(&JwkSet::parse(json.as_bytes())?, &Alg::all().collect::<Vec<_>>());
-        return Ok(vec![if own.is_empty() { published } else { KeySet::new(own) }]);
+        return Ok(vec![key_set(key.to_string().as_bytes())?]);
     }
-    let keys = match Jwk::parse(json.as_bytes()) {
-        Ok(jwk) => Alg::all().filter_map(|alg| VerifyingKey::from_jwk(&jwk, &[alg]).ok()).collect(),
-        Err(_) => verifying_keys(&PrivateJwk::parse(json.as_bytes())?),
-    };
-    if keys.is_empty() {
-        return Err("the key is good for no signature".into());
-    }
-    Ok(keys.into_iter().map(|key| KeySet::new(vec![key])).collect())
+    let key = Key::parse(key)?;
+    let keys = Alg::all().filter_map(|alg| key.verifying(&[alg]).ok());
+    Ok(keys.map(|key| KeySet::new(vec![key])).collect())
 }
 
-/// One key for each algorithm that `jwk` is good for.
-fn verifying_keys(jwk: &PrivateJwk) -> Vec<VerifyingKey> {
-    Alg::all().filter_map(|alg| VerifyingKey::from_private_jwk(jwk, &[alg]).ok()).collect()
+fn key_set(json: &[u8]) -> Result<KeySet, No> {
+    let all: Vec<_> = Alg::all().collect();
+    match PrivateJwkSet::parse(json) {
+        Ok(set) => {
+            let keys = set.keys.iter().map(|jwk| VerifyingKey::from_private_jwk(jwk, &all));
+            Ok(KeySet::new(keys.collect::<Result<_, _>>()?))
+        }
+        Err(JwkError::NotPrivate) => Ok(KeySet::from_jwks(&JwkSet::parse(json)?, &all)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What a JWK may be.
+enum Key {
+    Public(Jwk),
+    Private(PrivateJwk),
+}
+
+impl Key {
+    fn parse(key: &Value) -> Result<Self, JwkError> {
+        let json = key.to_string();
+        match PrivateJwk::parse(json.as_bytes()) {
+            Err(JwkError::NotPrivate) => Jwk::parse(json.as_bytes()).map(Self::Public),
+            private => private.map(Self::Private),
+        }
+    }
+
+    fn verifying(&self, algs: &[Alg]) -> Result<VerifyingKey, KeyError> {
+        match self {
+            Self::Public(jwk) => VerifyingKey::from_jwk(jwk, algs),
+            Self::Private(jwk) => VerifyingKey::from_private_jwk(jwk, algs),
+        }
+    }
+
+    fn thumbprint(&self) -> String {
+        match self {
+            Self::Public(jwk) => jwk.thumbprint(),
+            Self::Private(jwk) => jwk.thumbprint(),
+        }
+    }
 }
 
 fn jwe_decrypt(request: &Value) -> Answer {
@@ -123,9 +147,6 @@ fn jwe_decrypt(request: &Value) -> Answer {
     let password = request["password_b64u"].as_str().map(SecretKey::parse).transpose()?;
     let jwk = PrivateJwk::parse(key.to_string().as_bytes())?;
     let keys = decryption_keys(&jwk, password.as_ref());
-    if keys.is_empty() {
-        return Err("the key is good for no decryption".into());
-    }
     let content: Vec<_> = ContentEncryption::all().collect();
     let decrypted = first(keys, |key| {
         let decrypter =
@@ -136,7 +157,7 @@ fn jwe_decrypt(request: &Value) -> Answer {
         }
         .map_err(No::from)
     })?;
-    Ok(json!({ "plaintext_b64u": base64url::encode(decrypted.plaintext()) }))
+    Ok(Some(("plaintext_b64u", json!(base64url::encode(decrypted.plaintext())))))
 }
 
 /// One key for each algorithm that `jwk`, or else the password, is good for.
@@ -153,33 +174,21 @@ fn decryption_keys(jwk: &PrivateJwk, password: Option<&SecretKey>) -> Vec<Decryp
 }
 
 fn jwk_parse(request: &Value) -> Answer {
-    let (value, json) = (member(request, "json")?, member(request, "json")?.to_string());
-    let parse = |key: &Value| {
-        let json = key.to_string();
-        Jwk::parse(json.as_bytes()).map(drop).or_else(|_| PrivateJwk::parse(json.as_bytes()).map(drop))
-    };
-    match value["keys"].as_array() {
-        Some(keys) => {
-            JwkSet::parse(json.as_bytes())?;
-            keys.iter().try_for_each(parse)?;
-        }
-        None => parse(value)?,
+    let json = member(request, "json")?;
+    match json["keys"].as_array() {
+        Some(keys) => keys.iter().try_for_each(|key| Key::parse(key).map(drop))?,
+        None => drop(Key::parse(json)?),
     }
-    Ok(json!({}))
+    Ok(None)
 }
 
 fn thumbprint(request: &Value) -> Answer {
-    let json = member(request, "jwk")?.to_string();
-    let thumbprint = match Jwk::parse(json.as_bytes()) {
-        Ok(jwk) => jwk.thumbprint(),
-        Err(_) => PrivateJwk::parse(json.as_bytes())?.thumbprint(),
-    };
-    Ok(json!({ "sha256": thumbprint }))
+    Ok(Some(("sha256", json!(Key::parse(member(request, "jwk")?)?.thumbprint()))))
 }
 
 fn json_strict(request: &Value) -> Answer {
     parse_strict_json::<Value>(&base64url::decode(text(request, "b64u")?)?)?;
-    Ok(json!({}))
+    Ok(None)
 }
 
 fn dpop(request: &Value) -> Answer {
@@ -191,28 +200,29 @@ fn dpop(request: &Value) -> Answer {
     };
     let now = Timestamp::from_secs(member(request, "now")?.as_i64().unwrap_or_default());
     let proof = DpopVerifier::new(Alg::all()).verify(text(request, "proof")?, &asked, now)?;
-    Ok(json!({ "jkt": proof.jkt }))
+    Ok(Some(("jkt", json!(proof.jkt))))
+}
+
+fn pkce(request: &Value) -> Answer {
+    let challenge = CodeVerifier::parse(text(request, "verifier")?)?.challenge();
+    Ok(Some(("challenge", json!(challenge.to_string()))))
 }
 
 fn status_list(request: &Value) -> Answer {
     let claim: StatusListClaim = serde_json::from_value(member(request, "status_list")?.clone())?;
     let list = StatusList::decode(&claim, MAX_DECOMPRESSED)?;
     let indices: Vec<usize> = serde_json::from_value(member(request, "indices")?.clone())?;
-    let values: Vec<_> = indices.into_iter().map(|index| list.status(index)).collect::<Result<_, _>>()?;
-    Ok(json!({ "values": values.iter().map(|status| status.value()).collect::<Vec<_>>() }))
+    let values = indices.into_iter().map(|index| list.status(index).map(|status| status.value()));
+    Ok(Some(("values", values.collect::<Result<_, _>>()?)))
 }
 
 fn signature(request: &Value) -> Answer {
     let jwk = member(request, "jwk")?;
     require_offered(jwk, &Value::Null, NO_SIGNATURES)?;
     let Ok(alg) = text(request, "alg")?.parse::<Alg>() else { return Err(No::Unsupported) };
-    let json = jwk.to_string();
-    let key = match alg.is_symmetric() {
-        true => VerifyingKey::from_private_jwk(&PrivateJwk::parse(json.as_bytes())?, &[alg])?,
-        false => VerifyingKey::from_jwk(&Jwk::parse(json.as_bytes())?, &[alg])?,
-    };
+    let key = Key::parse(jwk)?.verifying(&[alg])?;
     if key.verifies(&hex(request, "msg_hex")?, &hex(request, "sig_hex")?) {
-        Ok(json!({}))
+        Ok(None)
     } else {
         Err("the signature does not verify".into())
     }
@@ -223,7 +233,7 @@ fn ecdh(request: &Value) -> Answer {
     require_offered(private, &Value::Null, NO_ENCRYPTION)?;
     let private = PrivateJwk::parse(private.to_string().as_bytes())?;
     let public = Jwk::parse(public.to_string().as_bytes())?;
-    Ok(json!({ "z_hex": to_hex(&primitives::agree(&private, &public)?) }))
+    Ok(Some(("z_hex", to_hex(&primitives::agree(&private, &public)?))))
 }
 
 fn content_decrypt(request: &Value) -> Answer {
@@ -231,13 +241,13 @@ fn content_decrypt(request: &Value) -> Answer {
     let [key, iv, aad, ct, tag] =
         ["key_hex", "iv_hex", "aad_hex", "ct_hex", "tag_hex"].map(|name| hex(request, name));
     let plaintext = primitives::decrypt_content(enc, &key?, &iv?, &aad?, &ct?, &tag?)?;
-    Ok(json!({ "pt_hex": to_hex(&plaintext) }))
+    Ok(Some(("pt_hex", to_hex(&plaintext))))
 }
 
 fn aes_kw_unwrap(request: &Value) -> Answer {
     let Ok(alg) = text(request, "alg")?.parse::<KeyManagement>() else { return Err(No::Unsupported) };
     let unwrapped = primitives::unwrap_key(alg, &hex(request, "key_hex")?, &hex(request, "ct_hex")?)?;
-    Ok(json!({ "pt_hex": to_hex(&unwrapped) }))
+    Ok(Some(("pt_hex", to_hex(&unwrapped))))
 }
 
 /// Tells requests for something that the library does not offer: by the key where it names its algorithm
@@ -270,7 +280,7 @@ fn header_algs(token: &Value) -> Vec<String> {
             Some(part["unprotected"].clone()),
         ]
     });
-    headers.flatten().filter_map(|header| header["alg"].as_str().map(str::to_owned)).collect()
+    headers.flatten().filter_map(|header| header.get("alg")?.as_str().map(str::to_owned)).collect()
 }
 
 /// What the first of `candidates` gives that gives anything, else why the first did not.
@@ -282,7 +292,7 @@ fn first<C, T>(candidates: Vec<C>, attempt: impl Fn(C) -> Result<T, No>) -> Resu
             Err(refusal) => error.get_or_insert(refusal),
         };
     }
-    Err(error.unwrap_or_else(|| No::Refused("there is no key".to_owned())))
+    Err(error.unwrap_or_else(|| No::Refused("the key is not good for this".to_owned())))
 }
 
 fn member<'r>(request: &'r Value, name: &str) -> Result<&'r Value, No> {
@@ -302,6 +312,6 @@ fn hex(request: &Value, name: &str) -> Result<Vec<u8>, No> {
     digits.collect()
 }
 
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn to_hex(bytes: &[u8]) -> Value {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }

@@ -17,6 +17,12 @@ use thiserror::Error;
 ///
 /// Left out: `RSA1_5`, whose padding has been an oracle since 1998, and `A192KW` with what is built on
 /// it, for which the crypto library has no key wrap of that size.
+///
+/// ```
+/// use gatepass_jose::KeyManagement;
+/// assert_eq!("ECDH-ES+A256KW".parse(), Ok(KeyManagement::EcdhEsA256KW));
+/// assert!("RSA1_5".parse::<KeyManagement>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)] // the names are the registry's own, without their hyphens
 pub enum KeyManagement {

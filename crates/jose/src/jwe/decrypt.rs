@@ -2,6 +2,7 @@
 
 mod error;
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -56,7 +57,14 @@ pub struct Decrypter {
     max_decompressed: Option<usize>,
 }
 
-/// A decrypted message.
+/// What a [`Decrypter`] decrypted. Nothing else can make one.
+///
+/// ```compile_fail,E0451
+/// # use gatepass_jose::jwe::Decrypted;
+/// # fn forge(genuine: Decrypted) -> Decrypted {
+/// Decrypted { aad: None, ..genuine }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Decrypted {
     plaintext: Plaintext,
@@ -71,8 +79,8 @@ pub struct Decrypted {
 /// Wiped when dropped, and not shown.
 struct Plaintext(SecretBytes);
 
-impl std::fmt::Debug for Plaintext {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Plaintext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("..")
     }
 }

@@ -10,7 +10,7 @@ use super::compression::{self, DEF};
 use super::content::{Sealed, SecretBytes, random_secret};
 use super::header::{Members, ProtectedHeader, REGISTERED, RecipientHeader};
 use super::key::EncryptionKey;
-use super::serialization::{JsonOut, MAX_RECIPIENTS, RecipientOut, UnprotectedOut};
+use super::serialization::{HeadersOut, JsonOut, MAX_RECIPIENTS, RecipientOut, UnprotectedOut};
 use crate::base64url;
 use crate::header::Typ;
 
@@ -209,15 +209,15 @@ impl<'k> JsonEncrypter<'k> {
     /// # Errors
     /// [`EncryptError`].
     pub fn encrypt_general(self, plaintext: &[u8]) -> Result<String, EncryptError> {
-        let (keys, added, unprotected) = self.checked()?;
-        let Managed { cek, recipients } = Managed::new(self.encrypter.enc, &keys)?;
-        let recipients =
-            recipients.into_iter().zip(added).map(|((header, encrypted_key), added)| RecipientOut {
-                header: UnprotectedOut { recipient: Some(header), added },
-                encrypted_key: base64url::encode(&encrypted_key),
-            });
+        let (added, unprotected) = self.parameters()?;
+        let Managed { cek, recipients } = Managed::new(self.encrypter.enc, &self.keys())?;
+        let recipients = recipients.into_iter().zip(added).map(|((header, encrypted_key), added)| {
+            let header = UnprotectedOut { recipient: Some(header), added };
+            RecipientOut { header, encrypted_key: base64url::encode(&encrypted_key) }
+        });
         let recipients = Some(recipients.collect());
-        self.write(&cek, self.encrypter.protected(None)?, unprotected, recipients, None, plaintext)
+        let protected = self.encrypter.protected(None)?;
+        self.write(HeadersOut { protected, unprotected, recipients, recipient: None }, &cek, plaintext)
     }
 
     /// Encrypts as a flattened serialization, for exactly one recipient. What its key needs is protected.
@@ -225,64 +225,43 @@ impl<'k> JsonEncrypter<'k> {
     /// # Errors
     /// [`EncryptError`].
     pub fn encrypt_flattened(self, plaintext: &[u8]) -> Result<String, EncryptError> {
-        let (keys, added, unprotected) = self.checked()?;
+        let (added, unprotected) = self.parameters()?;
         let [added] = added.as_slice() else { return Err(EncryptError::Recipients) };
-        let Managed { cek, mut recipients } = Managed::new(self.encrypter.enc, &keys)?;
+        let Managed { cek, mut recipients } = Managed::new(self.encrypter.enc, &self.keys())?;
         let (header, encrypted_key) = recipients.pop().ok_or(EncryptError::Recipients)?;
-        let recipient = RecipientOut {
-            header: UnprotectedOut { recipient: None, added },
-            encrypted_key: base64url::encode(&encrypted_key),
-        };
-        self.write(
-            &cek,
-            self.encrypter.protected(Some(&header))?,
-            unprotected,
-            None,
-            Some(recipient),
-            plaintext,
-        )
+        let protected = self.encrypter.protected(Some(&header))?;
+        let header = UnprotectedOut { recipient: None, added };
+        let recipient = Some(RecipientOut { header, encrypted_key: base64url::encode(&encrypted_key) });
+        self.write(HeadersOut { protected, unprotected, recipients: None, recipient }, &cek, plaintext)
     }
 
-    /// The keys, each recipient's added parameters and the shared ones, none of which stands in the way of
-    /// another.
-    #[allow(clippy::type_complexity)] // three lists that are only taken apart again
-    fn checked(&self) -> Result<(Vec<&'k EncryptionKey>, Vec<&Members>, &Members), EncryptError> {
+    fn keys(&self) -> Vec<&'k EncryptionKey> {
+        self.recipients.iter().map(|(key, _)| *key).collect()
+    }
+
+    /// The parameters added for each recipient, and the shared ones, none of which is in another's way.
+    fn parameters(&self) -> Result<(Vec<&Members>, &Members), EncryptError> {
         let shared = self.unprotected.as_ref().map_err(Clone::clone)?;
         let added = self.recipients.iter().map(|(_, added)| added.as_ref().map_err(Clone::clone));
         let added = added.collect::<Result<Vec<_>, _>>()?;
         if added.iter().any(|added| added.keys().any(|name| shared.contains_key(name))) {
             return Err(EncryptError::Parameters);
         }
-        Ok((self.recipients.iter().map(|(key, _)| *key).collect(), added, shared))
+        Ok((added, shared))
     }
 
-    fn write(
-        &self,
-        cek: &[u8],
-        protected: String,
-        unprotected: &Members,
-        recipients: Option<Vec<RecipientOut<'_>>>,
-        recipient: Option<RecipientOut<'_>>,
-        plaintext: &[u8],
-    ) -> Result<String, EncryptError> {
+    fn write(&self, headers: HeadersOut<'_>, cek: &[u8], plaintext: &[u8]) -> Result<String, EncryptError> {
         let aad = self.aad.map(base64url::encode);
         // RFC 7516 section 5.1 step 14.
         let authenticated = match &aad {
-            None => protected.clone(),
-            Some(aad) => format!("{protected}.{aad}"),
+            None => headers.protected.clone(),
+            Some(aad) => format!("{}.{aad}", headers.protected),
         };
-        let Sealed { iv, ciphertext, tag } = self.encrypter.seal(cek, authenticated.as_bytes(), plaintext)?;
-        let json = JsonOut {
-            protected,
-            unprotected,
-            recipients,
-            recipient,
-            aad,
-            iv: base64url::encode(&iv),
-            ciphertext: base64url::encode(&ciphertext),
-            tag: base64url::encode(&tag),
-        };
-        serde_json::to_string(&json).map_err(|_| EncryptError::Failed)
+        let sealed = self.encrypter.seal(cek, authenticated.as_bytes(), plaintext)?;
+        let [iv, ciphertext, tag] =
+            [sealed.iv, sealed.ciphertext, sealed.tag].map(|part| base64url::encode(&part));
+        serde_json::to_string(&JsonOut { headers, aad, iv, ciphertext, tag })
+            .map_err(|_| EncryptError::Failed)
     }
 }
 

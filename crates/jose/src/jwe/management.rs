@@ -168,10 +168,10 @@ impl DecryptionKey {
         let unwrapped = match self.inner() {
             Decrypting::Shared(Shared { secret, purpose: Purpose::Content(own) }) => {
                 require_no_encrypted_key(encrypted_key)?;
-                return match *own == enc {
-                    true => Ok(secret.clone()),
-                    false => Err(DecryptError::ContentEncryption { found: Excerpt::of(enc.name()) }),
-                };
+                if *own != enc {
+                    return Err(DecryptError::ContentEncryption { found: Excerpt::of(enc.name()) });
+                }
+                return Ok(secret.clone());
             }
             Decrypting::EcdhEs { key, wrap: None } => {
                 require_no_encrypted_key(encrypted_key)?;
@@ -181,12 +181,9 @@ impl DecryptionKey {
                 wrap.unwrap(&agree_with_sender(key, header, alg, wrap.key_len)?, encrypted_key)
             }
             Decrypting::RsaOaep { key, padding, .. } => {
-                let mut cek = Zeroizing::new(vec![0; key.min_output_size()]);
-                let len = key.decrypt(padding, encrypted_key, &mut cek, None).map(|cek| cek.len());
-                len.map(|len| {
-                    cek.truncate(len);
-                    cek
-                })
+                let mut buffer = Zeroizing::new(vec![0; key.min_output_size()]);
+                let cek = key.decrypt(padding, encrypted_key, &mut buffer, None);
+                cek.map(|cek| Zeroizing::new(cek.to_vec()))
             }
             Decrypting::Shared(shared) => unwrap_shared(shared, alg, header, encrypted_key, budget)?,
         };

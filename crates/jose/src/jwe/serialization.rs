@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::decrypt::DecryptError;
 use super::header::{Members, RecipientHeader};
 use crate::base64url;
-use crate::json::{self, not_null};
+use crate::json::{self, JsonError, not_null};
 use crate::limits::Limits;
 
 /// How many recipients are looked at. Each may cost a private key operation.
@@ -62,17 +63,12 @@ impl<'t> Message<'t> {
         require_len(text.len(), limits)?;
         let json: JsonIn = json::parse_object(text, limits).map_err(DecryptError::Json)?;
         let recipients = match (json.recipients, json.header, json.encrypted_key) {
-            (Some(several), None, None) => several,
+            (Some(several), None, None) => RecipientIn::several(several)?,
             (None, header, encrypted_key) => vec![RecipientIn { header, encrypted_key }],
             _ => return Err(DecryptError::Serialization),
         };
-        if recipients.is_empty()
-            || [&json.protected, &json.aad].into_iter().any(|text| text.as_deref() == Some(""))
-        {
+        if [&json.protected, &json.aad].into_iter().any(|text| text.as_deref() == Some("")) {
             return Err(DecryptError::Serialization);
-        }
-        if recipients.len() > MAX_RECIPIENTS {
-            return Err(DecryptError::TooManyRecipients);
         }
         let protected = match &json.protected {
             Some(encoded) => parse_protected(encoded, limits)?,
@@ -119,7 +115,7 @@ struct JsonIn {
     #[serde(default, deserialize_with = "not_null")]
     unprotected: Option<Members>,
     #[serde(default, deserialize_with = "not_null")]
-    recipients: Option<Vec<RecipientIn>>,
+    recipients: Option<Vec<Members>>,
     #[serde(default, deserialize_with = "not_null")]
     header: Option<Members>,
     #[serde(default, deserialize_with = "not_null")]
@@ -142,6 +138,19 @@ struct RecipientIn {
 }
 
 impl RecipientIn {
+    /// The members of `recipients`, which are objects: `serde` would also fill a struct from an array.
+    fn several(recipients: Vec<Members>) -> Result<Vec<Self>, DecryptError> {
+        if recipients.is_empty() {
+            return Err(DecryptError::Serialization);
+        }
+        if recipients.len() > MAX_RECIPIENTS {
+            return Err(DecryptError::TooManyRecipients);
+        }
+        let read = |members| serde_json::from_value(Value::Object(members));
+        let recipients = recipients.into_iter().map(read).collect::<Result<_, _>>();
+        recipients.map_err(|_| DecryptError::Json(JsonError::Malformed))
+    }
+
     fn decode(self) -> Result<Recipient, DecryptError> {
         Ok(Recipient {
             header: self.header.unwrap_or_default(),
@@ -150,10 +159,22 @@ impl RecipientIn {
     }
 }
 
-/// A JSON serialization as it is written: `recipients` for the general form, the flattened members of
-/// `recipient` for the other.
+/// A JSON serialization as it is written.
 #[derive(Serialize)]
 pub(crate) struct JsonOut<'a> {
+    #[serde(flatten)]
+    pub(crate) headers: HeadersOut<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) aad: Option<String>,
+    pub(crate) iv: String,
+    pub(crate) ciphertext: String,
+    pub(crate) tag: String,
+}
+
+/// What stands in it beside the content: `recipients` in the general form, the members of `recipient` in
+/// the flattened one.
+#[derive(Serialize)]
+pub(crate) struct HeadersOut<'a> {
     pub(crate) protected: String,
     #[serde(skip_serializing_if = "Members::is_empty")]
     pub(crate) unprotected: &'a Members,
@@ -161,11 +182,6 @@ pub(crate) struct JsonOut<'a> {
     pub(crate) recipients: Option<Vec<RecipientOut<'a>>>,
     #[serde(flatten)]
     pub(crate) recipient: Option<RecipientOut<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) aad: Option<String>,
-    pub(crate) iv: String,
-    pub(crate) ciphertext: String,
-    pub(crate) tag: String,
 }
 
 #[derive(Serialize)]

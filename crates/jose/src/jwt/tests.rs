@@ -217,6 +217,21 @@ fn with_several_keys_a_token_must_name_its_own() {
     );
 }
 
+#[test]
+fn of_two_keys_with_one_name_that_of_the_algorithm_is_taken() {
+    let (first, second) = (
+        SigningKey::generate(Alg::ES256, Some("a")).unwrap(),
+        SigningKey::generate(Alg::EdDSA, Some("a")).unwrap(),
+    );
+    let keys = KeySet::new(vec![first.verifying_key().unwrap(), second.verifying_key().unwrap()]);
+    let audience = Audience::new([AUDIENCE]).unwrap();
+    let verifier = Verifier::new(Issuer::new(ISSUER).unwrap(), audience, Typ::ACCESS_TOKEN, keys);
+    for key in [&first, &second] {
+        let token = sign(&Typ::ACCESS_TOKEN, &claims(), key).unwrap();
+        assert!(verifier.verify::<RegisteredClaims>(&token, NOW).is_ok(), "{}", key.alg());
+    }
+}
+
 /// Another Ed25519 key of the same name.
 fn first_as_ed(_: &SigningKey) -> SigningKey {
     SigningKey::generate(Alg::EdDSA, Some("b")).unwrap()

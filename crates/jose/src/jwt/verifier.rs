@@ -184,16 +184,19 @@ impl Verifier {
             return Ok(trusted);
         }
         let header = Header::parse(encoded, &self.limits)?;
-        let trusted = match (&header.kid, self.keys.as_slice()) {
-            (Some(kid), keys) => keys.iter().find(|trusted| trusted.key.kid() == kid),
-            (None, [only]) => Some(only),
-            (None, _) => None,
+        let named = |trusted: &&TrustedKey| match &header.kid {
+            Some(kid) => trusted.key.kid() == kid,
+            None => self.keys.len() == 1,
         };
-        let trusted = trusted.ok_or(Rejection::UnknownKey { kid: header.kid })?;
-        let key = trusted.key.alg();
-        if header.alg != key.name() {
-            return Err(Rejection::AlgMismatch { key, found: Excerpt::of(&header.alg) });
-        }
+        let is_of_alg = |trusted: &&TrustedKey| trusted.key.alg().name() == header.alg;
+        let Some(trusted) = self.keys.iter().filter(named).find(is_of_alg) else {
+            return Err(match self.keys.iter().find(named) {
+                Some(other) => {
+                    Rejection::AlgMismatch { key: other.key.alg(), found: Excerpt::of(&header.alg) }
+                }
+                None => Rejection::UnknownKey { kid: header.kid },
+            });
+        };
         if !header.typ.as_deref().is_some_and(|typ| self.typ.matches(typ)) {
             let found = header.typ.as_deref().map(Excerpt::of);
             return Err(Rejection::Typ { expected: self.typ.clone(), found });

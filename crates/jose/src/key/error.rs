@@ -53,7 +53,7 @@ pub enum KeyError {
         "the RSA modulus has the fingerprint of CVE-2017-15361 (ROCA), so it can be factored: make a new key"
     )]
     Roca,
-    /// `crv` is no curve of the key's type, or of none that this library has.
+    /// The curve is none of the key's type, or none of this library.
     #[error("the key is on a curve that its type does not have or that is not supported")]
     UnknownCurve,
     /// The public point is not on the curve.

@@ -275,10 +275,22 @@ fn a_name_that_stands_for_two_keys_of_one_algorithm_is_found_for_neither() {
 
 #[test]
 fn documents_of_another_type_are_named_as_such() {
-    let ed448 = "-----BEGIN PRIVATE KEY-----\nMEcCAQAwBQYDK2VxBDsEOeaCsgd1gvgklWtqqfcxAhHwy22xT/w7bfFo4mefCxCD\n4DYpWMukp3VJlvfJKNt72EjMh3+GKdmfTQ==\n-----END PRIVATE KEY-----";
-    let secp256k1 = "-----BEGIN PRIVATE KEY-----\nMIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgyanhV8j8MusN4WvTCDMo\n9StjG+Sjef4PCs6lu/BoihKhRANCAAQa/Vdb1bzJR5fXqVLRA+FFGBxPB17kzFJW\nhA7kGri9znrvaidtAy/VuyXW21Ze4oINqfq+wC5w3fBoCwtMlL79\n-----END PRIVATE KEY-----";
-    let compressed = "-----BEGIN PUBLIC KEY-----\nMDkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDIgACmtom3tpde+CbQQ7pntP84AwdQF5b\nlQO1K4Y5WgHWVu0=\n-----END PUBLIC KEY-----";
-    let public = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VuAyEAwR4tf5tJfzIlw/63paijTmvSzgfrYJfulpGsrr9ozXE=\n-----END PUBLIC KEY-----";
+    let ed448 = "-----BEGIN PRIVATE KEY-----\n\
+        MEcCAQAwBQYDK2VxBDsEOeaCsgd1gvgklWtqqfcxAhHwy22xT/w7bfFo4mefCxCD\n\
+        4DYpWMukp3VJlvfJKNt72EjMh3+GKdmfTQ==\n\
+        -----END PRIVATE KEY-----";
+    let secp256k1 = "-----BEGIN PRIVATE KEY-----\n\
+        MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgyanhV8j8MusN4WvTCDMo\n\
+        9StjG+Sjef4PCs6lu/BoihKhRANCAAQa/Vdb1bzJR5fXqVLRA+FFGBxPB17kzFJW\n\
+        hA7kGri9znrvaidtAy/VuyXW21Ze4oINqfq+wC5w3fBoCwtMlL79\n\
+        -----END PRIVATE KEY-----";
+    let compressed = "-----BEGIN PUBLIC KEY-----\n\
+        MDkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDIgACmtom3tpde+CbQQ7pntP84AwdQF5b\n\
+        lQO1K4Y5WgHWVu0=\n\
+        -----END PUBLIC KEY-----";
+    let public = "-----BEGIN PUBLIC KEY-----\n\
+        MCowBQYDK2VuAyEAwR4tf5tJfzIlw/63paijTmvSzgfrYJfulpGsrr9ozXE=\n\
+        -----END PUBLIC KEY-----";
     let private = |text| PrivateJwk::from_pem(text).err();
     assert_eq!(private(ed448), Some(PemError::Key(KeyError::UnsupportedType)));
     assert_eq!(private(secp256k1), Some(PemError::Key(KeyError::UnknownCurve)));
@@ -293,8 +305,18 @@ fn documents_of_another_type_are_named_as_such() {
 #[test]
 fn older_private_key_documents_are_read() {
     // SEC 1, as `openssl ecparam -genkey` writes it, and the public half as `openssl ec -pubout` does.
-    let sec1 = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIKtvcx6ObQiv8eMM1rq7LaybBlNDSBP+QXcAUWdLjhTUoAoGCCqGSM49\nAwEHoUQDQgAEmtom3tpde+CbQQ7pntP84AwdQF5blQO1K4Y5WgHWVu3CngL1D5vR\nMQxI8nwqjqX3YC1hZS6xNP0BllIyD506cA==\n-----END EC PRIVATE KEY-----";
-    let public = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEmtom3tpde+CbQQ7pntP84AwdQF5b\nlQO1K4Y5WgHWVu3CngL1D5vRMQxI8nwqjqX3YC1hZS6xNP0BllIyD506cA==\n-----END PUBLIC KEY-----";
+    let sec1 = "-----BEGIN EC PARAMETERS-----\n\
+        BggqhkjOPQMBBw==\n\
+        -----END EC PARAMETERS-----\n\
+        -----BEGIN EC PRIVATE KEY-----\n\
+        MHcCAQEEIKtvcx6ObQiv8eMM1rq7LaybBlNDSBP+QXcAUWdLjhTUoAoGCCqGSM49\n\
+        AwEHoUQDQgAEmtom3tpde+CbQQ7pntP84AwdQF5blQO1K4Y5WgHWVu3CngL1D5vR\n\
+        MQxI8nwqjqX3YC1hZS6xNP0BllIyD506cA==\n\
+        -----END EC PRIVATE KEY-----";
+    let public = "-----BEGIN PUBLIC KEY-----\n\
+        MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEmtom3tpde+CbQQ7pntP84AwdQF5b\n\
+        lQO1K4Y5WgHWVu3CngL1D5vRMQxI8nwqjqX3YC1hZS6xNP0BllIyD506cA==\n\
+        -----END PUBLIC KEY-----";
     let jwk = PrivateJwk::from_pem(sec1).unwrap();
     assert_eq!(jwk.public(), Jwk::from_pem(public).ok());
 

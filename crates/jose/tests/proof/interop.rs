@@ -23,13 +23,13 @@ const PAYLOAD: &[u8] = br#"{"sub":"alice"}"#;
 const PLAINTEXT: &[u8] = "“Attack at dawn”".as_bytes();
 
 #[test]
-fn pyjwt() {
+fn round_trips_with_pyjwt() {
     let Some(mut peer) = Process::python("jose_pyjwt.py") else { return };
     signatures(&mut peer, &["Ed25519"]);
 }
 
 #[test]
-fn joserfc() {
+fn round_trips_with_joserfc() {
     let Some(mut peer) = Process::python("jose_joserfc.py") else { return };
     signatures(&mut peer, &["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]);
     signature_forms(&mut peer);
@@ -38,7 +38,7 @@ fn joserfc() {
 }
 
 #[test]
-fn npm_jose() {
+fn round_trips_with_npm_jose() {
     let Some(mut peer) = Process::node("jose_npm.mjs") else { return };
     // Node has ML-DSA from version 24 on.
     signatures(&mut peer, &["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]);
@@ -48,7 +48,7 @@ fn npm_jose() {
 }
 
 #[test]
-fn jsonwebtoken_of_rust() {
+fn round_trips_with_jsonwebtoken() {
     signatures(&mut JsonWebToken, &["ES512", "Ed25519", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]);
 }
 

@@ -15,7 +15,7 @@ use crate::limits::{Excerpt, or_nothing};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecryptError {
-    /// Longer than [`Limits::token_bytes`]; nothing of it was looked at.
+    /// Longer than [`Limits::token_bytes`](crate::Limits::token_bytes); nothing of it was looked at.
     #[error("the message is longer than {limit} bytes")]
     TooLong {
         /// The limit.
@@ -37,7 +37,7 @@ pub enum DecryptError {
     /// More recipients than anybody needs, each of which may cost a private key operation.
     #[error("the message has more than {MAX_RECIPIENTS} recipients")]
     TooManyRecipients,
-    /// The protected header is longer than [`Limits::header_bytes`].
+    /// The protected header is longer than [`Limits::header_bytes`](crate::Limits::header_bytes).
     #[error("the header is longer than {limit} bytes")]
     HeaderTooLong {
         /// The limit.

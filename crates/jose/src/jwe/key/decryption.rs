@@ -17,6 +17,15 @@ use crate::key::{KeyError, KeyPair, RsaSize, SecretKey};
 
 /// A key that decrypts: a private key, a shared secret or a password. Bound to one [`KeyManagement`].
 /// Cheap to clone.
+///
+/// No public key is one:
+///
+/// ```compile_fail,E0308
+/// # use gatepass_jose::{Jwk, jwe::{DecryptionKey, JweKeyError}};
+/// # fn confuse(public: &Jwk) -> Result<DecryptionKey, JweKeyError> {
+/// DecryptionKey::from_jwk(public, None)
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct DecryptionKey {
     alg: KeyManagement,
@@ -136,7 +145,7 @@ impl DecryptionKey {
         Ok(Self::new(KeyManagement::Dir, kid, Decrypting::Shared(Shared::direct(enc, secret)?)))
     }
 
-    /// A password. How many iterations a message may ask for is the [`Decrypter`](super::Decrypter)'s to
+    /// A password. How many iterations a message may ask for is the [`Decrypter`](crate::jwe::Decrypter)'s to
     /// say.
     ///
     /// # Errors

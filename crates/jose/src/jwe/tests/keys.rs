@@ -181,6 +181,14 @@ fn the_key_for_a_header() {
 }
 
 #[test]
+fn keys_and_what_uses_them_are_shared_between_threads() {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<EncryptionKey>();
+    is_shared::<DecryptionKey>();
+    is_shared::<NestedVerifier>();
+}
+
+#[test]
 fn debug_output_shows_no_secret() {
     let secret = SecretKey::new(*b"0123456789abcdef");
     let key = DecryptionKey::from_secret(KeyManagement::A128KW, "k1", &secret).unwrap();

@@ -15,7 +15,7 @@ fn texts_that_are_no_json_serialization() {
     let key = key_of(KeyManagement::A256KW);
     let good = flattened(key);
     let recipient = json!({ "encrypted_key": good["encrypted_key"] });
-    let cases: [Change<'_>; 25] = [
+    let cases: [Change<'_>; 26] = [
         ("good", &|_| (), "decrypted"),
         ("unknown_member", &|json| json["note"] = json!("ignored"), "decrypted"),
         ("unprotected", &|json| json["unprotected"] = json!({ "note": 1 }), "decrypted"),
@@ -42,6 +42,14 @@ fn texts_that_are_no_json_serialization() {
             &|json| {
                 json.as_object_mut().unwrap().remove("encrypted_key");
                 json["recipients"] = recipient.clone();
+            },
+            "malformed",
+        ),
+        (
+            "recipient_an_array",
+            &|json| {
+                let encrypted_key = json.as_object_mut().unwrap().remove("encrypted_key");
+                json["recipients"] = json!([[{}, encrypted_key]]);
             },
             "malformed",
         ),
