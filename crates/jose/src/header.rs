@@ -47,6 +47,13 @@ impl Typ {
     }
 }
 
+impl From<String> for Typ {
+    /// A type whose name is known only when the program runs, without `application/`.
+    fn from(name: String) -> Self {
+        Self(name.into())
+    }
+}
+
 impl fmt::Display for Typ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -45,11 +45,8 @@ pub(crate) fn check_set(set: &Object, text: &str, guesser: &Guesser, found: &mut
     for (index, key) in keys.iter().enumerate() {
         let path = format!("keys[{index}]");
         (found.line, found.column) = places.get(index).copied().unwrap_or((1, 1));
-        let Some(key) = key.as_object() else {
-            found.add(&KEY_MALFORMED, path, format_args!("a key is an object, this is {}", key.type_name()));
-            continue;
-        };
         check(key, &path, Setting::Set, guesser, found);
+        let Some(key) = key.as_object() else { continue };
         if let Some(kid) = key.text("kid")
             && let Some(first) = kids.insert(kid, index)
         {
@@ -106,8 +103,12 @@ fn material(key: &Object) -> Option<[u8; 16]> {
 }
 
 /// Looks at one key; `path` leads to it.
-pub(crate) fn check(key: &Object, path: &str, setting: Setting, guesser: &Guesser, found: &mut Found<'_>) {
-    check::duplicates(&Json::Object(key.clone()), path, found);
+pub(crate) fn check(json: &Json, path: &str, setting: Setting, guesser: &Guesser, found: &mut Found<'_>) {
+    let Some(key) = json.as_object() else {
+        let kind = json.type_name();
+        return found.add(&KEY_MALFORMED, path, format_args!("a key is an object, this is {kind}"));
+    };
+    check::duplicates(json, path, found);
     let Some(kty) = key.text("kty") else {
         return found.add(&KEY_MALFORMED, path, format_args!("the key has no `kty`"));
     };
@@ -154,7 +155,11 @@ fn labels(key: &Object, path: &str, found: &mut Found<'_>) {
         Some(Json::Text(kid)) => check::kid(kid, format_args!("{path}.kid"), found),
         Some(other) => {
             let kind = other.type_name();
-            found.add(&KEY_MALFORMED, format_args!("{path}.kid"), format_args!("`kid` is {kind}, not a string"));
+            found.add(
+                &KEY_MALFORMED,
+                format_args!("{path}.kid"),
+                format_args!("`kid` is {kind}, not a string"),
+            );
         }
     }
     if !key.has("use") && !key.has("key_ops") {
@@ -204,8 +209,7 @@ fn contradiction(key: &Object, kty: &str, row: Option<&alg::Algorithm>) -> Optio
     let Some(operations) = operations.as_array() else { return Some("`key_ops` is not a list".to_owned()) };
     let has = |names: &[&str]| operations.iter().any(|op| op.as_text().is_some_and(|op| names.contains(&op)));
     let signs = has(&["sign", "verify"]);
-    let encrypts =
-        has(&["encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"]);
+    let encrypts = has(&["encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"]);
     match key_use {
         _ if signs && encrypts => Some("`key_ops` allows both signatures and encryption".to_owned()),
         Some("sig") if !signs => Some("`use` says signatures, and `key_ops` does not".to_owned()),
@@ -278,7 +282,9 @@ fn octet_pair(key: &Object, path: &str, found: &mut Found<'_>) {
 fn other_curve(crv: Option<&str>, path: &str, found: &mut Found<'_>) {
     let path = format_args!("{path}.crv");
     match crv {
-        Some(crv) => found.add(&KEY_UNCOMMON, path, format_args!("few verifiers know the curve {}", quoted(crv))),
+        Some(crv) => {
+            found.add(&KEY_UNCOMMON, path, format_args!("few verifiers know the curve {}", quoted(crv)))
+        }
         None => found.add(&KEY_MALFORMED, path, format_args!("`crv` is missing, or not a string")),
     }
 }

@@ -10,7 +10,7 @@ pub(super) fn check(n: &[u8], e: &[u8], path: impl fmt::Display, found: &mut Fou
     let n = without_leading_zeros(n);
     size(n, &path, found);
     exponent(without_leading_zeros(e), &path, found);
-    if let Some(factor) = SMALL_PRIMES.iter().find(|prime| remainder(n, **prime) == 0) {
+    if let Some(factor) = small_primes().find(|prime| remainder(n, *prime) == 0) {
         found.add(&RSA_FACTOR, format_args!("{path}.n"), format_args!("{factor} divides the modulus"));
     } else if is_roca(n) {
         found.add(
@@ -25,7 +25,9 @@ fn size(n: &[u8], path: &impl fmt::Display, found: &mut Found<'_>) {
     let bits = bits(n);
     let path = format_args!("{path}.n");
     match bits {
-        ..2048 => found.add(&RSA_SMALL, path, format_args!("the RSA modulus has {bits} bits, 2048 are the least")),
+        ..2048 => {
+            found.add(&RSA_SMALL, path, format_args!("the RSA modulus has {bits} bits, 2048 are the least"))
+        }
         2048..3072 => found.add(&RSA_2048, path, format_args!("the RSA modulus has {bits} bits")),
         3072..=8192 => {}
         _ => found.add(
@@ -66,8 +68,8 @@ fn remainder(number: &[u8], modulus: u32) -> u32 {
 /// Whether the modulus is a power of 65537 modulo each of the first odd primes, which a random one
 /// is once in 2^27 times (CVE-2017-15361).
 fn is_roca(n: &[u8]) -> bool {
-    let primes = SMALL_PRIMES.iter().copied().filter(|prime| (3..=167).contains(prime));
-    primes.into_iter().all(|prime| is_power_of_65537(remainder(n, prime), prime))
+    let mut primes = small_primes().filter(|prime| (3..=167).contains(prime));
+    primes.all(|prime| is_power_of_65537(remainder(n, prime), prime))
 }
 
 fn is_power_of_65537(residue: u32, prime: u32) -> bool {
@@ -82,24 +84,8 @@ fn is_power_of_65537(residue: u32, prime: u32) -> bool {
 }
 
 /// The primes below 1000.
-static SMALL_PRIMES: [u32; 168] = primes();
-
-const fn primes() -> [u32; 168] {
-    let mut primes = [0; 168];
-    let (mut count, mut candidate) = (0, 2);
-    while count < primes.len() {
-        let (mut divisor, mut is_prime) = (2, true);
-        while divisor * divisor <= candidate {
-            is_prime = is_prime && candidate % divisor != 0;
-            divisor += 1;
-        }
-        if is_prime {
-            primes[count] = candidate;
-            count += 1;
-        }
-        candidate += 1;
-    }
-    primes
+fn small_primes() -> impl Iterator<Item = u32> {
+    (2..1000).filter(|number: &u32| (2..).take_while(|d| d * d <= *number).all(|d| !number.is_multiple_of(d)))
 }
 
 #[cfg(test)]
@@ -136,8 +122,8 @@ mod tests {
 
     #[test]
     fn arithmetic_on_bytes() {
-        assert_eq!(SMALL_PRIMES[..6], [2, 3, 5, 7, 11, 13]);
-        assert_eq!(SMALL_PRIMES[167], 997);
+        assert_eq!(small_primes().take(6).collect::<Vec<_>>(), [2, 3, 5, 7, 11, 13]);
+        assert_eq!((small_primes().count(), small_primes().last()), (168, Some(997)));
         assert_eq!(remainder(&[1, 0, 0], 997), 65_536 % 997);
         assert_eq!(bits(&[1, 0]), 9);
         assert_eq!(bits(&[]), 0);
