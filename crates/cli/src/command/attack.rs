@@ -50,7 +50,14 @@ async fn prepare(args: &Args, target: Target) -> Result<Attack, Complaint> {
         .map_err(|error| Complaint::unusable(error.to_string()))?
         .with_accepted(args.accept_status.clone());
     let good = match (&args.token, &args.token_file) {
-        (Some(text), _) => token("the token", text)?,
+        (Some(text), _) => {
+            if std::io::stderr().is_terminal() {
+                anstream::eprintln!(
+                    "note: the token is in your shell's history now; `--token-file FILE` keeps it out"
+                );
+            }
+            token("the token", text)?
+        }
         (None, Some(file)) => read_token(file)?,
         (None, None) => return Err(Complaint::unusable("no token was given")),
     };
