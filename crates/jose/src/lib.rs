@@ -101,7 +101,7 @@ pub use jwt::{
     Audience, AudienceClaim, BorrowedAudience, Claims, Issuer, NamesNobody, Registered, RegisteredClaims,
     Rejection, Scratch, SignError, Verified, Verifier,
 };
-pub use key::{KeyError, KeySet, RsaSize, SecretKey, SigningKey, VerifyingKey};
+pub use key::{KeyError, KeySet, RsaNumber, RsaSize, SecretKey, SigningKey, VerifyingKey};
 pub use limits::{Excerpt, Limits};
 pub use pem::PemError;
 pub use timestamp::{NumericDate, Timestamp};

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519,
-    EcdsaVerificationAlgorithm, ParsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, EcdsaVerificationAlgorithm,
+    ParsedPublicKey,
 };
-use gatepass_jose::base64url;
+use gatepass_jose::{Jwk, base64url};
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -274,8 +275,9 @@ fn octet_pair(key: &Object, path: &str, found: &mut Found<'_>) {
             format_args!("the public key has {has} bytes instead of 32"),
         );
     }
-    if crv == Some("Ed25519") && ParsedPublicKey::new(&ED25519, x.as_slice()).is_err() {
-        found.add(&KEY_MALFORMED, path, format_args!("the point is not on the curve"));
+    let public = json!({ "kty": "OKP", "crv": crv, "x": key.text("x") });
+    if let Err(error) = Jwk::parse(public.to_string().as_bytes()) {
+        found.add(&KEY_MALFORMED, path, format_args!("{error}"));
     }
 }
 
@@ -307,4 +309,35 @@ fn secret(key: &Object, path: &str, guesser: &Guesser, found: &mut Found<'_>) {
         );
     }
     guesser.secret(&secret, &path, found);
+}
+
+#[cfg(test)]
+mod tests {
+    use gatepass_jose::Timestamp;
+
+    use super::*;
+    use crate::{Kind, Linter};
+
+    #[test]
+    fn octet_pairs_that_are_no_keys() {
+        let one = format!("AQ{}", "A".repeat(41));
+        let cases = [
+            ("good", "Ed25519", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", None),
+            ("ed25519_of_small_order", "Ed25519", &one, Some("small order")),
+            ("x25519_of_small_order", "X25519", &one, Some("small order")),
+            ("short", "X25519", "AQ", Some("1 bytes instead of 32")),
+        ];
+        for (name, crv, x, want) in cases {
+            let set = json!({ "keys": [{ "kty": "OKP", "crv": crv, "x": x }] }).to_string();
+            let mut linter = Linter::new(Timestamp::from_secs(1_800_000_000));
+            linter.read(name, Some(Kind::Jwks), set.as_bytes()).unwrap();
+            let findings = linter.finish().findings;
+            let complaint = findings.iter().find(|finding| finding.rule.id == KEY_MALFORMED.id);
+            assert_eq!(complaint.is_some(), want.is_some(), "{name}");
+            assert!(
+                complaint.is_none_or(|finding| finding.message.contains(want.unwrap())),
+                "{name}: {complaint:?}"
+            );
+        }
+    }
 }
