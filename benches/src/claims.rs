@@ -1,7 +1,7 @@
 //! Claims that borrow: what a verifier costs that keeps nothing.
 
 use arrayvec::ArrayVec;
-use gatepass_jose::{Audience, Claims, NumericDate, Registered};
+use gatepass_jose::{BorrowedAudience, Claims, NumericDate, Registered};
 use serde::Deserialize;
 
 /// The claims of [`gatepass_token::AccessClaims`] as slices of the decoded payload.
@@ -9,7 +9,8 @@ use serde::Deserialize;
 pub struct BorrowedClaims<'p> {
     pub iss: &'p str,
     pub sub: &'p str,
-    pub aud: Audience,
+    #[serde(borrow)]
+    pub aud: BorrowedAudience<'p>,
     pub exp: NumericDate,
     pub iat: NumericDate,
     pub nbf: Option<NumericDate>,

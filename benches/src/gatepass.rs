@@ -7,13 +7,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use gatepass_bench::place::Place;
 use gatepass_jose::base64url;
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::load::{Connection, get, post};
-use crate::process::{Place, Process};
+use crate::process::Process;
 
 /// How long a program may take to serve its first request.
 const START_LIMIT: Duration = Duration::from_secs(20);

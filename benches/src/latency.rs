@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
+use gatepass_bench::place::Place;
+use gatepass_bench::rounds::quantile;
+use gatepass_bench::table::{Table, section};
 use serde_json::json;
 
 use crate::gatepass::{Hashing, Installation, audience, binary, jti};
 use crate::gateway;
 use crate::load::{Connection, get, post};
-use crate::process::Place;
-use crate::rounds::quantile;
-use crate::table::{Table, section};
 
 const REVOCATIONS: usize = 200;
 /// Between revocations that are each alone.

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::stream::{FuturesUnordered, TryStreamExt as _};
+use gatepass_bench::rounds::quantile;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-
-use crate::rounds::quantile;
 
 /// The most header fields that an answer may have.
 const MAX_FIELDS: usize = 64;

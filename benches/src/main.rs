@@ -1,5 +1,6 @@
-//! `cargo xtask bench [tokens] [revocation] [server] [gateway] [latency] [--quick]`: prints what
-//! gatepass costs on this machine, as ratios to what cannot be avoided.
+//! `cargo xtask bench [tokens] [tricks] [hostile] [encryption] [revocation] [server] [gateway]
+//! [latency] [--quick]`: prints what gatepass costs on this machine, as ratios to what cannot be
+//! avoided.
 //!
 //! Absolute figures drift from machine to machine and from hour to hour: contestants run in
 //! interleaved rounds, what counts is CPU time where one process can be told from the others, and
@@ -9,30 +10,29 @@ mod gatepass;
 mod gateway;
 mod latency;
 mod load;
-mod peers;
 mod process;
 mod proxies;
 mod raw;
 mod revocation;
-mod rounds;
 mod server;
-mod table;
-mod tokens;
 
 use std::fs;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
-use crate::process::{Place, in_place};
-use crate::rounds::Effort;
+use gatepass_bench::place::{Place, in_place};
+use gatepass_bench::program;
+use gatepass_bench::rounds::Effort;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The parts of the program, in the order in which they run.
-const SECTIONS: [&str; 5] = ["tokens", "revocation", "server", "gateway", "latency"];
+/// The tables of the program in `jose`, which builds other libraries to compare with.
+const OF_JOSE: [&str; 4] = ["tokens", "tricks", "hostile", "encryption"];
+/// The tables of this program, in the order in which they are made, after those.
+const SECTIONS: [&str; 4] = ["revocation", "server", "gateway", "latency"];
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {
@@ -49,17 +49,22 @@ fn run(args: impl Iterator<Item = String>) -> Result<()> {
     for arg in args {
         match arg.as_str() {
             "--quick" => quick = true,
-            section if SECTIONS.contains(&section) => chosen.push(arg),
-            other => bail!("{other} is not measured; give any of {} and --quick", SECTIONS.join(", ")),
+            section if OF_JOSE.contains(&section) || SECTIONS.contains(&section) => chosen.push(arg),
+            other => {
+                let known = [OF_JOSE, SECTIONS].concat().join(", ");
+                bail!("{other} is not measured; give any of {known} and --quick")
+            }
         }
     }
+    let is_chosen = |section: &&str| chosen.is_empty() || chosen.iter().any(|name| name == section);
     print_machine();
-    for section in SECTIONS {
-        if chosen.is_empty() || chosen.iter().any(|name| name == section) {
-            measure(section, quick)?;
-        }
+    let of_jose: Vec<_> = OF_JOSE.into_iter().filter(is_chosen).collect();
+    if !of_jose.is_empty() {
+        let mut program = Command::new(program::build("gatepass-bench-jose", "tokens")?);
+        let status = program.args(of_jose).args(quick.then_some("--quick")).status()?;
+        ensure!(status.success(), "the token tables could not be made");
     }
-    Ok(())
+    SECTIONS.into_iter().filter(is_chosen).try_for_each(|section| measure(section, quick))
 }
 
 fn measure(section: &str, quick: bool) -> Result<()> {
@@ -67,17 +72,16 @@ fn measure(section: &str, quick: bool) -> Result<()> {
     let in_process = if quick { effort(7, 2) } else { effort(51, 4) };
     let over_http = if quick { effort(3, 300) } else { effort(7, 1000) };
     match section {
-        "tokens" => tokens::run(in_process),
         "revocation" => revocation::run(in_process),
-        "server" => beside(server::run(over_http)),
-        "gateway" => beside(gateway::run(over_http)),
+        "server" => run_in(Place::Beside, server::run(over_http)),
+        "gateway" => run_in(Place::Measured, gateway::run(over_http)),
         _ => runtime()?.block_on(latency::run()),
     }
 }
 
-/// Runs a client out of the way of what it measures.
-fn beside(work: impl Future<Output = Result<()>>) -> Result<()> {
-    in_place(Place::Beside, || runtime()?.block_on(work))
+/// Runs a client in its place.
+fn run_in(place: Place, work: impl Future<Output = Result<()>>) -> Result<()> {
+    in_place(place, || runtime()?.block_on(work))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

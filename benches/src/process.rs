@@ -4,11 +4,10 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use gatepass_bench::place::{Place, in_place};
 use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
@@ -39,55 +38,6 @@ impl fmt::Display for Memory {
             self.own as f64 / 1e6
         )
     }
-}
-
-/// Where a program may run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// On the last core alone: what is measured.
-    Measured,
-    /// On all cores but the last, where there are several: whatever the measured one talks to.
-    Beside,
-    /// Wherever the system likes.
-    Anywhere,
-}
-
-/// The cores that this program was given when it started, whatever its threads are confined to since.
-static GIVEN: LazyLock<nix::Result<CpuSet>> = LazyLock::new(|| sched_getaffinity(Pid::from_raw(0)));
-
-impl Place {
-    /// How many cores there are.
-    pub(crate) fn len(self) -> Result<usize> {
-        Ok(self.cores()?.len())
-    }
-
-    fn cores(self) -> Result<Vec<usize>> {
-        let given = (*GIVEN)?;
-        let mut cores: Vec<usize> =
-            (0..CpuSet::count()).filter(|core| given.is_set(*core).unwrap_or(false)).collect();
-        match self {
-            Self::Anywhere => {}
-            Self::Measured => cores = cores.split_off(cores.len().saturating_sub(1)),
-            Self::Beside => cores.truncate(cores.len().saturating_sub(1).max(1)),
-        }
-        Ok(cores)
-    }
-
-    fn set(self) -> Result<CpuSet> {
-        let mut set = CpuSet::new();
-        self.cores()?.into_iter().try_for_each(|core| set.set(core))?;
-        Ok(set)
-    }
-}
-
-/// Runs `work` with this thread, and every program it starts, in `place`.
-pub(crate) fn in_place<T>(place: Place, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let here = Pid::from_raw(0);
-    let before = sched_getaffinity(here)?;
-    sched_setaffinity(here, &place.set()?)?;
-    let done = work();
-    sched_setaffinity(here, &before)?;
-    done
 }
 
 impl Process {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
+use gatepass_bench::place::Place;
+use gatepass_bench::program;
 
 use crate::gatepass::{first_success, free_address};
-use crate::peers;
-use crate::process::{Place, Process};
+use crate::process::Process;
 
 /// What every gateway is compared with.
 pub(crate) const HYPER: &str = "bare hyper proxy";
@@ -24,7 +25,7 @@ pub(crate) struct Proxy {
 /// Starts hyper's proxy, then each of the others that is there.
 pub(crate) async fn start_all(dir: &Path, upstream: SocketAddr) -> Result<Vec<Proxy>> {
     let address = free_address()?;
-    let mut command = Command::new(peers::build("peer")?);
+    let mut command = Command::new(program::build("gatepass-bench", "peer")?);
     command.args(["proxy", &address.to_string(), &upstream.to_string()]);
     let mut proxies = vec![start(HYPER, command, address, dir).await?];
     for (name, program, configuration) in

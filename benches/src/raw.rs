@@ -3,21 +3,27 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
+use gatepass_bench::place::{Place, in_place};
+use gatepass_bench::rounds::{Effort, interleave, timed};
 use gatepass_bench::sample::Sample;
 use gatepass_jose::Alg;
 
-use crate::process::{Place, in_place};
-use crate::rounds::{Contestant, Effort, interleave};
-use crate::table::micros;
+/// Nanoseconds of a raw verification.
+pub(crate) struct Raw {
+    /// While the other cores are idle.
+    pub(crate) alone: f64,
+    /// While they are busy.
+    pub(crate) beside: f64,
+}
 
 /// Raw verification, while the other cores are idle, and while they are as busy as a client makes
 /// them: cores that share a physical one slow each other down, and nothing else tells.
-pub(crate) fn verification(alg: Alg, effort: Effort) -> Result<String> {
+pub(crate) fn verification(alg: Alg, effort: Effort) -> Result<Raw> {
     let sample = Sample::new(alg)?;
     let verify = |call: usize| sample.raw_verifier.verifies(&sample.raw[call % sample.raw.len()]);
     let measure = || {
         let effort = Effort { slice: effort.slice / 20, ..effort };
-        let mut contestants: [Contestant<'_>; 1] = [Box::new(|call| verify(call).into())];
+        let mut contestants = [timed(|call| verify(call).into())];
         in_place(Place::Measured, || Ok(interleave(effort, &mut contestants)?.median(0)))
     };
     let alone = measure()?;
@@ -27,12 +33,12 @@ pub(crate) fn verification(alg: Alg, effort: Effort) -> Result<String> {
         in_place(Place::Beside, || Ok(calls().count()))
     };
     let beside = std::thread::scope(|scope| {
-        for _ in 0..Place::Beside.len()? {
+        for _ in 0..Place::Beside.count()? {
             scope.spawn(be_busy);
         }
         let beside = measure();
         done.store(true, Ordering::Relaxed);
         beside
     })?;
-    Ok(format!("{alg} {} µs beside idle cores, {} µs beside busy ones", micros(alone), micros(beside)))
+    Ok(Raw { alone, beside })
 }

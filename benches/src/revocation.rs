@@ -5,13 +5,11 @@ use std::sync::Barrier;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use gatepass_bench::revoked::{ENTRIES, Mix, Tokens, snapshot};
-use gatepass_bench::sample::NOW;
+use gatepass_bench::program::Counted;
+use gatepass_bench::revoked::{ENTRIES, Mix, NOW, Tokens, snapshot};
+use gatepass_bench::rounds::{Effort, median, thread_cpu_time};
+use gatepass_bench::table::{Table, section};
 use gatepass_revocation::{TokenRef, View};
-
-use crate::peers::Counted;
-use crate::rounds::{Effort, median, thread_cpu_time};
-use crate::table::{Table, section};
 
 /// The most that a check may take which finds nothing, in nanoseconds.
 const MISS: f64 = 50.0;
@@ -123,7 +121,7 @@ fn print_memory(of_tokens: &View, of_every_kind: &View) -> Result<()> {
     println!(
         "  Bytes per entry, as an allocator counts them that asks for nothing else; the view's own figure beside it.\n"
     );
-    let counted = Counted::ask("view")?;
+    let counted = Counted::ask("gatepass-bench", "allocations")?;
     let mut table = Table::new(&["memory", "bytes per entry", "View::memory", "target", "distance"]);
     for (name, view) in
         [("tokens", Some(of_tokens)), ("every-kind", Some(of_every_kind)), ("one-by-one", None)]

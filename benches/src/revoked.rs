@@ -5,10 +5,11 @@ use std::time::Duration;
 use gatepass_jose::{Timestamp, base64url};
 use gatepass_revocation::{Entry, Kind, Reason, Snapshot, TokenRef};
 
-use crate::sample::NOW;
-
 /// As many entries as the tables speak of.
 pub const ENTRIES: u64 = 1_000_000;
+
+/// The present of every entry.
+pub const NOW: Timestamp = Timestamp::from_millis(1_763_780_000_250);
 
 /// What the entries of a view name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,13 +9,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use gatepass_bench::place::Place;
+use gatepass_bench::rounds::{Effort, median};
+use gatepass_bench::table::{Table, micros, section};
+use gatepass_jose::Alg;
 use serde_json::json;
 
 use crate::gatepass::{Hashing, Installation, PASSWORD, USER, audience, binary};
 use crate::load::{Caller, Clients, Cycle, Load, get, post};
-use crate::process::{Memory, Place, Process};
-use crate::rounds::{Effort, median};
-use crate::table::{Table, section};
+use crate::process::{Memory, Process};
+use crate::raw;
 
 /// Connections of the table.
 const CONNECTIONS: usize = 16;
@@ -70,6 +73,12 @@ pub(crate) async fn run(effort: Effort) -> Result<()> {
             effort.rounds,
             effort.slice.as_millis(),
         ),
+    );
+    let raw = raw::verification(Alg::ES256, effort)?;
+    println!(
+        "  How busy cores slow each other down here: raw ES256 verification takes {} µs beside idle ones, {} µs beside busy ones.",
+        micros(raw.alone),
+        micros(raw.beside)
     );
     print_start(&binary, effort).await?;
     print_operations(&binary, effort).await?;

@@ -1,20 +1,20 @@
 //! Plain tables for people.
 
 /// Rows under headings, in columns as wide as they need: the first to the left, numbers to the right.
-pub(crate) struct Table {
+pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(crate) fn new(headings: &[&str]) -> Self {
+    pub fn new(headings: &[&str]) -> Self {
         Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
     }
 
-    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
-    pub(crate) fn print(&self) {
+    pub fn print(&self) {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             self.rows
@@ -43,7 +43,7 @@ impl Table {
 }
 
 /// A section's title, and under it how it was measured.
-pub(crate) fn section(title: &str, how: &str) {
+pub fn section(title: &str, how: &str) {
     println!("{title}\n{}", "=".repeat(title.chars().count()));
     for line in how.lines() {
         println!("{}", line.trim());
@@ -52,7 +52,7 @@ pub(crate) fn section(title: &str, how: &str) {
 }
 
 /// Nanoseconds as microseconds.
-pub(crate) fn micros(nanos: f64) -> String {
+pub fn micros(nanos: f64) -> String {
     match nanos / 1000.0 {
         micros if micros < 10.0 => format!("{micros:.2}"),
         micros if micros < 100.0 => format!("{micros:.1}"),
@@ -61,6 +61,6 @@ pub(crate) fn micros(nanos: f64) -> String {
 }
 
 /// How a value stands to the most it should be.
-pub(crate) fn distance(value: f64, most: f64, unit: &str) -> String {
+pub fn distance(value: f64, most: f64, unit: &str) -> String {
     if value <= most { "met".to_owned() } else { format!("{:+.2} {unit}", value - most) }
 }

@@ -1,50 +1,12 @@
-//! Counts what is allocated, and prints lines of a subject, an operation and a number.
+//! Counts the bytes of a revocation view, and prints lines of a subject, an operation and a number.
 //!
 //! A program of its own: counting costs time, which must not be in anybody's measurement.
 
-use anyhow::{Result, bail};
-use gatepass_bench::claims::BorrowedClaims;
+use anyhow::Result;
 use gatepass_bench::revoked::{ENTRIES, Mix, entry, snapshot};
-use gatepass_bench::sample::{ALGS, NOW, Sample};
-use gatepass_jose::{Scratch, Typ, jwt};
 use gatepass_revocation::View;
-use gatepass_token::AccessClaims;
 
 fn main() -> Result<()> {
-    match std::env::args().nth(1).as_deref() {
-        Some("tokens") => tokens(),
-        Some("view") => view(),
-        _ => bail!("give `tokens` or `view`"),
-    }
-}
-
-/// Allocations per operation.
-fn tokens() -> Result<()> {
-    for alg in ALGS {
-        let sample = Sample::new(alg)?;
-        let mut scratch = Scratch::default();
-        let count = |operation: &str, run: &mut dyn FnMut(usize)| {
-            run(0); // buffers that are kept are there, and the header is known
-            let counted = allocation_counter::measure(|| (0..sample.tokens.len()).for_each(&mut *run));
-            println!("{alg} {operation} {}", counted.count_total as f64 / sample.tokens.len() as f64);
-        };
-        count("borrowed", &mut |at| {
-            let verified =
-                sample.verifier.verify_in::<BorrowedClaims<'_>>(&sample.tokens[at], NOW, &mut scratch);
-            drop(std::hint::black_box(verified));
-        });
-        count("owned", &mut |at| {
-            drop(std::hint::black_box(sample.verifier.verify::<AccessClaims>(&sample.tokens[at], NOW)));
-        });
-        count("sign", &mut |at| {
-            drop(std::hint::black_box(jwt::sign(&Typ::ACCESS_TOKEN, &sample.claims[at], &sample.signer)));
-        });
-    }
-    Ok(())
-}
-
-/// Bytes per entry.
-fn view() -> Result<()> {
     for (name, mix) in [("tokens", Mix::Tokens), ("every-kind", Mix::EveryKind)] {
         let snapshot = snapshot(mix);
         let view = View::new();

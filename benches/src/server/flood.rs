@@ -5,14 +5,14 @@ use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::{Result, bail};
+use gatepass_bench::place::Place;
+use gatepass_bench::rounds::Effort;
+use gatepass_bench::table::Table;
 
 use super::login_request;
 use super::sessions::log_in;
 use crate::gatepass::{Hashing, Installation};
 use crate::load::{Answer, Caller, Clients, Connection, Cycle, get};
-use crate::process::Place;
-use crate::rounds::Effort;
-use crate::table::Table;
 
 /// Connections that log in to be in the way.
 const FLOOD: usize = 128;

@@ -7,13 +7,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+use gatepass_bench::place::Place;
+use gatepass_bench::rounds::{Effort, median};
 use serde_json::json;
 
 use super::{Operation, login_request, print_table};
 use crate::gatepass::{Hashing, Installation};
 use crate::load::{Answer, Caller, Clients, Connection, Cycle, post};
-use crate::process::{Memory, Place};
-use crate::rounds::{Effort, median};
+use crate::process::Memory;
 
 /// Refreshes one session, with each token that the refresh before it has brought.
 struct Refreshing {
