@@ -1,5 +1,8 @@
 //! The project's tasks: `cargo xtask test` runs every check and test there is, installing first what they need.
 
+mod bench;
+mod fuzz;
+mod mutants;
 mod run;
 mod test;
 mod tidy;
@@ -10,7 +13,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask test    every check and test of the project, installing first what they need
 cargo xtask tidy    the house rules alone: arrows between crates, banned crates, licences, leftovers
-cargo xtask tools   what the tests need from outside: a Python environment, npm packages, nginx
+cargo xtask tools   what the tests need from outside: a Python environment, npm packages, nginx, a C++ compiler
+cargo xtask fuzz    the fuzz targets: [TARGET…] [--seconds N], or TARGET --input FILE to repeat one finding
+cargo xtask mutants mutation testing of crates/jose; arguments after it go to cargo-mutants
 cargo xtask bench   the benchmark tables, for this machine; arguments after it go to the benches";
 
 fn main() -> ExitCode {
@@ -21,7 +26,9 @@ fn main() -> ExitCode {
         (Some("test"), []) => return test::run(),
         (Some("tidy"), []) => tidy::run(),
         (Some("tools"), []) => tools::install().map(|_| ()),
-        (Some("bench"), rest) => bench(rest),
+        (Some("fuzz"), rest) => fuzz::run(rest),
+        (Some("mutants"), rest) => mutants::run(rest),
+        (Some("bench"), rest) => bench::run(rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -34,12 +41,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The benches have a workspace of their own, so that a normal build does not pay for the peers in it.
-fn bench(arguments: &[String]) -> anyhow::Result<()> {
-    let manifest = run::root().join("benches/Cargo.toml");
-    let mut cargo = run::cargo();
-    cargo.args(["run", "--release", "--manifest-path"]).arg(manifest).arg("--").args(arguments);
-    run::command(&mut cargo)
 }

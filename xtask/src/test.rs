@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{run, tidy, tools};
+use crate::{fuzz, run, tidy, tools};
 
 /// Runs every step and ends with the line `N passed, N failed`, where a step that is no test run counts as one.
 pub(crate) fn run() -> ExitCode {
@@ -56,7 +56,9 @@ fn steps(tally: &mut Tally) -> Result<()> {
         bail!("tests: {} failed, named above under `failures:`", ran.failed);
     }
     finished("tests", before);
-    Ok(())
+
+    // A minute for each target, on what earlier runs on this machine have found.
+    step(tally, "fuzz targets", fuzz::every_target)
 }
 
 fn step<T>(tally: &mut Tally, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {

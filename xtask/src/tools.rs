@@ -1,4 +1,4 @@
-//! What the end-to-end tests need from outside: somebody else's clients and somebody else's proxy.
+//! What the tests need from outside: somebody else's clients, somebody else's proxy, and a C++ compiler.
 //!
 //! Everything goes below `target/tests`; the machine itself is touched only where a Debian package is missing and cannot be
 //! unpacked there.
@@ -35,11 +35,12 @@ pub(crate) fn install() -> Result<Tools> {
     if run::quietly(Command::new("curl").arg("--version")).is_err() {
         apt_install("curl").context("the lines that `gatepass up` prints are for curl")?;
     }
-    let folder = run::target().join("tests");
+    require_cpp_compiler()?;
+    let (folder, tests) = (run::target().join("tests"), run::root().join("tests"));
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let tools = Tools {
-        python: python(&folder).context("the Python environment for PyJWT")?,
-        node: node(&folder).context("the npm packages for Node")?,
+        python: python(&folder, &tests.join("python")).context("the Python environment for PyJWT")?,
+        node: node(&folder, &tests.join("node")).context("the npm packages for Node")?,
         nginx: nginx(&folder).context("nginx")?,
     };
     println!("    python  {}", tools.python.display());
@@ -48,9 +49,38 @@ pub(crate) fn install() -> Result<Tools> {
     Ok(tools)
 }
 
-/// A virtual environment with exactly `tests/python/requirements.txt`.
-fn python(folder: &Path) -> Result<PathBuf> {
-    let requirements = run::root().join("tests/python/requirements.txt");
+/// Finds a C++ compiler, of which libFuzzer is built, or installs one.
+///
+/// # Errors
+/// There is none, and none can be installed.
+pub(crate) fn require_cpp_compiler() -> Result<()> {
+    let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    if run::quietly(Command::new(compiler).arg("--version")).is_err() {
+        apt_install("g++").context("the fuzz targets need a C++ compiler")?;
+    }
+    Ok(())
+}
+
+/// Installs the libraries that the benches compare with, below `target/bench`, and hands over where they are; what cannot be
+/// installed gets a line that says why, and its rows are missing.
+pub(crate) fn tell_peers(benches: &mut Command) {
+    let (folder, sources) = (run::target().join("bench"), run::root().join("benches/jose/peers"));
+    for (variable, what, found) in [
+        ("GATEPASS_BENCH_PYTHON", "PyJWT", python(&folder, &sources.join("python"))),
+        ("GATEPASS_BENCH_NODE", "the npm packages", node(&folder, &sources.join("node"))),
+    ] {
+        match found {
+            Ok(path) => {
+                benches.env(variable, path);
+            }
+            Err(error) => println!("    {what} cannot be installed: {error:#}"),
+        }
+    }
+}
+
+/// A virtual environment with exactly `requirements.txt` of `source`.
+fn python(folder: &Path, source: &Path) -> Result<PathBuf> {
+    let requirements = source.join("requirements.txt");
     let venv = folder.join("venv");
     let python = venv.join("bin/python");
     let stamp = Stamp::new(&venv, &[&requirements])?;
@@ -81,10 +111,9 @@ fn python(folder: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// A folder whose `node_modules` is exactly `tests/node/package-lock.json`. The test scripts stay in the source tree and
-/// are copied here by the tests, because Node looks for packages beside the script.
-fn node(folder: &Path) -> Result<PathBuf> {
-    let source = run::root().join("tests/node");
+/// A folder whose `node_modules` is exactly `package-lock.json` of `source`. The scripts stay in the source tree and are
+/// copied here by who runs them, because Node looks for packages beside the script.
+fn node(folder: &Path, source: &Path) -> Result<PathBuf> {
     let node = folder.join("node");
     let (package, lock) = (source.join("package.json"), source.join("package-lock.json"));
     let stamp = Stamp::new(&node, &[&package, &lock])?;

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::attempt::Attempt;
 use crate::judge::Judge;
-use crate::request::{AcceptedStatus, Attempt};
+use crate::request::AcceptedStatus;
 use crate::sender::{Reply, Sender};
 use crate::token::Token;
 

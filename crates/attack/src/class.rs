@@ -5,18 +5,23 @@ mod embedded;
 mod encrypted;
 mod header;
 mod kid;
+mod malleable;
 mod secret;
 mod signature;
 mod structure;
+mod time;
 mod transport;
+mod unsigned;
 
 use gatepass_jose::Timestamp;
 
+use crate::alg::{self, Curve, Primitive};
+use crate::attempt::Attempt;
 use crate::draft::Draft;
 use crate::object::Object;
 use crate::own_key::OwnKey;
 use crate::public_key::PublicKey;
-use crate::request::{Attempt, Place};
+use crate::request::Place;
 use crate::signer::{Signer, SigningFailed};
 use crate::token::Token;
 use crate::trap::Trap;
@@ -112,11 +117,14 @@ impl Class {
 }
 
 const TABLE: &[&[Class]] = &[
+    unsigned::CLASSES,
     signature::CLASSES,
+    malleable::CLASSES,
     secret::CLASSES,
     embedded::CLASSES,
     kid::CLASSES,
     header::CLASSES,
+    time::CLASSES,
     claims::CLASSES,
     structure::CLASSES,
     encrypted::CLASSES,
@@ -167,6 +175,14 @@ impl Mint<'_> {
     }
 }
 
+/// The curve of a token that is signed with ECDSA.
+fn curve(token: &Token) -> Result<&'static Curve, NotTested> {
+    match alg::find(&token.alg) {
+        Some(Primitive::Ecdsa { curve, .. }) => Ok(curve),
+        _ => Err(NotTested::because(format!("the token is signed with {}, not with ECDSA", token.alg))),
+    }
+}
+
 /// A row for a mistake.
 const fn mistake(
     id: &'static str,
@@ -188,3 +204,6 @@ const fn note(
 ) -> Class {
     Class { id, name, means, reference, weight: Weight::Note, forge }
 }
+
+#[cfg(test)]
+mod tests;

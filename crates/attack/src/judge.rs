@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::request::{AcceptedStatus, Attempt};
+use crate::attempt::Attempt;
+use crate::request::AcceptedStatus;
 use crate::sender::Reply;
 
 /// How the service answers the good token, and how bad ones.

@@ -35,6 +35,7 @@
 
 mod alg;
 mod attack;
+mod attempt;
 mod baseline;
 mod class;
 mod draft;
@@ -45,6 +46,7 @@ mod pem;
 mod public_key;
 mod report;
 mod request;
+mod run;
 mod sender;
 mod signer;
 mod target;

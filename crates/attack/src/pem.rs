@@ -15,13 +15,6 @@ pub(crate) fn encode(label: &str, der: &[u8]) -> String {
     text
 }
 
-/// The bytes between the label's two lines.
-pub(crate) fn decode(text: &str, label: &str) -> Option<Vec<u8>> {
-    let body = text.trim().strip_prefix(&format!("-----BEGIN {label}-----"))?;
-    let body = body.strip_suffix(&format!("-----END {label}-----"))?;
-    decode_base64(&body.split_ascii_whitespace().collect::<String>())
-}
-
 /// base64 with the standard alphabet and padding (RFC 4648 section 4).
 pub(crate) fn encode_base64(bytes: &[u8]) -> String {
     let mut text = to_standard_alphabet(&base64url::encode(bytes));
@@ -53,8 +46,6 @@ mod tests {
             format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", "/".repeat(64))
         );
         assert_eq!(encode("X", &[0; 49]).lines().count(), 4);
-        assert_eq!(decode(&pem, "PUBLIC KEY").as_deref(), Some(&[0xff; 48][..]));
-        assert_eq!(decode(&pem, "PRIVATE KEY"), None);
         assert_eq!(decode_base64(&encode_base64(&[0xfb, 0xff])).as_deref(), Some(&[0xfb, 0xff][..]));
     }
 }

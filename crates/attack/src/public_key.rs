@@ -1,5 +1,7 @@
 //! The service's public key, in every form in which a confused verifier may take it for a secret.
 
+use std::collections::BTreeSet;
+
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{ParsedPublicKey, RsaPublicKeyComponents};
@@ -131,6 +133,8 @@ impl PublicKey {
             encodings.push(("uncompressed point", point));
         }
         encodings.extend(self.certificate_encodings());
+        let mut known = BTreeSet::new();
+        encodings.retain(|(_, bytes)| known.insert(bytes.clone()));
         encodings
     }
 
@@ -206,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn encodings_differ_from_each_other() {
-        for (alg, least) in [(Alg::RS256, 16), (Alg::ES256, 10), (Alg::EdDSA, 9)] {
+    fn encodings_are_many() {
+        for (alg, least) in [(Alg::RS256, 15), (Alg::ES256, 9), (Alg::EdDSA, 8)] {
             let (key, token) = key_and_token(alg);
             let encodings = key.encodings(token.alg());
             assert!(encodings.len() >= least, "{alg}: {}", encodings.len());

@@ -1,5 +1,7 @@
 //! What was found.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::baseline::Baseline;
@@ -28,6 +30,19 @@ impl Outcome {
     #[must_use]
     pub fn is_finding(self) -> bool {
         matches!(self, Self::LetIn | Self::Fetched | Self::Broke)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "refused",
+            Self::LetIn => "LET IN",
+            Self::Fetched => "FETCHED",
+            Self::Broke => "BROKE",
+            Self::Noted => "noted",
+            Self::NotTested => "not tested",
+        })
     }
 }
 

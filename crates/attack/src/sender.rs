@@ -9,7 +9,8 @@ use reqwest::redirect::Policy;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::request::{Attempt, RequestShape};
+use crate::attempt::Attempt;
+use crate::request::RequestShape;
 use crate::target::Target;
 
 /// What a run may cost the service.
@@ -89,18 +90,24 @@ impl<'a> Sender<'a> {
 
     /// How many requests have been sent.
     pub(crate) fn sent(&self) -> usize {
-        self.sent.load(Ordering::Relaxed)
+        self.sent.load(Ordering::Relaxed).min(self.bounds.requests)
     }
 
-    /// Sends it; again, some times, where the service says that there were too many.
+    /// Sends it; again where the service says that there were too many requests, and once more where the
+    /// connection ended: it may have been about to end before.
     pub(crate) async fn send(&self, attempt: &Attempt) -> Reply {
         const TRIES: usize = 4;
+        let mut closed = 0;
         let mut reply = Reply::NotSent("nothing was sent");
         for _ in 0..TRIES {
             let pause;
             (reply, pause) = self.send_once(attempt).await;
-            let Some(pause) = pause else { break };
-            sleep(pause).await;
+            closed += usize::from(reply == Reply::Closed);
+            match pause {
+                Some(pause) => sleep(pause).await,
+                None if reply == Reply::Closed && closed == 1 => {}
+                None => break,
+            }
         }
         reply
     }

@@ -5,14 +5,11 @@ use std::fmt;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, PqdsaKeyPair, RsaKeyPair};
-use gatepass_jose::{PrivateJwk, SigningKey, base64url};
+use gatepass_jose::{PrivateJwk, SigningKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::alg::{self, Primitive};
-use crate::object::Object;
-use crate::pem;
-use crate::token::Token;
 
 /// A private key or secret. It signs whatever it is given, which is what a forger needs and nobody else.
 ///
@@ -37,12 +34,6 @@ pub enum SignerError {
     /// The token's algorithm is not one that this crate can sign under.
     #[error("no token can be signed with {0} here")]
     Alg(String),
-    /// Neither a private JWK, a JWK Set with one, nor a PEM.
-    #[error("not a private JWK, a set of them, or a private key in PEM: {0}")]
-    NotAKey(&'static str),
-    /// A set of keys, and none has the token's `kid`.
-    #[error("no private key of the set has the `kid` of the token")]
-    NotInSet,
     /// The key is of another type than the algorithm's.
     #[error("the key does not fit {0}, under which the token is signed")]
     WrongType(String),
@@ -54,39 +45,18 @@ pub enum SignerError {
 pub(crate) struct SigningFailed;
 
 impl Signer {
-    /// The key that signs tokens like `token`: a private JWK, the one of a set that has the token's `kid`, or
-    /// a PKCS#8 key in PEM. What a JWK says about its own use is not looked at, and a secret may be as weak as
-    /// the service's is.
+    /// A private key or secret out of a JWK, for tokens of `alg`. A secret may be as weak as the service's is.
     ///
     /// # Errors
     /// [`SignerError`].
-    pub fn parse(document: &[u8], token: &Token) -> Result<Self, SignerError> {
-        let text = std::str::from_utf8(document).map_err(|_| SignerError::NotAKey("it is not text"))?.trim();
-        if text.starts_with("-----BEGIN") {
-            let der = pem::decode(text, "PRIVATE KEY");
-            let der = der.ok_or(SignerError::NotAKey("only PKCS#8 is read: BEGIN PRIVATE KEY"))?;
-            return Self::from_pkcs8_der(token.alg(), &Zeroizing::new(der));
-        }
-        let jwk = Object::parse(text.as_bytes()).ok_or(SignerError::NotAKey("it is neither PEM nor JSON"))?;
-        match jwk.raw("keys") {
-            Some(keys) => Self::from_jwk(&of_set(keys, token)?, token.alg()),
-            None => Self::from_jwk(&jwk, token.alg()),
-        }
-    }
-
-    fn from_jwk(jwk: &Object, alg: &str) -> Result<Self, SignerError> {
-        let wrong = || SignerError::WrongType(alg.to_owned());
-        if jwk.text("kty").as_deref() == Some("oct") {
-            let secret = jwk.text("k").and_then(|k| base64url::decode(k).ok());
-            let secret = Zeroizing::new(secret.ok_or(SignerError::NotAKey("its k is not base64url"))?);
-            return Self::from_secret(alg, &secret);
+    pub fn from_jwk(jwk: &PrivateJwk, alg: &str) -> Result<Self, SignerError> {
+        let wrong = |_| SignerError::WrongType(alg.to_owned());
+        if let Some(secret) = jwk.secret() {
+            return Self::from_secret(alg, secret.expose());
         }
         let known = alg.parse().map_err(|_| SignerError::Alg(alg.to_owned()))?;
-        let bare = Zeroizing::new(jwk.without("alg").without("use").without("key_ops").to_string());
-        let private = PrivateJwk::parse(bare.as_bytes())
-            .map_err(|_| SignerError::NotAKey("it has no private members, or they do not fit each other"))?;
-        let key = SigningKey::from_jwk(&private, Some(known)).map_err(|_| wrong())?;
-        Self::from_pkcs8_der(alg, &key.to_private_bytes().map_err(|_| wrong())?)
+        let key = SigningKey::from_jwk(jwk, Some(known)).map_err(wrong)?;
+        Self::from_pkcs8_der(alg, &key.to_private_bytes().map_err(wrong)?)
     }
 
     /// A secret for tokens of an `HS` algorithm. It may be as weak as the service's is.
@@ -162,17 +132,6 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// The key of a set that has the token's `kid`, or the only one.
-fn of_set(keys: &str, token: &Token) -> Result<Object, SignerError> {
-    let keys: Vec<Object> =
-        serde_json::from_str(keys).map_err(|_| SignerError::NotAKey("its keys are no array of objects"))?;
-    if let [only] = keys.as_slice() {
-        return Ok(only.clone());
-    }
-    let kid = token.kid();
-    keys.into_iter().find(|key| kid.is_some() && key.text("kid") == kid).ok_or(SignerError::NotInSet)
-}
-
 /// An HMAC under an `HS` algorithm with whatever is taken for a secret; empty for any other name.
 pub(crate) fn hmac(alg: &str, secret: &[u8], message: &[u8]) -> Vec<u8> {
     match alg::find(alg) {
@@ -187,68 +146,43 @@ fn hmac_of(hash: hmac::Algorithm, secret: &[u8], message: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use gatepass_jose::{Alg, Typ, jwt};
-    use serde_json::json;
+    use gatepass_jose::Alg;
 
     use super::*;
 
     #[test]
     fn a_key_signs_as_the_service_does() {
-        for alg in
-            [Alg::HS256, Alg::RS256, Alg::PS512, Alg::ES256, Alg::ES384, Alg::ES512, Alg::EdDSA, Alg::Ed25519]
-        {
+        let algs = [
+            Alg::HS256,
+            Alg::RS256,
+            Alg::PS512,
+            Alg::ES256,
+            Alg::ES384,
+            Alg::ES512,
+            Alg::EdDSA,
+            Alg::Ed25519,
+            Alg::MlDsa44,
+        ];
+        for alg in algs {
             let key = SigningKey::generate(alg, Some("1")).unwrap();
-            let token = jwt::sign(&Typ::ACCESS_TOKEN, &json!({"sub": "ada"}), &key).unwrap();
-            let token = Token::parse(&token).unwrap();
-            let jwk = key.to_jwk().unwrap().to_json();
-            let other = r#"{"kty":"oct","k":"AA","kid":"2"}"#;
-            let mut documents = vec![
-                ("jwk", jwk.to_string()),
-                ("set_of_one", format!("{{\"keys\":[{}]}}", *jwk)),
-                ("set_of_two", format!("{{\"keys\":[{other},{}]}}", *jwk)),
-            ];
-            if !alg.is_symmetric() {
-                documents.push(("pem", pem::encode("PRIVATE KEY", &key.to_private_bytes().unwrap())));
-            }
-            for (name, document) in documents {
-                let signer = Signer::parse(document.as_bytes(), &token).unwrap();
-                let input = token.draft.signing_input();
-                let signature = signer.sign_as(alg.name(), input.as_bytes()).unwrap();
-                assert!(key.verifying_key().unwrap().verifies(input.as_bytes(), &signature), "{alg} {name}");
-            }
+            let signer = Signer::from_jwk(&key.to_jwk().unwrap(), alg.name()).unwrap();
+            let signature = signer.sign_as(alg.name(), b"text").unwrap();
+            assert!(key.verifying_key().unwrap().verifies(b"text", &signature), "{alg}");
         }
     }
 
     #[test]
-    fn what_is_no_key_of_the_service_is_said_to_be_none() {
-        let part = |json: &str| base64url::encode(json.as_bytes());
-        let token = format!("{}.{}.AAAA", part(r#"{"alg":"ES256","kid":"1"}"#), part("{}"));
-        let token = Token::parse(&token).unwrap();
-        let public = SigningKey::generate(Alg::ES256, None).unwrap().public_jwk().unwrap();
-        let rsa = SigningKey::generate(Alg::RS256, None).unwrap().to_jwk().unwrap().to_json();
-        let wrong_type = SignerError::WrongType("ES256".to_owned());
+    fn a_key_that_does_not_fit_the_token_is_said_not_to() {
+        let jwk = |alg| SigningKey::generate(alg, None).unwrap().to_jwk().unwrap();
         let cases = [
-            ("secret", r#"{"kty":"oct","k":"AA"}"#.to_owned(), wrong_type.clone()),
-            ("rsa", rsa.to_string(), wrong_type),
-            (
-                "none_of_two",
-                format!("{{\"keys\":[{0},{0}]}}", r#"{"kty":"oct","kid":"2"}"#),
-                SignerError::NotInSet,
-            ),
+            (Alg::ES256, "HS256", SignerError::WrongType("HS256".to_owned())),
+            (Alg::HS256, "ES256", SignerError::WrongType("ES256".to_owned())),
+            (Alg::RS256, "ES256", SignerError::WrongType("ES256".to_owned())),
+            (Alg::ES384, "ES256", SignerError::WrongType("ES256".to_owned())),
+            (Alg::ES256, "ES256K", SignerError::Alg("ES256K".to_owned())),
         ];
-        for (name, document, want) in cases {
-            assert_eq!(Signer::parse(document.as_bytes(), &token).err(), Some(want), "{name}");
-        }
-        let public = serde_json::to_string(&public).unwrap();
-        for document in [
-            "",
-            "secret",
-            "[]",
-            &public,
-            "-----BEGIN RSA PRIVATE KEY-----\nAA==\n-----END RSA PRIVATE KEY-----",
-        ] {
-            let error = Signer::parse(document.as_bytes(), &token).unwrap_err();
-            assert!(matches!(error, SignerError::NotAKey(_)), "{document}: {error}");
+        for (alg, token, want) in cases {
+            assert_eq!(Signer::from_jwk(&jwk(alg), token).err(), Some(want), "{alg} {token}");
         }
     }
 }

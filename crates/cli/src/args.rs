@@ -1,6 +1,8 @@
 //! The command line: noun, then verb.
 
+pub(crate) mod attack;
 pub(crate) mod jwk;
+pub(crate) mod lint;
 pub(crate) mod token;
 
 use std::net::SocketAddr;
@@ -8,12 +10,14 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+pub(crate) use attack::Attack;
 pub(crate) use jwk::Jwk;
+pub(crate) use lint::Lint;
 pub(crate) use token::Token;
 
 /// Token authentication for people who run more than one service.
 #[derive(Debug, Parser)]
-#[command(name = "gatepass", version, about, propagate_version = true)]
+#[command(name = "gatepass", version, propagate_version = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -64,6 +68,10 @@ pub(crate) enum Command {
     /// Make, convert and show keys, without a server
     #[command(subcommand)]
     Jwk(Jwk),
+    /// Say what is wrong with tokens, keys and logs, and how to mend it
+    Lint(Lint),
+    /// Try every known mistake in verifying tokens on a service that you run
+    Attack(Box<Attack>),
     /// Take back a token, a session, or all that a subject, client or key has issued
     Revoke {
         #[command(flatten)]

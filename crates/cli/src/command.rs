@@ -1,9 +1,11 @@
 //! What the commands do. `user`, `client`, `role`, `key` and `revoke` are each a few calls of the admin API;
 //! the others need no server.
 
+pub(crate) mod attack;
 pub(crate) mod client;
 pub(crate) mod jwk;
 pub(crate) mod key;
+pub(crate) mod lint;
 pub(crate) mod revoke;
 pub(crate) mod role;
 pub(crate) mod token;

@@ -1,9 +1,11 @@
 //! Keys in files, whatever their form: JWK, JWK Set, PEM, DER, or a secret in base64url.
 
 use gatepass_jose::{
-    Alg, Jwk, JwkAlg, KeyError, PemError, PrivateJwk, SecretKey, SigningKey, VerifyingKey, parse_strict_json,
+    Alg, Jwk, JwkAlg, KeyError, PemError, PrivateJwk, PublicParams, SecretKey, SigningKey, VerifyingKey,
+    base64url, parse_strict_json,
 };
 use serde::de::IgnoredAny;
+use zeroize::Zeroizing;
 
 use crate::complaint::Complaint;
 use crate::input::Input;
@@ -98,17 +100,19 @@ impl KeyFile {
         Self { name: name.to_owned(), form, keys: vec![key], unusable: Vec::new() }
     }
 
-    /// The key of the file; of several, the one of that `kid`.
+    /// The key of the file: the one of that `kid`, where one is named, or the only one.
     pub(crate) fn chosen(mut self, kid: Option<&str>) -> Result<Key, Complaint> {
         let cannot = |why: String| Complaint::unusable(format!("cannot use {}", self.name)).at(why);
-        let at = match self.keys.len() {
-            0 => match self.unusable.first() {
+        let at = match (self.keys.as_slice(), kid) {
+            ([], _) => match self.unusable.first() {
                 Some(key) => return Err(refused(&self.name, &format!("{}: {}", key.name, key.why))),
                 None => return Err(cannot("it holds no key".to_owned())),
             },
-            1 => Some(0),
-            _ if kid.is_some() => self.keys.iter().position(|key| key.kid() == kid),
-            several => {
+            ([only], _) if only.kid().is_none() => Some(0),
+            (keys, Some(_)) => keys.iter().position(|key| key.kid() == kid),
+            ([_], None) => Some(0),
+            (several, None) => {
+                let several = several.len();
                 return Err(cannot(format!("it holds {several} keys")).try_this("--kid NAME, to choose one"));
             }
         };
@@ -144,7 +148,7 @@ impl KeyFile {
                 (None, None) if jwk.alg.is_none() => {
                     "--alg NAME, where the key's type allows several".to_owned()
                 }
-                (None, _) => "gatepass jwk generate --alg EdDSA --out new.jwk".to_owned(),
+                (None, _) => "gatepass jwk generate --alg ES256 --out new.jwk".to_owned(),
             };
             Complaint::refused(format!("cannot sign with {name}")).at(error).try_this(remedy)
         })
@@ -182,6 +186,13 @@ impl Key {
     /// Whether whoever has it can sign, or read what is encrypted.
     pub(crate) fn is_private(&self) -> bool {
         matches!(self, Self::Private(_))
+    }
+
+    pub(crate) fn is_rsa(&self) -> bool {
+        match self {
+            Self::Public(jwk) => matches!(jwk.key, PublicParams::Rsa { .. }),
+            Self::Private(jwk) => jwk.public().is_some_and(|jwk| matches!(jwk.key, PublicParams::Rsa { .. })),
+        }
     }
 
     pub(crate) fn thumbprint(&self) -> String {
@@ -279,9 +290,26 @@ fn blocks(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
+/// The key of a DER document: PKCS#8, SubjectPublicKeyInfo, or one of the older forms, which the library
+/// reads between the lines of PEM.
 fn der(bytes: &[u8]) -> Result<Key, String> {
     if let Ok(jwk) = PrivateJwk::from_pkcs8_der(bytes) {
         return Ok(Key::Private(jwk));
     }
+    let older = |label| PrivateJwk::from_pem(&in_pem(label, bytes)).ok();
+    if let Some(jwk) = older("EC PRIVATE KEY").or_else(|| older("RSA PRIVATE KEY")) {
+        return Ok(Key::Private(jwk));
+    }
+    if let Ok(jwk) = Jwk::from_pem(&in_pem("RSA PUBLIC KEY", bytes)) {
+        return Ok(Key::Public(jwk));
+    }
     Jwk::from_spki_der(bytes).map(Key::Public).map_err(|error| error.to_string())
+}
+
+fn in_pem(label: &str, der: &[u8]) -> Zeroizing<String> {
+    let text = Zeroizing::new(base64url::encode(der));
+    // PEM takes the other alphabet, with padding.
+    let text = Zeroizing::new(text.replace('-', "+").replace('_', "/"));
+    let padding = "=".repeat(text.len().wrapping_neg() % 4);
+    Zeroizing::new(format!("-----BEGIN {label}-----\n{}{padding}\n-----END {label}-----\n", *text))
 }

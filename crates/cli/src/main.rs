@@ -56,7 +56,9 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<Outcome> {
     let done = match args.command {
         Command::Jwk(command) => return command::jwk::run(command),
+        Command::Lint(lint) => return command::lint::run(&lint),
         Command::Token(command) => return command::token::run(command).await,
+        Command::Attack(attack) => return command::attack::run(*attack).await,
         Command::Up(up) => up::run(up).await,
         Command::Serve(file) => serve::run(&file.config).await,
         Command::Gateway(gateway) => gateway::run(&gateway.config, gateway.check).await,

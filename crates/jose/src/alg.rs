@@ -1,7 +1,6 @@
 //! The signature algorithms, one row each.
 
-use std::fmt;
-use std::str::FromStr;
+mod named;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
@@ -9,14 +8,15 @@ use aws_lc_rs::signature::{
     PqdsaVerificationAlgorithm, RsaParameters, RsaSignatureEncoding,
 };
 use pkcs8::ObjectIdentifier;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::jwk::{Curve, KeyType};
 
+pub(crate) use named::{deserialize_name, named};
+
 /// A JWS signature algorithm ([RFC 7518 section 3.1](https://www.rfc-editor.org/rfc/rfc7518#section-3.1),
 /// RFC 8037, RFC 9864, RFC 9964). `none` is not a variant, so it cannot be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)] // the names are the registry's own
 pub enum Alg {
     HS256,
@@ -36,13 +36,10 @@ pub enum Alg {
     /// Ed25519 under its fully-specified name (RFC 9864).
     Ed25519,
     /// `ML-DSA-44` (RFC 9964).
-    #[serde(rename = "ML-DSA-44")]
     MlDsa44,
     /// `ML-DSA-65` (RFC 9964).
-    #[serde(rename = "ML-DSA-65")]
     MlDsa65,
     /// `ML-DSA-87` (RFC 9964).
-    #[serde(rename = "ML-DSA-87")]
     MlDsa87,
 }
 
@@ -209,24 +206,12 @@ impl Alg {
     }
 }
 
-impl fmt::Display for Alg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// No signature algorithm of this library has that name. `none` is one of those names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not a supported JWS algorithm")]
 pub struct UnknownAlg;
 
-impl FromStr for Alg {
-    type Err = UnknownAlg;
-
-    fn from_str(name: &str) -> Result<Self, UnknownAlg> {
-        TABLE.iter().find(|row| row.name == name).map(|row| row.alg).ok_or(UnknownAlg)
-    }
-}
+named!(Alg, UnknownAlg, UnknownAlg);
 
 #[cfg(test)]
 mod tests {
@@ -238,6 +223,7 @@ mod tests {
             assert_eq!(row.alg.row().name, row.name);
             assert_eq!(row.name.parse(), Ok(row.alg));
             assert_eq!(serde_json::to_value(row.alg).unwrap(), row.name);
+            assert_eq!(serde_json::from_value::<Alg>(row.name.into()).unwrap(), row.alg);
         }
     }
 

@@ -20,7 +20,7 @@ impl Typ {
     /// `at+jwt`: an access token ([RFC 9068 section 2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)).
     pub const ACCESS_TOKEN: Self = Self::new("at+jwt");
 
-    /// A type by its name, without `application/`.
+    /// A type by its name, without `application/`. The empty name matches nothing.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         Self(std::borrow::Cow::Borrowed(name))
@@ -43,7 +43,14 @@ impl Typ {
             }
             _ => typ,
         };
-        bare.eq_ignore_ascii_case(&self.0)
+        !bare.is_empty() && bare.eq_ignore_ascii_case(&self.0)
+    }
+}
+
+impl From<String> for Typ {
+    /// A type whose name is known only when the program runs, without `application/`.
+    fn from(name: String) -> Self {
+        Self(name.into())
     }
 }
 
@@ -58,6 +65,7 @@ impl fmt::Display for Typ {
 pub(crate) struct HeaderOut<'a> {
     pub(crate) alg: Alg,
     pub(crate) typ: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub(crate) kid: &'a str,
 }
 

@@ -115,17 +115,25 @@ fn read<'de, T: Deserialize<'de>>(text: &'de str, limits: &Limits) -> Result<T, 
         parser.end()?;
         Ok(value)
     });
-    read.map_err(|error| match terms.broken() {
-        Some(broken) => Unread::Json(broken),
-        None if error.is_data() => Unread::Type(problem(&error)),
-        None => Unread::Json(JsonError::Malformed),
-    })
+    match (terms.broken(), read) {
+        // Even where the type made something else of the error.
+        (Some(broken), _) => Err(Unread::Json(broken)),
+        (None, Ok(value)) => Ok(value),
+        (None, Err(error)) if error.is_data() => Err(Unread::Type(problem(&error))),
+        (None, Err(_)) => Err(Unread::Json(JsonError::Malformed)),
+    }
 }
+
+/// Said where nothing more can be said without a value.
+const UNEXPECTED: &str = "a claim has an unexpected form";
 
 /// What `serde` says is wrong, without the value that it found: that may be anybody's e-mail address.
 fn problem(error: &serde_json::Error) -> String {
     let said = error.to_string();
-    let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
+    let said = match said.rsplit_once(" at line ") {
+        Some((said, _)) if error.line() > 0 => said,
+        _ => return UNEXPECTED.to_owned(), // an error from a buffer of `serde`, which may end in any text
+    };
     match (said.split_once(": "), said.rsplit_once(", expected ")) {
         (Some((kind @ ("invalid type" | "invalid value" | "invalid length"), _)), Some((_, expected))) => {
             format!("{kind}, expected {expected}")
@@ -133,7 +141,7 @@ fn problem(error: &serde_json::Error) -> String {
         (None, _) if said.starts_with("missing field") || said.starts_with("duplicate field") => {
             said.to_owned()
         }
-        _ => "a claim has an unexpected form".to_owned(),
+        _ => UNEXPECTED.to_owned(),
     }
 }
 

@@ -19,7 +19,7 @@
 //! | a huge `p2c` | at most [`DEFAULT_MAX_ITERATIONS`] for a whole message, or what [`Decrypter::with_max_iterations`] says |
 //! | a small `p2c`, a short salt | at least [`MIN_ITERATIONS`] and 8 bytes |
 //! | a decompression bomb | `zip` is refused; [`Decrypter::with_decompression`] takes it up to a size |
-//! | thousands of recipients | 16 at most |
+//! | thousands of recipients | 16 at most, a private key is worked with for 4 of them |
 //! | long, deep or ambiguous JSON | [`Limits`](crate::Limits), no member twice at any depth, no parameter in two headers |
 //! | `crit`, `b64` | refused: no extension is implemented |
 //! | an encrypted key with `dir` or `ECDH-ES` | refused |

@@ -11,6 +11,7 @@ mod operations;
 mod private;
 mod public;
 mod set;
+mod small_order;
 
 use aws_lc_rs::digest;
 use serde::ser::SerializeMap;
@@ -106,7 +107,7 @@ impl TryFrom<Members> for Jwk {
         let key = PublicParams::read(&members)?;
         key.decode()?.require_on_curve()?;
         let alg: Option<JwkAlg> = members.find("alg").map(str::parse).transpose()?;
-        let key_use = members.find("use").map(KeyUse::parse).transpose()?;
+        let key_use = members.find("use").map(str::parse::<KeyUse>).transpose()?;
         let key_ops = members.key_ops.as_deref().map(KeyOps::parse).transpose()?;
         let key_use = require_public_agreement(key_use, key_ops.as_ref(), alg)?;
         let fits = |alg| key.key_type().is_some_and(|key_type| key_type.fits(alg));

@@ -25,7 +25,7 @@ mod header;
 mod sign;
 mod verify;
 
-pub use self::sign::{Draft, NotCompact, Signed};
+pub use self::sign::{Draft, FormError, Signed};
 pub use self::verify::{Rejection, Verified, Verifier};
 
 #[cfg(test)]

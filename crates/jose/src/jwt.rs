@@ -7,11 +7,13 @@ mod seen;
 mod verifier;
 
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use thiserror::Error;
 
-use crate::base64url;
 use crate::header::{HeaderOut, Typ};
 use crate::key::SigningKey;
+use crate::limits::Limits;
+use crate::{base64url, json};
 
 pub use self::claims::{
     Audience, AudienceClaim, BorrowedAudience, Claims, Issuer, NamesNobody, Registered, RegisteredClaims,
@@ -26,10 +28,17 @@ pub enum SignError {
     /// The claims do not serialize to a JSON object.
     #[error("the claims do not serialize to a JSON object")]
     Claims,
+    /// The claims serialize to an object that names a member twice, as `#[serde(flatten)]` can make one.
+    /// Every verifier would read it in its own way.
+    #[error("the claims name a member twice")]
+    DuplicateClaim,
     /// The crypto library failed.
     #[error("the signature could not be made")]
     Signature,
 }
+
+/// What is written here is not hostile: only what could be read in two ways is looked for.
+const WRITTEN: Limits = Limits { depth: usize::MAX, members: usize::MAX, ..Limits::DEFAULT };
 
 /// What a payload usually takes: enough that it need not grow while it is written.
 const USUAL_PAYLOAD: usize = 512;
@@ -51,6 +60,7 @@ pub fn sign<C: Serialize>(typ: &Typ, claims: &C, key: &SigningKey) -> Result<Str
     if json.first() != Some(&b'{') {
         return Err(SignError::Claims);
     }
+    json::parse_within::<IgnoredAny>(&json, &WRITTEN).map_err(|_| SignError::DuplicateClaim)?;
     base64url::encode_append(&json, &mut token);
     json.clear();
     key.sign(token.as_bytes(), &mut json).map_err(|_| SignError::Signature)?;

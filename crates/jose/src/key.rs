@@ -14,6 +14,7 @@ mod signing;
 mod verifying;
 
 pub use error::KeyError;
+pub use rsa::RsaNumber;
 pub use secret::SecretKey;
 pub use set::KeySet;
 pub use signing::{RsaSize, SigningKey};

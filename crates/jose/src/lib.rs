@@ -19,7 +19,7 @@
 //!
 //! | mistake | why it cannot be made |
 //! |---|---|
-//! | `alg: none` | [`Alg`] has no such variant, and a header's `alg` never chooses anything |
+//! | `alg: none` | [`Alg`] has no such variant; a header's `alg` can only agree with that of a key of the set |
 //! | RS/HS confusion | a [`VerifyingKey`] knows its one algorithm; a public key cannot become a [`SecretKey`] |
 //! | no audience, issuer or type check | [`Verifier::new`] takes all three, and none can be empty |
 //! | reading claims before verification | only a [`Verifier`] makes a [`Verified`]; the other way is called [`decode_unverified`] |
@@ -80,6 +80,7 @@
 
 mod alg;
 pub mod base64url;
+mod choice;
 mod header;
 mod json;
 pub mod jwe;
@@ -100,7 +101,7 @@ pub use jwt::{
     Audience, AudienceClaim, BorrowedAudience, Claims, Issuer, NamesNobody, Registered, RegisteredClaims,
     Rejection, Scratch, SignError, Verified, Verifier,
 };
-pub use key::{KeyError, KeySet, RsaSize, SecretKey, SigningKey, VerifyingKey};
+pub use key::{KeyError, KeySet, RsaNumber, RsaSize, SecretKey, SigningKey, VerifyingKey};
 pub use limits::{Excerpt, Limits};
 pub use pem::PemError;
 pub use timestamp::{NumericDate, Timestamp};

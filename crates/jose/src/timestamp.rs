@@ -153,8 +153,9 @@ impl<'de> Deserialize<'de> for NumericDate {
                 if !(0.0..=LAST_SECOND as f64).contains(&secs) {
                     return Err(E::invalid_value(de::Unexpected::Float(secs), &self));
                 }
-                // In range by the line above, so the conversion keeps every whole millisecond.
-                Ok(NumericDate(Timestamp::from_millis((secs * 1000.0) as i64)))
+                // In range by the line above. Rounded, because a binary fraction is a little off: 1.001 is
+                // 1000.9999999999999 milliseconds.
+                Ok(NumericDate(Timestamp::from_millis((secs * 1000.0).round() as i64)))
             }
         }
 
@@ -172,6 +173,7 @@ mod tests {
             ("integer", "1700000000", Some(1_700_000_000_000)),
             ("zero", "0", Some(0)),
             ("fraction_keeps_milliseconds", "1.5", Some(1500)),
+            ("fraction_that_binary_has_not", "1.001", Some(1001)),
             ("exponent", "1e3", Some(1_000_000)),
             ("last_second_of_9999", "253402300799", Some(253_402_300_799_000)),
             ("year_10000", "253402300800", None),

@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn none_is_seen_in_every_spelling() {
-        for name in ["none", "None", "NONE", "nOnE", " none", "none ", "no\0ne", "nоne", "ｎｏｎｅ", "n\u{200b}one"]
+        for name in
+            ["none", "None", "NONE", "nOnE", " none", "none ", "no\0ne", "nоne", "ｎｏｎｅ", "n\u{200b}one"]
         {
             assert!(means_none(name), "{name:?}");
         }
@@ -166,7 +167,8 @@ mod tests {
     fn names_are_exact_and_near_misses_are_recognised() {
         assert_eq!(find("RS256").map(|row| row.name), Some("RS256"));
         assert!(find("rs256").is_none());
-        for (name, meant) in [("rs256", Some("RS256")), ("RSA-OAEP256", Some("RSA-OAEP-256")), ("SHA256", None)]
+        for (name, meant) in
+            [("rs256", Some("RS256")), ("RSA-OAEP256", Some("RSA-OAEP-256")), ("SHA256", None)]
         {
             assert_eq!(find_meant(name).map(|row| row.name), meant, "{name}");
         }

@@ -57,6 +57,9 @@ pub(crate) fn kind(head: &[u8], is_all: bool) -> Option<Kind> {
     if is_all && text.starts_with(b"{") {
         return Some(json_kind(text));
     }
+    if !is_all && !text.contains(&b'\n') && looks_like_token(text) {
+        return Some(Kind::Token);
+    }
     // The last line may be cut where the head ends.
     let complete = if is_all { text } else { text.rsplitn(2, |b| *b == b'\n').nth(1).unwrap_or_default() };
     let mut lines = complete.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !is_skipped(line));
@@ -82,7 +85,8 @@ fn json_kind(text: &[u8]) -> Kind {
 
 /// Whether the object is a JWS or JWE in JSON (RFC 7515 section 7.2, RFC 7516 section 7.2).
 pub(crate) fn is_serialized_token(object: &crate::json::Object) -> bool {
-    (object.has("payload") && (object.has("signature") || object.has("signatures"))) || object.has("ciphertext")
+    (object.has("payload") && (object.has("signature") || object.has("signatures")))
+        || object.has("ciphertext")
 }
 
 /// Whether a line of a file of tokens says nothing.
@@ -90,10 +94,14 @@ pub(crate) fn is_skipped(line: &[u8]) -> bool {
     line.is_empty() || line.starts_with(b"#")
 }
 
-/// A token without the scheme that it was copied with.
+/// A token without the header field and the scheme that it was copied with.
 pub(crate) fn without_scheme(line: &[u8]) -> &[u8] {
-    match line.split_at_checked(7) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer ") => rest.trim_ascii(),
+    without(without(line, b"authorization:"), b"bearer ")
+}
+
+fn without<'l>(line: &'l [u8], beginning: &[u8]) -> &'l [u8] {
+    match line.split_at_checked(beginning.len()) {
+        Some((begins, rest)) if begins.eq_ignore_ascii_case(beginning) => rest.trim_ascii(),
         _ => line,
     }
 }
@@ -118,6 +126,7 @@ mod tests {
             ("token", token.to_owned(), Some(Kind::Token)),
             ("token_with_line_end", format!("{token}\r\n"), Some(Kind::Token)),
             ("token_with_scheme", format!("Bearer {token}"), Some(Kind::Token)),
+            ("token_with_field", format!("authorization: Bearer {token}"), Some(Kind::Token)),
             ("token_after_a_byte_order_mark", format!("\u{feff}{token}"), Some(Kind::Token)),
             ("broken_token", "eyJhbGciOi.".into(), Some(Kind::Token)),
             ("tokens", format!("{token}\n\n# mine\n{token}\n"), Some(Kind::Tokens)),
@@ -138,6 +147,7 @@ mod tests {
         }
         let cut = format!("{token}\n{token}\neyJhbG");
         assert_eq!(kind(cut.as_bytes(), false), Some(Kind::Tokens), "a head of many tokens");
+        assert_eq!(kind(token.as_bytes(), false), Some(Kind::Token), "a token longer than the head");
         assert_eq!(kind(b"{\"keys\":[", false), Some(Kind::Log), "too long to be read whole");
     }
 

@@ -15,7 +15,7 @@ use crate::rule::{PUBLIC_KEY_AS_SECRET, SECRET_GUESSED};
 use crate::token::Token;
 
 /// So many bytes are hashed for guesses from the dictionary in one run; some ten seconds of work.
-const BUDGET: u64 = 12 << 30;
+const BUDGET: u64 = 6 << 30;
 /// So many keys are tried with a word list in one run.
 const WORDLIST_KEYS: u32 = 16;
 /// So many tokens of one key are tried: one of them may not be the key's own.
@@ -106,7 +106,9 @@ impl Guesser {
         .into_iter()
         .flatten()
         .collect();
-        if let Some(guess) = self.from_dictionary(&attempt, &words).or_else(|| self.from_wordlist(&attempt)) {
+        if let Some(guess) =
+            self.search_dictionary(&attempt, &words).or_else(|| self.search_wordlist(&attempt))
+        {
             report(&guess, "signature", self.shows, found);
             if self.known.len() < KNOWN {
                 self.known.push(guess);
@@ -119,16 +121,20 @@ impl Guesser {
         let mut is_it = |candidate: &[u8]| candidate == secret;
         let origin = dictionary::search(&[], &mut is_it).map(Said::Dictionary);
         let origin = origin.or_else(|| {
-            let mut lines = lines(&self.wordlist).enumerate();
-            lines.find(|(_, line)| *line == secret).map(|(place, _)| Said::Wordlist(place + 1))
+            let place = lines(&self.wordlist).position(|line| line == secret && !line.is_empty());
+            place.map(|place| Said::Wordlist(place + 1))
         });
         if let Some(origin) = origin {
             report(&Guess { secret: Zeroizing::new(secret.to_vec()), origin }, path, self.shows, found);
         }
     }
 
-    fn from_dictionary(&mut self, attempt: &Attempt<'_>, words: &[&str]) -> Option<Guess> {
+    fn search_dictionary(&mut self, attempt: &Attempt<'_>, words: &[&str]) -> Option<Guess> {
         let cost = attempt.cost();
+        if self.budget < cost {
+            self.untried += 1;
+            return None;
+        }
         let budget = &mut self.budget;
         let mut secret = Zeroizing::new(Vec::new());
         let mut exhausted = false;
@@ -147,7 +153,7 @@ impl Guesser {
         origin.map(|origin| Guess { secret, origin: Said::Dictionary(origin) })
     }
 
-    fn from_wordlist(&mut self, attempt: &Attempt<'_>) -> Option<Guess> {
+    fn search_wordlist(&mut self, attempt: &Attempt<'_>) -> Option<Guess> {
         if self.wordlist.is_empty() {
             return None;
         }
@@ -162,8 +168,7 @@ impl Guesser {
 }
 
 fn lines(wordlist: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let lines = wordlist.split(|byte| *byte == b'\n');
-    lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).filter(|line| !line.is_empty())
+    wordlist.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
 fn report(guess: &Guess, path: impl fmt::Display, shows: bool, found: &mut Found<'_>) {
@@ -195,8 +200,11 @@ impl<'t> Attempt<'t> {
             _ => return None,
         };
         let tag = token.signature();
-        (tag.len() == algorithm.tag_len())
-            .then(|| Self { algorithm, message: token.signing_input().as_bytes(), tag })
+        (tag.len() == algorithm.tag_len()).then(|| Self {
+            algorithm,
+            message: token.signing_input().as_bytes(),
+            tag,
+        })
     }
 
     fn fits(&self, secret: &[u8]) -> bool {

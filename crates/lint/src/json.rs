@@ -84,7 +84,8 @@ impl Json {
             Self::Text(text) => text_len(text),
             Self::Array(items) => 1 + items.len().max(1) + items.iter().map(Self::written_len).sum::<usize>(),
             Self::Object(Object(members)) => {
-                let members_len = members.iter().map(|(name, value)| text_len(name) + 1 + value.written_len());
+                let members_len =
+                    members.iter().map(|(name, value)| text_len(name) + 1 + value.written_len());
                 1 + members.len().max(1) + members_len.sum::<usize>()
             }
         }
@@ -290,10 +291,7 @@ mod tests {
         let json = Json::parse(br#"{"a":[{"b c":1}],"d":2}"#).unwrap();
         let mut paths = Vec::new();
         json.walk(&mut Path::root("payload"), &mut |path, _| paths.push(path.to_string()));
-        assert_eq!(
-            paths,
-            ["payload", "payload.a", "payload.a[0]", "payload.a[0][\"b c\"]", "payload.d"]
-        );
+        assert_eq!(paths, ["payload", "payload.a", "payload.a[0]", "payload.a[0][\"b c\"]", "payload.d"]);
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod quote;
 mod report;
 mod rule;
 mod sarif;
+mod serialized;
 mod token;
 
 pub use detect::Kind;

@@ -3,10 +3,13 @@
 use std::io::{self, BufRead, Read as _};
 use std::ops::Range;
 
-use crate::check::claims::is_loopback;
+use gatepass_jose::Timestamp;
+
+use crate::check::{self, claims::is_loopback};
 use crate::quote::beginning;
 use crate::report::Found;
 use crate::rule::*;
+use crate::token::{Form, Token};
 
 /// So much of a line is looked at in one piece.
 pub(crate) const PIECE: usize = 1 << 20;
@@ -81,6 +84,18 @@ pub(crate) fn characters(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u64
 }
 
+/// That a token stands in a log at all.
+pub(crate) fn leak(token: &Token<'_>, now: Timestamp, found: &mut Found<'_>) {
+    let is_alive = token.claims().is_some_and(|claims| check::is_alive(claims, now));
+    if token.form == Form::Encrypted {
+        found.add(&TOKEN_IN_LOG, "", format_args!("the log contains an encrypted token"));
+    } else if is_alive && !token.signature().is_empty() {
+        found.add(&TOKEN_IN_LOG_ALIVE, "", format_args!("the log contains a token that can still be used"));
+    } else {
+        found.add(&TOKEN_IN_LOG, "", format_args!("the log contains a token that can no longer be used"));
+    }
+}
+
 /// GP7xx: what the text around a token says about how it travelled.
 pub(crate) fn surroundings(text: &[u8], token: Range<usize>, found: &mut Found<'_>) {
     let len = token.len();
@@ -113,7 +128,8 @@ struct Url {
 
 /// The URL whose text goes directly up to the token.
 fn url_around(before: &str) -> Option<Url> {
-    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '(' | '[' | '`' | ',' | '|');
+    let is_end =
+        |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '(' | '[' | '`' | ',' | '|');
     let word = before.rsplit(is_end).next()?;
     let (start, has_scheme) = match word.find("://") {
         Some(_) => (word.to_ascii_lowercase(), true),
@@ -164,7 +180,8 @@ fn carrier(before: &str) -> Option<Carrier> {
 /// Whether what follows a field's name makes it one: a colon or an equals sign, perhaps after a
 /// closing quotation mark.
 fn is_field(after: Option<&str>) -> bool {
-    after.is_some_and(|text| text.trim_start_matches(['"', '\'', '\\', ' ', ']']).starts_with([':', '=', ',']))
+    after
+        .is_some_and(|text| text.trim_start_matches(['"', '\'', '\\', ' ', ']']).starts_with([':', '=', ',']))
 }
 
 fn set_cookie(after: &str, len: usize, found: &mut Found<'_>) {
@@ -224,7 +241,10 @@ mod tests {
     #[test]
     fn lines_are_counted_and_long_ones_cut_between_words() {
         assert_eq!(pieces(b""), []);
-        assert_eq!(pieces(b"a\r\nbc\n\nd"), [(1, 0, 1, false), (2, 0, 2, false), (3, 0, 0, false), (4, 0, 1, false)]);
+        assert_eq!(
+            pieces(b"a\r\nbc\n\nd"),
+            [(1, 0, 1, false), (2, 0, 2, false), (3, 0, 0, false), (4, 0, 1, false)]
+        );
 
         let word = "x".repeat(PIECE - 10);
         let text = format!("ä{word} {}\nlast", "y".repeat(100));

@@ -71,7 +71,11 @@ impl Memory {
         if !token.signature().is_empty() {
             let signature = digest(&[token.signature()]);
             if let Some(first) = compared(&mut self.contents, content, signature, is_full, found) {
-                found.add(&SIGNED_TWICE, "signature", format_args!("the rest of the token is that of {first}"));
+                found.add(
+                    &SIGNED_TWICE,
+                    "signature",
+                    format_args!("the rest of the token is that of {first}"),
+                );
                 return;
             }
         }

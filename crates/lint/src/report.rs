@@ -43,9 +43,7 @@ impl Report {
     #[must_use]
     pub fn has(&self, least: Severity) -> bool {
         let Counts { errors, warnings, notes } = self.counts;
-        errors > 0
-            || (least <= Severity::Warning && warnings > 0)
-            || (least <= Severity::Note && notes > 0)
+        errors > 0 || (least <= Severity::Warning && warnings > 0) || (least <= Severity::Note && notes > 0)
     }
 
     /// For machines: the stable form of [`Report`].
@@ -69,6 +67,11 @@ impl Report {
     #[must_use]
     pub fn to_sarif(&self) -> Value {
         crate::sarif::log(self)
+    }
+
+    /// An empty report that keeps so many findings of each rule.
+    pub(crate) fn keeping(most_per_rule: usize) -> Self {
+        Self { most_per_rule, ..Self::default() }
     }
 
     fn add(&mut self, rule: &'static Rule, place: impl FnOnce() -> Place, message: fmt::Arguments<'_>) {
@@ -103,12 +106,7 @@ pub(crate) struct Found<'r> {
 
 impl Found<'_> {
     /// Adds a finding. The message is only made when it is kept.
-    pub(crate) fn add(
-        &mut self,
-        rule: &'static Rule,
-        path: impl fmt::Display,
-        message: fmt::Arguments<'_>,
-    ) {
+    pub(crate) fn add(&mut self, rule: &'static Rule, path: impl fmt::Display, message: fmt::Arguments<'_>) {
         let Self { report, source, line, column, prefix } = self;
         let place = || Place {
             source: Arc::clone(source),
@@ -132,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_counted_and_not_kept() {
-        let mut report = Report { most_per_rule: 2, ignored: vec![&EXPIRED], ..Report::default() };
+        let mut report = Report { ignored: vec![&EXPIRED], ..Report::keeping(2) };
         for _ in 0..5 {
             add(&mut report, &ALG_NONE, "header.alg");
         }
@@ -152,7 +150,7 @@ mod tests {
             (Some(&ALG_NONE), [true, true, true]),
         ];
         for (rule, want) in cases {
-            let mut report = Report { most_per_rule: 1, ..Report::default() };
+            let mut report = Report::keeping(1);
             if let Some(rule) = rule {
                 add(&mut report, rule, "");
             }

@@ -177,9 +177,9 @@ impl Rule {
             None => (*reference).to_owned(),
         };
         format!(
-            "## {id} {name} ({severity})\n\n{summary}\n\n{}\n\n**Mend.** {}\n\n- bad: {}\n- good: {}\n- see {reference}\n",
+            "## {id} {name} ({severity})\n\n{summary}\n\n{}\n\n{}\n\n- bad: {}\n- good: {}\n- see {reference}\n",
             wrapped(why),
-            wrapped(mend),
+            wrapped(&format!("**Mend.** {mend}")),
             quoted_sample(bad),
             quoted_sample(good)
         )

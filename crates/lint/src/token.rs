@@ -12,7 +12,7 @@ pub(crate) struct Token<'t> {
     /// The parts between the dots, six at most.
     pub(crate) parts: Vec<Part<'t>>,
     /// The protected header, or why it cannot be read.
-    pub(crate) header: Result<Object, String>,
+    pub(crate) header: Result<Json, String>,
     /// The payload of a signed token, or why it is not JSON.
     pub(crate) payload: Option<Result<Json, String>>,
 }
@@ -60,8 +60,9 @@ impl<'t> Token<'t> {
             5 => Form::Encrypted,
             _ => Form::Neither(count),
         };
-        if let (Ok(header), Some(part)) = (&header, parts.get_mut(1))
-            && header.find("b64") == Some(&Json::Bool(false))
+        let members = header.as_ref().ok().and_then(Json::as_object);
+        if members.and_then(|members| members.find("b64")) == Some(&Json::Bool(false))
+            && let Some(part) = parts.get_mut(1)
         {
             *part = Part { text: part.text, bytes: part.text.as_bytes().to_vec(), fault: None };
         }
@@ -88,9 +89,14 @@ impl<'t> Token<'t> {
         }
     }
 
+    /// The members of the header, where it can be read.
+    pub(crate) fn header(&self) -> Option<&Object> {
+        self.header.as_ref().ok()?.as_object()
+    }
+
     /// A member of the header that is a string.
     pub(crate) fn header_text(&self, name: &str) -> Option<&str> {
-        self.header.as_ref().ok()?.text(name)
+        self.header()?.text(name)
     }
 
     /// The claims, where the payload is an object.
@@ -137,9 +143,9 @@ impl<'t> Token<'t> {
 /// Claims that only ID tokens have (OpenID Connect Core sections 2 and 3.3.2.11).
 pub(crate) const ID_TOKEN_CLAIMS: &[&str] = &["nonce", "at_hash", "c_hash", "s_hash"];
 
-fn read_header(part: &Part<'_>) -> Result<Object, String> {
+fn read_header(part: &Part<'_>) -> Result<Json, String> {
     match Json::parse(&part.bytes)? {
-        Json::Object(object) => Ok(object),
+        header @ Json::Object(_) => Ok(header),
         other => Err(format!("it is {}, not an object", other.type_name())),
     }
 }

@@ -23,7 +23,7 @@ pub struct Event {
 impl Event {
     /// The event as it goes over the wire, the empty line that ends it included.
     ///
-    /// `id` and `event` cannot hold line breaks on the wire; theirs are left out, and whatever the fields
+    /// `id` and `event` cannot hold line breaks on the wire; theirs and NUL are left out, and whatever the fields
     /// hold, they cannot add an event or a field.
     ///
     /// ```

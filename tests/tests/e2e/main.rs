@@ -8,17 +8,22 @@
 )]
 
 mod admin;
+mod attack;
 mod cli;
 mod clients;
 mod crash;
 mod flood;
 mod gateway;
 mod hostile;
+mod jwk;
 mod keys;
+mod lint;
 mod nginx;
 mod oauth;
+mod offline;
 mod refresh;
 mod revocation;
 mod serve;
 mod story;
 mod throttle;
+mod token;

@@ -2,52 +2,52 @@
 
 use super::{Class, Forge, NotTested, Variants, mistake};
 use crate::alg;
+use crate::attempt::Attempt;
 use crate::object::{Object, quoted};
 use crate::own_key::OwnKey;
 use crate::pem;
-use crate::request::Attempt;
 use crate::token::Token;
 use crate::trap::Trap;
 
 pub(super) const CLASSES: &[Class] = &[
     mistake(
         "embedded-jwk",
-        "a key of one's own in the header's jwk",
+        "a key of the attacker's own in the header's jwk",
         "anybody writes tokens with a key of their own",
         "RFC 8725 section 3.10; CVE-2018-0114",
         Forge::OwnKey(embedded_jwk),
     ),
     mistake(
         "embedded-x5c",
-        "a certificate of one's own in the header's x5c",
+        "a certificate of the attacker's own in the header's x5c",
         "anybody writes tokens with a key of their own",
         "RFC 8725 section 3.10; RFC 7515 section 4.1.6",
         Forge::OwnKey(embedded_x5c),
     ),
     mistake(
         "jku-followed",
-        "jku naming an address of one's own",
+        "jku naming an address of the attacker's own",
         "the service fetches keys, or whatever else it can reach, from where the token says",
         "RFC 8725 section 3.10; CWE-918",
         Forge::Trap(jku_followed),
     ),
     mistake(
         "x5u-followed",
-        "x5u naming an address of one's own",
+        "x5u naming an address of the attacker's own",
         "the service fetches certificates, or whatever else it can reach, from where the token says",
         "RFC 8725 section 3.10; CWE-918",
         Forge::Trap(x5u_followed),
     ),
     mistake(
         "kid-followed",
-        "kid naming an address of one's own",
+        "kid naming an address of the attacker's own",
         "the service fetches keys, or whatever else it can reach, from where the token says",
         "RFC 8725 section 3.10; CWE-918",
         Forge::Trap(kid_followed),
     ),
     mistake(
         "iss-followed",
-        "iss naming an address of one's own",
+        "iss naming an address of the attacker's own",
         "whoever has a web server is an issuer",
         "RFC 8725 section 3.8; CWE-918",
         Forge::Trap(iss_followed),

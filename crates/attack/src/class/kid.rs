@@ -4,8 +4,8 @@
 //! command prints a word.
 
 use super::{Class, Forge, Variants, mistake};
+use crate::attempt::Attempt;
 use crate::object::quoted;
-use crate::request::Attempt;
 use crate::token::Token;
 
 pub(super) const CLASSES: &[Class] = &[
@@ -18,14 +18,14 @@ pub(super) const CLASSES: &[Class] = &[
     ),
     mistake(
         "kid-sql",
-        "kid closing a string of a query and selecting a key of one's own",
+        "kid closing a string of a query and selecting a key of the attacker's own",
         "the key is looked up with a query that the token writes",
         "RFC 8725 section 3.10; CWE-89",
         Forge::Token(kid_sql),
     ),
     mistake(
         "kid-command",
-        "kid ending a command and printing a key of one's own",
+        "kid ending a command and printing a key of the attacker's own",
         "the service runs what the token says",
         "RFC 8725 section 3.10; CWE-78",
         Forge::Token(kid_command),
@@ -171,7 +171,7 @@ fn kid_odd(token: &Token) -> Variants {
     let names = NAMES.iter().map(|name| quoted(name)).chain(long.iter().map(|name| quoted(name)));
     let mut attempts = Vec::new();
     for kid in names.chain(VALUES.iter().map(|value| (*value).to_owned())) {
-        let shown: String = kid.chars().take(24).collect();
+        let shown = if kid.len() > 64 { format!("{} characters", kid.len()) } else { kid.clone() };
         let good = token.with_header(&token.header.with("kid", kid.clone())).with_signature(&token.signature);
         attempts.push(Attempt::token(format!("{shown}, the good signature"), good));
         attempts.push(Attempt::token(format!("{shown}, an empty secret"), authenticated(token, &kid, b"")));

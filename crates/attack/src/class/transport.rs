@@ -1,7 +1,8 @@
 //! The good token, or a bad one beside it, in other places and other company.
 
 use super::{Class, Forge, NotTested, Variants, mistake, note};
-use crate::request::{Attempt, Carried, Place};
+use crate::attempt::{Attempt, Carried};
+use crate::request::Place;
 use crate::token::Token;
 
 pub(super) const CLASSES: &[Class] = &[

@@ -22,6 +22,8 @@ pub(crate) enum Jwk {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+With --json: `kid`, `alg`, `thumbprint`, `out`, `public_out`, `private` (null with --out), `public` (null for a secret).")]
 pub(crate) struct Generate {
     /// What the key is for: a signature algorithm as ES256, EdDSA or ML-DSA-65, one of key management as
     /// ECDH-ES or RSA-OAEP-256, or of content encryption as A256GCM, for direct use
@@ -48,6 +50,8 @@ pub(crate) struct Generate {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+With --json: the JWK or JWK Set on one line; else `pem`, `secret` or `der` (in base64url); with --out, `out` and `private`.")]
 pub(crate) struct Convert {
     /// Files with keys in any form, or `-` for standard input; several make a set
     #[arg(value_name = "FILE", required = true)]
@@ -95,6 +99,9 @@ pub(crate) struct Public {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit code: 0, 1 if a key is refused, 2 if there is none to read.
+With --json: `keys` (`kid`, `thumbprint`, `uri`), `unusable` (`key`, `why`).")]
 pub(crate) struct Thumbprint {
     /// A file with a key or a JWK Set, or `-` for standard input
     #[arg(value_name = "FILE")]
@@ -108,6 +115,10 @@ pub(crate) struct Thumbprint {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit code: 0, 1 if a key is refused, 2 if there is none to read.
+With --json: `form`, `keys` (`kty`, `crv`, `bits`, `alg`, `use`, `kid`, `thumbprint`, `private`, `warnings`), `warnings`,
+`unusable` (`key`, `why`).")]
 pub(crate) struct Show {
     /// A file with a key or a JWK Set, or `-` for standard input
     #[arg(value_name = "FILE")]

@@ -27,6 +27,10 @@ pub(crate) enum Token {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit code: 0 if it could be taken apart, 1 if something about it is broken, 2 if there was nothing to look at.
+With --json: `verified` (always false), `kind` (JWS, JWE or null), `form`, `header`, `claims`, `parts` (`part`, `bytes`),
+`times` (by claim: `seconds`, `at`, `relative`), `size` (`bytes`, `verdict`, `claims`), `problems` (`part`, `detail`).")]
 pub(crate) struct Inspect {
     #[command(flatten)]
     pub(crate) token: TokenInput,
@@ -39,6 +43,10 @@ pub(crate) struct Inspect {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit code: 0 if it is verified, 1 if it is refused, 2 if that could not be decided.
+With --json: `verified`, `checks` (`check`, `result` passed, failed or not-run, `detail`, `expected`, `found`), `rejection`
+(`code`, `detail`), `kid`, `claims` (null unless verified), `now`, `unusable_keys` (`key`, `why`).")]
 #[command(group(ArgGroup::new("keys").required(true).args(["jwks", "issuer", "key"])))]
 #[command(group(ArgGroup::new("audiences").required(true).multiple(true).args(["audience"])))]
 pub(crate) struct Verify {
@@ -84,6 +92,9 @@ pub(crate) struct Trust {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit code: 0 if it is signed, 1 if the key or the claims are refused, 2 if they cannot be read.
+With --json: `token`, `header`, `claims`.")]
 pub(crate) struct Sign {
     /// A file with the claims as a JSON object, or `-` for standard input
     #[arg(value_name = "CLAIMS")]
@@ -128,6 +139,9 @@ pub(crate) struct ClaimOptions {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit code: 0 if it is encrypted, 1 if a key is refused, 2 if something cannot be read.
+With --json: `token`, `header`.")]
 #[command(group(ArgGroup::new("recipient").required(true).args(["key", "password_file"])))]
 pub(crate) struct Encrypt {
     /// A file with the text, or `-` for standard input; with --sign-key, the claims as a JSON object
@@ -173,6 +187,10 @@ pub(crate) struct EncryptionKeyInput {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit code: 0 if it is decrypted, and verified where that was asked for, 1 if it is refused, 2 if something cannot be read.
+With --json: `alg`, `enc`, `kid`, `typ`, `cty`, `plaintext` or `plaintext_base64url` (null where the token inside is
+refused), `verification` (as the answer of `token verify`, or null).")]
 #[command(group(ArgGroup::new("recipient").required(true).args(["key", "password_file"])))]
 #[command(group(ArgGroup::new("keys").args(["jwks", "issuer", "verify_key"]).requires("audience")))]
 pub(crate) struct Decrypt {
@@ -231,8 +249,7 @@ fn typ(text: &str) -> Result<Typ, &'static str> {
     if text.is_empty() {
         return Err("a type must not be empty");
     }
-    // A type's name lives as long as the program, and so does this one: it is given once, at the start.
-    Ok(Typ::new(text.to_owned().leak()))
+    Ok(Typ::from(text.to_owned()))
 }
 
 /// How long a new token lives.

@@ -6,10 +6,13 @@
 //! pass of their own cost one and a half.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess, Visitor,
+    self, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -50,15 +53,21 @@ pub(super) struct Strict<'t, T> {
     terms: &'t Terms,
     /// How many arrays and objects enclose the place.
     depth: usize,
+    /// Whether an object is wanted: a struct, which `serde` would also fill from an array.
+    is_struct: bool,
 }
 
 impl<'t, T> Strict<'t, T> {
     pub(super) fn new(inner: T, terms: &'t Terms) -> Self {
-        Self { inner, terms, depth: 0 }
+        Self { inner, terms, depth: 0, is_struct: false }
     }
 
     fn wrap<U>(&self, inner: U) -> Strict<'t, U> {
-        Strict { inner, terms: self.terms, depth: self.depth }
+        Strict { inner, terms: self.terms, depth: self.depth, is_struct: false }
+    }
+
+    fn wrap_struct<U>(&self, inner: U) -> Strict<'t, U> {
+        Strict { is_struct: true, ..self.wrap(inner) }
     }
 
     fn enter<E: de::Error>(&self) -> Result<usize, E> {
@@ -101,8 +110,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
         deserialize_char();
         deserialize_str();
         deserialize_string();
-        deserialize_bytes();
-        deserialize_byte_buf();
         deserialize_option();
         deserialize_unit();
         deserialize_unit_struct(name: &'static str);
@@ -110,9 +117,28 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
         deserialize_tuple(len: usize);
         deserialize_tuple_struct(name: &'static str, len: usize);
         deserialize_map();
-        deserialize_struct(name: &'static str, fields: &'static [&'static str]);
         deserialize_enum(name: &'static str, variants: &'static [&'static str]);
         deserialize_identifier();
+    }
+
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        let visitor = self.wrap_struct(visitor);
+        self.inner.deserialize_struct(name, fields, visitor)
+    }
+
+    /// Bytes are a string that must be one: `serde_json` would hand over lone surrogates.
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.deserialize_str(visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -184,14 +210,17 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Strict<'_, V> {
 
     #[inline]
     fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<V::Value, A::Error> {
-        let depth = self.enter()?;
-        self.inner.visit_seq(Strict { inner: elements, terms: self.terms, depth })
+        if self.is_struct {
+            return Err(A::Error::invalid_type(Unexpected::Seq, &self));
+        }
+        let elements = Strict { depth: self.enter()?, ..self.wrap(elements) };
+        self.inner.visit_seq(elements)
     }
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
         let depth = self.enter()?;
-        let members = Strict { inner: members, terms: self.terms, depth };
+        let members = Strict { depth, ..self.wrap(members) };
         self.inner.visit_map(Object { members, names: Names::default() })
     }
 
@@ -221,15 +250,15 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Strict<'_, S> {
     }
 }
 
-/// An enum in JSON is an object of one member, so its name needs no comparing.
+/// An enum in JSON is a string, or an object of one member, whose name needs no comparing.
 impl<'de, 't, A: EnumAccess<'de>> EnumAccess<'de> for Strict<'t, A> {
     type Error = A::Error;
     type Variant = Strict<'t, A::Variant>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
-        let depth = self.enter()?;
-        let (value, variant) = self.inner.variant_seed(seed)?;
-        Ok((value, Strict { inner: variant, terms: self.terms, depth }))
+        let (terms, depth) = (self.terms, self.depth);
+        let (value, inner) = self.inner.variant_seed(seed)?;
+        Ok((value, Strict { inner, terms, depth, is_struct: false }))
     }
 }
 
@@ -241,12 +270,14 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Strict<'_, A> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        let seed = self.wrap(seed);
+        let depth = self.enter()?;
+        let seed = Strict { depth, ..self.wrap(seed) };
         self.inner.newtype_variant_seed(seed)
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        let visitor = self.wrap(visitor);
+        let depth = self.enter()?;
+        let visitor = Strict { depth, ..self.wrap(visitor) };
         self.inner.tuple_variant(len, visitor)
     }
 
@@ -255,7 +286,8 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Strict<'_, A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        let visitor = self.wrap(visitor);
+        let depth = self.enter()?;
+        let visitor = Strict { depth, ..self.wrap_struct(visitor) };
         self.inner.struct_variant(fields, visitor)
     }
 }
@@ -298,18 +330,99 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Name<'_, '_, S> {
     }
 }
 
+macro_rules! deserialize_number_name {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            self.inner.$method(Name { inner: visitor, terms: self.terms, names: self.names })
+        }
+    )*};
+}
+
+/// A number in quotes, which the parser reads in its one spelling.
+macro_rules! visit_number_name {
+    ($($method:ident($type:ty);)*) => {$(
+        fn $method<E: de::Error>(self, name: $type) -> Result<V::Value, E> {
+            self.names.add(&name.to_string(), self.terms)?;
+            self.inner.$method(name)
+        }
+    )*};
+}
+
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Name<'_, '_, D> {
     type Error = D::Error;
 
-    /// A name is a string, whatever type it is wanted as.
+    /// A name is a string.
     #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.inner.deserialize_str(Name { inner: visitor, terms: self.terms, names: self.names })
     }
 
+    deserialize_number_name! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        visitor.visit_enum(self)
+    }
+
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        identifier ignored_any
+    }
+}
+
+/// A name that is one of an enum's variants.
+impl<'de, D: Deserializer<'de>> EnumAccess<'de> for Name<'_, '_, D> {
+    type Error = D::Error;
+    type Variant = NoContent<D::Error>;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), D::Error> {
+        Ok((seed.deserialize(self)?, NoContent(PhantomData)))
+    }
+}
+
+/// What stands behind a variant that is a name: nothing.
+struct NoContent<E>(PhantomData<E>);
+
+impl<'de, E: de::Error> VariantAccess<'de> for NoContent<E> {
+    type Error = E;
+
+    fn unit_variant(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, _seed: S) -> Result<S::Value, E> {
+        Err(E::invalid_type(Unexpected::UnitVariant, &"a name"))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> Result<V::Value, E> {
+        Err(E::invalid_type(Unexpected::UnitVariant, &"a name"))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _fields: &'static [&'static str],
+        _visitor: V,
+    ) -> Result<V::Value, E> {
+        Err(E::invalid_type(Unexpected::UnitVariant, &"a name"))
     }
 }
 
@@ -331,6 +444,12 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Name<'_, '_, V> {
         self.names.add(name, self.terms)?;
         self.inner.visit_borrowed_str(name)
     }
+
+    visit_number_name! {
+        visit_bool(bool);
+        visit_i64(i64);
+        visit_u64(u64);
+    }
 }
 
 /// Names are kept by their hashes alone. Two names with one hash pass for the same and the text is
@@ -338,7 +457,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Name<'_, '_, V> {
 #[derive(Default)]
 struct Names {
     few: [u64; Self::FEW],
-    more: Vec<u64>,
+    more: HashSet<u64>,
     len: usize,
 }
 
@@ -358,7 +477,9 @@ impl Names {
         }
         match self.few.get_mut(self.len) {
             Some(slot) => *slot = hash,
-            None => self.more.push(hash),
+            None => {
+                self.more.insert(hash);
+            }
         }
         self.len += 1;
         Ok(())

@@ -10,6 +10,11 @@ enum Shape {
     Tagged(BTreeMap<String, u64>),
 }
 
+#[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    Left,
+}
+
 #[derive(Debug, Deserialize)]
 #[allow(dead_code)] // read by its `Deserialize` alone
 struct Narrow {
@@ -75,6 +80,7 @@ fn enums_are_no_way_around_the_checks() {
     }
     let flat = Limits { depth: 1, ..Limits::DEFAULT };
     assert_eq!(parse_within::<Shape>(circle, &flat), Err(JsonError::TooDeep));
+    assert_eq!(parse_within::<Vec<Side>>(br#"["Left"]"#, &flat), Ok(vec![Side::Left]), "a string is flat");
 }
 
 #[test]
@@ -93,6 +99,78 @@ fn depth_and_members_are_bounded_on_both_sides_of_the_limit() {
     }
     let boundless = Limits { depth: usize::MAX, ..Limits::DEFAULT };
     assert_eq!(parse_within::<Value>(nested(101).as_bytes(), &boundless).err(), Some(JsonError::TooDeep));
+}
+
+#[test]
+fn a_struct_is_never_filled_from_an_array() {
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)] // read by its `Deserialize` alone
+    struct Outer {
+        inner: Narrow,
+    }
+    assert!(parse::<Outer>(br#"{"inner":{"wanted":1}}"#).is_ok());
+    assert_eq!(parse::<Outer>(br#"{"inner":[1]}"#).err(), Some(JsonError::Malformed));
+    assert_eq!(parse::<Outer>(b"[{}]").err(), Some(JsonError::Malformed));
+    assert_eq!(parse::<Shape>(br#"{"Circle":[1]}"#).err(), Some(JsonError::Malformed));
+    assert_eq!(parse::<(u64, u64)>(b"[1,2]"), Ok((1, 2)));
+}
+
+#[test]
+fn an_error_that_the_type_swallows_is_told_all_the_same() {
+    fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+        Ok(Value::deserialize(deserializer).ok())
+    }
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)] // read by its `Deserialize` alone
+    struct Lenient {
+        #[serde(deserialize_with = "lenient")]
+        x: Option<Value>,
+    }
+    assert_eq!(parse::<Lenient>(br#"{"x":{"a":1,"a":2}}"#).err(), Some(JsonError::DuplicateMember));
+}
+
+#[test]
+fn names_may_be_numbers_variants_and_newtypes() {
+    #[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+    struct Named(String);
+
+    assert_eq!(parse::<BTreeMap<u64, u8>>(br#"{"1":2}"#), Ok(BTreeMap::from([(1, 2)])));
+    assert_eq!(parse::<BTreeMap<i8, u8>>(br#"{"-1":2}"#), Ok(BTreeMap::from([(-1, 2)])));
+    assert_eq!(parse::<BTreeMap<bool, u8>>(br#"{"true":2}"#), Ok(BTreeMap::from([(true, 2)])));
+    assert_eq!(parse::<BTreeMap<Side, u8>>(br#"{"Left":2}"#), Ok(BTreeMap::from([(Side::Left, 2)])));
+    assert_eq!(parse::<BTreeMap<Named, u8>>(br#"{"n":2}"#), Ok(BTreeMap::from([(Named("n".into()), 2)])));
+    assert_eq!(
+        parse::<BTreeMap<Option<String>, u8>>(br#"{"n":2}"#),
+        Ok(BTreeMap::from([(Some("n".into()), 2)]))
+    );
+    let twice = Err(JsonError::DuplicateMember);
+    assert_eq!(parse::<BTreeMap<u64, u8>>(br#"{"1":2,"1":3}"#), twice.map(|()| BTreeMap::new()));
+    assert_eq!(parse::<BTreeMap<Side, u8>>(br#"{"Left":2,"Left":3}"#), twice.map(|()| BTreeMap::new()));
+}
+
+#[test]
+fn lone_surrogates_reach_no_type() {
+    struct Bytes;
+    impl<'de> Deserialize<'de> for Bytes {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Any;
+            impl serde::de::Visitor<'_> for Any {
+                type Value = Bytes;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("bytes")
+                }
+                fn visit_bytes<E: serde::de::Error>(self, _: &[u8]) -> Result<Bytes, E> {
+                    Ok(Bytes)
+                }
+                fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Bytes, E> {
+                    Ok(Bytes)
+                }
+            }
+            deserializer.deserialize_byte_buf(Any)
+        }
+    }
+    assert!(parse::<Bytes>(br#""a""#).is_ok());
+    assert!(parse::<Bytes>(br#""\ud800""#).is_err());
 }
 
 #[test]

@@ -1,16 +1,13 @@
 //! The algorithms of JWE, one row each: how the key of the content is managed (`alg`), and how the
 //! content is encrypted (`enc`).
 
-use std::fmt;
-use std::str::FromStr;
-
 use aws_lc_rs::kdf::SskdfDigestAlgorithmId;
 use aws_lc_rs::key_wrap::{self, AesBlockCipher};
 use aws_lc_rs::rsa::{self, OaepAlgorithm};
 use aws_lc_rs::{aead, cipher, hmac, pbkdf2};
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
+
+use crate::alg::named;
 
 /// How a recipient comes by the content encryption key: the `alg` of a JWE
 /// ([RFC 7518 section 4.1](https://www.rfc-editor.org/rfc/rfc7518#section-4.1), RFC 8037).
@@ -248,57 +245,8 @@ impl ContentEncryption {
 #[error("not a supported JWE algorithm")]
 pub struct UnknownJweAlg;
 
-impl FromStr for KeyManagement {
-    type Err = UnknownJweAlg;
-
-    fn from_str(name: &str) -> Result<Self, UnknownJweAlg> {
-        KEY_MANAGEMENT.iter().find(|row| row.name == name).map(|row| row.alg).ok_or(UnknownJweAlg)
-    }
-}
-
-impl FromStr for ContentEncryption {
-    type Err = UnknownJweAlg;
-
-    fn from_str(name: &str) -> Result<Self, UnknownJweAlg> {
-        CONTENT_ENCRYPTION.iter().find(|row| row.name == name).map(|row| row.enc).ok_or(UnknownJweAlg)
-    }
-}
-
-impl fmt::Display for KeyManagement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl fmt::Display for ContentEncryption {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Serialize for KeyManagement {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl Serialize for ContentEncryption {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for KeyManagement {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
-
-impl<'de> Deserialize<'de> for ContentEncryption {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
+named!(KeyManagement, UnknownJweAlg, UnknownJweAlg);
+named!(ContentEncryption, UnknownJweAlg, UnknownJweAlg);
 
 #[cfg(test)]
 mod tests {

@@ -24,12 +24,16 @@ use crate::limits::{Excerpt, Limits};
 pub const MIN_ITERATIONS: u32 = 1000;
 
 /// The most iterations of PBES2 that are worked off for one message where nothing else is said: above
-/// what is recommended for passwords today (600,000 with SHA-256), and under a second of work for
-/// whoever sends the number.
+/// what is recommended for passwords today (600,000 with SHA-256), and about a second of work at most,
+/// which SHA-512 takes on an idle core.
 pub const DEFAULT_MAX_ITERATIONS: u32 = 1_000_000;
 
-/// Decrypts messages with keys, content encryptions and limits that are known beforehand. Nothing of a
-/// message's header chooses any of them.
+/// For how many recipients of one message a private key is worked with. A message names the key that it
+/// means, or else has few recipients that could be meant; it takes nobody any work to write more of them.
+const MAX_PRIVATE_KEY_OPERATIONS: u32 = 4;
+
+/// Decrypts messages with keys, content encryptions and limits that are known beforehand. A message's
+/// header adds to none of them.
 ///
 /// What it gives is what somebody encrypted **for** one of the keys. With `RSA-OAEP` and `ECDH-ES` that
 /// can be anybody who has the public key: to know *who*, sign first and use a [`NestedVerifier`].
@@ -182,12 +186,14 @@ impl Decrypter {
         self.open(Message::parse_compact(message, &self.limits)?)
     }
 
-    /// Decrypts a JSON serialization, general or flattened: for the first of its recipients that one of
-    /// the keys belongs to.
+    /// Decrypts a JSON serialization, general or flattened: for the first of its recipients for whom one
+    /// of the keys does. A key that is named by `kid`, or is the only one that can be meant, is tried for
+    /// each; with private keys that are four recipients at most, and the others are passed over.
     ///
     /// Parameters may stand in unprotected headers, where everybody can change them, as
     /// [RFC 7516 section 7.2](https://www.rfc-editor.org/rfc/rfc7516#section-7.2) has it. Nothing is lost
-    /// by that: they choose neither key nor algorithm.
+    /// by that: they choose no algorithm, and a key only among those that this decrypter has, each of
+    /// which is bound to one.
     ///
     /// # Errors
     /// [`DecryptError`]. Where several recipients were tried, that of the first that has a key here.
@@ -256,7 +262,7 @@ impl Decrypter {
         headers: &[Header<'_>],
         enc: ContentEncryption,
     ) -> Result<(&DecryptionKey, SecretBytes), DecryptError> {
-        let mut budget = Budget { left: self.max_iterations, most: self.max_iterations };
+        let mut budget = Budget::new(self.max_iterations);
         let mut without_key = None;
         let mut with_key = None;
         for (header, recipient) in headers.iter().zip(&message.recipients) {
@@ -267,6 +273,9 @@ impl Decrypter {
                     continue;
                 }
             };
+            if !budget.allows_work_with(key) {
+                continue;
+            }
             match open_for(key, header, recipient, message, enc, &mut budget) {
                 Ok(plaintext) => return Ok((key, plaintext)),
                 Err(error) => with_key.get_or_insert(error),
@@ -298,9 +307,25 @@ fn text_of(protected: &Members, name: &'static str) -> Result<Option<String>, De
 pub(crate) struct Budget {
     left: u32,
     most: u32,
+    private_key_operations: u32,
 }
 
 impl Budget {
+    fn new(most: u32) -> Self {
+        Self { left: most, most, private_key_operations: MAX_PRIVATE_KEY_OPERATIONS }
+    }
+
+    /// Takes the operation of a private key out of what is left. A shared secret costs next to nothing, and
+    /// a password what [`Budget::spend`] counts.
+    fn allows_work_with(&mut self, key: &DecryptionKey) -> bool {
+        if key.alg().is_symmetric() {
+            return true;
+        }
+        let left = self.private_key_operations.checked_sub(1);
+        self.private_key_operations = left.unwrap_or(0);
+        left.is_some()
+    }
+
     /// Takes `iterations` out of what is left.
     pub(crate) fn spend(&mut self, iterations: u64) -> Result<NonZeroU32, DecryptError> {
         let wanted = u32::try_from(iterations).ok().and_then(NonZeroU32::new);

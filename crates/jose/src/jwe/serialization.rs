@@ -12,7 +12,7 @@ use crate::base64url;
 use crate::json::{self, JsonError, not_null};
 use crate::limits::Limits;
 
-/// How many recipients are looked at. Each may cost a private key operation.
+/// How many recipients are looked at.
 pub(crate) const MAX_RECIPIENTS: usize = 16;
 
 /// A JWE taken apart, with nothing decrypted.

@@ -1,12 +1,8 @@
 //! The `alg` of a JWK, which may be of a signature or of an encryption.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use super::{JwkError, KeyUse};
 use crate::Alg;
+use crate::alg::named;
 use crate::jwe::{ContentEncryption, KeyManagement};
 
 /// The one algorithm that a key is for
@@ -29,6 +25,13 @@ pub enum JwkAlg {
 }
 
 impl JwkAlg {
+    /// Every algorithm of the three tables.
+    fn all() -> impl Iterator<Item = Self> {
+        let signature = Alg::all().map(Self::Signature);
+        let key_management = KeyManagement::all().map(Self::KeyManagement);
+        signature.chain(key_management).chain(ContentEncryption::all().map(Self::Content))
+    }
+
     /// The name, as the IANA registry spells it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -67,35 +70,7 @@ impl From<ContentEncryption> for JwkAlg {
     }
 }
 
-impl FromStr for JwkAlg {
-    type Err = JwkError;
-
-    fn from_str(name: &str) -> Result<Self, JwkError> {
-        let signature = name.parse().map(Self::Signature).ok();
-        let key_management = || name.parse().map(Self::KeyManagement).ok();
-        let content = || name.parse().map(Self::Content).ok();
-        signature.or_else(key_management).or_else(content).ok_or(JwkError::UnknownAlg)
-    }
-}
-
-impl fmt::Display for JwkAlg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Serialize for JwkAlg {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for JwkAlg {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        name.parse().map_err(serde::de::Error::custom)
-    }
-}
+named!(JwkAlg, JwkError, JwkError::UnknownAlg);
 
 #[cfg(test)]
 mod tests {
@@ -103,10 +78,8 @@ mod tests {
 
     #[test]
     fn every_algorithm_of_the_three_tables_is_read_by_its_name() {
-        let signature = Alg::all().map(JwkAlg::from);
-        let key_management = KeyManagement::all().map(JwkAlg::from);
-        let content = ContentEncryption::all().map(JwkAlg::from);
-        for alg in signature.chain(key_management).chain(content) {
+        assert_eq!(JwkAlg::all().count(), 38);
+        for alg in JwkAlg::all() {
             assert_eq!(alg.name().parse(), Ok(alg));
             let json = serde_json::to_string(&alg).unwrap();
             assert_eq!(serde_json::from_str::<JwkAlg>(&json).unwrap(), alg);

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
 use super::{JwkAlg, JwkError};
+use crate::alg::named;
 
 /// What a key is for ([RFC 7517 section 4.2](https://www.rfc-editor.org/rfc/rfc7517#section-4.2)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyUse {
     /// Signatures.
     Sig,
@@ -17,6 +15,11 @@ pub enum KeyUse {
 }
 
 impl KeyUse {
+    /// Both.
+    fn all() -> impl Iterator<Item = Self> {
+        [Self::Sig, Self::Enc].into_iter()
+    }
+
     /// The value of the member `use`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -25,15 +28,9 @@ impl KeyUse {
             Self::Enc => "enc",
         }
     }
-
-    pub(super) fn parse(name: &str) -> Result<Self, JwkError> {
-        match name {
-            "sig" => Ok(Self::Sig),
-            "enc" => Ok(Self::Enc),
-            _ => Err(JwkError::UnknownUse),
-        }
-    }
 }
+
+named!(KeyUse, JwkError, JwkError::UnknownUse);
 
 /// One value of `key_ops` ([RFC 7517 section 4.3](https://www.rfc-editor.org/rfc/rfc7517#section-4.3)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -138,7 +138,7 @@ impl TryFrom<Members> for PrivateJwk {
     fn try_from(members: Members) -> Result<Self, JwkError> {
         let params = PrivateParams::read(&members)?;
         let alg: Option<JwkAlg> = members.find("alg").map(str::parse).transpose()?;
-        let key_use = members.find("use").map(KeyUse::parse).transpose()?;
+        let key_use = members.find("use").map(str::parse::<KeyUse>).transpose()?;
         let key_ops = members.key_ops.as_deref().map(KeyOps::parse).transpose()?;
         let key_use = require_agreement(key_use, key_ops.as_ref(), alg)?;
         if alg.is_some_and(|alg| !params.key_type().fits(alg)) {

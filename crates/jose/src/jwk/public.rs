@@ -5,6 +5,7 @@ use aws_lc_rs::signature::{ED25519, ParsedPublicKey, RsaPublicKeyComponents};
 
 use super::curve::Form;
 use super::members::Members;
+use super::small_order::is_of_small_order;
 use super::{Curve, JwkAlg, JwkError, KeyType};
 use crate::key::{KeyError, der, rsa};
 use crate::{Alg, base64url};
@@ -64,7 +65,8 @@ impl PublicParams {
     /// Decodes the members and checks every rule that needs no curve arithmetic.
     ///
     /// # Errors
-    /// [`KeyError`]: not base64url, a curve of another type, a wrong length, an RSA key of a refused size.
+    /// [`KeyError`]: not base64url, a curve of another type, a wrong length, a point of small order, an RSA
+    /// key of a refused size.
     pub(crate) fn decode(&self) -> Result<PublicKey, KeyError> {
         let key = match self {
             Self::Rsa { n, e } => PublicKey::Rsa { n: bytes("n", n)?, e: bytes("e", e)? },
@@ -83,8 +85,10 @@ impl PublicParams {
                 PublicKey::Akp { alg: *alg, public: sized("pub", public, ml_dsa.sign.public_key_len())? }
             }
         };
-        if let PublicKey::Rsa { n, e } = &key {
-            rsa::require_sound(n, e)?;
+        match &key {
+            PublicKey::Rsa { n, e } => rsa::require_sound(n, e)?,
+            PublicKey::Okp { curve, x } if is_of_small_order(*curve, x) => return Err(KeyError::SmallOrder),
+            _ => {}
         }
         Ok(key)
     }

@@ -229,6 +229,13 @@ fn rsa_private_keys_bring_all_their_factors() {
         let one = |members: &mut serde_json::Map<_, _>| drop(members.insert(name.into(), "AQ".into()));
         assert_eq!(refusal(&one), Some(JwkError::Key(KeyError::HalvesDiffer)), "{name}");
     }
+    for name in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
+        let zero_before = |members: &mut serde_json::Map<_, _>| {
+            let number = base64url::decode(whole[name].as_str().unwrap()).unwrap();
+            members.insert(name.into(), base64url::encode(&[&[0], number.as_slice()].concat()).into());
+        };
+        assert_eq!(refusal(&zero_before), Some(JwkError::Key(KeyError::LeadingZero(name))), "{name}");
+    }
     assert_eq!(refusal(&|members| drop(members.remove("d"))), Some(JwkError::Missing("d")));
     let exponent = |members: &mut serde_json::Map<_, _>| drop(members.insert("e".into(), "Aw".into()));
     assert_eq!(refusal(&exponent), Some(JwkError::Key(KeyError::HalvesDiffer)));

@@ -18,6 +18,7 @@ pub(super) struct Parameters {
     pub(super) alg: String,
     #[serde(default, deserialize_with = "json::not_null")]
     pub(super) kid: Option<String>,
+    /// Of the protected header, as is `cty`.
     #[serde(default, deserialize_with = "json::not_null")]
     pub(super) typ: Option<String>,
     #[serde(default, deserialize_with = "json::not_null")]
@@ -47,6 +48,8 @@ impl Parameters {
         if unprotected.contains_key("crit") || unprotected.contains_key(B64) {
             return Err(Malformed::Critical);
         }
+        let unprotected_typ = unprotected.contains_key("typ");
+        let unprotected_cty = unprotected.contains_key("cty");
         let mut members = Map::new();
         if !protected.is_empty() {
             let json = base64url::decode(protected).map_err(|_| Malformed::Base64Url)?;
@@ -57,8 +60,11 @@ impl Parameters {
                 return Err(Malformed::Header(JsonError::DuplicateMember));
             }
         }
-        let header =
+        let mut header =
             Self::deserialize(Value::Object(members)).map_err(|_| Malformed::Header(JsonError::Malformed))?;
+        // What anybody on the way could have written says nothing of what was signed.
+        header.typ = header.typ.filter(|_| !unprotected_typ);
+        header.cty = header.cty.filter(|_| !unprotected_cty);
         header.require_understood()?;
         Ok(header)
     }

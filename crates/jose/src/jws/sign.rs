@@ -27,14 +27,14 @@ impl<'p> Draft<'p> {
 
     /// Says in `typ` what the whole is ([RFC 7515 section 4.1.9](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.9)).
     #[must_use]
-    pub fn typ(mut self, typ: Typ) -> Self {
+    pub fn with_typ(mut self, typ: Typ) -> Self {
         self.typ = Some(typ);
         self
     }
 
     /// Says in `cty` what the payload is ([RFC 7515 section 4.1.10](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.10)).
     #[must_use]
-    pub fn cty(mut self, cty: &str) -> Self {
+    pub fn with_cty(mut self, cty: &str) -> Self {
         self.cty = Some(cty.to_owned());
         self
     }
@@ -75,7 +75,7 @@ struct Signature {
 /// The form asked for cannot hold this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum NotCompact {
+pub enum FormError {
     /// The compact and the flattened form have room for one signature.
     #[error("there are several signatures: use the general form")]
     SeveralSignatures,
@@ -98,11 +98,11 @@ impl Signed<'_> {
     /// `header.payload.signature` ([RFC 7515 section 7.1](https://www.rfc-editor.org/rfc/rfc7515#section-7.1)).
     ///
     /// # Errors
-    /// [`NotCompact`].
-    pub fn compact(&self) -> Result<String, NotCompact> {
+    /// [`FormError`].
+    pub fn compact(&self) -> Result<String, FormError> {
         let stands = |byte: &u8| matches!(byte, b' '..=b'-' | b'/'..=b'~');
         if !self.draft.encoded && !self.draft.payload.iter().all(stands) {
-            return Err(NotCompact::Payload);
+            return Err(FormError::Payload);
         }
         let (signature, payload) = (self.only()?, self.payload()?);
         Ok(format!("{}.{payload}.{}", signature.protected, signature.signature))
@@ -112,8 +112,8 @@ impl Signed<'_> {
     /// ([RFC 7515 appendix F](https://www.rfc-editor.org/rfc/rfc7515#appendix-F)).
     ///
     /// # Errors
-    /// [`NotCompact::SeveralSignatures`].
-    pub fn detached(&self) -> Result<String, NotCompact> {
+    /// [`FormError::SeveralSignatures`].
+    pub fn detached(&self) -> Result<String, FormError> {
         let signature = self.only()?;
         Ok(format!("{}..{}", signature.protected, signature.signature))
     }
@@ -121,8 +121,8 @@ impl Signed<'_> {
     /// The flattened JSON form ([RFC 7515 section 7.2.2](https://www.rfc-editor.org/rfc/rfc7515#section-7.2.2)).
     ///
     /// # Errors
-    /// [`NotCompact`].
-    pub fn flattened(&self) -> Result<String, NotCompact> {
+    /// [`FormError`].
+    pub fn flattened(&self) -> Result<String, FormError> {
         let Signature { protected, signature } = self.only()?;
         Ok(json!({ "payload": self.payload()?, "protected": protected, "signature": signature }).to_string())
     }
@@ -140,19 +140,19 @@ impl Signed<'_> {
         }
     }
 
-    fn only(&self) -> Result<&Signature, NotCompact> {
+    fn only(&self) -> Result<&Signature, FormError> {
         match self.signatures.as_slice() {
             [only] => Ok(only),
-            _ => Err(NotCompact::SeveralSignatures),
+            _ => Err(FormError::SeveralSignatures),
         }
     }
 
     /// The payload as it stands in every form that holds it.
-    fn payload(&self) -> Result<String, NotCompact> {
+    fn payload(&self) -> Result<String, FormError> {
         if self.draft.encoded {
             return Ok(base64url::encode(self.draft.payload));
         }
-        std::str::from_utf8(self.draft.payload).map(str::to_owned).map_err(|_| NotCompact::Payload)
+        std::str::from_utf8(self.draft.payload).map(str::to_owned).map_err(|_| FormError::Payload)
     }
 
     fn signature(&self, key: &SigningKey) -> Result<Signature, SignError> {

@@ -27,7 +27,7 @@ fn every_form_of_every_algorithm_is_verified_and_a_changed_payload_is_not() {
         let key = key(alg, "k1");
         let verifier = verifier(&[&key]);
         for draft in [Draft::new(b"to $sign"), Draft::new(b"to $sign").unencoded()] {
-            let signed = draft.cty("text/plain").sign(&key).unwrap();
+            let signed = draft.with_cty("text/plain").sign(&key).unwrap();
             let (compact, json) = (signed.compact().unwrap(), signed.flattened().unwrap());
             for verified in [
                 verifier.verify(&compact),
@@ -85,12 +85,25 @@ fn headers_that_are_signed_and_refused_all_the_same() {
 fn a_type_that_is_required_is_required() {
     let key = key(Alg::EdDSA, "k1");
     let strict = verifier(&[&key]).requiring_typ(Typ::new("secevent+jwt"));
-    let other = Draft::new(b"{}").typ(Typ::ACCESS_TOKEN).sign(&key).unwrap().compact().unwrap();
+    let other = Draft::new(b"{}").with_typ(Typ::ACCESS_TOKEN).sign(&key).unwrap().compact().unwrap();
     let none = Draft::new(b"{}").sign(&key).unwrap().compact().unwrap();
-    let right = Draft::new(b"{}").typ(Typ::new("secevent+jwt")).sign(&key).unwrap().compact().unwrap();
+    let right = Draft::new(b"{}").with_typ(Typ::new("secevent+jwt")).sign(&key).unwrap().compact().unwrap();
     assert!(strict.verify(&right).is_ok());
     assert!(matches!(strict.verify(&none), Err(Rejection::Typ { found: None, .. })));
     assert!(matches!(strict.verify(&other), Err(Rejection::Typ { found: Some(_), .. })));
+}
+
+#[test]
+fn a_type_that_is_not_protected_is_none() {
+    let key = key(Alg::EdDSA, "k1");
+    let typ = Typ::new("secevent+jwt");
+    let untyped = Draft::new(b"{}").sign(&key).unwrap().flattened().unwrap();
+    let mut document: Value = serde_json::from_str(&untyped).unwrap();
+    document["header"] = json!({ "typ": typ.name(), "cty": "text/plain" });
+    let document = document.to_string();
+    let refused = verifier(&[&key]).requiring_typ(typ).verify_json(document.as_bytes());
+    assert!(matches!(refused, Err(Rejection::Typ { found: None, .. })));
+    assert_eq!(verifier(&[&key]).verify_json(document.as_bytes()).unwrap().cty(), None);
 }
 
 #[test]
@@ -156,7 +169,7 @@ fn json_documents_that_are_refused() {
 fn of_several_signatures_the_known_ones_must_hold() {
     let (a, b, stranger) = (key(Alg::ES256, "a"), key(Alg::EdDSA, "b"), key(Alg::ES256, "c"));
     let signed = Draft::new(b"both").sign(&a).unwrap().and_sign(&b).unwrap();
-    assert_eq!(signed.compact(), Err(NotCompact::SeveralSignatures));
+    assert_eq!(signed.compact(), Err(FormError::SeveralSignatures));
     let general = signed.general();
     for keys in [&[&a][..], &[&b], &[&a, &b], &[&b, &stranger]] {
         assert!(verifier(keys).verify_json(general.as_bytes()).is_ok(), "{keys:?}");
@@ -199,10 +212,10 @@ fn an_unencoded_payload_stands_only_where_it_can() {
     let sign = |payload| Draft::new(payload).unencoded().sign(&key).unwrap();
     assert!(sign(b"$02").compact().is_ok());
     for payload in [&b"$.02"[..], b"\n", "é".as_bytes(), b"\xff"] {
-        assert_eq!(sign(payload).compact(), Err(NotCompact::Payload), "{payload:?}");
+        assert_eq!(sign(payload).compact(), Err(FormError::Payload), "{payload:?}");
     }
     assert!(sign("$.02 é".as_bytes()).flattened().is_ok());
-    assert_eq!(sign(b"\xff").flattened(), Err(NotCompact::Payload));
+    assert_eq!(sign(b"\xff").flattened(), Err(FormError::Payload));
     let verified = verifier(&[&key]).verify_json_detached(sign(b"\xff").general().as_bytes(), b"\xff");
     assert_eq!(verified.unwrap().payload(), b"\xff");
 }

@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::header::Parameters;
 use super::sign::signing_input;
 use crate::base64url;
+use crate::choice::{NoKey, choose};
 use crate::header::{Malformed, Typ};
 use crate::json::{self, JsonError};
 use crate::key::{KeySet, VerifyingKey};
@@ -24,6 +25,9 @@ pub enum Rejection {
     /// No JWS, or past one of the limits.
     #[error("the JWS is malformed: {0}")]
     Malformed(#[from] Malformed),
+    /// Not a strict JSON object with the members of a JSON serialization.
+    #[error("the JSON serialization is not valid: {0}")]
+    Json(JsonError),
     /// It holds a payload where a detached one was given, or none where none was.
     #[error("the payload must be in the JWS or beside it, and not in both places or neither")]
     Payload,
@@ -49,6 +53,22 @@ pub enum Rejection {
     /// The signature is not the key's over this payload.
     #[error("the signature does not verify")]
     Signature,
+}
+
+impl Rejection {
+    /// A short stable name of the check that failed, for logs and metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(Malformed::TooLong { .. }) => "too-long",
+            Self::Malformed(_) | Self::Json(_) => "malformed",
+            Self::Payload => "payload",
+            Self::UnknownKey => "unknown-key",
+            Self::AlgMismatch { .. } => "alg-mismatch",
+            Self::Typ { .. } => "wrong-type",
+            Self::Signature => "bad-signature",
+        }
+    }
 }
 
 /// Verifies JWSs against a set of keys.
@@ -105,9 +125,8 @@ impl Verified {
 struct Document {
     #[serde(default, deserialize_with = "json::not_null")]
     payload: Option<String>,
-    /// Objects, and not yet [`Entry`]s: `serde` would also fill those from arrays.
     #[serde(default, deserialize_with = "json::not_null")]
-    signatures: Option<Vec<Map<String, Value>>>,
+    signatures: Option<Vec<Entry>>,
     #[serde(default, deserialize_with = "json::not_null")]
     protected: Option<String>,
     #[serde(default, deserialize_with = "json::not_null")]
@@ -223,7 +242,7 @@ impl Verifier {
 
     fn verify_document(&self, jws: &[u8], detached: Option<&[u8]>) -> Result<Verified, Rejection> {
         self.require_size(jws.len())?;
-        let document: Document = json::parse_object(jws, &self.limits).map_err(Malformed::Payload)?;
+        let document: Document = json::parse_object(jws, &self.limits).map_err(Rejection::Json)?;
         let payload = match (&document.payload, detached) {
             (Some(payload), None) => Payload::Json(payload),
             (None, Some(payload)) => Payload::Detached(payload),
@@ -233,16 +252,12 @@ impl Verifier {
             (None, Some(signature)) => {
                 vec![Entry { protected: document.protected, header: document.header, signature }]
             }
-            (Some(entries), None) if document.protected.is_none() && document.header.is_none() => {
-                let entry = |members| Entry::deserialize(Value::Object(members));
-                let entries = entries.into_iter().map(entry).collect::<Result<_, _>>();
-                entries.map_err(|_| Malformed::Payload(JsonError::Malformed))?
-            }
+            (Some(entries), None) if document.protected.is_none() && document.header.is_none() => entries,
             // RFC 7515 section 7.2.2: the two forms must not be mixed.
-            _ => return Err(Malformed::Payload(JsonError::Malformed).into()),
+            _ => return Err(Rejection::Json(JsonError::Malformed)),
         };
         if entries.is_empty() || entries.len() > MAX_SIGNATURES {
-            return Err(Malformed::Payload(JsonError::Malformed).into());
+            return Err(Rejection::Json(JsonError::Malformed));
         }
         self.verify_entries(entries, payload)
     }
@@ -251,6 +266,10 @@ impl Verifier {
         let mut outcome = Err(Rejection::UnknownKey);
         let mut encodes = None;
         for Entry { protected, header, signature } in entries {
+            // RFC 7515 section 7.2.1: what is empty must be absent.
+            if protected.as_deref() == Some("") {
+                return Err(Rejection::Json(JsonError::Malformed));
+            }
             let protected = protected.unwrap_or_default();
             let header = Parameters::parse(&protected, header.unwrap_or_default(), &self.limits)?;
             // RFC 7797 section 3: all signatures see the same payload.
@@ -265,22 +284,12 @@ impl Verifier {
         outcome
     }
 
-    /// The key that the header names, when it is of the header's algorithm. A header without a name
-    /// gets the only key of its algorithm; a key without a name is found where it is alone in the set.
     fn find_key(&self, header: &Parameters) -> Result<&VerifyingKey, Rejection> {
-        let keys = self.keys.keys();
-        let named = |key: &&VerifyingKey| match &header.kid {
-            Some(kid) => key.kid() == kid || (key.kid().is_empty() && keys.len() == 1),
-            None => true,
-        };
-        let mut fitting = keys.iter().filter(named).filter(|key| key.alg().name() == header.alg);
-        match (fitting.next(), fitting.next(), keys.iter().find(named)) {
-            (Some(only), None, _) => Ok(only),
-            (None, _, Some(other)) => {
-                Err(Rejection::AlgMismatch { key: other.alg(), found: Excerpt::of(&header.alg) })
-            }
-            _ => Err(Rejection::UnknownKey),
-        }
+        choose(self.keys.keys(), |key| key, header.kid.as_deref(), &header.alg).map_err(|no_key| match no_key
+        {
+            NoKey::Unknown => Rejection::UnknownKey,
+            NoKey::OtherAlg(key) => Rejection::AlgMismatch { key, found: Excerpt::of(&header.alg) },
+        })
     }
 
     fn verify_with(

@@ -59,7 +59,7 @@ pub struct Registered<'c> {
 /// that struct, and checked through this view of it.
 ///
 /// ```
-/// use gatepass_jose::{BorrowedAudience, Claims, NumericDate, Registered};
+/// use gatepass_jose::{BorrowedAudience, Claims, NumericDate, Registered, not_null};
 ///
 /// /// Borrows from the decoded payload, so that reading it allocates nothing.
 /// #[derive(serde::Deserialize)]
@@ -68,6 +68,8 @@ pub struct Registered<'c> {
 ///     #[serde(borrow)]
 ///     aud: BorrowedAudience<'p>,
 ///     exp: NumericDate,
+///     #[serde(default, deserialize_with = "not_null")]
+///     nbf: Option<NumericDate>,
 ///     tenant: &'p str,
 /// }
 ///
@@ -77,14 +79,15 @@ pub struct Registered<'c> {
 ///             issuer: Some(self.iss),
 ///             audience: Some(&self.aud),
 ///             expires: Some(self.exp),
-///             not_before: None,
+///             not_before: self.nbf,
 ///         }
 ///     }
 /// }
 /// ```
 pub trait Claims {
-    /// The registered claims of this value. What a value does not have is `None`, and a check that
-    /// needs it refuses the token.
+    /// The registered claims of this value. What a value does not have is `None`: a token without
+    /// issuer, audience or expiry is refused, one without `nbf` is valid from the beginning. So give
+    /// `not_before` wherever a token may have it, or nobody checks it.
     fn registered(&self) -> Registered<'_>;
 }
 

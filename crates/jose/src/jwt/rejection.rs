@@ -10,7 +10,7 @@ use crate::{Alg, Timestamp};
 /// Why a token was turned away: one variant per check, in the order of the checks. For the log; an
 /// answer to a client says less.
 ///
-/// What a token says of itself is only ever repeated as a short [`Excerpt`].
+/// What a token says of itself is only ever printed as a short [`Excerpt`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -20,7 +20,7 @@ pub enum Rejection {
     /// No key of the set has this `kid`.
     #[error("no key of the issuer's set is named {}", kid.as_deref().map_or_else(|| "by the token".into(), |kid| Excerpt::of(kid).to_string()))]
     UnknownKey {
-        /// What the header says, if it says anything.
+        /// What the header says, if it says anything: all of it, for whoever looks the key up elsewhere.
         kid: Option<String>,
     },
     /// The header names another algorithm than the key's. [RFC 8725 section 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1).

@@ -10,11 +10,12 @@ use siphasher::sip128::{Hasher128 as _, SipHasher24};
 /// So many places share one spot of the table, and the oldest of them gives way.
 const WAYS: usize = 8;
 
-/// Remembers that a signature held, and nothing else of a token: 16 bytes each, no claim, no expiry.
+/// Remembers that a signature held, and nothing else of a token: 17 bytes each, no claim, no expiry.
 ///
 /// A token is kept as the 128 bits of a keyed pseudo-random function over all of its characters. The key
 /// is random, never leaves memory and is this table's own, so nobody can look for a token that shares the
-/// bits of another: a forgery has to guess them, once per request, with a chance of `2^-125`.
+/// bits of another: a forgery has to meet those of one of `n` tokens by chance, which happens to one
+/// request in `2^128 / n`.
 ///
 /// What is found again skips the arithmetic of the signature. Everything else about the token is checked
 /// anew each time, so nothing that is here outlives `exp`, and the table goes with the keys that it

@@ -63,6 +63,7 @@ fn headers_that_are_signed_and_refused_all_the_same() {
         ("no_kid_and_one_key", r#"{"alg":"ES256","typ":"at+jwt"}"#, Ok(())),
         ("unknown_kid", r#"{"alg":"ES256","typ":"at+jwt","kid":"../../etc/passwd"}"#, Err("unknown-key")),
         ("empty_kid", r#"{"alg":"ES256","typ":"at+jwt","kid":""}"#, Err("unknown-key")),
+        ("empty_typ", r#"{"alg":"ES256","typ":"","kid":"k1"}"#, Err("wrong-type")),
         ("none", r#"{"alg":"none","typ":"at+jwt","kid":"k1"}"#, Err("alg-mismatch")),
         ("other_alg", r#"{"alg":"HS256","typ":"at+jwt","kid":"k1"}"#, Err("alg-mismatch")),
         ("lower_case_alg", r#"{"alg":"es256","typ":"at+jwt","kid":"k1"}"#, Err("alg-mismatch")),
@@ -189,7 +190,7 @@ fn a_header_is_remembered_only_after_its_signature_held() {
 }
 
 #[test]
-fn with_several_keys_a_token_must_name_its_own() {
+fn with_several_keys_a_token_is_verified_with_its_own() {
     let (first, second) = (
         SigningKey::generate(Alg::ES256, Some("a")).unwrap(),
         SigningKey::generate(Alg::EdDSA, Some("b")).unwrap(),
@@ -209,12 +210,34 @@ fn with_several_keys_a_token_must_name_its_own() {
     };
     assert_eq!(code(r#"{"alg":"EdDSA","typ":"at+jwt","kid":"b"}"#, &second), None);
     assert_eq!(code(r#"{"alg":"ES256","typ":"at+jwt","kid":"a"}"#, &first), None);
-    assert_eq!(code(r#"{"alg":"EdDSA","typ":"at+jwt"}"#, &second), Some("unknown-key"));
+    assert_eq!(code(r#"{"alg":"EdDSA","typ":"at+jwt"}"#, &second), None, "the only one of its algorithm");
     assert_eq!(code(r#"{"alg":"EdDSA","typ":"at+jwt","kid":"a"}"#, &second), Some("alg-mismatch"));
     assert_eq!(
         code(r#"{"alg":"EdDSA","typ":"at+jwt","kid":"b"}"#, &first_as_ed(&first)),
         Some("bad-signature")
     );
+}
+
+#[test]
+fn a_token_without_a_name_does_not_choose_among_keys_of_one_algorithm() {
+    let (first, second) = (SigningKey::generate(Alg::ES256, Some("a")).unwrap(), key(Alg::ES256));
+    let keys = KeySet::new(vec![first.verifying_key().unwrap(), second.verifying_key().unwrap()]);
+    let audience = Audience::new([AUDIENCE]).unwrap();
+    let verifier = Verifier::new(Issuer::new(ISSUER).unwrap(), audience, Typ::ACCESS_TOKEN, keys);
+    let unnamed = token(r#"{"alg":"ES256","typ":"at+jwt"}"#, &claims().to_string(), &first);
+    let unknown = Some(Rejection::UnknownKey { kid: None });
+    assert_eq!(verifier.verify::<RegisteredClaims>(&unnamed, NOW).err(), unknown);
+}
+
+#[test]
+fn a_key_without_a_name_writes_none_and_verifies_alone() {
+    let key = SigningKey::from_secret(Alg::HS256, "", &SecretKey::new(vec![1; 32])).unwrap();
+    let unnamed = sign(&Typ::ACCESS_TOKEN, &claims(), &key).unwrap();
+    let header = base64url::decode(unnamed.split('.').next().unwrap()).unwrap();
+    assert_eq!(header, br#"{"alg":"HS256","typ":"at+jwt"}"#);
+    assert_eq!(verify(&unnamed, &key), Ok(()));
+    let named = token(r#"{"alg":"HS256","typ":"at+jwt","kid":"any"}"#, &claims().to_string(), &key);
+    assert_eq!(verify(&named, &key), Ok(()));
 }
 
 #[test]
@@ -275,6 +298,19 @@ fn a_signature_that_failed_is_not_remembered() {
     for _ in 0..3 {
         assert_eq!(verifier.verify::<RegisteredClaims>(&forged, NOW).err(), Some(Rejection::Signature));
     }
+}
+
+#[test]
+fn claims_that_name_a_member_twice_are_not_signed() {
+    #[derive(serde::Serialize)]
+    struct Twice {
+        iss: &'static str,
+        #[serde(flatten)]
+        others: std::collections::BTreeMap<&'static str, &'static str>,
+    }
+    let twice = Twice { iss: ISSUER, others: [("iss", "other")].into() };
+    assert_eq!(sign(&Typ::ACCESS_TOKEN, &twice, &key(Alg::ES256)), Err(SignError::DuplicateClaim));
+    assert_eq!(sign(&Typ::ACCESS_TOKEN, &json!([1]), &key(Alg::ES256)), Err(SignError::Claims));
 }
 
 #[test]

@@ -10,8 +10,9 @@ use serde::de::DeserializeOwned;
 use super::claims::{Audience, Claims, Issuer, Registered};
 use super::rejection::{LISTED, Rejection};
 use super::seen::SeenSignatures;
+use crate::choice::{NoKey, choose};
 use crate::header::{Header, Malformed, Parts, Typ};
-use crate::json::{self, JsonError, Unread};
+use crate::json::{self, Unread};
 use crate::key::{KeySet, VerifyingKey};
 use crate::limits::{Excerpt, Limits};
 use crate::{Timestamp, base64url};
@@ -121,10 +122,13 @@ impl Verifier {
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        for trusted in &mut self.keys {
+            trusted.seen_header = OnceLock::new(); // it was within other limits
+        }
         self
     }
 
-    /// Remembers of about so many tokens that their signature held, at 16 bytes each, so that a token
+    /// Remembers of about so many tokens that their signature held, at 17 bytes each, so that a token
     /// that comes again costs no arithmetic. Everything else is checked each time: nothing outlives
     /// `exp`, and with the verifier goes what it remembers.
     ///
@@ -184,19 +188,11 @@ impl Verifier {
             return Ok(trusted);
         }
         let header = Header::parse(encoded, &self.limits)?;
-        let named = |trusted: &&TrustedKey| match &header.kid {
-            Some(kid) => trusted.key.kid() == kid,
-            None => self.keys.len() == 1,
-        };
-        let is_of_alg = |trusted: &&TrustedKey| trusted.key.alg().name() == header.alg;
-        let Some(trusted) = self.keys.iter().filter(named).find(is_of_alg) else {
-            return Err(match self.keys.iter().find(named) {
-                Some(other) => {
-                    Rejection::AlgMismatch { key: other.key.alg(), found: Excerpt::of(&header.alg) }
-                }
-                None => Rejection::UnknownKey { kid: header.kid },
-            });
-        };
+        let chosen = choose(&self.keys, |trusted| &trusted.key, header.kid.as_deref(), &header.alg);
+        let trusted = chosen.map_err(|no_key| match no_key {
+            NoKey::Unknown => Rejection::UnknownKey { kid: header.kid.clone() },
+            NoKey::OtherAlg(key) => Rejection::AlgMismatch { key, found: Excerpt::of(&header.alg) },
+        })?;
         if !header.typ.as_deref().is_some_and(|typ| self.typ.matches(typ)) {
             let found = header.typ.as_deref().map(Excerpt::of);
             return Err(Rejection::Typ { expected: self.typ.clone(), found });
@@ -250,7 +246,7 @@ impl From<Unread> for Rejection {
 pub(super) fn require_signature(key: &VerifyingKey, parts: &Parts<'_>) -> Result<(), Rejection> {
     let encoded = parts.signature.as_bytes();
     let (mut short, mut long) = ([0; SHORT_SIGNATURE], Vec::new());
-    let signature = if encoded.len() <= SHORT_SIGNATURE * 4 / 3 {
+    let signature = if encoded.len() <= (SHORT_SIGNATURE * 4).div_ceil(3) {
         base64url::decode_to_slice(encoded, &mut short)
     } else {
         base64url::decode_into(encoded, &mut long).map(|()| long.as_slice())
@@ -301,16 +297,14 @@ struct IssuerOnly<'p> {
 }
 
 /// The `iss` of a token that **nobody has verified**, good for choosing among configured issuers
-/// which one's verifier to ask, and for nothing else.
+/// which one's verifier to ask, and for nothing else. It looks at tokens within the default limits.
 ///
 /// # Errors
 /// [`Malformed`] when the token has no readable payload or the payload no string `iss`.
 pub fn unverified_issuer(token: &str) -> Result<String, Malformed> {
     let payload = base64url::decode(Parts::split(token, &Limits::DEFAULT)?.payload)
         .map_err(|_| Malformed::Base64Url)?;
-    // No search for duplicate members here: it costs more than it is worth before a signature, and the
-    // verifier that is chosen makes it. Two `iss` are refused by the type.
     let claims: IssuerOnly<'_> =
-        serde_json::from_slice(&payload).map_err(|_| Malformed::Payload(JsonError::Malformed))?;
+        json::parse_object(&payload, &Limits::DEFAULT).map_err(Malformed::Payload)?;
     Ok(claims.iss.into_owned())
 }

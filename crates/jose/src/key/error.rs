@@ -59,6 +59,10 @@ pub enum KeyError {
     /// The public point is not on the curve.
     #[error("the public point is not on the key's curve")]
     NotOnCurve,
+    /// The public point of an Ed25519 or X25519 key has an order of 8 or less.
+    /// [RFC 7748 section 7](https://www.rfc-editor.org/rfc/rfc7748#section-7).
+    #[error("the public point is of small order, so anybody can sign for the key or agree on its secret")]
+    SmallOrder,
     /// An `EC` key in a DER document whose point is compressed.
     #[error("the public point is not in uncompressed form; write the key again without compression")]
     NotUncompressed,

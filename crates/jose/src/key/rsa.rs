@@ -4,45 +4,97 @@ use super::KeyError;
 
 /// RFC 7518 section 3.3 asks for 2048 bits at least; past 8192 a key only serves to slow the verifier down.
 const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
-/// No generator in use picks a longer exponent, and each bit is work for the verifier.
-const MAX_EXPONENT_BYTES: usize = 4;
 
 /// Refuses a public key that is too small, too large, not written in the fewest bytes, of no use as
 /// RSA (an even number, an exponent of 1) or made by the generator of CVE-2017-15361.
 pub(crate) fn require_sound(n: &[u8], e: &[u8]) -> Result<(), KeyError> {
     require_minimal("n", n)?;
     require_minimal("e", e)?;
-    let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    let (modulus, exponent) = (RsaNumber::new(n), RsaNumber::new(e));
+    let bits = modulus.bits();
     if !MODULUS_BITS.contains(&bits) {
         return Err(KeyError::ModulusSize { bits });
     }
-    let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
-    if !is_odd(n) || !is_odd(e) || e == [1] || e.len() > MAX_EXPONENT_BYTES {
+    // No generator in use picks an exponent past 32 bits, and each bit is work for the verifier.
+    let is_usable = |exponent: u32| exponent >= 3 && exponent % 2 == 1;
+    if modulus.remainder(2) == 0 || !exponent.to_u32().is_some_and(is_usable) {
         return Err(KeyError::Exponent);
     }
-    if has_roca_fingerprint(n) { Err(KeyError::Roca) } else { Ok(()) }
+    if modulus.has_roca_fingerprint() { Err(KeyError::Roca) } else { Ok(()) }
 }
 
-fn require_minimal(member: &'static str, number: &[u8]) -> Result<(), KeyError> {
+/// Refuses a number with leading zeros (RFC 7518 section 2, `Base64urlUInt`), and with them 0.
+pub(crate) fn require_minimal(member: &'static str, number: &[u8]) -> Result<(), KeyError> {
     if number.first() == Some(&0) { Err(KeyError::LeadingZero(member)) } else { Ok(()) }
 }
 
-/// Whether `n` is of the form that Infineon's generator gave to its moduli (CVE-2017-15361).
+/// A number of an RSA public key, the modulus or the exponent, and what can be told of it at a glance.
 ///
-/// Its primes are `k·M + (65537^a mod M)`, where `M` is the product of the first primes: 126 of them,
-/// up to 701, for moduli of 2048 to 3936 bits, and more for longer ones. So modulo each of those primes
-/// the modulus is a power of 65537. For a random modulus all of that holds once in 2^167 times, and the
-/// first few primes already tell it apart.
-fn has_roca_fingerprint(n: &[u8]) -> bool {
-    const LARGEST: u32 = 701;
-    let is_prime =
-        |number: &u32| (2..*number).take_while(|d| d * d <= *number).all(|d| !number.is_multiple_of(d));
-    (3..=LARGEST).filter(is_prime).all(|prime| is_power_of_65537(remainder(n, prime), prime))
+/// It is for looking at keys, sound or not. A [`Jwk`](crate::Jwk) that was parsed has been looked at.
+///
+/// ```
+/// use gatepass_jose::RsaNumber;
+/// let exponent = RsaNumber::new(&[0, 1, 0, 1]);
+/// assert_eq!((exponent.bits(), exponent.to_u32()), (17, Some(65_537)));
+/// assert_eq!(RsaNumber::new(&[0xff; 256]).small_factor(), Some(3));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct RsaNumber<'n>(&'n [u8]);
+
+impl<'n> RsaNumber<'n> {
+    /// The number of these bytes, the most significant first. Leading zeros are nothing to it.
+    #[must_use]
+    pub fn new(big_endian: &'n [u8]) -> Self {
+        let zeros = big_endian.iter().take_while(|byte| **byte == 0).count();
+        Self(big_endian.get(zeros..).unwrap_or_default())
+    }
+
+    /// The bits from the highest that is set; none for 0.
+    #[must_use]
+    pub fn bits(self) -> usize {
+        self.0.len() * 8 - self.0.first().map_or(0, |byte| byte.leading_zeros() as usize)
+    }
+
+    /// The number itself, if it has no more than 32 bits.
+    #[must_use]
+    pub fn to_u32(self) -> Option<u32> {
+        let is_short = self.0.len() <= 4;
+        is_short.then(|| self.0.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+    }
+
+    /// The least prime below 1000 that divides the number. One that divides a modulus has factored it.
+    #[must_use]
+    pub fn small_factor(self) -> Option<u32> {
+        primes().take_while(|prime| *prime < 1000).find(|prime| self.remainder(*prime) == 0)
+    }
+
+    /// Whether a modulus is of the form that Infineon's generator gave to its moduli
+    /// (CVE-2017-15361), which can be factored.
+    ///
+    /// Its primes are `k·M + (65537^a mod M)`, where `M` is the product of the first primes: 39 of them, up
+    /// to 167, for moduli of less than 992 bits, 71 for less than 1984, 126 for less than 3968, and more
+    /// for longer ones. So modulo each of those primes the modulus is a power of 65537. For a random
+    /// modulus that holds once in 2^27 times for the shortest and in 2^167 for those of 1984 bits and more;
+    /// the first few primes already tell it apart.
+    #[must_use]
+    pub fn has_roca_fingerprint(self) -> bool {
+        let largest = match self.bits() {
+            ..992 => 167,
+            992..1984 => 353,
+            _ => 701,
+        };
+        let mut odd = primes().skip(1).take_while(|prime| *prime <= largest);
+        odd.all(|prime| is_power_of_65537(self.remainder(prime), prime))
+    }
+
+    /// The number modulo a small one.
+    fn remainder(self, modulus: u32) -> u32 {
+        self.0.iter().fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % modulus)
+    }
 }
 
-/// `number mod divisor`, the number's bytes being big-endian.
-fn remainder(number: &[u8], divisor: u32) -> u32 {
-    number.iter().fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % divisor)
+fn primes() -> impl Iterator<Item = u32> {
+    (2..).filter(|number: &u32| (2..).take_while(|d| d * d <= *number).all(|d| !number.is_multiple_of(d)))
 }
 
 fn is_power_of_65537(residue: u32, prime: u32) -> bool {
@@ -96,37 +148,81 @@ mod tests {
         for number in [0_u64, 1, 700, 701, 702, 65537, u64::MAX, 0x0123_4567_89ab_cdef] {
             for divisor in [3_u32, 11, 127, 701] {
                 let want = u32::try_from(number % u64::from(divisor)).unwrap();
-                assert_eq!(remainder(&number.to_be_bytes(), divisor), want, "{number} mod {divisor}");
+                assert_eq!(
+                    RsaNumber::new(&number.to_be_bytes()).remainder(divisor),
+                    want,
+                    "{number} mod {divisor}"
+                );
             }
         }
     }
 
-    /// The product of powers of 65537 modulo every prime is one: built here by multiplying 65537 by
-    /// itself until it has 2048 bits, which has the fingerprint by its form.
+    /// A power of 65537 has the fingerprint by its form: built here by multiplying 65537 by itself.
     #[test]
     fn a_power_of_65537_has_the_fingerprint() {
-        let mut n = vec![1_u8];
-        while n.len() < 257 {
-            n = times_65537(&n);
+        for bytes in [64, 128, 256, 512] {
+            let mut n = vec![1_u8];
+            while n.len() <= bytes {
+                n = times(&n, 65_537);
+            }
+            let padded = [&[0, 0], n.as_slice()].concat();
+            assert!(RsaNumber::new(&padded).has_roca_fingerprint(), "{bytes}");
+            let refusal = require_sound(&n, &[1, 0, 1]).err();
+            assert_eq!(refusal == Some(KeyError::Roca), bytes >= 256, "{bytes}");
+            *n.last_mut().unwrap() ^= 2;
+            assert!(!RsaNumber::new(&n).has_roca_fingerprint(), "{bytes}");
         }
-        assert_eq!(require_sound(&n, &[1, 0, 1]), Err(KeyError::Roca));
-        *n.last_mut().unwrap() ^= 2;
-        assert_eq!(require_sound(&n, &[1, 0, 1]), Ok(()));
+        assert!(!RsaNumber::new(&[0xff; 256]).has_roca_fingerprint());
     }
 
-    /// `number * 65537`, which is the number added to itself two bytes to the left.
-    fn times_65537(number: &[u8]) -> Vec<u8> {
-        let mut product = vec![0_u8; number.len() + 3];
-        for shift in [0, 2] {
-            let mut carry = 0_u32;
-            for at in 0..product.len() - shift {
-                let digit = number.iter().rev().nth(at).copied().unwrap_or(0);
-                let place = product.len() - 1 - shift - at;
-                carry += u32::from(product[place]) + u32::from(digit);
-                product[place] = carry as u8;
-                carry >>= 8;
-            }
+    /// Both numbers are 1, which is a power of 65537, modulo every odd prime up to 167.
+    #[test]
+    fn a_short_modulus_has_the_form_of_fewer_primes_than_a_long_one() {
+        let odd = primes().skip(1).take_while(|prime| *prime <= 167);
+        let product = odd.fold(vec![2], |product, prime| times(&product, prime));
+        let one_more_than = |even: &[u8]| {
+            let mut odd = even.to_vec();
+            *odd.last_mut().unwrap() |= 1;
+            odd
+        };
+        let (short, long) =
+            (one_more_than(&product), one_more_than(&[product.as_slice(), &[0; 256]].concat()));
+        assert!(RsaNumber::new(&short).has_roca_fingerprint());
+        assert!(!RsaNumber::new(&long).has_roca_fingerprint());
+    }
+
+    #[test]
+    fn numbers_at_a_glance() {
+        let cases = [
+            ("nothing", &[][..], 0, Some(0), Some(2)),
+            ("zero", &[0], 0, Some(0), Some(2)),
+            ("one", &[1], 1, Some(1), None),
+            ("leading_zeros", &[0, 0, 1, 0], 9, Some(256), Some(2)),
+            ("bits_32", &[0xff; 4], 32, Some(u32::MAX), Some(3)),
+            ("bits_33", &[1, 0, 0, 0, 0], 33, None, Some(2)),
+            ("last_prime", &[0x03, 0xe5], 10, Some(997), Some(997)),
+            ("first_prime_past_1000", &[0x03, 0xf1], 10, Some(1009), None),
+        ];
+        for (name, bytes, bits, value, factor) in cases {
+            let number = RsaNumber::new(bytes);
+            assert_eq!(
+                (number.bits(), number.to_u32(), number.small_factor()),
+                (bits, value, factor),
+                "{name}"
+            );
         }
+    }
+
+    fn times(number: &[u8], factor: u32) -> Vec<u8> {
+        let mut carry = 0;
+        let digits = number.iter().rev().chain(&[0; 4]).map(|byte| {
+            carry += u32::from(*byte) * factor;
+            let digit = carry as u8;
+            carry >>= 8;
+            digit
+        });
+        let mut product: Vec<u8> = digits.collect();
+        product.reverse();
         let zeros = product.iter().take_while(|byte| **byte == 0).count();
         product.split_off(zeros)
     }

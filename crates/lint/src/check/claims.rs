@@ -30,8 +30,13 @@ pub(super) fn check(claims: &Object, role: Role, found: &mut Found<'_>) {
         }
     }
     let scope = claims.text("scope").or_else(|| claims.text("scp")).unwrap_or_default();
-    if let Some(word) = scope.split(' ').find(|word| ALL_SCOPES.contains(&word.to_ascii_lowercase().as_str())) {
-        found.add(&SCOPE_EVERYTHING, "payload.scope", format_args!("the scope {} has no bounds", quoted(word)));
+    if let Some(word) = scope.split(' ').find(|word| ALL_SCOPES.contains(&word.to_ascii_lowercase().as_str()))
+    {
+        found.add(
+            &SCOPE_EVERYTHING,
+            "payload.scope",
+            format_args!("the scope {} has no bounds", quoted(word)),
+        );
     }
     if let Some(subject) = claims.text("sub")
         && (personal::email(subject) || personal::phone(subject))
@@ -56,7 +61,8 @@ fn missing(claims: &Object, role: Role, found: &mut Found<'_>) {
     ];
     for (name, rule, message) in rows {
         // ID tokens are consumed once, by the client that asked: OpenID Connect gives them no `jti`.
-        if !claims.has(name) && !(name == "jti" && role == Role::Id) {
+        let is_needed = name != "jti" || role != Role::Id;
+        if is_needed && !claims.has(name) {
             found.add(rule, format_args!("payload.{name}"), format_args!("{message}"));
         }
     }
@@ -172,12 +178,17 @@ mod tests {
 
     #[test]
     fn loopback_is_known_by_its_name_and_numbers() {
-        for url in ["http://localhost", "http://127.0.0.1:8081/x", "http://[::1]:8081", "http://a.localhost:1"] {
+        for url in
+            ["http://localhost", "http://127.0.0.1:8081/x", "http://[::1]:8081", "http://a.localhost:1"]
+        {
             assert!(is_loopback(url), "{url}");
         }
-        for url in
-            ["https://localhost", "http://localhost.example.com", "http://127.0.0.1.example.com", "http://[::2]"]
-        {
+        for url in [
+            "https://localhost",
+            "http://localhost.example.com",
+            "http://127.0.0.1.example.com",
+            "http://[::2]",
+        ] {
             assert!(!is_loopback(url), "{url}");
         }
     }

@@ -14,7 +14,11 @@ pub(crate) fn check(kid: &str, path: impl fmt::Display, found: &mut Found<'_>) {
     } else if let Some(what) = location(kid) {
         found.add(&KID_LOCATION, path, format_args!("the name {shown} is {what}"));
     } else if guessable(kid) {
-        found.add(&KID_GUESSABLE, path, format_args!("the name {shown} will be given to another key one day"));
+        found.add(
+            &KID_GUESSABLE,
+            path,
+            format_args!("the name {shown} will be given to another key one day"),
+        );
     }
 }
 
@@ -47,7 +51,8 @@ fn location(kid: &str) -> Option<&'static str> {
     let is_path = kid.strip_prefix('/').is_some_and(|rest| rest.contains(['/', '.']));
     if kid.contains("://") {
         Some("a URL")
-    } else if is_drive || is_path || kid.starts_with("./") || kid.starts_with("~/") || kid.starts_with("\\\\") {
+    } else if is_drive || is_path || kid.starts_with("./") || kid.starts_with("~/") || kid.starts_with("\\\\")
+    {
         Some("a path")
     } else if FILE_ENDINGS.iter().any(|ending| kid.ends_with(ending)) {
         Some("a file's name")
@@ -57,11 +62,55 @@ fn location(kid: &str) -> Option<&'static str> {
 }
 
 const COMMON: &[&str] = &[
-    "k", "id", "kid", "key", "keys", "mykey", "keyid", "default", "main", "primary", "current", "active",
-    "master", "root", "admin", "test", "testing", "testkey", "example", "demo", "dev", "development", "stage",
-    "staging", "prod", "production", "sig", "sign", "signing", "signingkey", "sigkey", "jwt", "jwtkey", "jwk",
-    "token", "auth", "server", "app", "public", "publickey", "private", "privatekey", "rsa", "rsakey", "ec",
-    "eckey", "hmac", "secret", "secretkey",
+    "k",
+    "id",
+    "kid",
+    "key",
+    "keys",
+    "mykey",
+    "keyid",
+    "default",
+    "main",
+    "primary",
+    "current",
+    "active",
+    "master",
+    "root",
+    "admin",
+    "test",
+    "testing",
+    "testkey",
+    "example",
+    "demo",
+    "dev",
+    "development",
+    "stage",
+    "staging",
+    "prod",
+    "production",
+    "sig",
+    "sign",
+    "signing",
+    "signingkey",
+    "sigkey",
+    "jwt",
+    "jwtkey",
+    "jwk",
+    "token",
+    "auth",
+    "server",
+    "app",
+    "public",
+    "publickey",
+    "private",
+    "privatekey",
+    "rsa",
+    "rsakey",
+    "ec",
+    "eckey",
+    "hmac",
+    "secret",
+    "secretkey",
 ];
 
 fn guessable(kid: &str) -> bool {

@@ -53,8 +53,7 @@ pub(super) fn check(claims: &Object, role: Role, now: Timestamp, found: &mut Fou
 /// Whether the token can be used now, as far as its dates tell.
 pub(crate) fn is_alive(claims: &Object, now: Timestamp) -> bool {
     let now = seconds(now);
-    date(claims, "exp").is_none_or(|exp| exp > now)
-        && date(claims, "nbf").is_none_or(|nbf| nbf <= now + SKEW)
+    date(claims, "exp").is_none_or(|exp| exp > now) && date(claims, "nbf").is_none_or(|nbf| nbf <= now + SKEW)
 }
 
 fn lifetime(exp: f64, begin: Option<f64>, now: f64, found: &mut Found<'_>) {
@@ -72,7 +71,11 @@ fn form(name: &str, value: &Json, found: &mut Found<'_>) {
     let path = format_args!("payload.{name}");
     let Some(number) = value.as_number() else {
         let kind = value.type_name();
-        return found.add(&DATE_NOT_A_NUMBER, path, format_args!("`{name}` is {kind}, not a number of seconds"));
+        return found.add(
+            &DATE_NOT_A_NUMBER,
+            path,
+            format_args!("`{name}` is {kind}, not a number of seconds"),
+        );
     };
     if number >= LIKELY_MILLIS {
         return found.add(

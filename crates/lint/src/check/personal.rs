@@ -21,7 +21,8 @@ pub(super) fn email(text: &str) -> bool {
 
 /// Labels between dots, the last one of letters: `mail.example.com`.
 fn begins_with_domain(text: &[u8]) -> bool {
-    let len = text.iter().take(254).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')).count();
+    let len =
+        text.iter().take(254).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')).count();
     let domain = text.get(..len).unwrap_or_default();
     let domain = domain.strip_suffix(b".").unwrap_or(domain);
     let mut labels = domain.rsplit(|b| *b == b'.');
@@ -62,42 +63,26 @@ pub(super) fn ip_address(name: &str, text: &str) -> bool {
 }
 
 /// Whether the text contains a payment card number: length, prefix and check digit of an issuer's.
+/// Single blanks and hyphens may stand between its digits.
 pub(super) fn card_number(text: &str) -> bool {
-    digit_groups(text).any(|digits| is_card_number(&digits))
-}
-
-/// Runs of 13 to 19 digits, single blanks or hyphens between them left out.
-fn digit_groups(text: &str) -> impl Iterator<Item = Vec<u8>> {
-    let mut bytes = text.bytes().peekable();
-    std::iter::from_fn(move || {
-        loop {
-            let mut digits = Vec::new();
-            let mut count = 0_usize;
-            let mut separated = false;
-            while let Some(&byte) = bytes.peek() {
-                match byte {
-                    b'0'..=b'9' => {
-                        count += 1;
-                        if digits.len() < 20 {
-                            digits.push(byte - b'0');
-                        }
-                        separated = false;
-                    }
-                    b' ' | b'-' if count > 0 && !separated => separated = true,
-                    _ => break,
-                }
-                bytes.next();
+    text.split([',', ';', ':', '=', '/', '"', '(', ')', '\n']).any(|phrase| {
+        let mut digits = Vec::new();
+        // The empty word at the end closes the last group.
+        phrase.split([' ', '-']).chain([""]).any(|word| {
+            let word = word.trim_end_matches(['.', '!', '?']);
+            if !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit()) {
+                digits.extend(word.bytes().map(|b| b - b'0'));
+                return false;
             }
-            if (13..=19).contains(&count) {
-                return Some(digits);
-            }
-            bytes.next()?;
-        }
+            let group = std::mem::take(&mut digits);
+            is_card_number(&group)
+        })
     })
 }
 
 fn is_card_number(digits: &[u8]) -> bool {
-    let prefix = |len: usize| digits.iter().take(len).fold(0_u32, |number, digit| number * 10 + u32::from(*digit));
+    let prefix =
+        |len: usize| digits.iter().take(len).fold(0_u32, |number, digit| number * 10 + u32::from(*digit));
     let len = digits.len();
     let known = match prefix(1) {
         4 => matches!(len, 13 | 16 | 19),
@@ -170,7 +155,8 @@ pub(super) fn national_id(name: &str, text: &str) -> bool {
 fn is_ssn(text: &str) -> bool {
     let mut groups = text.trim().split('-');
     let mut group = |len: usize| {
-        let digits = groups.next().filter(|digits| digits.len() == len && digits.bytes().all(|b| b.is_ascii_digit()));
+        let digits =
+            groups.next().filter(|digits| digits.len() == len && digits.bytes().all(|b| b.is_ascii_digit()));
         digits.and_then(|digits| digits.parse::<u16>().ok()).filter(|number| *number > 0)
     };
     let is_area = |area: u16| area != 666 && area < 900;
@@ -189,7 +175,18 @@ mod tests {
                 "email",
                 email,
                 &["ada@example.com", "Ada <a.b+c@mail.example.co.uk>", "@@a@b.de", "a@b.com."],
-                &["", "@", "a@", "a@b", "@example.com", "a@b.c1", "a@.com", "ada at example.com", "a@b..", "é@b.de"],
+                &[
+                    "",
+                    "@",
+                    "a@",
+                    "a@b",
+                    "@example.com",
+                    "a@b.c1",
+                    "a@.com",
+                    "ada at example.com",
+                    "a@b..",
+                    "é@b.de",
+                ],
             ),
             (
                 "phone",
@@ -209,6 +206,7 @@ mod tests {
                     "5555555555554444",
                     "30569309025904",
                     "2223003122003222",
+                    "card=4111111111111111;x",
                 ],
                 &[
                     "",
@@ -218,15 +216,26 @@ mod tests {
                     "9999999999999995",
                     "4111  1111  1111  1111",
                     "0000000000000000",
+                    "0.4111111111111111",
+                    "id4111111111111111",
                 ],
             ),
             (
                 "iban",
                 iban,
-                &["GB82WEST12345698765432", "GB82 WEST 1234 5698 7654 32", "account DE89370400440532013000 please"],
+                &[
+                    "GB82WEST12345698765432",
+                    "GB82 WEST 1234 5698 7654 32",
+                    "account DE89370400440532013000 please",
+                ],
                 &["", "GB82WEST12345698765433", "gb82west12345698765432", "GB82", "HELLOWORLDHELLOWORLD"],
             ),
-            ("ssn", is_ssn, &["078-05-1120"], &["000-05-1120", "666-05-1120", "900-05-1120", "078-05-112", "078051120"]),
+            (
+                "ssn",
+                is_ssn,
+                &["078-05-1120"],
+                &["000-05-1120", "666-05-1120", "900-05-1120", "078-05-112", "078051120"],
+            ),
             (
                 "ip_address",
                 |text| ip_address("", text),

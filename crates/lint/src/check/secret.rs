@@ -2,9 +2,9 @@
 
 /// Whether the text contains a private key in PEM.
 pub(super) fn private_key(text: &str) -> bool {
-    text.split("-----BEGIN ").skip(1).any(|rest| {
-        rest.split("-----").next().is_some_and(|label| label.ends_with("PRIVATE KEY"))
-    })
+    text.split("-----BEGIN ")
+        .skip(1)
+        .any(|rest| rest.split("-----").next().is_some_and(|label| label.ends_with("PRIVATE KEY")))
 }
 
 /// The keys of services, by the beginning that their makers chose so that they can be found: the
@@ -47,14 +47,26 @@ pub(super) fn service_key(text: &str) -> Option<&'static str> {
         text.match_indices(beginning).any(|(at, _)| {
             let before = text.as_bytes().get(at.wrapping_sub(1)).copied().unwrap_or(b' ');
             let rest = text.as_bytes().get(at + beginning.len()..).unwrap_or_default();
-            !before.is_ascii_alphanumeric() && rest.iter().take(*least).filter(|b| follows(b)).count() == *least
+            !before.is_ascii_alphanumeric()
+                && rest.iter().take(*least).filter(|b| follows(b)).count() == *least
         })
     });
     row.map(|(_, _, whose)| *whose)
 }
 
 const HASHES: &[&str] = &[
-    "$2a$", "$2b$", "$2y$", "$argon2", "$scrypt$", "$pbkdf2", "$y$", "$5$", "$6$", "pbkdf2_sha", "{SSHA", "{PBKDF2",
+    "$2a$",
+    "$2b$",
+    "$2y$",
+    "$argon2",
+    "$scrypt$",
+    "$pbkdf2",
+    "$y$",
+    "$5$",
+    "$6$",
+    "pbkdf2_sha",
+    "{SSHA",
+    "{PBKDF2",
     "{bcrypt}",
 ];
 
@@ -73,11 +85,30 @@ pub(super) fn url_with_password(text: &str) -> bool {
     })
 }
 
-const NAMES: &[&str] =
-    &["pwd", "pass", "pin", "otp", "token", "apitoken", "accesstoken", "refreshtoken", "sessiontoken", "credentials"];
+const NAMES: &[&str] = &[
+    "pwd",
+    "pass",
+    "pin",
+    "otp",
+    "token",
+    "apitoken",
+    "accesstoken",
+    "refreshtoken",
+    "sessiontoken",
+    "credentials",
+];
 const ENDINGS: &[&str] = &[
-    "password", "passwd", "passphrase", "secret", "secretkey", "apikey", "accesskey", "privatekey", "encryptionkey",
-    "signingkey", "securityanswer",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "secretkey",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "encryptionkey",
+    "signingkey",
+    "securityanswer",
 ];
 
 /// Whether a claim of that name is a secret. Without hyphens and in lower case.
@@ -92,8 +123,27 @@ pub(super) fn value(text: &str) -> bool {
 
 /// Ends of names under which random texts are identifiers, hashes or public keys, not secrets.
 const RANDOM_NAMES: &[&str] = &[
-    "id", "jti", "sid", "sub", "nonce", "hash", "jkt", "kid", "uti", "rh", "aio", "digest", "fingerprint",
-    "thumbprint", "x5ts256", "session", "state", "x", "y", "n",
+    "id",
+    "jti",
+    "sid",
+    "sub",
+    "nonce",
+    "hash",
+    "ath",
+    "jkt",
+    "kid",
+    "uti",
+    "rh",
+    "aio",
+    "digest",
+    "fingerprint",
+    "thumbprint",
+    "x5ts256",
+    "session",
+    "state",
+    "x",
+    "y",
+    "n",
 ];
 
 /// Whether the text looks random and has no name that explains it.
@@ -106,7 +156,7 @@ pub(super) fn looks_random(name: &str, text: &str) -> bool {
         && text.bytes().all(of_base64)
         && text.bytes().any(|b| b.is_ascii_lowercase())
         && text.bytes().any(|b| b.is_ascii_uppercase())
-        && text.bytes().any(|b| b.is_ascii_digit())
+        && text.bytes().filter(u8::is_ascii_digit).count() >= 3
         && entropy(text.as_bytes()) >= ENTROPY
 }
 
@@ -170,7 +220,9 @@ mod tests {
     fn random_texts_are_told_from_words() {
         let random = "q7Zk1Wv9RfT3xLbN8cYd2MgHs5JpQe4AuXo6ViKn0tE";
         assert!(looks_random("data", random));
-        assert!(!looks_random("deviceid", random), "an identifier is expected to be random");
+        for name in ["deviceid", "ath", "athash"] {
+            assert!(!looks_random(name, random), "{name} is expected to be random");
+        }
         for text in [
             "TheQuickBrownFoxJumpsOverTheLazyDog2",
             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA1",

@@ -54,5 +54,5 @@ pub(super) fn check(token: &Token<'_>, found: &mut Found<'_>) {
 fn is_zero(signature: &[u8], has_halves: bool) -> bool {
     let zero = |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0);
     let (r, s) = signature.split_at(signature.len() / 2);
-    zero(signature) || (has_halves && signature.len() % 2 == 0 && (zero(r) || zero(s)))
+    zero(signature) || (has_halves && signature.len().is_multiple_of(2) && (zero(r) || zero(s)))
 }

@@ -17,7 +17,7 @@ pub(super) fn check(token: &Token<'_>, found: &mut Found<'_>) {
         shape(payload, "payload", found);
     }
     if let Ok(header) = &token.header {
-        shape(&Json::Object(header.clone()), "header", found);
+        shape(header, "header", found);
     }
 }
 
@@ -25,12 +25,12 @@ fn whole(token: &Token<'_>, found: &mut Found<'_>) {
     let len = token.text.len();
     let rule = match len {
         ..=1024 => return,
-        ..=4096 => &SIZE_LARGE,
+        1025..=4096 => &SIZE_LARGE,
         _ => &SIZE_VERY_LARGE,
     };
     let path = if token.form == Form::Signed { "payload" } else { "" };
     let biggest = Listed(biggest(token)).to_string();
-    let most = if biggest.is_empty() { "" } else { "; most of it is " };
+    let most = if biggest.is_empty() { "" } else { "; its largest members are " };
     found.add(rule, path, format_args!("the token has {len} bytes{most}{biggest}"));
     if len > 7 * 1024 {
         found.add(
@@ -41,14 +41,15 @@ fn whole(token: &Token<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// The three members that take most, with what they take.
+/// The three members that take most, with what they take before they are encoded.
 fn biggest(token: &Token<'_>) -> Vec<String> {
-    let header = token.header.iter().flat_map(|header| header.iter()).map(|member| ("header", member));
-    let claims = token.claims().into_iter().flat_map(|claims| claims.iter()).map(|member| ("payload", member));
+    let header = token.header().into_iter().flat_map(|header| header.iter()).map(|member| ("header", member));
+    let claims =
+        token.claims().into_iter().flat_map(|claims| claims.iter()).map(|member| ("payload", member));
     let mut sizes: Vec<_> =
         header.chain(claims).map(|(root, (name, value))| (value.written_len(), root, name)).collect();
     sizes.sort_by(|a, b| b.cmp(a));
-    let share = sizes.iter().take(3).filter(|(len, ..)| *len >= 64);
+    let share = sizes.iter().take(3).filter(|(len, ..)| *len >= 100);
     share.map(|(len, root, name)| format!("{root}{} ({len} bytes)", crate::json::Member(name))).collect()
 }
 
@@ -56,7 +57,8 @@ fn lists_and_blobs(payload: &Json, found: &mut Found<'_>) {
     /// Entries of a list, and characters of a text, that need no remark.
     const LIST: usize = 20;
     const BLOB_LEN: usize = 256;
-    let of_base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_' | b'=' | b'\n');
+    let of_base64 =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_' | b'=' | b'\n');
     payload.walk(&mut Path::root("payload"), &mut |path, value| match value {
         Json::Array(items) if items.len() > LIST => {
             let (count, len) = (items.len(), value.written_len());

@@ -4,7 +4,10 @@
 /// A key as it stands in a document.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Key<'d> {
-    Rsa { n: &'d [u8], e: &'d [u8] },
+    Rsa {
+        n: &'d [u8],
+        e: &'d [u8],
+    },
     /// On a curve, by the name that JWK gives it where it has one.
     Curve(&'static str),
     /// Of an algorithm or curve that is not known here.
@@ -45,7 +48,7 @@ impl<'d> Reader<'d> {
     fn element(&mut self) -> Option<(u8, &'d [u8])> {
         let (&[tag, first], rest) = self.0.split_first_chunk()?;
         let (len, rest) = match first {
-            0..0x80 => (usize::from(first), rest),
+            0..=0x7f => (usize::from(first), rest),
             0x81..=0x84 => {
                 let (bytes, rest) = rest.split_at_checked(usize::from(first - 0x80))?;
                 (bytes.iter().fold(0, |len, byte| len << 8 | usize::from(*byte)), rest)

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519,
-    EcdsaVerificationAlgorithm, ParsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, EcdsaVerificationAlgorithm,
+    ParsedPublicKey,
 };
-use gatepass_jose::base64url;
+use gatepass_jose::{Jwk, base64url};
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -45,11 +46,8 @@ pub(crate) fn check_set(set: &Object, text: &str, guesser: &Guesser, found: &mut
     for (index, key) in keys.iter().enumerate() {
         let path = format!("keys[{index}]");
         (found.line, found.column) = places.get(index).copied().unwrap_or((1, 1));
-        let Some(key) = key.as_object() else {
-            found.add(&KEY_MALFORMED, path, format_args!("a key is an object, this is {}", key.type_name()));
-            continue;
-        };
         check(key, &path, Setting::Set, guesser, found);
+        let Some(key) = key.as_object() else { continue };
         if let Some(kid) = key.text("kid")
             && let Some(first) = kids.insert(kid, index)
         {
@@ -106,8 +104,12 @@ fn material(key: &Object) -> Option<[u8; 16]> {
 }
 
 /// Looks at one key; `path` leads to it.
-pub(crate) fn check(key: &Object, path: &str, setting: Setting, guesser: &Guesser, found: &mut Found<'_>) {
-    check::duplicates(&Json::Object(key.clone()), path, found);
+pub(crate) fn check(json: &Json, path: &str, setting: Setting, guesser: &Guesser, found: &mut Found<'_>) {
+    let Some(key) = json.as_object() else {
+        let kind = json.type_name();
+        return found.add(&KEY_MALFORMED, path, format_args!("a key is an object, this is {kind}"));
+    };
+    check::duplicates(json, path, found);
     let Some(kty) = key.text("kty") else {
         return found.add(&KEY_MALFORMED, path, format_args!("the key has no `kty`"));
     };
@@ -154,7 +156,11 @@ fn labels(key: &Object, path: &str, found: &mut Found<'_>) {
         Some(Json::Text(kid)) => check::kid(kid, format_args!("{path}.kid"), found),
         Some(other) => {
             let kind = other.type_name();
-            found.add(&KEY_MALFORMED, format_args!("{path}.kid"), format_args!("`kid` is {kind}, not a string"));
+            found.add(
+                &KEY_MALFORMED,
+                format_args!("{path}.kid"),
+                format_args!("`kid` is {kind}, not a string"),
+            );
         }
     }
     if !key.has("use") && !key.has("key_ops") {
@@ -204,8 +210,7 @@ fn contradiction(key: &Object, kty: &str, row: Option<&alg::Algorithm>) -> Optio
     let Some(operations) = operations.as_array() else { return Some("`key_ops` is not a list".to_owned()) };
     let has = |names: &[&str]| operations.iter().any(|op| op.as_text().is_some_and(|op| names.contains(&op)));
     let signs = has(&["sign", "verify"]);
-    let encrypts =
-        has(&["encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"]);
+    let encrypts = has(&["encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"]);
     match key_use {
         _ if signs && encrypts => Some("`key_ops` allows both signatures and encryption".to_owned()),
         Some("sig") if !signs => Some("`use` says signatures, and `key_ops` does not".to_owned()),
@@ -270,15 +275,18 @@ fn octet_pair(key: &Object, path: &str, found: &mut Found<'_>) {
             format_args!("the public key has {has} bytes instead of 32"),
         );
     }
-    if crv == Some("Ed25519") && ParsedPublicKey::new(&ED25519, x.as_slice()).is_err() {
-        found.add(&KEY_MALFORMED, path, format_args!("the point is not on the curve"));
+    let public = json!({ "kty": "OKP", "crv": crv, "x": key.text("x") });
+    if let Err(error) = Jwk::parse(public.to_string().as_bytes()) {
+        found.add(&KEY_MALFORMED, path, format_args!("{error}"));
     }
 }
 
 fn other_curve(crv: Option<&str>, path: &str, found: &mut Found<'_>) {
     let path = format_args!("{path}.crv");
     match crv {
-        Some(crv) => found.add(&KEY_UNCOMMON, path, format_args!("few verifiers know the curve {}", quoted(crv))),
+        Some(crv) => {
+            found.add(&KEY_UNCOMMON, path, format_args!("few verifiers know the curve {}", quoted(crv)))
+        }
         None => found.add(&KEY_MALFORMED, path, format_args!("`crv` is missing, or not a string")),
     }
 }
@@ -301,4 +309,35 @@ fn secret(key: &Object, path: &str, guesser: &Guesser, found: &mut Found<'_>) {
         );
     }
     guesser.secret(&secret, &path, found);
+}
+
+#[cfg(test)]
+mod tests {
+    use gatepass_jose::Timestamp;
+
+    use super::*;
+    use crate::{Kind, Linter};
+
+    #[test]
+    fn octet_pairs_that_are_no_keys() {
+        let one = format!("AQ{}", "A".repeat(41));
+        let cases = [
+            ("good", "Ed25519", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", None),
+            ("ed25519_of_small_order", "Ed25519", &one, Some("small order")),
+            ("x25519_of_small_order", "X25519", &one, Some("small order")),
+            ("short", "X25519", "AQ", Some("1 bytes instead of 32")),
+        ];
+        for (name, crv, x, want) in cases {
+            let set = json!({ "keys": [{ "kty": "OKP", "crv": crv, "x": x }] }).to_string();
+            let mut linter = Linter::new(Timestamp::from_secs(1_800_000_000));
+            linter.read(name, Some(Kind::Jwks), set.as_bytes()).unwrap();
+            let findings = linter.finish().findings;
+            let complaint = findings.iter().find(|finding| finding.rule.id == KEY_MALFORMED.id);
+            assert_eq!(complaint.is_some(), want.is_some(), "{name}");
+            assert!(
+                complaint.is_none_or(|finding| finding.message.contains(want.unwrap())),
+                "{name}: {complaint:?}"
+            );
+        }
+    }
 }

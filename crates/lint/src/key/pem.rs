@@ -27,7 +27,8 @@ pub(crate) fn check(text: &str, found: &mut Found<'_>) -> u64 {
     let mut count = 0;
     while let Some((line, number)) = lines.next() {
         let label = line.trim().strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----"));
-        let Some(label) = label else { continue };
+        // Parameters stand before the key that they belong to, and say nothing that it does not.
+        let Some(label) = label.filter(|label| !label.ends_with("PARAMETERS")) else { continue };
         count += 1;
         found.line = number;
         let mut body = Zeroizing::new(String::new());
@@ -52,7 +53,11 @@ fn document(label: &str, body: &str, is_ended: bool, found: &mut Found<'_>) {
     }
     let Some((_, is_private, read)) = row else {
         let label = quoted(label);
-        return found.add(&KEY_UNCOMMON, "", format_args!("verifiers do not read a PEM document called {label}"));
+        return found.add(
+            &KEY_UNCOMMON,
+            "",
+            format_args!("verifiers do not read a PEM document called {label}"),
+        );
     };
     if *is_private {
         found.add(&PRIVATE_KEY_PLAIN, "", format_args!("the private key is not encrypted"));
@@ -61,7 +66,9 @@ fn document(label: &str, body: &str, is_ended: bool, found: &mut Found<'_>) {
     match der.as_ref().and_then(|der| read(der)).filter(|_| is_ended) {
         None => found.add(&KEY_MALFORMED, "", format_args!("the document {} cannot be read", quoted(label))),
         Some(Key::Rsa { n, e }) => rsa::check(n, e, "key", found),
-        Some(Key::Unknown) => found.add(&KEY_UNCOMMON, "", format_args!("the key is of no type that JOSE knows")),
+        Some(Key::Unknown) => {
+            found.add(&KEY_UNCOMMON, "", format_args!("the key is of no type that JOSE knows"))
+        }
         Some(Key::Curve(name @ ("secp256k1" | "Ed448" | "X448"))) => {
             found.add(&KEY_UNCOMMON, "", format_args!("few verifiers know keys on {name}"));
         }
@@ -71,6 +78,7 @@ fn document(label: &str, body: &str, is_ended: bool, found: &mut Found<'_>) {
 
 /// Base64 with padding.
 fn decode(body: &str) -> Option<Vec<u8>> {
-    let text: Zeroizing<String> = Zeroizing::new(body.trim_end_matches('=').replace('+', "-").replace('/', "_"));
+    let text: Zeroizing<String> =
+        Zeroizing::new(body.trim_end_matches('=').replace('+', "-").replace('/', "_"));
     base64url::decode(text.as_bytes()).ok()
 }

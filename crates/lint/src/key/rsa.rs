@@ -2,17 +2,19 @@
 
 use std::fmt;
 
+use gatepass_jose::RsaNumber;
+
 use crate::report::Found;
 use crate::rule::*;
 
 /// Looks at a public key of big-endian `n` and `e`. `path` leads to the key.
 pub(super) fn check(n: &[u8], e: &[u8], path: impl fmt::Display, found: &mut Found<'_>) {
-    let n = without_leading_zeros(n);
+    let n = RsaNumber::new(n);
     size(n, &path, found);
-    exponent(without_leading_zeros(e), &path, found);
-    if let Some(factor) = SMALL_PRIMES.iter().find(|prime| remainder(n, **prime) == 0) {
+    exponent(RsaNumber::new(e), &path, found);
+    if let Some(factor) = n.small_factor() {
         found.add(&RSA_FACTOR, format_args!("{path}.n"), format_args!("{factor} divides the modulus"));
-    } else if is_roca(n) {
+    } else if n.has_roca_fingerprint() {
         found.add(
             &RSA_ROCA,
             format_args!("{path}.n"),
@@ -21,11 +23,13 @@ pub(super) fn check(n: &[u8], e: &[u8], path: impl fmt::Display, found: &mut Fou
     }
 }
 
-fn size(n: &[u8], path: &impl fmt::Display, found: &mut Found<'_>) {
-    let bits = bits(n);
+fn size(n: RsaNumber<'_>, path: &impl fmt::Display, found: &mut Found<'_>) {
+    let bits = n.bits();
     let path = format_args!("{path}.n");
     match bits {
-        ..2048 => found.add(&RSA_SMALL, path, format_args!("the RSA modulus has {bits} bits, 2048 are the least")),
+        ..2048 => {
+            found.add(&RSA_SMALL, path, format_args!("the RSA modulus has {bits} bits, 2048 are the least"))
+        }
         2048..3072 => found.add(&RSA_2048, path, format_args!("the RSA modulus has {bits} bits")),
         3072..=8192 => {}
         _ => found.add(
@@ -36,111 +40,19 @@ fn size(n: &[u8], path: &impl fmt::Display, found: &mut Found<'_>) {
     }
 }
 
-fn exponent(e: &[u8], path: &impl fmt::Display, found: &mut Found<'_>) {
+fn exponent(e: RsaNumber<'_>, path: &impl fmt::Display, found: &mut Found<'_>) {
     let path = format_args!("{path}.e");
-    let value = e.iter().take(5).fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
-    if e.len() > 4 {
-        let bits = bits(e);
-        found.add(&RSA_EXPONENT_BROKEN, path, format_args!("the exponent has {bits} bits"));
-    } else if value <= 1 || value % 2 == 0 {
-        found.add(&RSA_EXPONENT_BROKEN, path, format_args!("the exponent is {value}"));
-    } else if value < 65_537 {
-        found.add(&RSA_EXPONENT_SMALL, path, format_args!("the exponent is {value}"));
-    }
-}
-
-fn without_leading_zeros(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    number.get(zeros..).unwrap_or_default()
-}
-
-fn bits(number: &[u8]) -> usize {
-    number.len() * 8 - number.first().map_or(0, |byte| byte.leading_zeros() as usize)
-}
-
-/// `number` modulo a small one.
-fn remainder(number: &[u8], modulus: u32) -> u32 {
-    number.iter().fold(0, |remainder, byte| (remainder << 8 | u32::from(*byte)) % modulus)
-}
-
-/// Whether the modulus is a power of 65537 modulo each of the first odd primes, which a random one
-/// is once in 2^27 times (CVE-2017-15361).
-fn is_roca(n: &[u8]) -> bool {
-    let primes = SMALL_PRIMES.iter().copied().filter(|prime| (3..=167).contains(prime));
-    primes.into_iter().all(|prime| is_power_of_65537(remainder(n, prime), prime))
-}
-
-fn is_power_of_65537(residue: u32, prime: u32) -> bool {
-    let mut power = 1;
-    for _ in 0..prime {
-        if power == residue {
-            return true;
+    match e.to_u32() {
+        None => {
+            let bits = e.bits();
+            found.add(&RSA_EXPONENT_BROKEN, path, format_args!("the exponent has {bits} bits"));
         }
-        power = power * (65_537 % prime) % prime;
-    }
-    false
-}
-
-/// The primes below 1000.
-static SMALL_PRIMES: [u32; 168] = primes();
-
-const fn primes() -> [u32; 168] {
-    let mut primes = [0; 168];
-    let (mut count, mut candidate) = (0, 2);
-    while count < primes.len() {
-        let (mut divisor, mut is_prime) = (2, true);
-        while divisor * divisor <= candidate {
-            is_prime = is_prime && candidate % divisor != 0;
-            divisor += 1;
+        Some(value) if value <= 1 || value % 2 == 0 => {
+            found.add(&RSA_EXPONENT_BROKEN, path, format_args!("the exponent is {value}"));
         }
-        if is_prime {
-            primes[count] = candidate;
-            count += 1;
+        Some(value) if value < 65_537 => {
+            found.add(&RSA_EXPONENT_SMALL, path, format_args!("the exponent is {value}"));
         }
-        candidate += 1;
-    }
-    primes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// 65537 to that power, big-endian: a number of ROCA's form.
-    fn power_of_65537(exponent: usize) -> Vec<u8> {
-        let mut little = vec![1_u8];
-        for _ in 0..exponent {
-            // times 2^16 + 1
-            let shifted = [&[0, 0], little.as_slice()].concat();
-            let mut carry = 0_u16;
-            let sum = shifted.iter().enumerate().map(|(at, byte)| {
-                let sum = u16::from(*byte) + little.get(at).map_or(0, |byte| u16::from(*byte)) + carry;
-                carry = sum >> 8;
-                sum as u8
-            });
-            little = sum.collect();
-        }
-        little.reverse();
-        little
-    }
-
-    #[test]
-    fn the_form_of_roca_is_recognised() {
-        assert_eq!(power_of_65537(2), [1, 0, 2, 0, 1]);
-        assert!(is_roca(&power_of_65537(128)));
-        let mut other = power_of_65537(128);
-        *other.last_mut().unwrap() ^= 2;
-        assert!(!is_roca(&other));
-        assert!(!is_roca(&[0xff; 256]));
-    }
-
-    #[test]
-    fn arithmetic_on_bytes() {
-        assert_eq!(SMALL_PRIMES[..6], [2, 3, 5, 7, 11, 13]);
-        assert_eq!(SMALL_PRIMES[167], 997);
-        assert_eq!(remainder(&[1, 0, 0], 997), 65_536 % 997);
-        assert_eq!(bits(&[1, 0]), 9);
-        assert_eq!(bits(&[]), 0);
-        assert_eq!(without_leading_zeros(&[0, 0, 1, 0]), [1, 0]);
+        Some(_) => {}
     }
 }

@@ -103,6 +103,7 @@ fn kind(jwk: &Jwk) -> (&'static str, Option<String>, Option<usize>) {
         PublicParams::Ec { crv, .. } => ("EC", Some(crv.clone()), curve_bits(crv)),
         PublicParams::Okp { crv, .. } => ("OKP", Some(crv.clone()), curve_bits(crv)),
         PublicParams::Akp { .. } => ("AKP", None, None),
+        _ => ("unknown", None, None),
     }
 }
 

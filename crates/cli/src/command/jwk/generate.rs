@@ -1,7 +1,9 @@
 //! `gatepass jwk generate`: a new key.
 
+use std::fs;
+
 use gatepass_jose::jwe::{DecryptionKey, KeyManagement};
-use gatepass_jose::{Alg, Curve, JwkAlg, PrivateJwk, RsaSize, SigningKey};
+use gatepass_jose::{Alg, Curve, Jwk, JwkAlg, PrivateJwk, RsaSize, SigningKey};
 use serde_json::{Value, json};
 
 use super::new_file::{self, Readers};
@@ -13,20 +15,7 @@ use crate::print;
 pub(crate) fn run(generate: &Generate) -> anyhow::Result<Outcome> {
     let jwk = make(generate)?;
     let public = jwk.public();
-    if let Some(path) = &generate.public_out {
-        let public = public.as_ref().ok_or_else(|| {
-            Complaint::unusable(format!("a key for {} has no public half", generate.alg))
-                .at("it is a secret, which both sides share")
-                .try_this("--out FILE alone")
-        })?;
-        let text = format!("{}\n", serde_json::to_string(public)?);
-        new_file::write(path, text.as_bytes(), Readers::Everybody)?;
-    }
-    if let Some(path) = &generate.out {
-        let mut text = jwk.to_json();
-        text.push('\n');
-        new_file::write(path, text.as_bytes(), Readers::Owner)?;
-    }
+    write_files(generate, &jwk, public.as_ref())?;
     if generate.json {
         let private = serde_json::from_str::<Value>(&jwk.to_json())?;
         print::json(&json!({
@@ -47,6 +36,29 @@ pub(crate) fn run(generate: &Generate) -> anyhow::Result<Outcome> {
     Ok(Outcome::Good)
 }
 
+/// Writes both files or none: a public key without its private half verifies nothing that anybody can sign.
+fn write_files(generate: &Generate, jwk: &PrivateJwk, public: Option<&Jwk>) -> Result<(), Complaint> {
+    if generate.public_out.is_some() && public.is_none() {
+        return Err(Complaint::unusable(format!("a key for {} has no public half", generate.alg))
+            .at("it is a secret, which both sides share")
+            .try_this("--out FILE alone"));
+    }
+    if let Some(path) = &generate.out {
+        let mut text = jwk.to_json();
+        text.push('\n');
+        new_file::write(path, text.as_bytes(), Readers::Owner)?;
+    }
+    if let (Some(path), Some(public)) = (&generate.public_out, public) {
+        let text = serde_json::to_string(public).unwrap_or_default() + "\n"; // strings are all there is in a key
+        let written = new_file::write(path, text.as_bytes(), Readers::Everybody);
+        if let (Err(_), Some(private)) = (&written, &generate.out) {
+            let _ = fs::remove_file(private); // it was made a moment ago, and nobody knows it
+        }
+        written?;
+    }
+    Ok(())
+}
+
 fn make(generate: &Generate) -> Result<PrivateJwk, Complaint> {
     let kid = generate.kid.as_deref();
     let cannot = || Complaint::unusable(format!("cannot make a key for {}", generate.alg));
@@ -60,9 +72,9 @@ fn make(generate: &Generate) -> Result<PrivateJwk, Complaint> {
         JwkAlg::KeyManagement(KeyManagement::Dir) => {
             Err(cannot().at("its key is that of the content encryption").try_this("--alg A256GCM"))
         }
-        JwkAlg::KeyManagement(alg) if alg.name().starts_with("PBES2") => {
-            Err(cannot().at("it takes a password, which is chosen and not made").try_this("--password-file of gatepass token encrypt"))
-        }
+        JwkAlg::KeyManagement(alg) if alg.name().starts_with("PBES2") => Err(cannot()
+            .at("it takes a password, which is chosen and not made")
+            .try_this("--password-file of gatepass token encrypt")),
         JwkAlg::Signature(alg) => {
             if generate.curve.is_some() {
                 return Err(cannot().at("its curve, if it has one, is part of its name"));

@@ -1,6 +1,6 @@
 //! Files that keys are written to.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -31,5 +31,9 @@ pub(super) fn write(path: &Path, content: &[u8], readers: Readers) -> Result<(),
         Readers::Everybody => 0o644,
     };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(cannot)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(cannot)
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _ = fs::remove_file(path); // half a key is of no use, and in the way of the next attempt
+    }
+    written.map_err(cannot)
 }

@@ -24,7 +24,7 @@ pub(crate) fn run(public: &Public) -> anyhow::Result<Outcome> {
             None => {
                 return Err(Complaint::refused(format!("{name} has no public half"))
                     .at("it is a secret: whoever can verify with it can sign with it")
-                    .try_this("gatepass jwk generate --alg EdDSA, for a key of two halves")
+                    .try_this("gatepass jwk generate --alg ES256, for a key of two halves")
                     .into());
             }
         }

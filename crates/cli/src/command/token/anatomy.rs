@@ -62,8 +62,8 @@ impl Anatomy {
         if token.trim_start().starts_with('{') {
             return Self::of_json(token);
         }
-        let texts: Vec<&str> = token.split('.').collect();
-        let (kind, names): (_, &[&'static str]) = match texts.len() {
+        let count = token.split('.').count();
+        let (kind, names): (_, &[&'static str]) = match count {
             3 => (Kind::Jws, &["header", "payload", "signature"]),
             5 => (Kind::Jwe, &["header", "encrypted key", "initialization vector", "ciphertext", "tag"]),
             _ => (Kind::Unknown, &["header"]),
@@ -71,13 +71,11 @@ impl Anatomy {
         let mut anatomy =
             Self { kind, form: "compact", bytes: token.len(), parts: Vec::new(), problems: Vec::new() };
         if kind == Kind::Unknown {
-            anatomy.note("token", count_of_parts(texts.len()));
+            anatomy.note("token", count_of_parts(count));
         }
-        for (name, text) in names.iter().zip(&texts) {
-            // A single text is an opaque token more likely than a header.
-            if texts.len() > 1 {
-                anatomy.add(name, text);
-            }
+        // A text without dots is an opaque token more likely than a header.
+        for (name, text) in names.iter().zip(token.split('.')).filter(|_| count > 1) {
+            anatomy.add(name, text);
         }
         if kind == Kind::Jws {
             anatomy.examine_jws(token);

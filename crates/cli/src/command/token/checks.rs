@@ -207,7 +207,9 @@ fn unknown_key(kid: Option<&str>, terms: &Terms) -> String {
     }
     match (&terms.keys, names.is_empty()) {
         (KeyringName::OneIn(file), _) => format!("{asked}, and the one in {file} is {}", names.join(", ")),
-        (KeyringName::SetAt(place), false) => format!("{asked}, and those of {place} are {}", names.join(", ")),
+        (KeyringName::SetAt(place), false) => {
+            format!("{asked}, and those of {place} are {}", names.join(", "))
+        }
         (KeyringName::SetAt(place), true) => format!("{asked}, and {place} has none that can be used"),
     }
 }

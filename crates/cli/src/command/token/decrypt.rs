@@ -79,7 +79,8 @@ fn decryption_keys(decrypt: &Decrypt, header: Option<&Value>) -> Result<Decrypti
     };
     let file = KeyFile::read(file)?;
     let name = file.name.clone();
-    let Key::Private(mut jwk) = file.chosen(kid)? else {
+    let chosen = if file.keys.len() > 1 { kid } else { input.kid.as_deref() };
+    let Key::Private(mut jwk) = file.chosen(chosen)? else {
         return Err(Complaint::unusable(format!("cannot decrypt with {name}"))
             .at("it holds a public key, and decrypting takes the private one"));
     };

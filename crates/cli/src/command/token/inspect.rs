@@ -27,8 +27,9 @@ pub(crate) fn run(inspect: &Inspect) -> anyhow::Result<Outcome> {
     if inspect.json {
         print::json(&for_machines(&anatomy, &dates, now));
     } else {
+        print::line(print::warning("not verified: this is what the token says, not whether it is true"));
         if token.len() != given.len() {
-            print::line("left out: what stands around the token (`Bearer`, white space)\n");
+            print::line("left out: what stands around the token (`Bearer`, white space)");
         }
         for_people(token, &anatomy, &dates, now);
     }
@@ -72,7 +73,6 @@ fn dates(anatomy: &Anatomy) -> Vec<Date> {
 }
 
 fn for_people(token: &str, anatomy: &Anatomy, dates: &[Date], now: Timestamp) {
-    print::line(print::warning("not verified: this is what the token says, not whether it is true"));
     for part in &anatomy.parts {
         show_part(part);
     }

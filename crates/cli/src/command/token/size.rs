@@ -63,7 +63,7 @@ impl Verdict {
     pub(super) fn of(bytes: usize) -> Self {
         match bytes {
             ..=SMALL => Self::Small,
-            ..=LARGEST => Self::Large,
+            bytes if bytes <= LARGEST => Self::Large,
             _ => Self::TooLarge,
         }
     }

@@ -2,6 +2,7 @@
 
 use gatepass_jose::{
     Alg, Audience, Claims, Issuer, NumericDate, Registered, Rejection, Scratch, Verifier, decode_unverified,
+    not_null,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -42,9 +43,13 @@ pub(super) struct Verdict {
 /// The claims that are checked. All may be missing, so that the check that needs one says so.
 #[derive(Debug, Deserialize)]
 struct Checked {
+    #[serde(default, deserialize_with = "not_null")]
     iss: Option<String>,
+    #[serde(default, deserialize_with = "not_null")]
     aud: Option<Audience>,
+    #[serde(default, deserialize_with = "not_null")]
     exp: Option<NumericDate>,
+    #[serde(default, deserialize_with = "not_null")]
     nbf: Option<NumericDate>,
 }
 

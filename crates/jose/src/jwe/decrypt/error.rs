@@ -34,7 +34,7 @@ pub enum DecryptError {
     /// empty is, or there is no recipient. [RFC 7516 section 7.2](https://www.rfc-editor.org/rfc/rfc7516#section-7.2).
     #[error("the members of the JSON serialization contradict each other")]
     Serialization,
-    /// More recipients than anybody needs, each of which may cost a private key operation.
+    /// More recipients than are looked at.
     #[error("the message has more than {MAX_RECIPIENTS} recipients")]
     TooManyRecipients,
     /// The protected header is longer than [`Limits::header_bytes`](crate::Limits::header_bytes).

@@ -335,6 +335,36 @@ fn the_iterations_of_all_recipients_count_together() {
 }
 
 #[test]
+fn a_private_key_works_for_four_recipients_of_a_message() {
+    let encrypter = Encrypter::new(ContentEncryption::A128GCM);
+    let secret = DecryptionKey::generate(KeyManagement::A128KW, None, Some("")).unwrap();
+    for (alg, curve) in [
+        (KeyManagement::RsaOaep256, None),
+        (KeyManagement::EcdhEsA128KW, Some(Curve::P256)),
+        (KeyManagement::EcdhEsA128KW, Some(Curve::X25519)),
+    ] {
+        for kid in ["", "a"] {
+            let generate = || DecryptionKey::generate(alg, curve, Some(kid)).unwrap();
+            let (ours, other) = (generate(), encryption_key(&generate()));
+            let decrypter = Decrypter::new(
+                DecryptionKeys::new(vec![ours.clone(), secret.clone()]),
+                &[ContentEncryption::A128GCM],
+            );
+            let decrypt = |others: usize, last: &[&DecryptionKey]| {
+                let json = (0..others).fold(encrypter.json(), |json, _| json.to(&other));
+                let to: Vec<_> = last.iter().map(|key| encryption_key(key)).collect();
+                let message = to.iter().fold(json, |json, to| json.to(to)).encrypt_general(TEXT).unwrap();
+                decrypter.decrypt_json(message.as_bytes()).map(|decrypted| decrypted.alg())
+            };
+            assert_eq!(decrypt(3, &[&ours]), Ok(alg), "{alg} {kid:?}");
+            assert_eq!(decrypt(4, &[&ours]), Err(DecryptError::Decryption), "{alg} {kid:?}");
+            let with_secret = decrypt(4, &[&ours, &secret]);
+            assert_eq!(with_secret, Ok(KeyManagement::A128KW), "{alg} {kid:?}");
+        }
+    }
+}
+
+#[test]
 fn a_bomb_is_refused_at_the_bound() {
     let key = key_of(KeyManagement::A256KW);
     let encrypter = Encrypter::new(ContentEncryption::A128GCM).with_compression();

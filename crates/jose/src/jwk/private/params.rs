@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::base64url;
 use crate::jwk::members::Members;
 use crate::jwk::{JwkError, KeyType, PublicKey, PublicParams};
-use crate::key::{KeyError, KeyPair, SecretKey};
+use crate::key::{KeyError, KeyPair, SecretKey, rsa};
 
 /// The size of an ML-DSA seed in bytes (RFC 9964, FIPS 204 section 5.1).
 const AKP_SEED: usize = 32;
@@ -108,11 +108,16 @@ impl RsaParams {
         if members.has_oth {
             return Err(JwkError::MultiPrime);
         }
-        let d = members.bytes("d")?;
+        let number = |name| {
+            let bytes = members.bytes(name)?;
+            rsa::require_minimal(name, &bytes)?;
+            Ok::<_, JwkError>(bytes)
+        };
         let factor = |name| match members.find(name) {
-            Some(_) => members.bytes(name),
+            Some(_) => number(name),
             None => Err(JwkError::MissingFactor(name)),
         };
+        let d = number("d")?;
         let (p, q) = (factor("p")?, factor("q")?);
         Ok(Self { public, d, p, q, dp: factor("dp")?, dq: factor("dq")?, qi: factor("qi")? })
     }

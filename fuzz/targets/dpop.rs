@@ -1,0 +1,6 @@
+//! DPoP proofs.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gatepass_fuzz::dpop::check(data);
+});

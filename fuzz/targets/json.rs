@@ -1,0 +1,6 @@
+//! Strict JSON.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gatepass_fuzz::json::check(data);
+});

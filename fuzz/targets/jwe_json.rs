@@ -1,0 +1,6 @@
+//! JWEs in the JSON forms.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gatepass_fuzz::jwe_json::check(data);
+});
