@@ -70,12 +70,8 @@ impl Guards {
     }
 
     /// Whether a token that was good when a request came with it would be good now.
-    pub(crate) async fn verify_again(&self, token: &str) -> Result<(), Denied> {
-        match self.guard_for(token)?.verify(token).await {
-            // Who sent it was proven with the request; a proof counts once.
-            Ok(_) | Err(Denied::Unproven(_)) => Ok(()),
-            Err(denied) => Err(denied),
-        }
+    pub(crate) async fn verify_again(&self, admitted: &Admitted, token: &str) -> Result<(), Denied> {
+        self.guard_for(token)?.verify_again(admitted, token).await
     }
 
     /// Whether requests with good tokens would be let through now.

@@ -52,16 +52,18 @@ impl Watch {
                 }
             }
             ready!(timer.as_mut().poll(cx));
-            let (shared, authorization) = (Arc::clone(&self.shared), self.authorization.clone());
-            self.asking = Some(async move { ask(&shared, &authorization).await.err() }.boxed());
+            let Self { shared, authorization, admitted, .. } = self;
+            let (shared, authorization, admitted) =
+                (Arc::clone(shared), authorization.clone(), admitted.clone());
+            self.asking = Some(async move { ask(&shared, &authorization, &admitted).await.err() }.boxed());
         }
     }
 }
 
-async fn ask(shared: &Shared, authorization: &HeaderValue) -> Result<(), Denied> {
+async fn ask(shared: &Shared, authorization: &HeaderValue, admitted: &Admitted) -> Result<(), Denied> {
     let token = authorization.to_str().ok().and_then(|value| value.split_once(' '));
     let (_, token) = token.ok_or(Denied::Missing)?;
-    shared.state.load_full().guards.verify_again(token.trim_matches(' ')).await
+    shared.state.load_full().guards.verify_again(admitted, token.trim_matches(' ')).await
 }
 
 /// The same token's, from the beginning.
