@@ -130,6 +130,7 @@ fn claims(number: usize, now: Timestamp) -> Result<AccessClaims> {
         scope: "orders:read orders:write".parse()?,
         sid: Some(base64url::encode(&[number.wrapping_mul(83); 16])),
         roles: vec!["clerk".into(), "warehouse-manager-north".into()],
+        cnf: None,
     })
 }
 

@@ -27,14 +27,14 @@ pub(crate) async fn run(path: &Path, check: bool) -> anyhow::Result<()> {
         Some(address) => Some(bind(address, "admin_listen").await?),
         None => None,
     };
-    let address = listener.local_addr()?;
+    let (scheme, address) = (config.scheme(), listener.local_addr()?);
     let gateway = Gateway::start(config).await?;
     if !is_ready_within(&gateway, START_LIMIT).await {
         tracing::warn!(
             "serving before every issuer's keys and revocations are there: tokens are refused until then"
         );
     }
-    print::line(format!("gateway listens on http://{address}"));
+    print::line(format!("gateway listens on {scheme}://{address}"));
     tokio::spawn(reload_on_hangup(hangups, gateway.clone(), path.to_owned(), stop.clone()));
     let admin = async {
         match admin {

@@ -1,19 +1,22 @@
 //! The bodies that pass through: streamed, never collected, never boxed.
 
+mod response;
+
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use gatepass_guard::Denied;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::client::InFlight;
+pub(crate) use self::response::{Ending, ResponseBody};
 use crate::gateway::State;
 use crate::header::{forwarded, remove_fields};
 use crate::stall::Stall;
-use crate::upstream::UpstreamBody;
+use crate::watch::Watch;
 
 /// A request's body on its way upstream.
 #[derive(Debug)]
@@ -30,18 +33,37 @@ pub(crate) struct Upload {
     /// How many bytes may still come, where there is a limit.
     left: Option<u64>,
     stall: Stall,
+    watch: Option<Watch>,
+    /// A body that is there at once is not watched.
+    begun: bool,
     progress: UploadProgress,
     /// For what a client may not send, as trailers no more than as headers.
     state: Arc<State>,
 }
 
-/// Tells whether an upload is over, from outside.
+/// Tells whether an upload is over, and how it failed, from outside.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct UploadProgress(Arc<AtomicBool>);
+pub(crate) struct UploadProgress(Arc<Progress>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    over: AtomicBool,
+    failure: Mutex<Option<UploadError>>,
+}
 
 impl UploadProgress {
     pub(crate) fn is_over(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.over.load(Ordering::Acquire)
+    }
+
+    /// Why the exchange failed, if it did for the upload's sake.
+    pub(crate) fn take_failure(&self) -> Option<UploadError> {
+        self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn fail(&self, error: UploadError) -> UploadFailed {
+        *self.0.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        UploadFailed
     }
 }
 
@@ -54,10 +76,17 @@ pub(crate) enum UploadError {
     Stalled,
     #[error("the request's body cannot be read: {0}")]
     Client(#[from] hyper::Error),
+    #[error("the token is good no longer: {0}")]
+    Ended(Box<Denied>),
 }
 
+/// All that an engine is told of an [`UploadError`]: each would tell it on in another way.
+#[derive(Debug, thiserror::Error)]
+#[error("the request's body ended early")]
+pub(crate) struct UploadFailed;
+
 impl RequestBody {
-    pub(crate) fn new(incoming: Incoming, state: &Arc<State>) -> Self {
+    pub(crate) fn new(incoming: Incoming, state: &Arc<State>, watch: Option<&Watch>) -> Self {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
@@ -65,6 +94,8 @@ impl RequestBody {
             incoming,
             left: state.config.limits.body_bytes,
             stall: Stall::new(state.config.timeouts.stall),
+            watch: watch.cloned(),
+            begun: false,
             progress: UploadProgress::default(),
             state: Arc::clone(state),
         })
@@ -80,8 +111,19 @@ impl RequestBody {
 }
 
 impl Upload {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadFailed>>> {
+        self.poll_incoming(cx).map_err(|error| self.progress.fail(error))
+    }
+
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        if let Some(watch) = &mut self.watch
+            && (std::mem::replace(&mut self.begun, true) || frame.is_pending())
+            && let Poll::Ready(denied) = watch.poll_ended(cx)
+        {
+            return Poll::Ready(Some(Err(UploadError::Ended(Box::new(denied)))));
+        }
+        let Poll::Ready(frame) = frame else {
             ready!(self.stall.poll_stalled(cx));
             return Poll::Ready(Some(Err(UploadError::Stalled)));
         };
@@ -102,18 +144,18 @@ impl Upload {
 impl Drop for Upload {
     /// The engine drops a body as soon as it has sent the last of it.
     fn drop(&mut self) {
-        self.progress.0.store(true, Ordering::Release);
+        self.progress.0.over.store(true, Ordering::Release);
     }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = UploadError;
+    type Error = UploadFailed;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadFailed>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Streaming(upload) => upload.poll_frame(cx),
@@ -131,60 +173,6 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Streaming(upload) => upload.incoming.size_hint(),
-        }
-    }
-}
-
-/// A response's body on its way to the client. The request counts as in flight until it is gone.
-#[derive(Debug)]
-pub(crate) struct ResponseBody {
-    source: Source,
-    _in_flight: InFlight,
-}
-
-#[derive(Debug)]
-enum Source {
-    /// What the gateway says itself.
-    Own(Bytes),
-    Upstream(UpstreamBody),
-}
-
-impl ResponseBody {
-    pub(crate) fn own(text: impl Into<Bytes>, in_flight: InFlight) -> Self {
-        Self { source: Source::Own(text.into()), _in_flight: in_flight }
-    }
-
-    pub(crate) fn upstream(body: UpstreamBody, in_flight: InFlight) -> Self {
-        Self { source: Source::Upstream(body), _in_flight: in_flight }
-    }
-}
-
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.get_mut().source {
-            Source::Own(text) if text.is_empty() => Poll::Ready(None),
-            Source::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
-            Source::Upstream(body) => body.poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Own(text) => text.is_empty(),
-            Source::Upstream(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Own(text) => SizeHint::with_exact(text.len() as u64),
-            Source::Upstream(body) => body.size_hint(),
         }
     }
 }

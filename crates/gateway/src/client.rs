@@ -9,17 +9,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use gatepass_guard::ClientCertificate;
 use http::HeaderValue;
+use http::uri::Scheme;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-pub(crate) use self::stream::ClientStream;
+pub(crate) use self::stream::{ClientSocket, ClientStream};
 use crate::header::forwarded;
 
 pub(crate) struct ClientConnection {
     pub(crate) address: IpAddr,
     /// The address as `X-Forwarded-For` tells it.
     pub(crate) address_value: HeaderValue,
+    pub(crate) security: Security,
     in_flight: AtomicUsize,
     since: Instant,
     /// Milliseconds from `since` to the end of the last exchange; 0 before there was one.
@@ -30,17 +33,44 @@ pub(crate) struct ClientConnection {
     _permit: OwnedSemaphorePermit,
 }
 
+/// What protects a connection.
+#[derive(Debug, Clone)]
+pub(crate) enum Security {
+    Plain,
+    Tls {
+        /// Shown by the client and found good.
+        certificate: Option<ClientCertificate>,
+    },
+}
+
 impl ClientConnection {
-    pub(crate) fn new(address: IpAddr, permit: OwnedSemaphorePermit) -> Arc<Self> {
+    pub(crate) fn new(address: IpAddr, security: Security, permit: OwnedSemaphorePermit) -> Arc<Self> {
         Arc::new(Self {
             address,
             address_value: forwarded::address_value(address),
+            security,
             in_flight: AtomicUsize::new(0),
             since: Instant::now(),
             idle_from: AtomicU64::new(0),
             tunnel: Mutex::new(None),
             _permit: permit,
         })
+    }
+
+    /// The scheme of its requests.
+    pub(crate) fn scheme(&self) -> Scheme {
+        match self.security {
+            Security::Plain => Scheme::HTTP,
+            Security::Tls { .. } => Scheme::HTTPS,
+        }
+    }
+
+    /// What the client proved to hold the key of.
+    pub(crate) fn certificate(&self) -> Option<&ClientCertificate> {
+        match &self.security {
+            Security::Plain => None,
+            Security::Tls { certificate } => certificate.as_ref(),
+        }
     }
 
     /// Counts an exchange until what is returned is dropped.

@@ -6,13 +6,18 @@ mod error;
 mod issuer;
 mod network;
 mod raw;
+mod resource;
 mod route;
+mod tls;
 mod upstream;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+
+use serde::Deserialize;
 
 pub use self::duration::parse as parse_duration;
 pub use self::error::{ConfigError, LoadError};
@@ -20,8 +25,10 @@ pub(crate) use self::network::Network;
 use crate::guards::IssuerSettings;
 use crate::header::claim::Forward;
 use crate::header::reserved::ReservedHeaders;
+use crate::resource::Resource;
 use crate::route::Route;
 use crate::route::router::Router;
+use crate::tls::Tls;
 
 /// As many header fields as hyper reads without allocating for them.
 pub(crate) const HYPER_HEADERS: usize = 100;
@@ -34,6 +41,9 @@ pub(crate) const HYPER_HEADERS: usize = 100;
 pub struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) admin_listen: Option<SocketAddr>,
+    /// Plain connections without it.
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) resource: Option<Resource>,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) issuers: Vec<IssuerSettings>,
     pub(crate) upstreams: Vec<UpstreamSettings>,
@@ -78,6 +88,11 @@ impl Config {
         self.listen
     }
 
+    /// What clients begin the gateway's URL with: `https` with `[tls]`, else `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Where `/livez`, `/readyz` and `/stats` are served, if anywhere.
     pub fn admin_listen(&self) -> Option<SocketAddr> {
         self.admin_listen
@@ -100,7 +115,19 @@ pub(crate) struct Routes {
 pub(crate) struct UpstreamSettings {
     pub(crate) name: String,
     pub(crate) servers: Vec<ServerAddress>,
+    pub(crate) protocol: Protocol,
     pub(crate) timeouts: UpstreamTimeouts,
+}
+
+/// What a server is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub(crate) enum Protocol {
+    #[default]
+    #[serde(rename = "http/1.1")]
+    Http1,
+    /// Without asking first: RFC 9113 section 3.3.
+    #[serde(rename = "h2")]
+    Http2,
 }
 
 /// `http://host:port`
@@ -143,6 +170,8 @@ pub(crate) struct ForwardAuth {
 pub(crate) struct Limits {
     /// Open connections; more wait to be accepted.
     pub(crate) connections: usize,
+    /// TLS handshakes at once; more wait, within `timeouts.handshake`.
+    pub(crate) handshakes: usize,
     /// The whole head of a request.
     pub(crate) header_bytes: usize,
     /// Header fields of a request.
@@ -156,12 +185,16 @@ pub(crate) struct Limits {
 /// How long a client may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Timeouts {
-    /// From the connection's start to the end of its first request's head.
+    /// From the connection's start to the end of the TLS handshake.
+    pub(crate) handshake: Duration,
+    /// From there to the end of its first request's head.
     pub(crate) header: Duration,
     /// From the end of a response to the end of the next request's head.
     pub(crate) idle: Duration,
     /// Without a byte of a body that is expected, or without taking a byte of what is sent.
     pub(crate) stall: Duration,
+    /// Of a tunnel, without a byte either way.
+    pub(crate) tunnel: Duration,
     /// For requests in flight when the gateway stops.
     pub(crate) drain: Duration,
 }

@@ -22,14 +22,14 @@
 //!   the answer has none (`auth_request_set` with `proxy_set_header`; Traefik's `authResponseHeaders` and
 //!   Caddy's `copy_headers` do so).
 
-use gatepass_guard::Rule;
+use gatepass_guard::{Challenge, GuardedRequest, Rule};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 use crate::body::ResponseBody;
 use crate::client::InFlight;
 use crate::gateway::{Shared, State};
-use crate::header::claim::{self, Forward};
+use crate::header::claim;
 use crate::refusal::Refusal;
 use crate::route::Access;
 use crate::route::path::RequestPath;
@@ -48,7 +48,7 @@ pub(crate) async fn serve(
     question: &Request<Incoming>,
     in_flight: InFlight,
 ) -> Response<ResponseBody> {
-    match verify(state, question).await {
+    match verify(shared, state, question).await {
         Ok(identity) => {
             shared.counters.count_verified();
             let mut response = Response::new(ResponseBody::own("", in_flight));
@@ -59,7 +59,7 @@ pub(crate) async fn serve(
         Err(refusal) => {
             shared.counters.count_refused(refusal.code());
             refusal.log();
-            let mut response = refusal.into_response(in_flight);
+            let mut response = refusal.into_response(&Challenge::default(), in_flight);
             // nginx makes 500 of anything but 200, 401 and 403; others pass a 404 on as if the service had
             // said so.
             if response.status().is_client_error() && response.status() != StatusCode::UNAUTHORIZED {
@@ -71,21 +71,30 @@ pub(crate) async fn serve(
 }
 
 /// The identity to forward, as header fields.
-async fn verify(state: &State, question: &Request<Incoming>) -> Result<HeaderMap, Refusal> {
+async fn verify(shared: &Shared, state: &State, question: &Request<Incoming>) -> Result<HeaderMap, Refusal> {
     let headers = question.headers();
     message::require_one_credential(headers)?;
+    // The connection is the proxy's: nothing is known here of the client's certificate.
+    let guarded = GuardedRequest::new(question.method(), headers);
     let mut identity = HeaderMap::new();
     let (method, uri) = (told(headers, &METHOD)?, told(headers, &URI)?);
     match (method, uri) {
         (None, None) => {
-            let forward = &state.config.routes.forward_auth.forward;
-            meet(state, &Access::Token(Rule::default()), forward, headers, &mut identity).await?;
+            let access = Access::Token(Rule::default());
+            let token = proxy::admit(state, &access, headers, &guarded, false, || asked(headers)).await?;
+            if let Some(token) = token {
+                claim::set(&mut identity, &state.config.routes.forward_auth.forward, &token)?;
+            }
         }
         (Some(_), None) => return Err(Refusal::AskedUnclearly("a method without a URI")),
         (method, Some(uri)) => {
             for index in find_routes(state, question, method, uri)? {
                 let (route, _) = state.route(index).ok_or(Refusal::NoRoute)?;
-                meet(state, &route.access, &route.forward, headers, &mut identity).await?;
+                let asked = || asked(headers);
+                let token = proxy::admit_to(route, shared, state, headers, &guarded, false, asked).await?;
+                if let Some(token) = token {
+                    claim::set(&mut identity, &route.forward, &token)?;
+                }
             }
         }
     }
@@ -112,20 +121,6 @@ fn find_routes(
             Ok(vec![router.find(host, &path, &method)?])
         }
     }
-}
-
-/// Adds the identity that a route forwards, if the token meets the route's rule.
-async fn meet(
-    state: &State,
-    access: &Access,
-    forward: &[Forward],
-    headers: &HeaderMap,
-    identity: &mut HeaderMap,
-) -> Result<(), Refusal> {
-    if let Some(token) = proxy::admit(state, access, headers, || asked(headers)).await? {
-        claim::set(identity, forward, &token)?;
-    }
-    Ok(())
 }
 
 /// What a pair of fields tells, in whichever it is told.

@@ -3,23 +3,28 @@
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use gatepass_guard::StartError;
+use gatepass_guard::{Challenge, StartError};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
+use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
 use crate::guards::Guards;
 use crate::route::Route;
+use crate::serve::Door;
 use crate::stats::{Counters, Stats};
 use crate::upstream::Upstream;
 use crate::{admin, proxy, serve};
 
 /// How often idle connections to servers are looked at.
 const IDLE_CHECK: Duration = Duration::from_secs(5);
+
+/// How often the files of a certificate are looked at.
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(2);
 
 /// A running gateway. Cheap to clone; all clones are the same gateway.
 ///
@@ -54,12 +59,14 @@ pub(crate) struct State {
     pub(crate) guards: Guards,
     /// In the order of the configuration's.
     pub(crate) upstreams: Vec<Arc<Upstream>>,
+    /// What a refusal says in `WWW-Authenticate` beside the error.
+    pub(crate) challenge: Challenge,
 }
 
 /// Why a configuration was not taken over. The one before goes on.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
-    /// A listening socket or the number of connections is not changed while it is in use.
+    /// A listening socket, what is spoken there and how many may speak is not changed while it is in use.
     #[error("`{0}` cannot change while the gateway runs; restart it for that")]
     NeedsRestart(&'static str),
     /// The new issuers cannot be verified for.
@@ -75,13 +82,13 @@ impl Gateway {
     /// [`StartError`] if the issuers cannot be verified for, as configured.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let state = State::start(config, None).await?;
-        Ok(Self {
-            shared: Arc::new(Shared {
-                state: ArcSwap::from_pointee(state),
-                counters: Counters::default(),
-                reloading: Mutex::new(()),
-            }),
-        })
+        let shared = Arc::new(Shared {
+            state: ArcSwap::from_pointee(state),
+            counters: Counters::default(),
+            reloading: Mutex::new(()),
+        });
+        tokio::spawn(follow_certificates(Arc::downgrade(&shared)));
+        Ok(Self { shared })
     }
 
     /// Serves connections until `shutdown`, then lets what is in flight end, for no longer than
@@ -91,7 +98,7 @@ impl Gateway {
     /// If the socket fails for good. A connection that cannot be accepted is no such failure.
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
-        serve::serve(listener, &self.shared, shutdown, move |connection, request| {
+        serve::serve(listener, &self.shared, Door::Clients, shutdown, move |connection, request| {
             proxy::serve(Arc::clone(&shared), Arc::clone(connection), request)
         })
         .await
@@ -107,7 +114,7 @@ impl Gateway {
         shutdown: impl Future<Output = ()>,
     ) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
-        serve::serve(listener, &self.shared, shutdown, move |connection, request| {
+        serve::serve(listener, &self.shared, Door::Operator, shutdown, move |connection, request| {
             admin::serve(Arc::clone(&shared), Arc::clone(connection), request)
         })
         .await
@@ -127,7 +134,9 @@ impl Gateway {
         let old = self.shared.state.load_full();
         require_same(config.listen == old.config.listen, "listen")?;
         require_same(config.admin_listen == old.config.admin_listen, "admin_listen")?;
+        require_same(config.tls.is_some() == old.config.tls.is_some(), "tls")?;
         require_same(config.limits.connections == old.config.limits.connections, "limits.connections")?;
+        require_same(config.limits.handshakes == old.config.limits.handshakes, "limits.handshakes")?;
         let new = State::start(config, Some(&old)).await?;
         self.shared.state.store(Arc::new(new));
         Ok(())
@@ -145,7 +154,12 @@ impl Gateway {
 }
 
 impl State {
-    async fn start(config: Config, old: Option<&Self>) -> Result<Self, StartError> {
+    async fn start(mut config: Config, old: Option<&Self>) -> Result<Self, StartError> {
+        if let (Some(new), Some(old)) = (&config.tls, old.and_then(|old| old.config.tls.as_ref()))
+            && new.is_same(old)
+        {
+            config.tls = Some(Arc::clone(old));
+        }
         let guards = Guards::start(&config.issuers, old.map(|old| &old.guards)).await?;
         let kept = old.map(|old| old.upstreams.as_slice()).unwrap_or_default();
         let upstreams = config.upstreams.iter().map(|settings| {
@@ -154,7 +168,11 @@ impl State {
                 None => start_upstream(Upstream::new(settings.clone())),
             }
         });
-        Ok(Self { upstreams: upstreams.collect(), guards, config })
+        let challenge = match &config.resource {
+            Some(resource) => resource.named_in(guards.challenge()),
+            None => Challenge::default(),
+        };
+        Ok(Self { upstreams: upstreams.collect(), challenge, guards, config })
     }
 
     /// A route by its index, and where it leads.
@@ -194,6 +212,20 @@ fn start_upstream(upstream: Upstream) -> Arc<Upstream> {
         }
     });
     upstream
+}
+
+/// Looks at the certificate's files for as long as the gateway is there.
+async fn follow_certificates(shared: Weak<Shared>) {
+    let mut ticks = tokio::time::interval(CERTIFICATE_CHECK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(shared) = shared.upgrade() else { return };
+        let Some(tls) = shared.state.load().config.tls.clone() else { continue };
+        if tokio::task::spawn_blocking(move || tls.refresh()).await.is_err() {
+            return; // the runtime is going
+        }
+    }
 }
 
 fn require_same(same: bool, key: &'static str) -> Result<(), ReloadError> {

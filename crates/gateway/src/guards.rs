@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use gatepass_guard::{
-    Admitted, Denied, Guard, IssuerConfig, Revocation, StartError, Status, WhenStale, bearer_token,
-    unverified_issuer,
+    Admitted, Challenge, Denied, Guard, GuardedRequest, IssuerConfig, Revocation, StartError, Status,
+    WhenStale, bearer_token, credentials, unverified_issuer,
 };
 use http::HeaderMap;
 
@@ -53,10 +53,25 @@ impl Guards {
         Ok(Self { trusted })
     }
 
-    /// Verifies the bearer token of a request.
-    pub(crate) async fn verify(&self, headers: &HeaderMap) -> Result<Admitted, Denied> {
-        let token = bearer_token(headers)?;
-        self.guard_for(token)?.verify(token).await
+    /// Verifies the access token of a request, whose fields these are, and that its sender may use it.
+    pub(crate) async fn verify(
+        &self,
+        headers: &HeaderMap,
+        request: &GuardedRequest<'_>,
+        takes_dpop: bool,
+    ) -> Result<Admitted, Denied> {
+        let token = if takes_dpop { credentials(headers)?.token } else { bearer_token(headers)? };
+        self.guard_for(token)?.authenticate(request).await
+    }
+
+    /// The schemes under which tokens come where proofs can be checked: the same for every issuer.
+    pub(crate) fn challenge(&self) -> Challenge {
+        self.trusted.first().map(|trusted| trusted.guard.challenge()).unwrap_or_default()
+    }
+
+    /// Whether a token that was good when a request came with it would be good now.
+    pub(crate) async fn verify_again(&self, admitted: &Admitted, token: &str) -> Result<(), Denied> {
+        self.guard_for(token)?.verify_again(admitted, token).await
     }
 
     /// Whether requests with good tokens would be let through now.

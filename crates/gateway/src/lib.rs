@@ -13,7 +13,13 @@
 //! ```toml
 //! listen = "127.0.0.1:8080"                     # required
 //! admin_listen = "127.0.0.1:9090"               # /livez, /readyz, /stats; nowhere by default
+//! public_url = "https://api.example.com"        # how clients reach it: see "How clients find their way"
 //! trusted_proxies = ["10.0.0.0/8"]              # whose X-Forwarded-* is believed; nobody's by default
+//!
+//! [tls]                                         # plain connections without it
+//! certificate = "server.pem"                    # required; with those between it and its root
+//! key = "server.key"                            # required
+//! client_ca = "clients.pem"                     # whose client certificates are taken; none is asked for
 //!
 //! [[issuer]]
 //! url = "https://auth.example.com"              # required; compared exactly with `iss`
@@ -31,6 +37,7 @@
 //! [[upstream]]
 //! name = "orders"                               # required
 //! servers = ["http://127.0.0.1:9001"]           # required; they take turns
+//! protocol = "http/1.1"                         # or "h2": what gRPC servers speak, and WebSocket cannot use
 //!
 //! [[route]]
 //! path = "/api/orders/{id}"                     # required; "/{*rest}" takes everything below
@@ -40,6 +47,8 @@
 //! require = { scope = ["orders:read"], role = ["clerk", "admin"] } # all scopes, one of the roles
 //! forward = { sub = "X-User-Id" }               # claims as header fields; none
 //! token = "keep"                                # or "strip"
+//! end_streams = true                            # with the token: see "What lasts"
+//! enforce = true                                # false: only count and log what would be refused
 //!
 //! [[route]]
 //! path = "/api/reports"
@@ -66,19 +75,33 @@
 //!
 //! [limits]
 //! connections = 10_000
+//! handshakes = 1_000                            # of TLS, at once
 //! header_bytes = 32_768
 //! headers = 100
 //! target_bytes = 8_192
 //! body_bytes = 1_000_000                        # none
 //!
 //! [timeouts]
-//! header = "10s"                                # from connecting to the end of the first head
+//! handshake = "10s"                             # from connecting to the end of the TLS handshake
+//! header = "10s"                                # from there to the end of the first head
 //! idle = "75s"                                  # from a response to the end of the next head
 //! stall = "60s"                                 # without a byte of a body, or without taking one
+//! tunnel = "1h"                                 # of a WebSocket, without a byte either way
 //! connect = "5s"                                # to a server
 //! response = "60s"                              # of a server, to the end of its head
 //! drain = "30s"                                 # for what is in flight when the gateway stops
 //! ```
+//!
+//! # TLS and HTTP/2
+//!
+//! With `[tls]`, clients are served over TLS 1.3 and 1.2 alone, and agree on HTTP/2 or HTTP/1.1 by ALPN.
+//! Without it, HTTP/2 is spoken with clients that begin with it (h2c with prior knowledge). The certificate
+//! and its key are read again when the files change; a pair that cannot be used is refused, and the one
+//! before goes on. With `client_ca` a client may show a certificate; one that is not good ends the
+//! handshake, and none at all is good enough but for tokens that are bound to one.
+//!
+//! A connection has room for 200 HTTP/2 streams at once; one whose client resets streams faster than they
+//! are looked at is closed.
 //!
 //! # Which route
 //!
@@ -101,6 +124,41 @@
 //! - fields that override the method or path, such as `X-HTTP-Method-Override`, are removed;
 //! - fields of the connection end here (RFC 9110 section 7.6.1). `Upgrade: websocket` becomes a tunnel, no
 //!   other protocol is switched to.
+//!
+//! # How clients find their way
+//!
+//! With `public_url` the gateway is a protected resource with metadata (RFC 9728), which it serves at
+//! `/.well-known/oauth-protected-resource` and the path of `public_url`, if that has one: the issuers, the
+//! scopes that routes ask for. Every refusal names it in `WWW-Authenticate`, so that a client (an MCP client,
+//! for one) finds the authorization server by itself. Tokens that are bound to a DPoP key are then taken as
+//! well: their proofs must name a URL that begins with the origin of `public_url` (RFC 9449 section 4.3). The
+//! forward-auth endpoint takes none of these.
+//!
+//! # A first week
+//!
+//! With `enforce = false` a route passes on what its rule would have refused, without any identity. Each such
+//! request is counted in `/stats` (`would_refuse`, by `code`) and stands in the audit log as `(not enforced)`;
+//! what a request opened then is not ended either. Fields that a client may not set are removed all the same.
+//!
+//! # Tokens that are bound to a certificate
+//!
+//! A token with `cnf.x5t#S256` (RFC 8705) is taken from a client only that showed this certificate in its TLS
+//! handshake here, which `client_ca` asks for. Behind another proxy, and at the forward-auth endpoint, such
+//! tokens are refused: the certificate was not shown to this gateway.
+//!
+//! # What lasts
+//!
+//! A WebSocket, an event stream, a gRPC call or a long download goes on after its token was looked at. Unless
+//! its route says `end_streams = false`, the guard is asked again every second, and what was opened with a
+//! token that has expired or was revoked since, or whose revocations cannot be told any more, ends:
+//!
+//! | what | how it ends |
+//! |---|---|
+//! | a WebSocket | a close frame of 4401, or 1013 where the token could not be looked at, with the `code` of the refusal; 1001 `idle` after `timeouts.tunnel` |
+//! | server-sent events | between two events: `event: gatepass.end` with the `code` as its data; within one: the end |
+//! | gRPC | trailers: `grpc-status: 16`, or 14 where the token could not be looked at; the `code` in `grpc-message` |
+//! | any other response | broken off before its end: what is cut is not to be taken for whole |
+//! | a request that is still being sent | the refusal, if no response has begun |
 //!
 //! # What each failure gets
 //!
@@ -126,6 +184,7 @@
 //! | over `limits.headers`; over `limits.target_bytes` | 431, 414 | `too-many-headers`, `target-too-long` |
 //! | a body over `limits.body_bytes` | 413 | `body-too-large` |
 //! | a body that stops coming; one that breaks | 408, 400 | `body-stalled`, `body-broken` |
+//! | a TLS handshake that fails, or does not end in time | closed | |
 //! | a head that does not end in time | closed | |
 //! | a client that takes nothing of its response | closed | |
 //! | more connections than `limits.connections` | wait to be accepted | |
@@ -151,11 +210,14 @@ mod header;
 mod message;
 mod proxy;
 mod refusal;
+mod resource;
 mod route;
 mod serve;
 mod stall;
 mod stats;
+mod tls;
 mod upstream;
+mod watch;
 
 pub use config::{Config, ConfigError, LoadError, parse_duration};
 pub use gatepass_guard::StartError;

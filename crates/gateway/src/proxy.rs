@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use gatepass_guard::{Admitted, Denied};
+use gatepass_guard::{Admitted, Denied, GuardedRequest};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 use tracing::Level;
 
-use crate::body::{RequestBody, ResponseBody};
+use crate::body::{Ending, RequestBody, ResponseBody};
 use crate::client::{ClientConnection, InFlight};
 use crate::gateway::{Shared, State};
 use crate::header::hop_by_hop::{self, Nominated, Wishes};
@@ -17,7 +16,8 @@ use crate::header::{claim, forwarded, remove_fields};
 use crate::refusal::Refusal;
 use crate::route::path::RequestPath;
 use crate::route::{Access, Route, TokenHandling};
-use crate::upstream::{Answer, Upstream, tunnel};
+use crate::upstream::{Answer, Upstream, UpstreamBody, tunnel};
+use crate::watch::Watch;
 use crate::{forward_auth, message};
 
 /// Answers one request of a client.
@@ -31,48 +31,78 @@ pub(crate) async fn serve(
     if request.uri().path() == state.config.routes.forward_auth.path {
         return forward_auth::serve(&shared, &state, &request, in_flight).await;
     }
+    if let Some(resource) = &state.config.resource
+        && request.uri().path() == resource.metadata_path()
+    {
+        return resource.serve(request.method(), in_flight);
+    }
     let wishes = hop_by_hop::wishes(request.headers());
     let switching = wishes.websocket.then(|| hyper::upgrade::on(&mut request));
-    let passed = match prepare(&state, &connection, &mut request, wishes).await {
-        Ok(upstream) => {
-            let request = request.map(|incoming| RequestBody::new(incoming, &state));
-            upstream.send(request, wishes.websocket).await.map_err(Refusal::from)
+    let passed = match prepare(&shared, &state, &connection, &mut request, wishes).await {
+        Ok((upstream, watch)) => {
+            let request = request.map(|incoming| RequestBody::new(incoming, &state, watch.as_ref()));
+            let sent = upstream.send(request, wishes.websocket && upstream.can_switch()).await;
+            sent.map(|answer| (answer, watch)).map_err(Refusal::from)
         }
         Err(refusal) => Err(refusal),
     };
     match passed {
-        Ok(answer) => {
+        Ok((Answer::Response(response), watch)) => {
             shared.counters.count_passed();
-            to_client(answer, switching, &connection, in_flight)
+            to_client(response, watch, in_flight)
+        }
+        Ok((Answer::Switched(response), watch)) => {
+            shared.counters.count_passed();
+            let head = switched(&response, in_flight);
+            if let Some(client) = switching {
+                let idle = state.config.timeouts.tunnel;
+                connection.set_tunnel(Box::pin(tunnel::carry(client, response, idle, watch)));
+            }
+            head
         }
         Err(refusal) => {
             shared.counters.count_refused(refusal.code());
             refusal.log();
-            refusal.into_response(in_flight)
+            refusal.into_response(&state.challenge, in_flight)
         }
     }
 }
 
 /// Checks a request, and makes its head what the upstream is to see.
 async fn prepare<'s>(
+    shared: &Arc<Shared>,
     state: &'s State,
     connection: &ClientConnection,
     request: &mut Request<Incoming>,
     wishes: Wishes,
-) -> Result<&'s Upstream, Refusal> {
+) -> Result<(&'s Upstream, Option<Watch>), Refusal> {
     let host = message::require_well_formed(request, &state.config.limits)?;
     let (route, upstream) = find_route(state, request, &host)?;
     let asked = || format!("{} {}", request.method(), request.uri().path());
-    let token = admit(state, &route.access, request.headers(), asked).await?;
-    clean(request, route, &state.config.routes.reserved, state.trusts(connection.address));
+    let url = external_url(state, request);
+    let mut guarded =
+        GuardedRequest::new(request.method(), request.headers()).with_certificate(connection.certificate());
+    if let Some(url) = &url {
+        guarded = guarded.with_url(url);
+    }
+    let token = admit_to(route, shared, state, request.headers(), &guarded, url.is_some(), asked).await?;
+    let watch = token.as_ref().filter(|_| route.end_streams && route.enforce).and_then(|token| {
+        let authorization = request.headers().get(header::AUTHORIZATION)?.clone();
+        Some(Watch::new(Arc::clone(shared), authorization, token.clone()))
+    });
+    let from_proxy = state.trusts(connection.address);
+    clean(request, route, &state.config.routes.reserved, from_proxy);
     let headers = request.headers_mut();
-    forwarded::set(headers, &connection.address_value, &host, state.trusts(connection.address));
+    forwarded::set(headers, &connection.address_value, &connection.scheme(), &host, from_proxy);
     headers.insert(header::HOST, host);
     if let Some(token) = &token {
-        claim::set(headers, &route.forward, token)?;
+        match claim::set(headers, &route.forward, token).map_err(Refusal::from) {
+            Err(refusal) if !route.enforce => shared.counters.count_would_refuse(refusal.code()),
+            outcome => outcome?,
+        }
     }
-    set_wishes(headers, wishes);
-    Ok(upstream)
+    set_wishes(headers, Wishes { websocket: wishes.websocket && upstream.can_switch(), ..wishes });
+    Ok((upstream, watch))
 }
 
 fn find_route<'s>(
@@ -87,15 +117,45 @@ fn find_route<'s>(
     state.route(index).ok_or(Refusal::NoRoute)
 }
 
+/// What a DPoP proof has to name, if one is to be expected.
+fn external_url(state: &State, request: &Request<Incoming>) -> Option<String> {
+    let resource = state.config.resource.as_ref()?;
+    let scheme = request.headers().get(header::AUTHORIZATION)?.as_bytes().get(..4)?;
+    scheme.eq_ignore_ascii_case(b"dpop").then(|| resource.url_of(request.uri().path()))
+}
+
+/// Lets in whom the route lets in. Where its rule is not enforced yet, what would have been refused is
+/// counted and told to the log, and goes on as if no token were asked for.
+pub(crate) async fn admit_to(
+    route: &Route,
+    shared: &Shared,
+    state: &State,
+    headers: &HeaderMap,
+    request: &GuardedRequest<'_>,
+    takes_dpop: bool,
+    asked: impl Fn() -> String,
+) -> Result<Option<Admitted>, Denied> {
+    if route.enforce {
+        return admit(state, &route.access, headers, request, takes_dpop, asked).await;
+    }
+    let asked = || format!("{} (not enforced)", asked());
+    admit(state, &route.access, headers, request, takes_dpop, asked).await.or_else(|denied| {
+        shared.counters.count_would_refuse(denied.code());
+        Ok(None)
+    })
+}
+
 /// Lets in whom the rule lets in. `None` for a public route, where no token is looked at.
 pub(crate) async fn admit(
     state: &State,
     access: &Access,
     headers: &HeaderMap,
+    request: &GuardedRequest<'_>,
+    takes_dpop: bool,
     asked: impl Fn() -> String,
 ) -> Result<Option<Admitted>, Denied> {
     let Access::Token(rule) = access else { return Ok(None) };
-    let verified = state.guards.verify(headers).await;
+    let verified = state.guards.verify(headers, request, takes_dpop).await;
     let outcome = match &verified {
         Ok(token) => rule.check(token),
         Err(denied) => Err(denied.clone()),
@@ -172,29 +232,24 @@ fn set_wishes(headers: &mut HeaderMap, wishes: Wishes) {
 }
 
 fn to_client(
-    answer: Answer,
-    switching: Option<OnUpgrade>,
-    connection: &ClientConnection,
+    mut response: Response<UpstreamBody>,
+    watch: Option<Watch>,
     in_flight: InFlight,
 ) -> Response<ResponseBody> {
-    match answer {
-        Answer::Response(mut response) => {
-            let nominated = Nominated::by(response.headers());
-            remove_fields(response.headers_mut(), |name| hop_by_hop::ends_here(name, &nominated));
-            *response.version_mut() = Version::HTTP_11;
-            response.map(|body| ResponseBody::upstream(body, in_flight))
-        }
-        Answer::Switched(upstream) => {
-            let mut response = Response::new(ResponseBody::own("", in_flight));
-            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            *response.headers_mut() = upstream.headers().clone();
-            let nominated = Nominated::by(response.headers());
-            remove_fields(response.headers_mut(), |name| hop_by_hop::ends_here(name, &nominated));
-            set_wishes(response.headers_mut(), Wishes { websocket: true, trailers: false });
-            if let Some(client) = switching {
-                connection.set_tunnel(Box::pin(tunnel::carry(client, upstream)));
-            }
-            response
-        }
-    }
+    let nominated = Nominated::by(response.headers());
+    remove_fields(response.headers_mut(), |name| hop_by_hop::ends_here(name, &nominated));
+    *response.version_mut() = Version::HTTP_11;
+    let ending = watch.map(|watch| Ending::new(watch, response.headers()));
+    response.map(|body| ResponseBody::upstream(body, ending, in_flight))
+}
+
+/// Tells the client that its connection is a tunnel from here on.
+fn switched(upstream: &Response<Incoming>, in_flight: InFlight) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::own("", in_flight));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = upstream.headers().clone();
+    let nominated = Nominated::by(response.headers());
+    remove_fields(response.headers_mut(), |name| hop_by_hop::ends_here(name, &nominated));
+    set_wishes(response.headers_mut(), Wishes { websocket: true, trailers: false });
+    response
 }

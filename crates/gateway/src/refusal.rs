@@ -1,7 +1,7 @@
 //! What the gateway answers when it does not pass a request on.
 
 use bytes::Bytes;
-use gatepass_guard::Denied;
+use gatepass_guard::{Challenge, Denied};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ pub(crate) enum Refusal {
     #[error("{0}")]
     Unforwardable(#[from] Unforwardable),
     #[error("{0}")]
-    Upstream(#[from] UpstreamError),
+    Upstream(UpstreamError),
 }
 
 impl From<NoRoute<'_>> for Refusal {
@@ -50,6 +50,15 @@ impl From<NoRoute<'_>> for Refusal {
         match none {
             NoRoute::Path => Self::NoRoute,
             NoRoute::Method { allow } => Self::MethodNotAllowed { allow: allow.clone() },
+        }
+    }
+}
+
+impl From<UpstreamError> for Refusal {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::Upload(UploadError::Ended(denied)) => Self::Denied(*denied),
+            error => Self::Upstream(error),
         }
     }
 }
@@ -88,6 +97,7 @@ impl Refusal {
                 UpstreamError::Upload(UploadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
                 UpstreamError::Upload(UploadError::Stalled) => StatusCode::REQUEST_TIMEOUT,
                 UpstreamError::Upload(UploadError::Client(_)) => StatusCode::BAD_REQUEST,
+                UpstreamError::Upload(UploadError::Ended(denied)) => denied.status(),
             },
         }
     }
@@ -116,6 +126,7 @@ impl Refusal {
                 UpstreamError::Upload(UploadError::TooLarge) => "body-too-large",
                 UpstreamError::Upload(UploadError::Stalled) => "body-stalled",
                 UpstreamError::Upload(UploadError::Client(_)) => "body-broken",
+                UpstreamError::Upload(UploadError::Ended(denied)) => denied.code(),
             },
         }
     }
@@ -128,9 +139,11 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn into_response(self, in_flight: InFlight) -> Response<ResponseBody> {
+    pub(crate) fn into_response(self, challenge: &Challenge, in_flight: InFlight) -> Response<ResponseBody> {
         if let Self::Denied(denied) = &self {
-            return denied.to_response::<Bytes>().map(|text| ResponseBody::own(text, in_flight));
+            let mut response = denied.to_response::<Bytes>();
+            challenge.complete(&mut response);
+            return response.map(|text| ResponseBody::own(text, in_flight));
         }
         let mut response = Response::new(ResponseBody::own(self.problem(), in_flight));
         let status = self.status();

@@ -17,6 +17,10 @@ pub(crate) struct Route {
     pub(crate) upstream: usize,
     pub(crate) forward: Vec<Forward>,
     pub(crate) token: TokenHandling,
+    /// What a request opens ends with its token.
+    pub(crate) end_streams: bool,
+    /// Who does not meet `access` is refused, and not just counted.
+    pub(crate) enforce: bool,
 }
 
 /// What a route demands.

@@ -4,29 +4,40 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use gatepass_guard::ClientCertificate;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::body::ResponseBody;
-use crate::client::{ClientConnection, ClientStream};
+use crate::client::{ClientConnection, ClientSocket, ClientStream, Security};
 use crate::config::{Limits, Timeouts};
 use crate::gateway::Shared;
+use crate::tls::Tls;
 
 /// Requests that one HTTP/2 connection may have open.
 const CONCURRENT_STREAMS: u32 = 200;
+/// Streams of one HTTP/2 connection that the client has reset before they were looked at. One that resets
+/// them faster than they are read (CVE-2023-44487) loses its connection.
+const PENDING_RESETS: usize = 20;
+/// Streams of one HTTP/2 connection that had to be reset for the client's faults (CVE-2025-8671).
+const ERROR_RESETS: usize = 256;
 /// How often an HTTP/2 client is asked whether it is still there, and how long it has to say so.
 const PING: Duration = Duration::from_secs(20);
 /// Between telling a silent client that the connection ends and ending it.
@@ -34,10 +45,20 @@ const GRACE: Duration = Duration::from_secs(1);
 /// After an accept that failed for want of something, usually file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Who comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Over TLS where that is configured.
+    Clients,
+    /// From where nobody listens in.
+    Operator,
+}
+
 /// Serves connections until `shutdown`, then lets them end.
 pub(crate) async fn serve<S, F>(
     listener: TcpListener,
     shared: &Shared,
+    door: Door,
     shutdown: impl Future<Output = ()>,
     service: S,
 ) -> io::Result<()>
@@ -46,6 +67,7 @@ where
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(shared.state.load().config.limits.connections));
+    let handshakes = Arc::new(Semaphore::new(shared.state.load().config.limits.handshakes));
     let mut shutdown = pin!(shutdown);
     let mut connections = JoinSet::new();
     let mut stops: HashMap<Id, oneshot::Sender<()>> = HashMap::new();
@@ -60,16 +82,16 @@ where
             accepted = accept(&listener, &places) => accepted?,
         };
         let state = shared.state.load();
-        let connection = ClientConnection::new(peer.ip(), place);
         let (stop, stopped) = oneshot::channel();
-        let task = see_through(
-            stream,
-            connection,
-            state.config.limits,
-            state.config.timeouts,
-            stopped,
-            service.clone(),
-        );
+        let tls = state.config.tls.as_ref().filter(|_| door == Door::Clients);
+        let arrival = Arrival {
+            address: peer.ip(),
+            place,
+            tls: tls.map(|tls| (Arc::clone(tls), Arc::clone(&handshakes))),
+            limits: state.config.limits,
+            timeouts: state.config.timeouts,
+        };
+        let task = see_through(stream, arrival, stopped, service.clone());
         stops.insert(connections.spawn(task).id(), stop);
     }
     drop(listener);
@@ -85,7 +107,7 @@ where
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
     loop {
         match listener.accept().await {
@@ -99,22 +121,76 @@ async fn accept(
     }
 }
 
+/// A connection that has been accepted, and the terms that it came on.
+struct Arrival {
+    address: IpAddr,
+    place: OwnedSemaphorePermit,
+    /// With the places for handshakes.
+    tls: Option<(Arc<Tls>, Arc<Semaphore>)>,
+    limits: Limits,
+    timeouts: Timeouts,
+}
+
 /// Serves one connection, and the tunnel that may follow.
 async fn see_through<S, F>(
     stream: TcpStream,
+    arrival: Arrival,
+    mut stopped: oneshot::Receiver<()>,
+    service: S,
+) where
+    S: Fn(&Arc<ClientConnection>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<ResponseBody>> + Send + 'static,
+{
+    let Arrival { address, place, tls, limits, timeouts } = arrival;
+    if stream.set_nodelay(true).is_err() {
+        return; // it is gone already
+    }
+    let socket = ClientSocket::new(stream, timeouts.stall);
+    let Some((tls, handshakes)) = tls else {
+        let connection = ClientConnection::new(address, Security::Plain, place);
+        return converse(ClientStream::new(socket), connection, limits, timeouts, stopped, service).await;
+    };
+    let secured = tokio::select! {
+        biased;
+        _ = &mut stopped => return,
+        secured = tokio::time::timeout(timeouts.handshake, secure(socket, &tls, &handshakes)) => secured,
+    };
+    match secured.map_err(io::Error::from).flatten() {
+        Err(error) => tracing::debug!(client = %address, %error, "no TLS handshake"),
+        Ok(stream) => {
+            let certificates = stream.get_ref().1.peer_certificates();
+            let certificate =
+                certificates.and_then(|chain| chain.first()).map(|shown| ClientCertificate::from_der(shown));
+            let connection = ClientConnection::new(address, Security::Tls { certificate }, place);
+            let stream = ClientStream::new(stream);
+            // Not inline: connections without TLS are not to be as large as those with.
+            Box::pin(converse(stream, connection, limits, timeouts, stopped, service)).await;
+        }
+    }
+}
+
+/// The handshake. Nothing but reading is done for a client that has not said hello; what then costs
+/// arithmetic is for so many at once.
+async fn secure(socket: ClientSocket, tls: &Tls, places: &Semaphore) -> io::Result<TlsStream<ClientSocket>> {
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+    let _place = places.acquire().await.map_err(io::Error::other)?;
+    hello.into_stream(tls.server()).await
+}
+
+/// Requests and responses, until one of the two has had enough.
+async fn converse<T, S, F>(
+    stream: ClientStream<T>,
     connection: Arc<ClientConnection>,
     limits: Limits,
     timeouts: Timeouts,
     stopped: oneshot::Receiver<()>,
     service: S,
 ) where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Fn(&Arc<ClientConnection>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
 {
-    if stream.set_nodelay(true).is_err() {
-        return; // it is gone already
-    }
-    let io = TokioIo::new(ClientStream::new(stream, timeouts.stall));
+    let io = TokioIo::new(stream);
     let builder = builder(&limits);
     let of_request = Arc::clone(&connection);
     let service = service_fn(move |request| {
@@ -171,6 +247,8 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(CONCURRENT_STREAMS)
         .max_header_list_size(list)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(ERROR_RESETS)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
     builder

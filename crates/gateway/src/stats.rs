@@ -11,8 +11,13 @@ use serde::Serialize;
 pub(crate) struct Counters {
     passed: AtomicU64,
     verified: AtomicU64,
-    refused: RwLock<BTreeMap<&'static str, AtomicU64>>,
+    ended: AtomicU64,
+    refused: ByCode,
+    would_refuse: ByCode,
 }
+
+#[derive(Debug, Default)]
+struct ByCode(RwLock<BTreeMap<&'static str, AtomicU64>>);
 
 /// What the gateway has counted since its start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,8 +27,12 @@ pub struct Stats {
     pub passed: u64,
     /// Questions that the forward-auth endpoint answered with 200.
     pub verified: u64,
+    /// Streams that were ended because their token was good no longer.
+    pub ended: u64,
     /// Requests that were refused or got no answer, by the `code` of the problem details they got.
     pub refused: BTreeMap<String, u64>,
+    /// Requests that were passed on and would have been refused, had their route's rule been enforced.
+    pub would_refuse: BTreeMap<String, u64>,
 }
 
 impl Counters {
@@ -35,26 +44,43 @@ impl Counters {
         self.verified.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn count_ended(&self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn count_refused(&self, code: &'static str) {
-        let known = self.refused.read().unwrap_or_else(PoisonError::into_inner);
+        self.refused.count(code);
+    }
+
+    pub(crate) fn count_would_refuse(&self, code: &'static str) {
+        self.would_refuse.count(code);
+    }
+
+    pub(crate) fn read(&self) -> Stats {
+        Stats {
+            passed: self.passed.load(Ordering::Relaxed),
+            verified: self.verified.load(Ordering::Relaxed),
+            ended: self.ended.load(Ordering::Relaxed),
+            refused: self.refused.read(),
+            would_refuse: self.would_refuse.read(),
+        }
+    }
+}
+
+impl ByCode {
+    fn count(&self, code: &'static str) {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(counter) = known.get(code) {
             counter.fetch_add(1, Ordering::Relaxed);
             return;
         }
         drop(known);
-        let mut counters = self.refused.write().unwrap_or_else(PoisonError::into_inner);
+        let mut counters = self.0.write().unwrap_or_else(PoisonError::into_inner);
         counters.entry(code).or_default().fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn read(&self) -> Stats {
-        let refused = self.refused.read().unwrap_or_else(PoisonError::into_inner);
-        Stats {
-            passed: self.passed.load(Ordering::Relaxed),
-            verified: self.verified.load(Ordering::Relaxed),
-            refused: refused
-                .iter()
-                .map(|(code, counter)| ((*code).to_owned(), counter.load(Ordering::Relaxed)))
-                .collect(),
-        }
+    fn read(&self) -> BTreeMap<String, u64> {
+        let counters = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        counters.iter().map(|(code, counter)| ((*code).to_owned(), counter.load(Ordering::Relaxed))).collect()
     }
 }

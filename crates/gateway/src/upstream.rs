@@ -11,6 +11,7 @@
 
 mod body;
 mod connection;
+mod multiplexed;
 mod server;
 pub(crate) mod tunnel;
 
@@ -25,7 +26,10 @@ pub(crate) use self::body::UpstreamBody;
 use self::connection::{Connection, SendError};
 use self::server::{Lease, Server};
 use crate::body::{RequestBody, UploadError};
-use crate::config::UpstreamSettings;
+use crate::config::{Protocol, UpstreamSettings};
+
+/// How many HTTP/2 connections to one server a request tries that turn out to be closed.
+const ATTEMPTS: usize = 3;
 
 /// A service and the connections to its servers.
 #[derive(Debug)]
@@ -52,6 +56,17 @@ pub(crate) enum UpstreamError {
     Upload(UploadError),
 }
 
+impl UpstreamError {
+    /// For those who waited for the same connection.
+    fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Connect(error) => error.kind(),
+            Self::ConnectTimeout => io::ErrorKind::TimedOut,
+            _ => io::ErrorKind::Other,
+        }
+    }
+}
+
 /// What a server answered.
 pub(crate) enum Answer {
     Response(Response<UpstreamBody>),
@@ -73,6 +88,11 @@ impl Upstream {
         &self.settings
     }
 
+    /// Whether a connection to its servers can switch to another protocol, as WebSocket asks for.
+    pub(crate) fn can_switch(&self) -> bool {
+        self.settings.protocol == Protocol::Http1
+    }
+
     /// Sends a request to the next server in turn, or to the one after it if that one cannot be reached.
     ///
     /// A request that was on its way is never sent again, whatever its method: only the server knows how
@@ -88,7 +108,11 @@ impl Upstream {
         let mut failure = UpstreamError::Connect(io::ErrorKind::NotFound.into());
         let mut request = request;
         for server in in_turn {
-            match send_to(server, request, switch).await {
+            let sent = match self.settings.protocol {
+                Protocol::Http1 => send_to(server, request, switch).await,
+                Protocol::Http2 => send_on_stream(server, request).await,
+            };
+            match sent {
                 Ok(answer) => return Ok(answer),
                 Err(Attempt::Unreachable(unsent, error)) => {
                     self.warn("cannot reach a server", server, &error);
@@ -147,6 +171,28 @@ async fn send_to(
             SendError::Failed(error) => Attempt::Failed(error),
         }),
     }
+}
+
+async fn send_on_stream(server: &Arc<Server>, mut request: Request<RequestBody>) -> Result<Answer, Attempt> {
+    multiplexed::address(&mut request);
+    let upload = request.body().progress();
+    let mut failure = UpstreamError::Connect(io::ErrorKind::ConnectionReset.into());
+    // A connection can close between being found and being used.
+    for _ in 0..ATTEMPTS {
+        let mut stream = match server.stream().await {
+            Ok(stream) => stream,
+            Err(error) => return Err(Attempt::Unreachable(Box::new(request), error)),
+        };
+        match stream.send(request, upload.as_ref(), server.timeouts.response).await {
+            Ok(response) => {
+                let body = |incoming| UpstreamBody::multiplexed(incoming, stream);
+                return Ok(Answer::Response(response.map(body)));
+            }
+            Err(SendError::NotSent(unsent, error)) => (request, failure) = (*unsent, error),
+            Err(SendError::Failed(error)) => return Err(Attempt::Failed(error)),
+        }
+    }
+    Err(Attempt::Unreachable(Box::new(request), failure))
 }
 
 async fn exchange(

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::Denied;
 use crate::keys::Believed;
+use crate::sender::Sender;
 
 /// A token that a guard vouches for: verified, current, not revoked. Only a guard can make one.
 ///
@@ -20,13 +21,18 @@ pub struct Admitted(Arc<Inner>);
 struct Inner {
     verified: Verified<AccessClaims>,
     payload: Vec<u8>,
+    sender: Sender,
     /// All claims, parsed when the first is asked for by name.
     members: OnceLock<Map<String, Value>>,
 }
 
 impl Admitted {
-    pub(crate) fn new((verified, payload): Believed) -> Self {
-        Admitted(Arc::new(Inner { verified, payload, members: OnceLock::new() }))
+    pub(crate) fn new((verified, payload): Believed, sender: Sender) -> Self {
+        Admitted(Arc::new(Inner { verified, payload, sender, members: OnceLock::new() }))
+    }
+
+    pub(crate) fn verified(&self) -> &Verified<AccessClaims> {
+        &self.0.verified
     }
 
     /// The claims of an access token (RFC 9068).
@@ -39,6 +45,26 @@ impl Admitted {
     #[must_use]
     pub fn kid(&self) -> &str {
         self.0.verified.kid()
+    }
+
+    /// Whether the token is bound to a DPoP key and the sender proved with this request to hold it.
+    #[must_use]
+    pub fn is_dpop_bound(&self) -> bool {
+        self.0.sender.dpop
+    }
+
+    /// Whether the token is bound to a TLS certificate and the connection was opened with it.
+    #[must_use]
+    pub fn is_certificate_bound(&self) -> bool {
+        self.0.sender.certificate
+    }
+
+    /// The nonce that the client should go over to, for the `DPoP-Nonce` field of the answer
+    /// ([RFC 9449 section 8.2](https://www.rfc-editor.org/rfc/rfc9449#section-8.2)): there is one if its proof
+    /// has an older one. A [`GuardLayer`](crate::GuardLayer) sets the field by itself.
+    #[must_use]
+    pub fn dpop_nonce(&self) -> Option<&str> {
+        self.0.sender.next_nonce.as_deref()
     }
 
     /// The verified payload, as it was signed.

@@ -35,6 +35,8 @@ pub struct IssuerConfig {
     pub keys: KeySource,
     /// How revoked tokens are told.
     pub revocation: Revocation,
+    /// On what terms tokens are taken that are bound to a key of their sender's.
+    pub dpop: Dpop,
     /// How far the clocks of issuer and guard may differ; 60 s by default, five minutes at most.
     pub clock_skew: Duration,
     /// How often a token with an unknown `kid` may cause a fetch of the key set; 5 s by default.
@@ -63,6 +65,7 @@ impl IssuerConfig {
             algs: Self::DEFAULT_ALGS.to_vec(),
             keys: KeySource::Discovery,
             revocation,
+            dpop: Dpop::default(),
             clock_skew: Duration::from_secs(60),
             refetch_interval: Duration::from_secs(5),
             base_url: None,
@@ -89,6 +92,62 @@ pub enum KeySource {
     },
 }
 
+/// The terms of DPoP ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)): a client proves with every request
+/// that it holds the key to which its token is bound, so that a stolen token is of no use.
+///
+/// A token that is bound to a key is never taken without its proof, whatever stands here.
+///
+/// ```
+/// use gatepass_guard::{Dpop, SecretKey};
+///
+/// let strict = Dpop {
+///     required: true,
+///     nonce_secret: Some(SecretKey::generate()?),
+///     ..Dpop::default()
+/// };
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Dpop {
+    /// Refuses the issuer's tokens that are not bound to such a key. `false` by default; for single routes
+    /// see [`Rule::with_dpop`](crate::Rule::with_dpop).
+    pub required: bool,
+    /// The algorithms of proofs, for the challenge's `algs`; signatures only. By default
+    /// [`Dpop::DEFAULT_ALGS`].
+    pub algs: Vec<Alg>,
+    /// How far a proof's `iat` may lie from now, in either direction; 60 s by default, five minutes at
+    /// most.
+    pub window: Duration,
+    /// Asks clients for a nonce ([RFC 9449 section 9](https://www.rfc-editor.org/rfc/rfc9449#section-9)), made
+    /// under this secret of at least 32 bytes: proofs that were made in advance, or used before a restart of
+    /// this guard, are refused. Guards that stand in for each other need the same secret. `None`, no nonce,
+    /// by default.
+    pub nonce_secret: Option<SecretKey>,
+    /// How many used proofs are remembered at most, at about 16 bytes each, for twice the window. Where
+    /// there is no room, further ones are refused with 503: none is forgotten that could be shown again. A
+    /// million by default.
+    ///
+    /// Each guard has its own memory: a proof counts once at each of those that stand in for each other.
+    pub replay_capacity: usize,
+}
+
+impl Dpop {
+    /// The algorithms of proofs unless others are named.
+    pub const DEFAULT_ALGS: [Alg; 5] = [Alg::ES256, Alg::EdDSA, Alg::Ed25519, Alg::PS256, Alg::RS256];
+}
+
+impl Default for Dpop {
+    fn default() -> Self {
+        Dpop {
+            required: false,
+            algs: Self::DEFAULT_ALGS.to_vec(),
+            window: Duration::from_secs(60),
+            nonce_secret: None,
+            replay_capacity: 1 << 20,
+        }
+    }
+}
+
 /// How a guard learns that a token is no longer valid. There is no default: nothing is assumed.
 #[derive(Clone, Debug)]
 pub enum Revocation {
@@ -96,8 +155,36 @@ pub enum Revocation {
     Feed(Feed),
     /// It asks the issuer about every token (RFC 7662), and keeps answers for a few seconds.
     Introspect(Introspection),
+    /// It reads the status lists that the tokens name (`draft-ietf-oauth-status-list`), each once for as long as
+    /// the list itself says.
+    StatusList(StatusListSource),
     /// Not at all: a token is valid until it expires.
     None,
+}
+
+/// The status lists of an issuer. A token that names none is refused: nobody could say whether it is revoked.
+///
+/// A list is signed with one of the issuer's keys. It is used until its `ttl` (five minutes where it has none)
+/// or `exp` has passed, and then fetched again.
+#[derive(Clone, Debug)]
+pub struct StatusListSource {
+    /// Where lists are fetched from, by scheme, host and port, beside the issuer's own. The token's word for
+    /// other places is not followed. Empty by default.
+    pub origins: Vec<Url>,
+    /// What holds when a list is due and cannot be fetched: it is used for [`OnStale::after`] longer, and then
+    /// [`OnStale::then`] holds. A token that a list calls invalid, however old, is refused.
+    pub on_stale: OnStale,
+    /// How to ask the issuer on the routes that say so ([`StaleAction::Introspect`](crate::StaleAction)) where
+    /// `on_stale` does not.
+    pub introspection: Option<Introspection>,
+}
+
+impl StatusListSource {
+    /// Lists at the issuer's own origin.
+    #[must_use]
+    pub fn new(on_stale: OnStale) -> Self {
+        StatusListSource { origins: Vec::new(), on_stale, introspection: None }
+    }
 }
 
 /// A revocation feed to follow.
@@ -106,15 +193,21 @@ pub struct Feed {
     /// Where it is: `snapshot` and `stream` are looked up below. `None` means `revocations` below the
     /// issuer's URL.
     pub url: Option<Url>,
+    /// Where else it is: replicas of the same log, each with a `snapshot` and a `stream` as below `url`. The
+    /// next one is taken up, where the last was left, when one fails. Empty by default.
+    pub fallbacks: Vec<Url>,
     /// What holds when the view of it is stale.
     pub on_stale: OnStale,
+    /// How to ask the issuer on the routes that say so ([`StaleAction::Introspect`](crate::StaleAction)) where
+    /// `on_stale` does not.
+    pub introspection: Option<Introspection>,
 }
 
 impl Feed {
     /// The feed at its usual place below the issuer's URL.
     #[must_use]
     pub fn new(on_stale: OnStale) -> Self {
-        Feed { url: None, on_stale }
+        Feed { url: None, fallbacks: Vec::new(), on_stale, introspection: None }
     }
 }
 
@@ -218,6 +311,20 @@ pub enum StartError {
         /// What is wrong with it.
         source: gatepass_jose::KeyError,
     },
+    /// The terms of DPoP name no algorithm, or one of secrets.
+    #[error("the algorithms of DPoP proofs for the issuer {issuer} must be one or more signature algorithms")]
+    DpopAlgs {
+        /// The issuer.
+        issuer: String,
+    },
+    /// The secret for DPoP nonces cannot be used.
+    #[error("the secret of the DPoP nonces for the issuer {issuer} cannot be used: {source}")]
+    DpopNonce {
+        /// The issuer.
+        issuer: String,
+        /// What is wrong with it.
+        source: gatepass_jose::KeyError,
+    },
     /// None of the keys given can verify with one of the algorithms allowed.
     #[error("none of the keys given for the issuer {issuer} can be used with its algorithms")]
     NoUsableKey {
@@ -227,4 +334,7 @@ pub enum StartError {
     /// The HTTP client could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
     Http(#[source] reqwest::Error),
+    /// The background thread of a [`blocking`](crate::blocking) guard could not be started.
+    #[error("the guard's background thread could not be started: {0}")]
+    Runtime(#[source] std::io::Error),
 }

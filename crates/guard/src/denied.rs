@@ -1,14 +1,15 @@
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use gatepass_jose::{Malformed, Rejection};
 use gatepass_revocation::{Reason, Revoked};
-use gatepass_token::ScopeSet;
+use gatepass_token::{DpopRejection, ScopeSet};
 use serde::Serialize;
+
+use crate::challenge::Challenge;
 
 /// Why a request is not let through: one variant per check.
 ///
@@ -28,10 +29,10 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Denied {
-    /// The request has no bearer token.
-    #[error("the request has no bearer token")]
+    /// The request has no access token.
+    #[error("the request has no access token")]
     Missing,
-    /// The `Authorization` field is not one field of one well-formed bearer token.
+    /// The `Authorization` field is not one field of one well-formed token.
     #[error("the request's authorization is malformed: {0}")]
     BadRequest(BadAuthorization),
     /// None of the guard's issuers is the token's.
@@ -49,6 +50,31 @@ pub enum Denied {
     /// The issuer, asked about the token, said that it is not active.
     #[error("the issuer says that the token is not active")]
     Inactive,
+    /// The issuer's status list does not call the token valid: it is revoked (1), suspended (2), or what the
+    /// issuer means by another number.
+    #[error("the issuer's status list gives the token the status {0}, which is not that of a valid one")]
+    Status(u8),
+    /// Nobody can say whether the token is revoked: it has no place in a status list that may be asked.
+    #[error(transparent)]
+    NoStatus(#[from] NoStatus),
+    /// The token is bound to a key that the sender did not show, or to none where one is demanded.
+    #[error(transparent)]
+    Unproven(#[from] Unproven),
+    /// The DPoP proof that came with the token is not good.
+    #[error(transparent)]
+    DpopProof(#[from] DpopProblem),
+    /// The DPoP proof lacks the nonce that is asked for. Not worth a line in the log: every client begins so.
+    #[error("the DPoP proof lacks the nonce that is asked for")]
+    UseDpopNonce {
+        /// The nonce to use, for the `DPoP-Nonce` field.
+        nonce: String,
+    },
+    /// No further DPoP proof can be remembered.
+    #[error("no room is left to remember DPoP proofs, so that none could be told from its repetition")]
+    TooManyProofs,
+    /// A DPoP proof cannot be checked on a route whose URL the guard was not told.
+    #[error("the guard was not told under which URL clients reach this route, which a DPoP proof names")]
+    NoExternalUrl,
     /// The token lacks a scope that the route demands.
     #[error("the token lacks a scope that is required: {required}")]
     InsufficientScope {
@@ -90,10 +116,111 @@ pub enum BadAuthorization {
     /// More than one field: what one reader checks, another might not.
     #[error("there is more than one Authorization field")]
     Repeated,
-    /// Not `Bearer`, a space and a `b64token` ([RFC 6750 section 2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
-    #[error("the credentials are not a single bearer token")]
+    /// Not the scheme, a space and a `b64token` ([RFC 6750 section 2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
+    #[error("the credentials are not a single access token")]
     Credentials,
 }
+
+/// Why a status list says nothing of a token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoStatus {
+    /// The token has no claim `status` with a well-formed `status_list`.
+    #[error("the token names no place in a status list")]
+    NotNamed,
+    /// The list that it names is at a place that the configuration does not allow.
+    #[error("the token names the status list `{}`, which is not asked", .uri.escape_debug())]
+    Elsewhere {
+        /// What the token says, at most 200 characters of it.
+        uri: String,
+    },
+    /// The list is shorter than the token's place in it.
+    #[error("the status list has no place of the token's number")]
+    NotListed,
+}
+
+/// How a token's binding and its sender do not agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unproven {
+    /// It is bound to a DPoP key and came as if it were anybody's
+    /// ([RFC 9449 section 7.2](https://www.rfc-editor.org/rfc/rfc9449#section-7.2)).
+    #[error("the token is bound to a DPoP key and was sent under the scheme Bearer")]
+    WithoutProof,
+    /// It came under the scheme `DPoP` and is bound to no such key
+    /// ([RFC 9449 section 7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)).
+    #[error("the token was sent under the scheme DPoP and is bound to no DPoP key")]
+    NotBound,
+    /// It is bound to no DPoP key, which the issuer's configuration or the route demands.
+    #[error("the token is bound to no DPoP key, and this request needs one that is")]
+    DpopRequired,
+    /// The proof was made with another key than the one it is bound to.
+    #[error("the DPoP proof was made with another key than the token is bound to")]
+    AnotherKey,
+    /// It is bound to a TLS certificate and the client showed none
+    /// ([RFC 8705 section 3](https://www.rfc-editor.org/rfc/rfc8705#section-3)).
+    #[error("the token is bound to a TLS certificate, and the client showed none")]
+    NoCertificate,
+    /// It is bound to another TLS certificate than the client's.
+    #[error("the token is bound to another TLS certificate than the client's")]
+    AnotherCertificate,
+    /// It is bound in a way that is not understood here (RFC 7800).
+    #[error("the token is bound to a key in a way that is not understood here")]
+    UnknownConfirmation,
+}
+
+/// What is wrong with the DPoP proof of a request
+/// ([RFC 9449 section 4.3](https://www.rfc-editor.org/rfc/rfc9449#section-4.3)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DpopProblem {
+    /// There is none.
+    #[error("the request has no DPoP proof")]
+    Missing,
+    /// There is more than one: what one reader checks, another might not.
+    #[error("there is more than one DPoP field")]
+    Repeated,
+    /// It does not hold.
+    #[error("{0}")]
+    Rejected(#[from] DpopRejection),
+    /// It was used before.
+    #[error("the DPoP proof was used before")]
+    Replayed,
+}
+
+impl Unproven {
+    fn check(self) -> &'static str {
+        match self {
+            Unproven::WithoutProof => "dpop-scheme",
+            Unproven::NotBound => "dpop-unbound",
+            Unproven::DpopRequired => "dpop-required",
+            Unproven::AnotherKey => "dpop-key",
+            Unproven::NoCertificate => "no-certificate",
+            Unproven::AnotherCertificate => "another-certificate",
+            Unproven::UnknownConfirmation => "unknown-confirmation",
+        }
+    }
+}
+
+impl DpopProblem {
+    fn check(self) -> &'static str {
+        match self {
+            DpopProblem::Missing => "dpop-missing",
+            DpopProblem::Repeated => "dpop-repeated",
+            DpopProblem::Rejected(DpopRejection::Method) => "dpop-method",
+            DpopProblem::Rejected(DpopRejection::Uri) => "dpop-uri",
+            DpopProblem::Rejected(DpopRejection::Stale { .. }) => "dpop-stale",
+            DpopProblem::Rejected(DpopRejection::AccessToken) => "dpop-access-token",
+            DpopProblem::Rejected(DpopRejection::Signature) => "dpop-signature",
+            DpopProblem::Rejected(_) => "dpop-malformed",
+            DpopProblem::Replayed => "dpop-replayed",
+        }
+    }
+}
+
+/// Tells a client which nonce its next proof must have
+/// ([RFC 9449 section 8.2](https://www.rfc-editor.org/rfc/rfc9449#section-8.2)).
+pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 impl From<Malformed> for Denied {
     fn from(malformed: Malformed) -> Self {
@@ -118,16 +245,16 @@ pub struct Problem {
 }
 
 /// What the wire says of a refusal: one row of a table.
-struct Wire {
-    status: StatusCode,
-    code: &'static str,
-    /// The `error` of RFC 6750 section 3.1.
-    error: Option<&'static str>,
+pub(crate) struct Wire {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    /// The `error` of RFC 6750 section 3.1 or of RFC 9449 section 7.1.
+    pub(crate) error: Option<&'static str>,
     detail: &'static str,
 }
 
 impl Denied {
-    fn wire(&self) -> Wire {
+    pub(crate) fn wire(&self) -> Wire {
         let row = |status, code, error, detail| Wire { status, code, error, detail };
         let invalid = |code, detail| row(StatusCode::UNAUTHORIZED, code, Some("invalid_token"), detail);
         let forbidden = |code, detail| row(StatusCode::FORBIDDEN, code, Some("insufficient_scope"), detail);
@@ -144,6 +271,21 @@ impl Denied {
                 Some("invalid_request"),
                 "Send exactly one Authorization header, with `Bearer` and one token.",
             ),
+            Denied::Unproven(Unproven::DpopRequired) => {
+                invalid("dpop-required", "This request needs an access token that is bound to a DPoP key.")
+            }
+            Denied::DpopProof(_) => row(
+                StatusCode::UNAUTHORIZED,
+                "invalid-dpop-proof",
+                Some("invalid_dpop_proof"),
+                "Send one DPoP header, with a new proof for this method, this URL and this access token.",
+            ),
+            Denied::UseDpopNonce { .. } => row(
+                StatusCode::UNAUTHORIZED,
+                "use-dpop-nonce",
+                Some("use_dpop_nonce"),
+                "Send a DPoP proof with the nonce of this answer's DPoP-Nonce header.",
+            ),
             Denied::Rejected(Rejection::Expired { .. }) => {
                 invalid("expired", "The access token expired. Refresh it and try again.")
             }
@@ -151,23 +293,29 @@ impl Denied {
                 "claims-changed",
                 "What the access token says is no longer true. Refresh it and try again.",
             ),
-            Denied::Revoked(_) | Denied::Inactive => invalid("revoked", "The access token was revoked."),
-            Denied::Rejected(_) | Denied::UntrustedIssuer { .. } | Denied::CustomClaims(_) => {
-                invalid("invalid-token", "The access token is not valid here.")
+            Denied::Revoked(_) | Denied::Inactive | Denied::Status(_) => {
+                invalid("revoked", "The access token was revoked.")
             }
+            Denied::Rejected(_)
+            | Denied::UntrustedIssuer { .. }
+            | Denied::CustomClaims(_)
+            | Denied::NoStatus(_)
+            | Denied::Unproven(_) => invalid("invalid-token", "The access token is not valid here."),
             Denied::InsufficientScope { .. } => {
                 forbidden("insufficient-scope", "The access token lacks a scope that this request needs.")
             }
             Denied::MissingRole { .. } | Denied::WrongClaim { .. } => {
                 forbidden("forbidden", "The access token does not allow this request.")
             }
-            Denied::Stale(_) | Denied::NoKeys | Denied::IntrospectionFailed(_) => row(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "verification-unavailable",
-                None,
-                "Access tokens cannot be verified at the moment. Try again with the same token.",
-            ),
-            Denied::Unguarded => row(
+            Denied::Stale(_) | Denied::NoKeys | Denied::IntrospectionFailed(_) | Denied::TooManyProofs => {
+                row(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "verification-unavailable",
+                    None,
+                    "Access tokens cannot be verified at the moment. Try again with the same token.",
+                )
+            }
+            Denied::Unguarded | Denied::NoExternalUrl => row(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal-error",
                 None,
@@ -183,32 +331,20 @@ impl Denied {
     }
 
     /// The stable name of the refusal: `token-missing`, `invalid-request`, `invalid-token`, `expired`,
-    /// `revoked`, `claims-changed`, `insufficient-scope`, `forbidden`, `verification-unavailable` or
-    /// `internal-error`.
+    /// `revoked`, `claims-changed`, `dpop-required`, `invalid-dpop-proof`, `use-dpop-nonce`,
+    /// `insufficient-scope`, `forbidden`, `verification-unavailable` or `internal-error`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.wire().code
     }
 
     /// The challenge for the `WWW-Authenticate` field
-    /// ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)); none where another token
-    /// would change nothing.
+    /// ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)) of a resource server that has not
+    /// said which schemes it takes; none where another token would change nothing. A [`Challenge`] knows
+    /// more.
     #[must_use]
     pub fn www_authenticate(&self) -> Option<String> {
-        let wire = self.wire();
-        if wire.status.is_server_error() {
-            return None;
-        }
-        let mut challenge = "Bearer realm=\"api\"".to_owned();
-        // Writing to a string cannot fail.
-        if let Some(error) = wire.error {
-            let _ = write!(challenge, ", error=\"{error}\", error_description=\"{}\"", wire.code);
-        }
-        if let Denied::InsufficientScope { required } = self {
-            // No character of a scope needs escaping in a quoted string (RFC 6749 section 3.3).
-            let _ = write!(challenge, ", scope=\"{required}\"");
-        }
-        Some(challenge)
+        Challenge::default().fields(self).into_iter().next()
     }
 
     /// The body of the answer.
@@ -224,7 +360,8 @@ impl Denied {
         }
     }
 
-    /// The whole answer: status, challenge, problem details.
+    /// The whole answer: status, challenge, problem details. The refusal is in its extensions, so that who
+    /// knows more can complete the challenge ([`Challenge::complete`]).
     #[must_use]
     pub fn to_response<B: From<Bytes>>(&self) -> Response<B> {
         // Text and a number: there is nothing that JSON could refuse.
@@ -234,13 +371,28 @@ impl Denied {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(Ok(challenge)) = self.www_authenticate().map(HeaderValue::try_from) {
-            headers.insert(WWW_AUTHENTICATE, challenge);
+        self.set_fields(headers, &Challenge::default());
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+
+    /// The header fields by which clients understand the refusal.
+    pub(crate) fn set_fields(&self, headers: &mut HeaderMap, challenge: &Challenge) {
+        headers.remove(WWW_AUTHENTICATE);
+        for field in challenge.fields(self) {
+            // A challenge is made of what a field may hold.
+            if let Ok(field) = HeaderValue::try_from(field) {
+                headers.append(WWW_AUTHENTICATE, field);
+            }
+        }
+        if let Denied::UseDpopNonce { nonce } = self
+            && let Ok(nonce) = HeaderValue::try_from(nonce)
+        {
+            headers.insert(DPOP_NONCE, nonce);
         }
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        response
     }
 
     /// The name of the check that failed, for logs and metrics: finer than [`code`](Self::code).
@@ -251,6 +403,12 @@ impl Denied {
             Denied::UntrustedIssuer { .. } => "untrusted-issuer",
             Denied::Revoked(revoked) => revoked.kind.name(),
             Denied::Inactive => "inactive",
+            Denied::Status(_) => "status",
+            Denied::NoStatus(_) => "no-status",
+            Denied::Unproven(unproven) => unproven.check(),
+            Denied::DpopProof(problem) => problem.check(),
+            Denied::TooManyProofs => "dpop-replay-memory",
+            Denied::NoExternalUrl => "no-external-url",
             Denied::MissingRole { .. } => "role",
             Denied::WrongClaim { .. } => "claim",
             Denied::CustomClaims(_) => "custom-claims",
@@ -260,6 +418,7 @@ impl Denied {
             Denied::Missing
             | Denied::BadRequest(_)
             | Denied::InsufficientScope { .. }
+            | Denied::UseDpopNonce { .. }
             | Denied::Unguarded => self.code(),
         }
     }
@@ -267,7 +426,8 @@ impl Denied {
     /// Writes the refusal to the audit log: a `tracing` event with the target `gatepass::audit`, complete
     /// and without anything secret. `request` is what was asked for; whoever asked is named if known.
     ///
-    /// A request without a token is no event worth keeping and goes to the level `debug`.
+    /// A request without a token, or without a nonce that it cannot know yet, is no event worth keeping and
+    /// goes to the level `debug`.
     pub fn audit(&self, request: &str, who: Option<&crate::Admitted>) {
         let detail: String = self.to_string().escape_debug().take(300).collect();
         let request: String = request.escape_debug().take(300).collect();
@@ -277,10 +437,10 @@ impl Denied {
             None => (None, None, None),
         };
         match self {
-            Denied::Missing => {
+            Denied::Missing | Denied::UseDpopNonce { .. } => {
                 tracing::debug!(target: "gatepass::audit", code, check, detail, request, "denied");
             }
-            Denied::Unguarded => {
+            Denied::Unguarded | Denied::NoExternalUrl => {
                 tracing::error!(target: "gatepass::audit", code, check, detail, request, "denied");
             }
             _ => {

@@ -1,6 +1,7 @@
 //! The task that follows an issuer's revocation feed: it connects, a
 //! [`Follower`](gatepass_revocation::Follower) decides.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -31,8 +32,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 pub(crate) struct FeedTask {
     pub(crate) issuer: Issuer,
-    pub(crate) snapshot_url: Url,
-    pub(crate) stream_url: Url,
+    /// At least one.
+    pub(crate) places: Vec<Place>,
     pub(crate) clock_skew: Duration,
     pub(crate) view: Arc<View>,
     pub(crate) keys: Arc<KeyCache>,
@@ -42,6 +43,12 @@ pub(crate) struct FeedTask {
     pub(crate) connected: Arc<AtomicBool>,
     /// Becomes `true` with the first snapshot.
     pub(crate) loaded: watch::Sender<bool>,
+}
+
+/// Where a feed is.
+pub(crate) struct Place {
+    pub(crate) snapshot: Url,
+    pub(crate) stream: Url,
 }
 
 /// Why the feed has to be taken up anew.
@@ -67,6 +74,16 @@ enum Interrupted {
     Gap,
     #[error("the stream runs late")]
     Late,
+    #[error("the snapshot ends at entry {seq}, and entry {known} was seen elsewhere")]
+    Behind { seq: u64, known: u64 },
+}
+
+/// How to go on with the feed.
+struct TakingUp<'p> {
+    place: &'p Place,
+    from_snapshot: bool,
+    /// Every other place had less than what is known, so that this one may, too.
+    is_last_word: bool,
 }
 
 impl FeedTask {
@@ -74,19 +91,40 @@ impl FeedTask {
         let mut follower = Follower::new(Arc::clone(&self.view));
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let mut start = true;
-        loop {
-            let interrupted = match self.follow(&mut follower, start, &mut backoff).await {
-                Ok(never) => match never {},
-                Err(interrupted) => interrupted,
+        let mut behind = HashSet::new();
+        for (number, place) in self.places.iter().enumerate().cycle() {
+            let others_behind = behind.iter().filter(|other| **other != number).count();
+            let is_last_word = others_behind + 1 == self.places.len();
+            // A missing entry is made up for where it is known to exist; all else may be better elsewhere.
+            let interrupted = loop {
+                let taking_up = TakingUp { place, from_snapshot: start, is_last_word };
+                let interrupted = match self.follow(&mut follower, taking_up, &mut backoff).await {
+                    Ok(never) => match never {},
+                    Err(interrupted) => interrupted,
+                };
+                self.report(&interrupted);
+                let is_gap = matches!(interrupted, Interrupted::Gap);
+                start = is_gap || follower.last_event_id().is_none();
+                follower.disconnected();
+                tokio::time::sleep(backoff.wait()).await;
+                if !is_gap {
+                    break interrupted;
+                }
             };
-            if self.connected.swap(false, Ordering::AcqRel) {
-                info!(issuer = %self.issuer, reason = %interrupted, "the revocation feed is interrupted");
-            } else {
-                warn!(issuer = %self.issuer, reason = %interrupted, "the revocation feed cannot be followed");
+            if matches!(interrupted, Interrupted::Behind { .. }) {
+                behind.insert(number);
+                start = true;
+            } else if !start {
+                behind.clear();
             }
-            start = matches!(interrupted, Interrupted::Gap) || follower.last_event_id().is_none();
-            follower.disconnected();
-            tokio::time::sleep(backoff.wait()).await;
+        }
+    }
+
+    fn report(&self, interrupted: &Interrupted) {
+        if self.connected.swap(false, Ordering::AcqRel) {
+            info!(issuer = %self.issuer, reason = %interrupted, "the revocation feed is interrupted");
+        } else {
+            warn!(issuer = %self.issuer, reason = %interrupted, "the revocation feed cannot be followed");
         }
     }
 
@@ -94,15 +132,16 @@ impl FeedTask {
     async fn follow(
         &self,
         follower: &mut Follower,
-        from_snapshot: bool,
+        taking_up: TakingUp<'_>,
         backoff: &mut Backoff,
     ) -> Result<std::convert::Infallible, Interrupted> {
-        if from_snapshot {
-            self.load_snapshot(follower).await?;
+        if taking_up.from_snapshot {
+            self.load_snapshot(follower, &taking_up).await?;
         }
-        let mut stream = self.http.open(&self.stream_url, self.stream_headers(follower), SILENCE).await?;
+        let url = &taking_up.place.stream;
+        let mut stream = self.http.open(url, self.stream_headers(follower), SILENCE).await?;
         if !is_event_stream(stream.headers()) {
-            return Err(Interrupted::NoStream(self.stream_url.clone()));
+            return Err(Interrupted::NoStream(url.clone()));
         }
         self.connected.store(true, Ordering::Release);
         let mut parser = Parser::new();
@@ -154,25 +193,40 @@ impl FeedTask {
         }
     }
 
-    async fn load_snapshot(&self, follower: &mut Follower) -> Result<(), Interrupted> {
+    async fn load_snapshot(
+        &self,
+        follower: &mut Follower,
+        taking_up: &TakingUp<'_>,
+    ) -> Result<(), Interrupted> {
         // Without keys there is nothing to verify a snapshot with; an error means that the guard is gone.
         let _ = self.keys.watch().wait_for(|fetched| *fetched).await;
         let requested_at = self.clock.now();
-        let body = self.http.download(&self.snapshot_url, MAX_SNAPSHOT, SNAPSHOT_PAUSE).await?;
+        let body = self.http.download(&taking_up.place.snapshot, MAX_SNAPSHOT, SNAPSHOT_PAUSE).await?;
         let token = String::from_utf8(body).map_err(|_| Interrupted::SnapshotNotText)?;
         let keys = self.keys.for_snapshots();
         let issuer = self.issuer.clone();
         // A large snapshot takes a second to verify and load: not on a thread that serves requests.
         let mut loading = std::mem::replace(follower, Follower::new(Arc::clone(&self.view)));
+        // A replica may lag. Only where every place has gone back has the log itself, as after a restored backup.
+        let known = if taking_up.is_last_word { 0 } else { self.view.seq() };
         let load = move || {
-            let loaded = Snapshot::verify(token.trim_ascii_end(), &issuer, &keys, requested_at.wall)
-                .map(|snapshot| loading.snapshot(&snapshot, requested_at.steady));
+            let verified = Snapshot::verify(token.trim_ascii_end(), &issuer, &keys, requested_at.wall);
+            let loaded = verified.map_err(Interrupted::from).and_then(|snapshot| {
+                if snapshot.seq < known {
+                    return Err(Interrupted::Behind { seq: snapshot.seq, known });
+                }
+                loading.snapshot(&snapshot, requested_at.steady);
+                Ok(())
+            });
             (loading, loaded)
         };
         let (loading, loaded) =
             tokio::task::spawn_blocking(load).await.map_err(|_| Interrupted::SnapshotLost)?;
         *follower = loading;
-        if matches!(loaded, Err(SnapshotError::Rejected(jws::Rejection::UnknownKey))) {
+        let is_of_new_key = |error: &Interrupted| {
+            matches!(error, Interrupted::Snapshot(SnapshotError::Rejected(jws::Rejection::UnknownKey)))
+        };
+        if loaded.as_ref().is_err_and(is_of_new_key) {
             self.keys.refetch_for_unknown_key().await;
         }
         loaded?;

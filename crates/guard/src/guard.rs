@@ -2,18 +2,21 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use gatepass_jose::jwt::unverified_issuer;
 
 use crate::admitted::Admitted;
+use crate::authorization::{Credentials, Scheme, credentials};
 use crate::background::Background;
-use crate::bearer::bearer_token;
+use crate::challenge::Challenge;
 use crate::clock::Clock;
 use crate::config::{IssuerConfig, StartError};
 use crate::denied::Denied;
 use crate::http::Http;
 use crate::issuer::TrustedIssuer;
+use crate::request::GuardedRequest;
 use crate::setup::{Means, trust};
+use crate::stale::StalePolicy;
 use crate::status::Status;
 
 /// Verifies access tokens for a resource server.
@@ -83,20 +86,79 @@ impl Guard {
 
     /// Verifies an access token: signature, algorithm, type, issuer, audience, time, revocation.
     ///
+    /// Nothing is known here of who sent it, so one that is bound to a key is refused; see
+    /// [`authenticate`](Self::authenticate).
+    ///
     /// # Errors
     /// [`Denied`] with the first check that failed.
     pub async fn verify(&self, token: &str) -> Result<Admitted, Denied> {
-        let now = self.0.clock.now();
-        let believed = self.issuer_of(token)?.verify(token, now).await?;
-        Ok(Admitted::new(believed))
+        let (method, headers) = (Method::default(), HeaderMap::new());
+        let credentials = Credentials { scheme: Scheme::Bearer, token };
+        self.admit(&credentials, &GuardedRequest::new(&method, &headers)).await
     }
 
-    /// Verifies the bearer token of a request.
+    /// Verifies the access token of a request, and that its sender is the one to whom it is bound, if to
+    /// anybody: by a DPoP proof ([RFC 9449 section 7](https://www.rfc-editor.org/rfc/rfc9449#section-7)), by the
+    /// certificate of the connection ([RFC 8705 section 3](https://www.rfc-editor.org/rfc/rfc8705#section-3)), or
+    /// by both. A proof counts once: ask one time for each request.
     ///
     /// # Errors
-    /// As [`bearer_token`] and [`verify`](Self::verify).
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Admitted, Denied> {
-        self.verify(bearer_token(headers)?).await
+    /// As [`credentials`] and [`verify`](Self::verify), and what [`Denied`] has for senders.
+    pub async fn authenticate(&self, request: &GuardedRequest<'_>) -> Result<Admitted, Denied> {
+        self.admit(&credentials(request.headers)?, request).await
+    }
+
+    async fn admit(
+        &self,
+        credentials: &Credentials<'_>,
+        request: &GuardedRequest<'_>,
+    ) -> Result<Admitted, Denied> {
+        let now = self.0.clock.now();
+        let issuer = self.issuer_of(credentials.token)?;
+        let believed = issuer.verify(credentials.token, now, request.on_stale).await?;
+        let sender = issuer.senders.require(&believed.0, credentials, request, now)?;
+        Ok(Admitted::new(believed, sender))
+    }
+
+    /// Whether a token that was admitted would be good now: not expired, not revoked, its key still in use.
+    /// For what goes on after the request, a stream or a long computation; its sender has proved itself
+    /// with the request and is not asked again. Another token than was admitted is verified from the start.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub async fn verify_again(&self, admitted: &Admitted, token: &str) -> Result<(), Denied> {
+        let believed = self.issuer_of(token)?.verify(token, self.0.clock.now(), None).await?;
+        if believed.1 != admitted.payload() {
+            self.verify(token).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks once more whether a token that was admitted is revoked, under another policy than before.
+    pub(crate) async fn require_valid(
+        &self,
+        admitted: &Admitted,
+        headers: &HeaderMap,
+        policy: &StalePolicy,
+    ) -> Result<(), Denied> {
+        let token = credentials(headers)?.token;
+        let issuer = self.issuer_of(token)?;
+        issuer.require_valid(admitted, token, self.0.clock.now(), policy).await
+    }
+
+    /// What to say in a refusal's `WWW-Authenticate`: the schemes that the issuers' tokens may come under.
+    /// DPoP is among them for whoever tells the URLs of requests.
+    #[must_use]
+    pub fn challenge(&self) -> Challenge {
+        let mut algs = Vec::new();
+        for alg in self.0.issuers.iter().flat_map(|issuer| issuer.senders.algs()) {
+            if !algs.contains(alg) {
+                algs.push(*alg);
+            }
+        }
+        let challenge = Challenge::default().with_dpop(&algs);
+        let is_required = self.0.issuers.iter().all(|issuer| issuer.senders.is_required());
+        if is_required { challenge.without_bearer() } else { challenge }
     }
 
     /// Waits until every issuer's keys are there and every feed's first snapshot is loaded.

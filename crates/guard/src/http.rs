@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
 
@@ -74,6 +74,21 @@ impl Http {
                 let body = read(response, url, MAX_DOCUMENT).await?;
                 Ok(Document::New { body, etag, max_age })
             }
+            status => Err(FetchError::Status { url: url.clone(), status }),
+        }
+    }
+
+    /// Fetches a document of another kind, of up to `limit` bytes.
+    pub(crate) async fn fetch(
+        &self,
+        url: &Url,
+        accept: &'static str,
+        limit: usize,
+    ) -> Result<Vec<u8>, FetchError> {
+        let request = self.0.get(url.clone()).timeout(TIMEOUT).header(ACCEPT, accept);
+        let response = send(request, url).await?;
+        match response.status() {
+            StatusCode::OK => read(response, url, limit).await,
             status => Err(FetchError::Status { url: url.clone(), status }),
         }
     }

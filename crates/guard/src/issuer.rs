@@ -3,21 +3,27 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gatepass_jose::Issuer;
+use gatepass_jose::{Issuer, Verified};
 use gatepass_revocation::{TokenRef, View};
+use gatepass_token::AccessClaims;
 use tokio::sync::watch;
 
+use crate::admitted::Admitted;
 use crate::clock::Now;
 use crate::denied::Denied;
 use crate::introspection::Introspector;
 use crate::keys::{Believed, KeyCache};
 use crate::secret::SharedSecret;
+use crate::sender::SenderCheck;
+use crate::stale::{StaleAction, StalePolicy};
 use crate::status::{IssuerStatus, RevocationStatus};
+use crate::status_list::StatusLists;
 
 pub(crate) struct TrustedIssuer {
     pub(crate) issuer: Issuer,
     pub(crate) tokens: Tokens,
     pub(crate) revocations: Revocations,
+    pub(crate) senders: SenderCheck,
 }
 
 /// What an issuer's tokens are verified with.
@@ -30,39 +36,61 @@ pub(crate) enum Tokens {
 pub(crate) enum Revocations {
     Followed(Followed),
     Asked(Box<Introspector>),
+    Listed(Box<StatusLists>),
     NotTold,
 }
 
 /// A feed that a task follows.
 pub(crate) struct Followed {
     pub(crate) view: Arc<View>,
-    /// How old the view may be.
-    pub(crate) after: std::time::Duration,
-    pub(crate) then: Stale,
+    /// What holds when the view is stale, where a route does not say otherwise.
+    pub(crate) on_stale: StalePolicy,
+    /// Whom to ask then, if anybody.
+    pub(crate) introspector: Option<Box<Introspector>>,
     pub(crate) connected: Arc<AtomicBool>,
     pub(crate) loaded: watch::Receiver<bool>,
 }
 
-/// What happens to a token when the view is older.
-pub(crate) enum Stale {
-    Allow,
-    Deny,
-    Ask(Box<Introspector>),
-}
-
 impl TrustedIssuer {
     /// Verifies a token, then asks whether it was revoked.
-    pub(crate) async fn verify(&self, token: &str, now: Now) -> Result<Believed, Denied> {
+    pub(crate) async fn verify(
+        &self,
+        token: &str,
+        now: Now,
+        on_stale: Option<&StalePolicy>,
+    ) -> Result<Believed, Denied> {
         let believed = match &self.tokens {
             Tokens::Published(keys) => keys.verify(token, now).await?,
             Tokens::Shared(secret) => secret.verify(token, now).map_err(Denied::Rejected)?,
         };
         match &self.revocations {
-            Revocations::Followed(followed) => followed.require_valid(&believed, token, now).await?,
+            Revocations::Followed(followed) => {
+                followed.require_valid(&believed.0, token, now, on_stale).await?;
+            }
             Revocations::Asked(introspector) => introspector.require_active(token, now).await?,
+            Revocations::Listed(lists) => lists.require_valid(&believed.1, token, now, on_stale).await?,
             Revocations::NotTold => {}
         }
         Ok(believed)
+    }
+
+    /// Asks once more whether a token that was verified is revoked, under another policy.
+    pub(crate) async fn require_valid(
+        &self,
+        admitted: &Admitted,
+        token: &str,
+        now: Now,
+        on_stale: &StalePolicy,
+    ) -> Result<(), Denied> {
+        match &self.revocations {
+            Revocations::Followed(followed) => {
+                followed.require_valid(admitted.verified(), token, now, Some(on_stale)).await
+            }
+            Revocations::Listed(lists) => {
+                lists.require_valid(admitted.payload(), token, now, Some(on_stale)).await
+            }
+            Revocations::Asked(_) | Revocations::NotTold => Ok(()),
+        }
     }
 
     /// Waits until there are keys, and the revocations are known.
@@ -82,14 +110,20 @@ impl TrustedIssuer {
         };
         let revocation = match &self.revocations {
             Revocations::Followed(followed) => Some(followed.status(now)),
-            Revocations::Asked(_) | Revocations::NotTold => None,
+            Revocations::Asked(_) | Revocations::Listed(_) | Revocations::NotTold => None,
         };
         IssuerStatus { issuer: self.issuer.as_str().to_owned(), keys, key_set_age, revocation }
     }
 }
 
 impl Followed {
-    async fn require_valid(&self, (claims, _): &Believed, token: &str, now: Now) -> Result<(), Denied> {
+    async fn require_valid(
+        &self,
+        claims: &Verified<AccessClaims>,
+        token: &str,
+        now: Now,
+        on_stale: Option<&StalePolicy>,
+    ) -> Result<(), Denied> {
         self.view.check(&TokenRef {
             jti: &claims.jti,
             sid: claims.sid.as_deref(),
@@ -98,14 +132,15 @@ impl Followed {
             kid: claims.kid(),
             minted_at: claims.minted_at(),
         })?;
+        let policy = on_stale.unwrap_or(&self.on_stale);
         let staleness = self.view.staleness(now.steady);
-        if staleness.is_some_and(|staleness| staleness <= self.after) {
+        if staleness.is_some_and(|staleness| staleness <= policy.after) {
             return Ok(());
         }
-        match &self.then {
-            Stale::Allow => Ok(()),
-            Stale::Deny => Err(Denied::Stale(staleness)),
-            Stale::Ask(introspector) => introspector.require_active(token, now).await,
+        match (policy.then, &self.introspector) {
+            (StaleAction::Allow, _) => Ok(()),
+            (StaleAction::Introspect, Some(introspector)) => introspector.require_active(token, now).await,
+            (StaleAction::Deny, _) | (StaleAction::Introspect, None) => Err(Denied::Stale(staleness)),
         }
     }
 

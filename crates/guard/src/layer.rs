@@ -3,13 +3,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum::extract::OriginalUri;
 use axum::http::request::Parts;
-use axum::http::{Request, Response};
+use axum::http::{HeaderValue, Request, Response};
 use bytes::Bytes;
 use tower_layer::Layer;
 use tower_service::Service;
+use url::Url;
 
-use crate::{Admitted, Denied, Guard, Rule};
+use crate::denied::DPOP_NONCE;
+use crate::{Admitted, Challenge, Denied, ExternalUrl, Guard, GuardedRequest, Rule, StalePolicy};
 
 /// A `tower` layer that lets only requests with a good token through.
 ///
@@ -32,8 +35,19 @@ use crate::{Admitted, Denied, Guard, Rule};
 #[derive(Clone, Debug)]
 pub struct GuardLayer {
     guard: Guard,
-    rule: Arc<Rule>,
     optional: bool,
+    terms: Arc<Terms>,
+}
+
+/// What one layer adds to what its guard says of every token.
+#[derive(Clone, Debug, Default)]
+struct Terms {
+    rule: Rule,
+    base_url: Option<String>,
+    on_stale: Option<StalePolicy>,
+    resource_metadata: Option<String>,
+    /// What follows from the rest: what a refusal says of the schemes that are taken here.
+    challenge: Challenge,
 }
 
 /// Says which guard has looked at a request: a handler has to tell "no token" from "nobody looked", and one
@@ -45,14 +59,41 @@ impl GuardLayer {
     /// Demands a valid access token.
     #[must_use]
     pub fn new(guard: Guard) -> Self {
-        GuardLayer { guard, rule: Arc::default(), optional: false }
+        GuardLayer { guard, optional: false, terms: Arc::default() }
     }
 
     /// Demands that the token meet a rule as well.
     #[must_use]
-    pub fn with_rule(mut self, rule: Rule) -> Self {
-        self.rule = Arc::new(rule);
-        self
+    pub fn with_rule(self, rule: Rule) -> Self {
+        self.with(|terms| terms.rule = rule)
+    }
+
+    /// Says under which URL clients reach this service: scheme, host, port, and the path that a proxy in
+    /// front takes away, if it does.
+    ///
+    /// With it, tokens that are bound to a DPoP key are taken, and the challenge says so: a proof names the
+    /// URL that it was made for. Without it, and without an [`ExternalUrl`] in the request's extensions, such
+    /// tokens are refused.
+    #[must_use]
+    pub fn with_base_url(self, url: &Url) -> Self {
+        let mut url = url.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        self.with(|terms| terms.base_url = Some(url.as_str().trim_end_matches('/').to_owned()))
+    }
+
+    /// What holds on these routes when the view of the revocations is stale, instead of what the issuer's
+    /// configuration says.
+    #[must_use]
+    pub fn with_on_stale(self, policy: StalePolicy) -> Self {
+        self.with(|terms| terms.on_stale = Some(policy))
+    }
+
+    /// Names the URL of this API's protected resource metadata
+    /// ([RFC 9728](https://www.rfc-editor.org/rfc/rfc9728#section-5.1)) in every challenge.
+    #[must_use]
+    pub fn with_resource_metadata(self, url: &Url) -> Self {
+        self.with(|terms| terms.resource_metadata = Some(url.as_str().to_owned()))
     }
 
     /// Lets requests without a token through. A token that is sent must be good all the same, and meet
@@ -63,7 +104,33 @@ impl GuardLayer {
         self
     }
 
-    async fn admit(&self, request: &mut Parts) -> Result<(), Denied> {
+    fn with(mut self, change: impl FnOnce(&mut Terms)) -> Self {
+        let terms = Arc::make_mut(&mut self.terms);
+        change(terms);
+        let mut challenge = Challenge::default();
+        if terms.base_url.is_some() || terms.rule.requires_dpop() {
+            challenge = self.guard.challenge();
+        }
+        if terms.rule.requires_dpop() {
+            challenge = challenge.without_bearer();
+        }
+        if let Some(url) = &terms.resource_metadata {
+            challenge = challenge.with_resource_metadata(url);
+        }
+        terms.challenge = challenge;
+        self
+    }
+
+    /// Completes a refusal, be it this layer's or an extractor's, and tells the client its next nonce.
+    pub(crate) fn complete<R>(&self, response: &mut Response<R>, nonce: Option<HeaderValue>) {
+        self.terms.challenge.complete(response);
+        if let Some(nonce) = nonce {
+            response.headers_mut().insert(DPOP_NONCE, nonce);
+        }
+    }
+
+    /// Admits a request, or says why not. Its extensions then hold what the extractors look for.
+    pub(crate) async fn admit(&self, request: &mut Parts) -> Result<(), Denied> {
         let refused = |denied: Denied, admitted: Option<&Admitted>| {
             denied.audit(&format!("{} {}", request.method, request.uri.path()), admitted);
             denied
@@ -74,7 +141,7 @@ impl GuardLayer {
             Err(denied) => return Err(refused(denied, None)),
         };
         if let Some(admitted) = &admitted {
-            self.rule.check(admitted).map_err(|denied| refused(denied, Some(admitted)))?;
+            self.terms.rule.check(admitted).map_err(|denied| refused(denied, Some(admitted)))?;
         }
         request.extensions.insert(Guarded(self.guard.clone()));
         match admitted {
@@ -88,9 +155,38 @@ impl GuardLayer {
     async fn authenticate(&self, request: &Parts) -> Result<Admitted, Denied> {
         let by_this_guard = request.extensions.get().is_some_and(|Guarded(guard)| guard.is(&self.guard));
         match request.extensions.get::<Admitted>() {
-            Some(admitted) if by_this_guard => Ok(admitted.clone()),
-            _ => self.guard.authenticate(&request.headers).await,
+            // A proof that was used cannot be used again, not even by the layer within.
+            Some(admitted) if by_this_guard => {
+                if let Some(policy) = &self.terms.on_stale {
+                    self.guard.require_valid(admitted, &request.headers, policy).await?;
+                }
+                Ok(admitted.clone())
+            }
+            _ => {
+                let url = self.external_url(request);
+                let mut asked = GuardedRequest::new(&request.method, &request.headers)
+                    .with_certificate(request.extensions.get())
+                    .with_on_stale(self.terms.on_stale.as_ref());
+                if let Some(url) = &url {
+                    asked = asked.with_url(url);
+                }
+                self.guard.authenticate(&asked).await
+            }
         }
+    }
+
+    /// The request's URL as the client wrote it, where a proof makes it worth putting together.
+    fn external_url(&self, request: &Parts) -> Option<String> {
+        if !request.headers.contains_key("dpop") {
+            return None;
+        }
+        if let Some(ExternalUrl(url)) = request.extensions.get() {
+            return Some(url.clone());
+        }
+        // axum takes the prefix off the path of a nested router.
+        let whole = request.extensions.get::<OriginalUri>().map(|OriginalUri(uri)| uri);
+        let path = whole.unwrap_or(&request.uri).path();
+        self.terms.base_url.as_ref().map(|base| format!("{base}{path}"))
     }
 }
 
@@ -131,10 +227,21 @@ where
         let layer = self.layer.clone();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            match layer.admit(&mut parts).await {
-                Ok(()) => inner.call(Request::from_parts(parts, body)).await,
-                Err(denied) => Ok(denied.to_response()),
-            }
+            let (mut response, nonce) = match layer.admit(&mut parts).await {
+                Ok(()) => {
+                    let nonce = next_nonce(&parts);
+                    (inner.call(Request::from_parts(parts, body)).await?, nonce)
+                }
+                Err(denied) => (denied.to_response(), None),
+            };
+            layer.complete(&mut response, nonce);
+            Ok(response)
         })
     }
+}
+
+/// The nonce that the client is to be told with the answer.
+pub(crate) fn next_nonce(admitted: &Parts) -> Option<HeaderValue> {
+    let admitted = admitted.extensions.get::<Admitted>()?;
+    HeaderValue::from_str(admitted.dpop_nonce()?).ok()
 }

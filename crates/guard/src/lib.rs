@@ -32,6 +32,21 @@
 //! }
 //! ```
 //!
+//! # Tokens that are bound to their sender
+//!
+//! A token with a confirmation claim (`cnf`) is good only for whoever holds the key in it, so that a stolen
+//! one is of no use. Such a token is never taken without the proof; what remains to be said is how a guard
+//! comes to see it:
+//!
+//! | bound to | the sender shows | a guard needs |
+//! |---|---|---|
+//! | a DPoP key, `cnf.jkt` ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449#section-7)) | the scheme `DPoP` and one new proof for this method, URL and token | the URL: [`GuardLayer::with_base_url`] or an [`ExternalUrl`] |
+//! | a TLS certificate, `cnf.x5t#S256` ([RFC 8705](https://www.rfc-editor.org/rfc/rfc8705#section-3)) | that certificate in the handshake | a [`ClientCertificate`] in the request's extensions |
+//! | both | both | both |
+//! | something else | | is refused |
+//!
+//! [`Dpop::required`] and [`Rule::with_dpop`] refuse tokens that are bound to no DPoP key.
+//!
 //! # What happens when the issuer is away
 //!
 //! | what is missing | what happens |
@@ -39,20 +54,28 @@
 //! | keys, from the start | every token is refused with 503 until they are there |
 //! | keys, later on | the last good set stays in use; its age is in [`Status`] |
 //! | the revocation feed | the view is used as it is for [`OnStale::after`], then [`OnStale::then`] holds |
+//! | a status list that is due | the last one is used for [`OnStale::after`], then [`OnStale::then`] holds |
 //! | an answer to an introspection | the token is refused with 503 |
+//!
+//! Single routes may say otherwise than [`OnStale`]: [`GuardLayer::with_on_stale`].
+//!
+//! gRPC services have a [`GrpcGuardLayer`], programs without async a [`blocking::Guard`].
 //!
 //! There is nothing in this crate that could mint a token.
 
 mod admitted;
+mod authorization;
 mod background;
 mod backoff;
-mod bearer;
+pub mod blocking;
+mod challenge;
 mod clock;
 mod config;
 mod denied;
 mod discovery;
 mod extract;
 mod follow;
+mod grpc;
 mod guard;
 mod http;
 mod introspection;
@@ -60,25 +83,34 @@ mod issuer;
 mod keys;
 mod layer;
 mod location;
+mod request;
 mod rule;
 mod secret;
+mod sender;
 mod setup;
+mod stale;
 mod status;
+mod status_list;
 
 pub use admitted::Admitted;
-pub use bearer::bearer_token;
+pub use authorization::{Credentials, Scheme, bearer_token, credentials};
+pub use challenge::Challenge;
 pub use config::{
-    ClientSecret, Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation, StartError, WhenStale,
+    ClientSecret, Dpop, Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation, StartError,
+    StatusListSource, WhenStale,
 };
-pub use denied::{BadAuthorization, Denied, Problem};
-pub use extract::Claims;
+pub use denied::{BadAuthorization, Denied, DpopProblem, NoStatus, Problem, Unproven};
+pub use extract::{Claims, RequireScope, RequiredScope};
+pub use grpc::{GrpcGuardLayer, GrpcGuardService};
 pub use guard::Guard;
 pub use layer::{GuardLayer, GuardService};
+pub use request::{ClientCertificate, ExternalUrl, GuardedRequest};
 pub use rule::{ClaimTest, Rule};
+pub use stale::{StaleAction, StalePolicy};
 pub use status::{IssuerStatus, RevocationStatus, Status};
 
 // What the interface above speaks of, so that a service needs no other crate of ours.
 pub use gatepass_jose::jwt::unverified_issuer;
 pub use gatepass_jose::{Alg, JwkSet, Rejection, SecretKey, Timestamp};
 pub use gatepass_revocation::{Kind, Reason, Revoked};
-pub use gatepass_token::{AccessClaims, InvalidScope, Scope, ScopeSet};
+pub use gatepass_token::{AccessClaims, Confirmation, DpopRejection, InvalidScope, Scope, ScopeSet};

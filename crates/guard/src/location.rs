@@ -63,12 +63,17 @@ impl Location {
         self.reach(&parsed)
     }
 
+    /// Whether a URL is of the issuer's own origin.
+    pub(crate) fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.url.origin()
+    }
+
     /// The URL to ask for one of the issuer's: moved to `base_url` where the issuer's origin is not
     /// reached, and refused where everybody on the way could change the answer.
     pub(crate) fn reach(&self, url: &Url) -> Result<Url, Refused> {
         let refused = || Refused(url.to_string());
         let mut reached = url.clone();
-        if let Some(base) = self.base_url.as_ref().filter(|_| url.origin() == self.url.origin()) {
+        if let Some(base) = self.base_url.as_ref().filter(|_| self.is_own(url)) {
             reached.set_scheme(base.scheme()).map_err(|()| refused())?;
             reached.set_host(base.host_str()).map_err(|_| refused())?;
             reached.set_port(base.port()).map_err(|()| refused())?;

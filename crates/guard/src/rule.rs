@@ -1,7 +1,7 @@
 use gatepass_token::ScopeSet;
 use serde_json::Value;
 
-use crate::{Admitted, Denied};
+use crate::{Admitted, Denied, Unproven};
 
 /// What a route demands of a token beyond being valid.
 ///
@@ -22,6 +22,7 @@ pub struct Rule {
     scope: ScopeSet,
     role: Option<Vec<String>>,
     claims: Vec<(String, ClaimTest)>,
+    dpop: bool,
 }
 
 /// What a claim has to be. A claim that is absent passes no test, and `null` is a value.
@@ -59,11 +60,28 @@ impl Rule {
         self
     }
 
+    /// Demands that the token be bound to a key, and the sender have proved to hold it (DPoP).
+    #[must_use]
+    pub fn with_dpop(mut self) -> Self {
+        self.dpop = true;
+        self
+    }
+
+    /// Whether it demands DPoP.
+    #[must_use]
+    pub fn requires_dpop(&self) -> bool {
+        self.dpop
+    }
+
     /// Whether a token meets every demand.
     ///
     /// # Errors
-    /// [`Denied::InsufficientScope`], [`Denied::MissingRole`] or [`Denied::WrongClaim`], in this order.
+    /// [`Denied::Unproven`], [`Denied::InsufficientScope`], [`Denied::MissingRole`] or
+    /// [`Denied::WrongClaim`], in this order.
     pub fn check(&self, token: &Admitted) -> Result<(), Denied> {
+        if self.dpop && !token.is_dpop_bound() {
+            return Err(Unproven::DpopRequired.into());
+        }
         if !self.scope.is_subset(&token.scope) {
             return Err(Denied::InsufficientScope { required: self.scope.clone() });
         }
@@ -100,6 +118,7 @@ mod tests {
     use super::*;
     use crate::clock::Now;
     use crate::keys::verify;
+    use crate::sender::Sender;
 
     fn admitted(claims: Value) -> Admitted {
         let now = Timestamp::from_secs(1_763_780_000);
@@ -115,7 +134,8 @@ mod tests {
             Audience::new(["api"]).unwrap(),
             KeySet::new(vec![key.verifying_key().unwrap()]),
         );
-        Admitted::new(verify(&verifier, &token, Now { wall: now, steady: now }).unwrap())
+        let believed = verify(&verifier, &token, Now { wall: now, steady: now }).unwrap();
+        Admitted::new(believed, Sender::default())
     }
 
     #[test]
@@ -156,6 +176,7 @@ mod tests {
             ("present", claim("groups", ClaimTest::Present), Ok(())),
             ("present_and_null", claim("nothing", ClaimTest::Present), Ok(())),
             ("absent", claim("unheard_of", ClaimTest::Present), wrong("unheard_of")),
+            ("dpop", Rule::default().with_dpop(), Err(Unproven::DpopRequired.into())),
             ("absent_is_not_null", claim("unheard_of", ClaimTest::Equals(Value::Null)), wrong("unheard_of")),
             (
                 "every_demand_counts",

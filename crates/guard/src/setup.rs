@@ -1,22 +1,29 @@
 //! From an issuer's configuration to a trusted issuer with its tasks at work.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use gatepass_jose::{Audience, KeySet};
 use gatepass_revocation::View;
 use tokio::sync::watch;
+use url::Url;
 
 use crate::background::Background;
 use crate::clock::Clock;
-use crate::config::{Feed, Introspection, IssuerConfig, KeySource, Revocation, StartError, WhenStale};
-use crate::follow::FeedTask;
+use crate::config::{
+    Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation, StartError, StatusListSource,
+    WhenStale,
+};
+use crate::follow::{FeedTask, Place};
 use crate::http::Http;
 use crate::introspection::Introspector;
-use crate::issuer::{Followed, Revocations, Stale, Tokens, TrustedIssuer};
+use crate::issuer::{Followed, Revocations, Tokens, TrustedIssuer};
 use crate::keys::{KeyCache, Source, Terms};
 use crate::location::{Location, Refused, join};
 use crate::secret::SharedSecret;
+use crate::sender::SenderCheck;
+use crate::stale::{StaleAction, StalePolicy};
+use crate::status_list::StatusLists;
 
 /// What all issuers of a guard share.
 pub(crate) struct Means {
@@ -39,9 +46,23 @@ pub(crate) fn trust(config: &IssuerConfig, means: &Means) -> Result<TrustedIssue
         Revocation::Introspect(introspection) => {
             (setup.tokens(None)?, Revocations::Asked(setup.introspector(introspection)?))
         }
+        Revocation::StatusList(source) => {
+            let tokens = setup.tokens(None)?;
+            let lists = setup.status_lists(source, &tokens)?;
+            (tokens, Revocations::Listed(Box::new(lists)))
+        }
         Revocation::None => (setup.tokens(None)?, Revocations::NotTold),
     };
-    Ok(TrustedIssuer { issuer: setup.location.issuer().clone(), tokens, revocations })
+    let senders = senders(config)?;
+    Ok(TrustedIssuer { issuer: setup.location.issuer().clone(), tokens, revocations, senders })
+}
+
+fn senders(config: &IssuerConfig) -> Result<SenderCheck, StartError> {
+    let issuer = || config.issuer.clone();
+    if config.dpop.algs.is_empty() || config.dpop.algs.iter().any(|alg| alg.is_symmetric()) {
+        return Err(StartError::DpopAlgs { issuer: issuer() });
+    }
+    SenderCheck::new(&config.dpop).map_err(|source| StartError::DpopNonce { issuer: issuer(), source })
 }
 
 fn terms(config: &IssuerConfig) -> Result<Terms, StartError> {
@@ -111,37 +132,81 @@ impl Setup<'_> {
         Ok(Box::new(Introspector::new(introspection.clone(), location, http)))
     }
 
+    /// What is done when a view or list is stale, and whom to ask then.
+    fn on_stale(
+        &self,
+        on_stale: &OnStale,
+        otherwise: Option<&Introspection>,
+    ) -> Result<(StalePolicy, Option<Box<Introspector>>), StartError> {
+        let (then, introspection) = match &on_stale.then {
+            WhenStale::Allow => (StaleAction::Allow, None),
+            WhenStale::Deny => (StaleAction::Deny, None),
+            WhenStale::Introspect(introspection) => (StaleAction::Introspect, Some(introspection)),
+        };
+        let introspection = introspection.or(otherwise);
+        let introspector = introspection.map(|introspection| self.introspector(introspection)).transpose()?;
+        Ok((StalePolicy { after: on_stale.after, then }, introspector))
+    }
+
+    /// The keys that the issuer signs with what it says of its tokens. They are published ones even where
+    /// it signs the tokens themselves with a secret.
+    fn published_keys(&self, tokens: &Tokens, view: Option<&Arc<View>>) -> Result<Arc<KeyCache>, StartError> {
+        match tokens {
+            Tokens::Published(keys) => Ok(Arc::clone(keys)),
+            Tokens::Shared(_) => self.key_cache(Source::Discovery, view),
+        }
+    }
+
+    fn status_lists(&self, source: &StatusListSource, tokens: &Tokens) -> Result<StatusLists, StartError> {
+        let (on_stale, introspector) = self.on_stale(&source.on_stale, source.introspection.as_ref())?;
+        for url in &source.origins {
+            self.location.reach(url).map_err(insecure)?;
+        }
+        Ok(StatusLists {
+            location: self.location.clone(),
+            origins: source.origins.iter().map(Url::origin).collect(),
+            on_stale,
+            introspector,
+            keys: self.published_keys(tokens, None)?,
+            clock_skew: self.config.clock_skew,
+            http: self.means.http.clone(),
+            clock: Arc::clone(&self.means.clock),
+            lists: Mutex::default(),
+        })
+    }
+
+    /// Where the feed is, first to last choice.
+    fn places(&self, feed: &Feed) -> Result<Vec<Place>, Refused> {
+        let at = |url: &Url| {
+            let [snapshot, stream] = ["snapshot", "stream"].map(|name| self.location.reach(&join(url, name)));
+            Ok(Place { snapshot: snapshot?, stream: stream? })
+        };
+        let own = |name| self.location.below(&format!("revocations/{name}"));
+        let first = match &feed.url {
+            Some(url) => at(url)?,
+            None => Place { snapshot: own("snapshot")?, stream: own("stream")? },
+        };
+        let fallbacks = feed.fallbacks.iter().map(at);
+        [Ok(first)].into_iter().chain(fallbacks).collect()
+    }
+
     fn follow(&self, feed: &Feed, view: Arc<View>, tokens: &Tokens) -> Result<Followed, StartError> {
-        let keys = match tokens {
-            Tokens::Published(keys) => Arc::clone(keys),
-            // The issuer signs its snapshots with a published key even where it signs tokens with a secret.
-            Tokens::Shared(_) => self.key_cache(Source::Discovery, Some(&view))?,
-        };
-        let place = |name| match &feed.url {
-            Some(url) => self.location.reach(&join(url, name)),
-            None => self.location.below(&format!("revocations/{name}")),
-        };
-        let then = match &feed.on_stale.then {
-            WhenStale::Allow => Stale::Allow,
-            WhenStale::Deny => Stale::Deny,
-            WhenStale::Introspect(introspection) => Stale::Ask(self.introspector(introspection)?),
-        };
+        let (on_stale, introspector) = self.on_stale(&feed.on_stale, feed.introspection.as_ref())?;
         let connected = Arc::new(AtomicBool::new(false));
         let (loaded, is_loaded) = watch::channel(false);
         let task = FeedTask {
             issuer: self.location.issuer().clone(),
-            snapshot_url: place("snapshot").map_err(insecure)?,
-            stream_url: place("stream").map_err(insecure)?,
+            places: self.places(feed).map_err(insecure)?,
             clock_skew: self.config.clock_skew,
             view: Arc::clone(&view),
-            keys,
+            keys: self.published_keys(tokens, Some(&view))?,
             http: self.means.http.clone(),
             clock: Arc::clone(&self.means.clock),
             connected: Arc::clone(&connected),
             loaded,
         };
         self.means.background.spawn(task.run());
-        Ok(Followed { view, after: feed.on_stale.after, then, connected, loaded: is_loaded })
+        Ok(Followed { view, on_stale, introspector, connected, loaded: is_loaded })
     }
 }
 

@@ -112,6 +112,7 @@ pub(crate) fn mint(
         scope: grant.scope,
         sid: grant.session.map(|sid| sid.to_string()),
         roles: grant.roles,
+        cnf: None,
     };
     let token = jwt::sign(&Typ::ACCESS_TOKEN, &claims, signer)?;
     require_size(&token, &claims)?;
@@ -166,6 +167,7 @@ mod tests {
             scope: "orders:read".parse().unwrap(),
             sid: None,
             roles: (0..roles).map(|n| format!("role-number-{n}")).collect(),
+            cnf: None,
         }
     }
 

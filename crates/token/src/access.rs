@@ -37,6 +37,49 @@ pub struct AccessClaims {
     /// The user's roles (RFC 9068 section 2.2.3.1).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// The key that it is bound to; a token without one is good for whoever holds it.
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// The key that a token is bound to ([RFC 7800 section 3.1](https://www.rfc-editor.org/rfc/rfc7800#section-3.1)):
+/// whoever uses the token must show that it holds the key.
+///
+/// Members other than these are not read. A confirmation of which nothing is left then names a key in a way
+/// that is not understood here ([`Confirmation::is_unknown`]); it never means that there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The thumbprint of the key that the client's DPoP proofs are signed with
+    /// ([RFC 9449 section 6.1](https://www.rfc-editor.org/rfc/rfc9449#section-6.1)).
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    pub jkt: Option<String>,
+    /// The SHA-256 thumbprint of the client's TLS certificate, in base64url
+    /// ([RFC 8705 section 3.1](https://www.rfc-editor.org/rfc/rfc8705#section-3.1)).
+    #[serde(
+        rename = "x5t#S256",
+        default,
+        deserialize_with = "not_null",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub x5t_s256: Option<String>,
+}
+
+impl Confirmation {
+    /// Bound to the key of the client's DPoP proofs.
+    pub fn dpop(jkt: impl Into<String>) -> Self {
+        Self { jkt: Some(jkt.into()), x5t_s256: None }
+    }
+
+    /// Bound to the client's TLS certificate.
+    pub fn certificate(x5t_s256: impl Into<String>) -> Self {
+        Self { jkt: None, x5t_s256: Some(x5t_s256.into()) }
+    }
+
+    /// Whether it names a key in none of the ways that are understood here.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.jkt.is_none() && self.x5t_s256.is_none()
+    }
 }
 
 impl AccessClaims {
@@ -84,6 +127,7 @@ mod tests {
             scope: "orders:read".parse().unwrap(),
             sid: Some("AZcQ0nB7f0yM6mX8m3yqAA".into()),
             roles: vec!["clerk".into()],
+            cnf: None,
         }
     }
 
@@ -106,5 +150,32 @@ mod tests {
                 ..claims
             }
         );
+    }
+
+    #[test]
+    fn the_key_that_a_token_is_bound_to() {
+        let none = Confirmation::default();
+        let both = Confirmation { jkt: Some("j".into()), x5t_s256: Some("x".into()) };
+        let cases = [
+            ("dpop", r#"{"jkt":"j"}"#, Some(Confirmation::dpop("j"))),
+            ("certificate", r#"{"x5t#S256":"x"}"#, Some(Confirmation::certificate("x"))),
+            ("both", r#"{"jkt":"j","x5t#S256":"x"}"#, Some(both)),
+            ("beside_something_unknown", r#"{"jwk":{"kty":"EC"},"jkt":"j"}"#, Some(Confirmation::dpop("j"))),
+            ("something_unknown_alone", r#"{"jwk":{"kty":"EC"}}"#, Some(none.clone())),
+            ("empty", "{}", Some(none.clone())),
+            ("null", "null", None),
+            ("jkt_null", r#"{"jkt":null}"#, None),
+            ("jkt_number", r#"{"jkt":1}"#, None),
+            ("jkt_twice", r#"{"jkt":"j","jkt":"j"}"#, None),
+            ("text", r#""j""#, None),
+        ];
+        let good = serde_json::to_string(&claims(Timestamp::from_secs(1_763_780_000))).unwrap();
+        for (name, cnf, want) in cases {
+            let token = format!("{},\"cnf\":{cnf}}}", good.strip_suffix('}').unwrap());
+            let read = serde_json::from_str::<AccessClaims>(&token).ok();
+            assert_eq!(read.map(|claims| claims.cnf), want.map(Some), "{name}");
+        }
+        assert!(none.is_unknown() && !Confirmation::dpop("j").is_unknown());
+        assert!(!good.contains("cnf"), "a token that is bound to nothing stays as small as it was");
     }
 }

@@ -5,6 +5,7 @@
 //! is not believed to be anybody's: what a proof yields is the key's thumbprint, and only a token that is
 //! bound to the same thumbprint gives it a meaning.
 
+mod nonce;
 mod target;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+pub use nonce::DpopNonces;
 use target::Target;
 
 /// The longest proof that is looked at, in bytes: room for the largest key and signature there are.
@@ -95,6 +97,8 @@ pub struct DpopProof {
     pub iat: Timestamp,
     /// From when on this proof would be refused as too old, so that a replay cache may forget it.
     pub forget_after: Timestamp,
+    /// The `nonce` in it: one of those asked for, or whatever it is where none was.
+    pub nonce: Option<String>,
 }
 
 /// Why a proof was turned away: one variant per check of
@@ -179,6 +183,12 @@ impl DpopVerifier {
         &self.algs
     }
 
+    /// How far `iat` may lie from now.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        self.window
+    }
+
     /// Verifies the value of a request's one `DPoP` header field.
     ///
     /// What is left to the caller: that there was one such field and no more, that `jti` is new, and, at a
@@ -210,6 +220,7 @@ impl DpopVerifier {
             jti: claims.jti,
             iat,
             forget_after: iat.saturating_add(self.window),
+            nonce: claims.nonce,
         })
     }
 

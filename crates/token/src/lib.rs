@@ -11,8 +11,8 @@ mod pkce;
 mod scope;
 mod status_list;
 
-pub use access::{AccessClaims, access_verifier};
-pub use dpop::{DpopNonce, DpopProof, DpopRejection, DpopRequest, DpopVerifier};
+pub use access::{AccessClaims, Confirmation, access_verifier};
+pub use dpop::{DpopNonce, DpopNonces, DpopProof, DpopRejection, DpopRequest, DpopVerifier};
 pub use id::{TokenId, minted_at};
 pub use pkce::{CodeChallenge, CodeVerifier, InvalidCodeChallenge, InvalidCodeVerifier};
 pub use scope::{InvalidScope, Scope, ScopeSet};

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -9,7 +10,7 @@ use toml::Spanned;
 use super::error::line_of;
 use super::raw::{Field, RawConfig, RawLimits, RawTimeouts};
 use super::{Config, ConfigError, HYPER_HEADERS, Limits, Network, Timeouts, UpstreamTimeouts, duration};
-use super::{issuer, route, upstream};
+use super::{issuer, resource, route, tls, upstream};
 
 /// Parses and checks a configuration; `folder` is where relative file names start.
 pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
@@ -25,6 +26,8 @@ pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
     Ok(Config {
         listen: source.address(listen)?,
         admin_listen: raw.admin_listen.as_ref().map(|listen| source.address(listen)).transpose()?,
+        tls: tls::check(&source, &raw.tls)?.map(Arc::new),
+        resource: resource::check(&source, &raw)?,
         trusted_proxies: source.networks(&raw.trusted_proxies)?,
         issuers,
         upstreams,
@@ -97,6 +100,7 @@ impl Source<'_> {
     fn limits(&self, raw: &RawLimits) -> Result<Limits, ConfigError> {
         Ok(Limits {
             connections: self.count(&raw.connections, 10_000, 1)?,
+            handshakes: self.count(&raw.handshakes, 1_000, 1)?,
             // hyper can do with no less.
             header_bytes: self.count(&raw.header_bytes, 32 * 1024, 8 * 1024)?,
             headers: self.count(&raw.headers, HYPER_HEADERS, 1)?,
@@ -117,9 +121,11 @@ impl Source<'_> {
 
     fn timeouts(&self, raw: &RawTimeouts) -> Result<Timeouts, ConfigError> {
         Ok(Timeouts {
+            handshake: self.limit(&raw.handshake, Duration::from_secs(10))?,
             header: self.limit(&raw.header, Duration::from_secs(10))?,
             idle: self.limit(&raw.idle, Duration::from_secs(75))?,
             stall: self.limit(&raw.stall, Duration::from_secs(60))?,
+            tunnel: self.limit(&raw.tunnel, Duration::from_secs(60 * 60))?,
             drain: self.limit(&raw.drain, Duration::from_secs(30))?,
         })
     }

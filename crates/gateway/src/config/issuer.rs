@@ -196,7 +196,7 @@ impl Reader<'_, '_> {
         match kind.get_ref() {
             RawRevocation::Feed => {
                 let url = raw.feed.as_ref().map(|url| self.url(url)).transpose()?;
-                Ok(Revocation::Feed(Feed { url, on_stale: self.on_stale(kind)? }))
+                Ok(Revocation::Feed(Feed { url, ..Feed::new(self.on_stale(kind)?) }))
             }
             RawRevocation::Introspect => Ok(Revocation::Introspect(self.introspection(kind)?)),
             RawRevocation::None => Ok(Revocation::None),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::Protocol;
 use crate::route::TokenHandling;
 
 /// One value, with the place it was written at.
@@ -16,6 +17,8 @@ pub(super) type Field<T> = Option<Spanned<T>>;
 pub(super) struct RawConfig {
     pub(super) listen: Field<String>,
     pub(super) admin_listen: Field<String>,
+    pub(super) public_url: Field<String>,
+    pub(super) tls: Field<RawTls>,
     #[serde(default)]
     pub(super) trusted_proxies: Vec<Spanned<String>>,
     #[serde(default)]
@@ -30,6 +33,14 @@ pub(super) struct RawConfig {
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) timeouts: RawTimeouts,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTls {
+    pub(super) certificate: Field<String>,
+    pub(super) key: Field<String>,
+    pub(super) client_ca: Field<String>,
 }
 
 #[derive(Deserialize, Hash)]
@@ -95,6 +106,8 @@ pub(super) struct RawUpstream {
     pub(super) name: Field<String>,
     #[serde(default)]
     pub(super) servers: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) protocol: Protocol,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +123,8 @@ pub(super) struct RawRoute {
     #[serde(default)]
     pub(super) forward: BTreeMap<String, Spanned<String>>,
     pub(super) token: Option<TokenHandling>,
+    pub(super) end_streams: Field<bool>,
+    pub(super) enforce: Field<bool>,
 }
 
 #[derive(Deserialize)]
@@ -133,6 +148,7 @@ pub(super) struct RawForwardAuth {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLimits {
     pub(super) connections: Field<usize>,
+    pub(super) handshakes: Field<usize>,
     pub(super) header_bytes: Field<usize>,
     pub(super) headers: Field<usize>,
     pub(super) target_bytes: Field<usize>,
@@ -142,9 +158,11 @@ pub(super) struct RawLimits {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTimeouts {
+    pub(super) handshake: Field<String>,
     pub(super) header: Field<String>,
     pub(super) idle: Field<String>,
     pub(super) stall: Field<String>,
+    pub(super) tunnel: Field<String>,
     pub(super) connect: Field<String>,
     pub(super) response: Field<String>,
     pub(super) drain: Field<String>,

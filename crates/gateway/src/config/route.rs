@@ -60,12 +60,24 @@ fn check_one(
             .error(table, "a public route has no token, so there is no claim to forward")
             .hint("take `forward` or `public` out"));
     }
+    if let (Access::Public, Some(end_streams)) = (&access, &raw.end_streams) {
+        return Err(source
+            .error(end_streams, "a public route has no token for its streams to end with")
+            .hint("take `end_streams` or `public` out"));
+    }
+    if let (Access::Public, Some(enforce)) = (&access, &raw.enforce) {
+        return Err(source
+            .error(enforce, "a public route has no rule to enforce")
+            .hint("take `enforce` or `public` out"));
+    }
     let upstream = source.required(table, &raw.upstream, "upstream", "the name of an [[upstream]]")?;
     Ok(Route {
         access,
         upstream: find_upstream(source, upstream, upstreams)?,
         forward,
         token: raw.token.unwrap_or_default(),
+        enforce: raw.enforce.as_ref().is_none_or(|enforce| *enforce.get_ref()),
+        end_streams: raw.end_streams.as_ref().is_none_or(|end| *end.get_ref()),
     })
 }
 

@@ -33,12 +33,29 @@ fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     folder
 }
 
+/// A certificate that vouches for itself, and its key.
+fn certificate() -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(["api.example.com".to_owned()]).unwrap();
+    let pem = |label, der: &[u8]| pem_rfc7468::encode_string(label, Default::default(), der).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    (pem("CERTIFICATE", certificate.der()), pem("PRIVATE KEY", key.serialized_der()))
+}
+
 #[test]
 fn the_file_of_the_documentation() {
     let documentation = include_str!("../lib.rs");
     let file = documentation.split("//! ```").nth(1).unwrap().strip_prefix("toml\n").unwrap();
     let file: Vec<&str> = file.lines().map(|line| line.trim_start_matches("//!").trim()).collect();
-    let config = check::check(&file.join("\n"), folder(&[("secret", b"s3cret")]).path()).unwrap();
+    let (certificate, key) = certificate();
+    let folder = folder(&[
+        ("secret", b"s3cret"),
+        ("server.pem", certificate.as_bytes()),
+        ("server.key", key.as_bytes()),
+        ("clients.pem", certificate.as_bytes()),
+    ]);
+    let config = check::check(&file.join("\n"), folder.path()).unwrap();
+    assert_eq!(config.scheme(), "https");
     assert_eq!(config.listen(), "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.issuers[0].config.issuer, "https://auth.example.com");
     assert!(config.routes.reserved.contains(&"x_user_id".parse().unwrap()));
@@ -95,6 +112,7 @@ introspection = { client_id = "gateway", client_secret_file = "client-secret" }
 [[upstream]]
 name = "a"
 servers = ["http://127.0.0.1:9001", "http://[::1]", "http://service.internal:80/"]
+protocol = "h2"
 
 [[route]]
 host = "api.example.com"
@@ -102,6 +120,8 @@ path = "/a/{id}/{*rest}"
 methods = ["GET", "PURGE"]
 upstream = "a"
 token = "strip"
+end_streams = false
+enforce = false
 require = { claim = { tenant = "acme", level = [3, true], groups = { contains = "x" }, amr = { present = true } } }
 forward = { "https://example.com/tenant" = "X-Tenant" }
 
@@ -129,15 +149,20 @@ stall = "3s"
 drain = "4s"
 connect = "5s"
 response = "6s"
+handshake = "7s"
+tunnel = "8s"
 "#;
     let config = check::check(text, folder.path()).unwrap();
     assert_eq!(config.issuers.len(), 3);
     let servers: Vec<String> = config.upstreams[0].servers.iter().map(ToString::to_string).collect();
     assert_eq!(servers, ["127.0.0.1:9001", "[::1]:80", "service.internal:80"]);
     let seconds = |duration: Duration| duration.as_secs();
-    let Timeouts { header, idle, stall, drain } = config.timeouts;
+    let Timeouts { handshake, header, idle, stall, tunnel, drain } = config.timeouts;
     let UpstreamTimeouts { connect, response } = config.upstreams[0].timeouts;
-    assert_eq!([header, idle, stall, drain, connect, response].map(seconds), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(
+        [header, idle, stall, drain, connect, response, handshake, tunnel].map(seconds),
+        [1, 2, 3, 4, 5, 6, 7, 8]
+    );
     assert_eq!(config.limits.body_bytes, Some(0));
 }
 
@@ -162,6 +187,15 @@ fn what_is_refused_where_and_with_which_advice() {
             Some(2),
             "`10.0.0/8` is no address or network",
         ),
+        (
+            "listen = '[::]:1'\npublic_url = 'api.example.com'".into(),
+            Some(2),
+            "the public URL `api.example.com` is no URL; write how clients begin",
+        ),
+        ("listen = '[::]:1'\npublic_url = 'https://a?b'".into(), Some(2), "has a query or a fragment"),
+        ("listen = '[::]:1'\npublic_url = 'https://a/b/'".into(), Some(2), "a slash at its end"),
+        ("listen = '[::]:1'\npublic_url = 'https://u@a'".into(), Some(2), "has credentials"),
+        ("listen = '[::]:1'\npublic_url = 'ws://a'".into(), Some(2), "is not reached over http or https"),
         (
             "listen = '[::]:1'\n[limits]\nheader_bytes = 100".into(),
             Some(3),
@@ -302,6 +336,7 @@ fn what_is_refused_where_and_with_which_advice() {
             Some(4),
             "has credentials",
         ),
+        (format!("listen = '[::]:1'{UPSTREAM}protocol = 'h3'"), Some(5), "unknown variant `h3`"),
         (format!("listen = '[::]:1'{UPSTREAM}{UPSTREAM}"), Some(7), "there is an upstream `orders` already"),
         // Routes. The first line of a route's keys is the 13th.
         (with_route("upstream = 'orders'"), Some(12), "`path` is missing here"),
@@ -408,6 +443,16 @@ fn what_is_refused_where_and_with_which_advice() {
             "there is no claim to forward",
         ),
         (
+            with_route("path = '/a'\nupstream = 'orders'\npublic = true\nend_streams = true"),
+            Some(16),
+            "a public route has no token for its streams to end with",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\npublic = true\nenforce = false"),
+            Some(16),
+            "a public route has no rule to enforce",
+        ),
+        (
             with_route("path = '/a'\nupstream = 'orders'\nforward = { sub = 'X A' }"),
             Some(15),
             "`X A` is no name for a header field",
@@ -442,6 +487,49 @@ fn what_is_refused_where_and_with_which_advice() {
         let error = Config::parse(&text).expect_err(want);
         assert_eq!(error.line(), line, "{error} in\n{text}");
         assert!(error.to_string().contains(want), "`{error}` does not say `{want}`");
+    }
+}
+
+#[test]
+fn certificates_that_are_refused() {
+    let (certificate, key) = certificate();
+    let (_, another_key) = self::certificate();
+    let folder = folder(&[
+        ("server.pem", certificate.as_bytes()),
+        ("server.key", key.as_bytes()),
+        ("another.key", another_key.as_bytes()),
+        ("empty.pem", b""),
+        ("broken.pem", b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"),
+    ]);
+    let both = "certificate = 'server.pem'\nkey = 'server.key'\n";
+    let cases = [
+        (both.to_owned(), None),
+        (format!("{both}client_ca = 'server.pem'"), None),
+        ("key = 'server.key'".into(), Some((2, "`certificate` is missing here"))),
+        ("certificate = 'server.pem'".into(), Some((2, "`key` is missing here"))),
+        (format!("{both}client_cas = 'a'"), Some((5, "did you mean `client_ca`?"))),
+        (both.replace("server.pem", "nowhere.pem"), Some((3, "nowhere.pem cannot be read"))),
+        (both.replace("server.pem", "empty.pem"), Some((3, "empty.pem holds no certificate"))),
+        (both.replace("server.pem", "server.key"), Some((3, "server.key holds no certificate"))),
+        (both.replace("server.pem", "broken.pem"), Some((3, "broken.pem cannot be used with its key"))),
+        (both.replace("server.key", "server.pem"), Some((4, "server.pem holds no private key"))),
+        (
+            both.replace("server.key", "another.key"),
+            Some((4, "another.key is not the key of the certificate")),
+        ),
+        (format!("{both}client_ca = 'empty.pem'"), Some((5, "empty.pem holds no certificate"))),
+        (format!("{both}client_ca = 'broken.pem'"), Some((5, "a certificate that is no root"))),
+    ];
+    for (lines, want) in cases {
+        let checked = check::check(&format!("listen = '[::]:1'\n[tls]\n{lines}"), folder.path());
+        match (checked, want) {
+            (Ok(_), None) => {}
+            (Err(error), Some((line, message))) => {
+                assert_eq!(error.line(), Some(line), "{error} in\n{lines}");
+                assert!(error.to_string().contains(message), "`{error}` does not say `{message}`");
+            }
+            (checked, want) => panic!("{want:?}: {checked:?} in\n{lines}"),
+        }
     }
 }
 

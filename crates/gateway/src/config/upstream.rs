@@ -15,7 +15,7 @@ pub(super) fn check_all(
 ) -> Result<Vec<UpstreamSettings>, ConfigError> {
     let mut upstreams: Vec<UpstreamSettings> = Vec::new();
     for table in raw {
-        let RawUpstream { name, servers } = table.get_ref();
+        let RawUpstream { name, servers, protocol } = table.get_ref();
         let name = source.required(table, name, "name", "a name for the routes to refer to")?;
         if upstreams.iter().any(|other| other.name == *name.get_ref()) {
             return Err(source.error(name, format!("there is an upstream `{}` already", name.get_ref())));
@@ -25,7 +25,12 @@ pub(super) fn check_all(
             return Err(source.error(table, "`servers` is missing here").hint(hint));
         }
         let servers = servers.iter().map(|server| check_server(source, server)).collect::<Result<_, _>>()?;
-        upstreams.push(UpstreamSettings { name: name.get_ref().clone(), servers, timeouts });
+        upstreams.push(UpstreamSettings {
+            name: name.get_ref().clone(),
+            servers,
+            protocol: *protocol,
+            timeouts,
+        });
     }
     Ok(upstreams)
 }

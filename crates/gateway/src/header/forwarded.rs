@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{reads_like, starts_like};
@@ -48,17 +49,24 @@ pub(crate) fn is_hearsay(name: &HeaderName, from_trusted_proxy: bool) -> bool {
 
 /// Writes the fields for the upstream, after [`is_hearsay`] had its way.
 ///
-/// `peer` is the address that the connection came from, as text and as value.
-pub(crate) fn set(headers: &mut HeaderMap, peer: &HeaderValue, host: &HeaderValue, from_trusted_proxy: bool) {
+/// `peer` is the address that the connection came from, and `scheme` what it speaks.
+pub(crate) fn set(
+    headers: &mut HeaderMap,
+    peer: &HeaderValue,
+    scheme: &Scheme,
+    host: &HeaderValue,
+    from_trusted_proxy: bool,
+) {
+    let proto = HeaderValue::from_static(if *scheme == Scheme::HTTPS { "https" } else { "http" });
     if !from_trusted_proxy {
         headers.insert(FOR, peer.clone());
-        headers.insert(PROTO, HeaderValue::from_static("http"));
+        headers.insert(PROTO, proto);
         headers.insert(HOST, host.clone());
         return;
     }
     let chain = chain(headers, peer);
     headers.insert(FOR, chain);
-    headers.entry(PROTO).or_insert(HeaderValue::from_static("http"));
+    headers.entry(PROTO).or_insert(proto);
     headers.entry(HOST).or_insert_with(|| host.clone());
 }
 
@@ -117,10 +125,11 @@ mod tests {
     fn what_the_upstream_is_told() {
         let peer = address_value("::ffff:192.0.2.7".parse().unwrap());
         let host = HeaderValue::from_static("api.example.com");
-        type Case = (&'static [(&'static str, &'static str)], bool, [&'static str; 3]);
-        let cases: [Case; 3] = [
-            (&[], false, ["192.0.2.7", "http", "api.example.com"]),
-            (&[], true, ["192.0.2.7", "http", "api.example.com"]),
+        type Case = (&'static [(&'static str, &'static str)], Scheme, bool, [&'static str; 3]);
+        let cases: [Case; 4] = [
+            (&[], Scheme::HTTP, false, ["192.0.2.7", "http", "api.example.com"]),
+            (&[], Scheme::HTTP, true, ["192.0.2.7", "http", "api.example.com"]),
+            (&[], Scheme::HTTPS, false, ["192.0.2.7", "https", "api.example.com"]),
             (
                 &[
                     ("x-forwarded-for", "203.0.113.1"),
@@ -128,16 +137,17 @@ mod tests {
                     ("x-forwarded-proto", "https"),
                     ("x-forwarded-host", "shop.example.com"),
                 ],
+                Scheme::HTTP,
                 true,
                 ["203.0.113.1, 10.0.0.1, 192.0.2.7", "https", "shop.example.com"],
             ),
         ];
-        for (sent, trusted, want) in cases {
+        for (sent, scheme, trusted, want) in cases {
             let mut headers = HeaderMap::new();
             for (name, value) in sent {
                 headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
             }
-            set(&mut headers, &peer, &host, trusted);
+            set(&mut headers, &peer, &scheme, &host, trusted);
             let told = [FOR, PROTO, HOST]
                 .map(|name| super::super::sole_value(&headers, &name).unwrap().to_str().unwrap().to_owned());
             assert_eq!(told, want, "{sent:?}");

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::multiplexed::Stream;
 use super::server::Lease;
 
 /// Gives the connection back to the pool in the moment the body has ended.
@@ -14,25 +15,43 @@ use super::server::Lease;
 pub(crate) struct UpstreamBody {
     incoming: Incoming,
     /// Until the body has ended.
-    lease: Option<Lease>,
+    hold: Hold,
+}
+
+/// What a body keeps from other requests.
+#[derive(Debug)]
+enum Hold {
+    /// A whole connection.
+    Connection(Lease),
+    /// A place on one.
+    Stream(#[expect(dead_code, reason = "held until it is dropped")] Stream),
+    Nothing,
 }
 
 type FrameResult = Result<Frame<Bytes>, hyper::Error>;
 
 impl UpstreamBody {
     pub(super) fn new(incoming: Incoming, lease: Lease) -> Self {
-        let mut body = Self { incoming, lease: Some(lease) };
-        body.end_lease_after(None);
+        Self::holding(incoming, Hold::Connection(lease))
+    }
+
+    pub(super) fn multiplexed(incoming: Incoming, stream: Stream) -> Self {
+        Self::holding(incoming, Hold::Stream(stream))
+    }
+
+    fn holding(incoming: Incoming, hold: Hold) -> Self {
+        let mut body = Self { incoming, hold };
+        body.let_go_after(None);
         body
     }
 
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<FrameResult>> {
         let Poll::Ready(frame) = self.poll_incoming(cx) else { return Poll::Pending };
         match &frame {
-            None => self.end_lease(),
-            Some(Ok(frame)) => self.end_lease_after(Some(frame)),
-            // Nothing more can be said on this connection.
-            Some(Err(_)) => self.lease = None,
+            None => self.let_go(),
+            Some(Ok(frame)) => self.let_go_after(Some(frame)),
+            // Nothing more can be said on a connection of HTTP/1.1.
+            Some(Err(_)) => self.hold = Hold::Nothing,
         }
         Poll::Ready(frame)
     }
@@ -47,7 +66,7 @@ impl UpstreamBody {
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<FrameResult>> {
         let incoming = &mut self.incoming;
-        let Some(lease) = &mut self.lease else { return Pin::new(incoming).poll_frame(cx) };
+        let Hold::Connection(lease) = &mut self.hold else { return Pin::new(incoming).poll_frame(cx) };
         let connection = &mut lease.connection;
         if let Poll::Ready(frame) =
             Pin::new(&mut *incoming).poll_frame(&mut connection.context_for_products(cx))
@@ -60,14 +79,14 @@ impl UpstreamBody {
     }
 
     /// Whoever takes a body need not ask once more after its last frame.
-    fn end_lease_after(&mut self, frame: Option<&Frame<Bytes>>) {
+    fn let_go_after(&mut self, frame: Option<&Frame<Bytes>>) {
         if self.incoming.is_end_stream() || frame.is_some_and(Frame::is_trailers) {
-            self.end_lease();
+            self.let_go();
         }
     }
 
-    fn end_lease(&mut self) {
-        if let Some(lease) = self.lease.take() {
+    fn let_go(&mut self) {
+        if let Hold::Connection(lease) = std::mem::replace(&mut self.hold, Hold::Nothing) {
             lease.end();
         }
     }

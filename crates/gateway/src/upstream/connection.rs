@@ -9,7 +9,6 @@
 //! the request's body is still being sent (a client that reads nothing yet must not stop its own upload),
 //! and a connection that may switch protocols.
 
-use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
@@ -24,7 +23,7 @@ use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 use super::UpstreamError;
-use crate::body::{RequestBody, UploadError, UploadProgress};
+use crate::body::{RequestBody, UploadProgress};
 
 type Io = http1::Connection<TokioIo<TcpStream>, RequestBody>;
 
@@ -56,6 +55,22 @@ pub(super) enum SendError {
     /// Nothing of it was written.
     NotSent(Box<Request<RequestBody>>, UpstreamError),
     Failed(UpstreamError),
+}
+
+impl SendError {
+    pub(super) fn new(
+        unsent: Option<Request<RequestBody>>,
+        error: hyper::Error,
+        upload: Option<&UploadProgress>,
+    ) -> Self {
+        if let Some(request) = unsent {
+            return Self::NotSent(Box::new(request), UpstreamError::Response(error));
+        }
+        Self::Failed(match upload.and_then(UploadProgress::take_failure) {
+            Some(failure) => UpstreamError::Upload(failure),
+            None => UpstreamError::Response(error),
+        })
+    }
 }
 
 impl Connection {
@@ -128,11 +143,7 @@ impl Connection {
             }
             Some(Err(mut failure)) => {
                 let unsent = failure.take_message();
-                let error = upstream_error(failure.into_error());
-                Err(match unsent {
-                    Some(request) => SendError::NotSent(Box::new(request), error),
-                    None => SendError::Failed(error),
-                })
+                Err(SendError::new(unsent, failure.into_error(), upload))
             }
         }
     }
@@ -180,18 +191,4 @@ impl Driver {
             Self::Task => Context::from_waker(cx.waker()),
         }
     }
-}
-
-/// An upload that failed shows as a failure of the exchange, with its own error at the root.
-fn upstream_error(error: hyper::Error) -> UpstreamError {
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(inner) = cause {
-        match inner.downcast_ref::<UploadError>() {
-            Some(UploadError::TooLarge) => return UpstreamError::Upload(UploadError::TooLarge),
-            Some(UploadError::Stalled) => return UpstreamError::Upload(UploadError::Stalled),
-            Some(UploadError::Client(_)) => return UpstreamError::Upload(UploadError::Client(error)),
-            None => cause = inner.source(),
-        }
-    }
-    UpstreamError::Response(error)
 }

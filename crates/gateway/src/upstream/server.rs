@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::UpstreamError;
 use super::connection::Connection;
+use super::multiplexed::{Multiplexed, Stream};
 use crate::body::UploadProgress;
 use crate::config::{ServerAddress, UpstreamTimeouts};
 
@@ -23,6 +24,8 @@ pub(super) struct Server {
     pub(super) timeouts: UpstreamTimeouts,
     /// The one used last is used next, so that the rest can grow old.
     idle: Mutex<Vec<Idle>>,
+    /// Where the server speaks HTTP/2.
+    pub(super) multiplexed: Multiplexed,
 }
 
 struct Idle {
@@ -32,7 +35,7 @@ struct Idle {
 
 impl Server {
     pub(super) fn new(address: ServerAddress, timeouts: UpstreamTimeouts) -> Self {
-        Self { address, timeouts, idle: Mutex::new(Vec::new()) }
+        Self { address, timeouts, idle: Mutex::new(Vec::new()), multiplexed: Multiplexed::default() }
     }
 
     /// An idle connection, which may have been closed by the server meanwhile.
@@ -41,17 +44,31 @@ impl Server {
     }
 
     pub(super) async fn connect(&self) -> Result<Connection, UpstreamError> {
+        let stream = self.reach().await?;
+        Connection::new(stream).await.map_err(|error| UpstreamError::Connect(io::Error::other(error)))
+    }
+
+    /// A place on a connection that other requests use too.
+    pub(super) async fn stream(&self) -> Result<Stream, UpstreamError> {
+        match self.multiplexed.find() {
+            Some(stream) => Ok(stream),
+            None => self.multiplexed.open(self.reach()).await,
+        }
+    }
+
+    async fn reach(&self) -> Result<TcpStream, UpstreamError> {
         let connecting = TcpStream::connect((self.address.host.as_str(), self.address.port));
         let stream = match tokio::time::timeout(self.timeouts.connect, connecting).await {
             Err(_) => return Err(UpstreamError::ConnectTimeout),
             Ok(stream) => stream.map_err(UpstreamError::Connect)?,
         };
         stream.set_nodelay(true).map_err(UpstreamError::Connect)?;
-        Connection::new(stream).await.map_err(|error| UpstreamError::Connect(io::Error::other(error)))
+        Ok(stream)
     }
 
     pub(super) fn close_idle(&self) {
         let Some(old) = Instant::now().checked_sub(IDLE_LIMIT) else { return };
+        self.multiplexed.close_idle(old);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain_mut(|idle| idle.since > old && !idle.connection.has_ended());
     }

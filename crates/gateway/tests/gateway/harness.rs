@@ -12,15 +12,15 @@ use gatepass_gateway::{Config, Gateway};
 use gatepass_jose::{Alg, SecretKey, SigningKey, Timestamp, Typ, jwt};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// No condition takes this long.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -119,6 +119,23 @@ pub(crate) async fn read(response: Response<Incoming>) -> Answer {
     Answer { status: head.status, headers: head.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
 }
 
+/// A body of frames that are sent one by one, until the sender is dropped.
+pub(crate) fn channel() -> (mpsc::UnboundedSender<Frame<Bytes>>, TestBody) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let frames = futures_util::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|frame| (Ok(frame), receiver))
+    });
+    (sender, BodyExt::boxed(StreamBody::new(frames)))
+}
+
+/// Opens an HTTP/2 connection for requests.
+pub(crate) async fn connect_http2(address: SocketAddr) -> http2::SendRequest<TestBody> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (requests, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    requests
+}
+
 pub(crate) fn full(text: impl Into<Bytes>) -> TestBody {
     Full::new(text.into()).boxed()
 }
@@ -173,32 +190,63 @@ impl Backend {
         Self { address, connections }
     }
 
+    /// As [`Backend::start`], over HTTP/2 and nothing else.
+    pub(crate) async fn start_http2<A, F>(answer: A) -> Self
+    where
+        A: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<TestBody>> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
+                let answer = answer.clone();
+                let service = service_fn(move |request| {
+                    let response = answer(request);
+                    async move { Ok::<_, Infallible>(response.await) }
+                });
+                let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service);
+                tokio::spawn(connection);
+            }
+        });
+        Self { address, connections }
+    }
+
     /// Tells in JSON what it got: method, target, header fields (in order, repeated ones too) and body.
     pub(crate) async fn mirror() -> Self {
-        Self::start(|request| async move {
-            let (head, body) = request.into_parts();
-            let fields: Vec<(&str, &str)> = head
-                .headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.to_str().unwrap_or("?")))
-                .collect();
-            let fields = serde_json::to_value(fields).unwrap();
-            let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-            let told = serde_json::json!({
-                "method": head.method.as_str(),
-                "target": head.uri.to_string(),
-                "fields": fields,
-                "body": String::from_utf8_lossy(&body),
-            });
-            Response::new(full(told.to_string()))
-        })
-        .await
+        Self::start(mirror).await
     }
 
     /// How many connections it has accepted.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
+}
+
+/// The answer of [`Backend::mirror`].
+pub(crate) async fn mirror(request: Request<Incoming>) -> Response<TestBody> {
+    let (head, body) = request.into_parts();
+    let fields: Vec<(&str, &str)> =
+        head.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or("?"))).collect();
+    let fields = serde_json::to_value(fields).unwrap();
+    let collected = body.collect().await.ok();
+    let trailers = collected
+        .as_ref()
+        .and_then(|body| body.trailers())
+        .map(|trailers| trailers.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>());
+    let body = collected.map(|body| body.to_bytes()).unwrap_or_default();
+    let told = serde_json::json!({
+        "method": head.method.as_str(),
+        "target": head.uri.to_string(),
+        "fields": fields,
+        "body": String::from_utf8_lossy(&body),
+        "trailers": trailers,
+    });
+    Response::new(full(told.to_string()))
 }
 
 /// The values of a field that a mirror got.
@@ -282,7 +330,7 @@ impl Token {
 }
 
 #[allow(clippy::disallowed_methods)] // the tests' one look at the clock: tokens have to be current
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     Timestamp::from(std::time::SystemTime::now()).as_secs()
 }
 

@@ -116,6 +116,10 @@ async fn what_cannot_change_while_it_is_in_use() {
             format!("{text}[limits]\nconnections = 5\n"),
             "`limits.connections` cannot change while the gateway runs; restart it for that",
         ),
+        (
+            format!("{text}[limits]\nhandshakes = 5\n"),
+            "`limits.handshakes` cannot change while the gateway runs; restart it for that",
+        ),
     ];
     for (changed, want) in cases {
         let error = gateway.gateway.reload(Config::parse(&changed).unwrap()).await.unwrap_err();

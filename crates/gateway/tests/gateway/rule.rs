@@ -130,6 +130,52 @@ async fn rules() {
 }
 
 #[tokio::test]
+async fn a_rule_that_is_not_enforced_counts_and_lets_pass() {
+    let backend = Backend::mirror().await;
+    let routes = "[[route]]\npath = '/{*rest}'\nupstream = 'backend'\nrequire = { role = ['admin'] }\n\
+        forward = { sub = 'X-User-Id', tenant = 'X-Tenant' }\nenforce = false\n";
+    let gateway = Running::start(&config(backend.address, routes)).await;
+    let admin = || Token::of("ann").claim("roles", ["admin"]);
+    let cases = [
+        ("no_token", String::new(), None),
+        ("a_bad_token", "Bearer nonsense".into(), None),
+        ("an_expired_token", admin().expires_in(-120).bearer(), None),
+        ("another_role", Token::of("ann").bearer(), None),
+        ("a_claim_that_cannot_be_told", admin().claim("tenant", "a\nb").bearer(), Some("ann")),
+        ("a_good_token", admin().bearer(), Some("ann")),
+    ];
+    for (name, token, user) in cases {
+        let mut headers = vec![("x-user-id", "root"), ("x_user_id", "root")];
+        if !token.is_empty() {
+            headers.push(("authorization", &token));
+        }
+        let told = gateway.get("/", &headers).await.json();
+        assert_eq!(crate::harness::mirrored(&told, "x-user-id"), Vec::from_iter(user), "{name}");
+        assert!(crate::harness::mirrored(&told, "x_user_id").is_empty(), "{name}");
+        let question = [&headers[..], &[("x-forwarded-method", "GET"), ("x-forwarded-uri", "/")]].concat();
+        if name != "a_claim_that_cannot_be_told" {
+            let answer = gateway.get("/auth/verify", &question).await;
+            assert_eq!((answer.status, answer.header("x-user-id")), (StatusCode::OK, user), "{name}");
+        }
+    }
+    let stats = gateway.gateway.stats();
+    let would_refuse = stats.would_refuse.iter().map(|(code, count)| (code.as_str(), *count));
+    let want = [
+        ("claim-not-forwardable", 1),
+        ("expired", 2),
+        ("forbidden", 2),
+        ("invalid-token", 2),
+        ("token-missing", 2),
+    ];
+    assert_eq!(would_refuse.collect::<Vec<_>>(), want);
+    assert!(stats.refused.is_empty(), "{stats:?}");
+    // What is no matter of tokens is refused as ever.
+    let twice = [("authorization", "Bearer a"), ("authorization", "Bearer b")];
+    assert_eq!(gateway.get("/", &twice).await.code(), "invalid-request");
+    assert_eq!(gateway.get("/a//b", &[]).await.code(), "bad-path");
+}
+
+#[tokio::test]
 async fn a_refusal_names_the_scope_that_is_missing_and_counts() {
     let backend = Backend::mirror().await;
     let gateway = Running::start(&config(backend.address, ROUTES)).await;

@@ -7,11 +7,11 @@ use tokio::net::TcpStream;
 
 use crate::harness::{Backend, OPEN, Running, config, full, raw, within};
 
-const HANDSHAKE: &str = "GET /socket HTTP/1.1\r\nhost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+pub(crate) const HANDSHAKE: &str = "GET /socket HTTP/1.1\r\nhost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// Switches when it is asked to, whatever the protocol, and then sends back what it gets.
-async fn echo() -> Backend {
+pub(crate) async fn echo() -> Backend {
     Backend::start(|mut request| async move {
         let Some(protocol) = request.headers().get("upgrade").cloned() else {
             return Response::new(full("not asked to switch"));
@@ -39,7 +39,7 @@ async fn echo() -> Backend {
     .await
 }
 
-async fn head(stream: &mut TcpStream) -> String {
+pub(crate) async fn head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(within(stream.read_u8()).await.unwrap());

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -19,6 +19,7 @@ use gatepass_revocation::{Entry, FeedEvent, Heartbeat, Kind, Reason, Snapshot};
 use gatepass_token::TokenId;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
+use url::Url;
 
 pub(crate) const AUDIENCE: &str = "https://api.example.com";
 pub(crate) const CLIENT: (&str, &str) = ("guard", "s3cret and more");
@@ -40,6 +41,8 @@ pub(crate) struct Issuer {
     pub(crate) cut: broadcast::Sender<()>,
     appended: broadcast::Sender<Entry>,
     pub(crate) snapshot_key: Mutex<Option<SigningKey>>,
+    /// The claims of `/statuses`; without them it is down.
+    pub(crate) status_list: Mutex<Option<Value>>,
     pub(crate) asked: Asked,
 }
 
@@ -49,6 +52,7 @@ pub(crate) struct Asked {
     pub(crate) keys: AtomicUsize,
     pub(crate) keys_not_modified: AtomicUsize,
     pub(crate) snapshot: AtomicUsize,
+    pub(crate) statuses: AtomicUsize,
     pub(crate) stream: AtomicUsize,
     pub(crate) last_event_id: AtomicU64,
     pub(crate) introspection: AtomicUsize,
@@ -72,9 +76,23 @@ pub(crate) fn new_key(kid: &str) -> SigningKey {
 impl Issuer {
     pub(crate) async fn start() -> Arc<Self> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        Self::serve(listener, url, vec![new_key("k1")])
+    }
+
+    /// Another server of this issuer's, with the same key and a log of its own; and where it is.
+    pub(crate) async fn replica(&self) -> (Url, Arc<Self>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = format!("http://{}/revocations", listener.local_addr().unwrap());
+        let key = self.keys.lock().unwrap()[0].to_private_bytes().unwrap();
+        let key = SigningKey::from_private_bytes(Alg::ES256, "k1", &key).unwrap();
+        (place.parse().unwrap(), Self::serve(listener, self.url.clone(), vec![key]))
+    }
+
+    fn serve(listener: tokio::net::TcpListener, url: String, keys: Vec<SigningKey>) -> Arc<Self> {
         let issuer = Arc::new(Issuer {
-            url: format!("http://{}", listener.local_addr().unwrap()),
-            keys: Mutex::new(vec![new_key("k1")]),
+            url,
+            keys: Mutex::new(keys),
             claimed_url: Mutex::default(),
             down: AtomicBool::new(false),
             openid: AtomicBool::new(true),
@@ -87,6 +105,7 @@ impl Issuer {
             cut: broadcast::Sender::new(4),
             appended: broadcast::Sender::new(64),
             snapshot_key: Mutex::default(),
+            status_list: Mutex::default(),
             asked: Asked::default(),
         });
         let app = Router::new()
@@ -97,6 +116,7 @@ impl Issuer {
             .route("/revocations/snapshot", get(snapshot))
             .route("/revocations/stream", get(feed))
             .route("/introspect", post(introspect))
+            .route("/statuses", get(statuses))
             .with_state(issuer.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         issuer
@@ -168,6 +188,11 @@ impl Issuer {
         };
         log.push(entry.clone());
         entry
+    }
+
+    /// Loses all but the first entries: a restored backup.
+    pub(crate) fn restore(&self, entries: usize) {
+        self.log.lock().unwrap().truncate(entries);
     }
 
     fn newest(&self) -> u64 {
@@ -256,6 +281,17 @@ async fn snapshot(State(issuer): Shared) -> Result<String, StatusCode> {
     Ok(snapshot.sign(key).unwrap())
 }
 
+async fn statuses(State(issuer): Shared, headers: HeaderMap) -> Result<String, StatusCode> {
+    issuer.asked.statuses.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(headers[ACCEPT], "application/statuslist+jwt");
+    let claims = issuer.status_list.lock().unwrap().clone().ok_or(StatusCode::BAD_GATEWAY)?;
+    let typ = claims["typ"].as_str().unwrap_or("statuslist+jwt").to_owned();
+    let stranger = issuer.snapshot_key.lock().unwrap();
+    let keys = issuer.keys.lock().unwrap();
+    let key = stranger.as_ref().or(keys.last()).unwrap();
+    Ok(jwt::sign(&Typ::new(typ.leak()), &claims, key).unwrap())
+}
+
 async fn feed(State(issuer): Shared, headers: HeaderMap) -> Result<Response<Body>, StatusCode> {
     issuer.asked.stream.fetch_add(1, Ordering::SeqCst);
     if issuer.is_down() {
@@ -273,6 +309,8 @@ async fn feed(State(issuer): Shared, headers: HeaderMap) -> Result<Response<Body
             return Some((frames, (issuer, appended, cut, None)));
         }
         let frame = tokio::select! {
+            // An entry that is there goes before the heartbeat that counts it.
+            biased;
             _ = cut.recv() => return None,
             entry = appended.recv() => FeedEvent::from(entry.ok()?),
             () = heartbeat(&issuer) => FeedEvent::from(Heartbeat { seq: issuer.newest(), now: now() }),

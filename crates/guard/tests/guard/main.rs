@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod api;
+mod blocking;
 mod issuer;
 mod keys;
 mod revocation;
+mod sender;
+mod status_list;
 mod tokens;

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatepass_guard::{
-    Alg, ClientSecret, Denied, Guard, Introspection, IssuerConfig, Kind, Reason, Revocation, Revoked,
-    WhenStale,
+    Alg, ClientSecret, Denied, Feed, Guard, Introspection, IssuerConfig, Kind, OnStale, Reason, Revocation,
+    Revoked, WhenStale,
 };
 use gatepass_jose::SigningKey;
 
@@ -272,4 +272,70 @@ async fn a_guard_that_is_dropped_asks_no_more() {
     in_step(&clone, 0).await;
     drop(clone);
     eventually("nobody listens to the stream", async || issuer.cut.receiver_count() == 0).await;
+}
+
+/// A guard that follows the first replica and falls back to the second, and both of them.
+async fn with_two_places(issuer: &Issuer, then: WhenStale) -> (Guard, [Arc<Issuer>; 2]) {
+    let ((first_url, first), (second_url, second)) = (issuer.replica().await, issuer.replica().await);
+    let on_stale = OnStale { after: Duration::from_millis(700), then };
+    let feed = Feed { url: Some(first_url), fallbacks: vec![second_url], ..Feed::new(on_stale) };
+    let guard = guard([IssuerConfig { revocation: Revocation::Feed(feed), ..issuer.config() }]).await;
+    (guard, [first, second])
+}
+
+fn go_down(replica: &Issuer) {
+    replica.down.store(true, Ordering::SeqCst);
+    let _ = replica.cut.send(());
+}
+
+#[tokio::test]
+async fn the_next_place_of_the_feed_is_taken_up_where_the_last_was_left() {
+    let issuer = Issuer::start().await;
+    let (guard, [first, second]) = with_two_places(&issuer, WhenStale::Deny).await;
+    for replica in [&first, &second] {
+        replica.revoke(Kind::Session, "s0", Reason::LOGOUT);
+    }
+    in_step(&guard, 1).await;
+    assert_eq!(Asked::count(&second.asked.stream), 0);
+    go_down(&first);
+    second.revoke(Kind::Session, "s1", Reason::LOGOUT);
+    eventually("the other place is heard", async || revoked(&guard, &issuer.token()).await.is_some()).await;
+    in_step(&guard, 2).await;
+    assert_eq!(Asked::count(&second.asked.snapshot), 0, "nothing was missed, so no snapshot is needed");
+    assert_eq!(second.asked.last_event_id.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_place_that_lags_is_not_taken_for_complete() {
+    let issuer = Issuer::start().await;
+    let (guard, [first, second]) = with_two_places(&issuer, WhenStale::Deny).await;
+    first.revoke(Kind::Session, "s0", Reason::LOGOUT);
+    first.revoke(Kind::Session, "s1", Reason::LOGOUT);
+    second.revoke(Kind::Session, "s0", Reason::LOGOUT);
+    in_step(&guard, 2).await;
+    go_down(&first);
+    let token = issuer.token_with("sid", "s2");
+    eventually("the snapshot of the second was asked for twice", async || {
+        Asked::count(&second.asked.snapshot) > 1
+    })
+    .await;
+    assert_eq!(guard.status().issuers[0].revocation.clone().unwrap().seq, 2);
+    eventually("tokens are refused", async || matches!(guard.verify(&token).await, Err(Denied::Stale(_))))
+        .await;
+    second.revoke(Kind::Session, "s1", Reason::LOGOUT);
+    eventually("it has caught up", async || guard.verify(&token).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_log_that_went_back_in_all_places_is_believed() {
+    let issuer = Issuer::start().await;
+    let (guard, replicas) = with_two_places(&issuer, WhenStale::Allow).await;
+    for replica in &replicas {
+        replica.revoke(Kind::Session, "s0", Reason::LOGOUT);
+        replica.revoke(Kind::Session, "s1", Reason::LOGOUT);
+    }
+    in_step(&guard, 2).await;
+    replicas.iter().for_each(|replica| replica.restore(1));
+    in_step(&guard, 1).await;
+    assert!(revoked(&guard, &issuer.token()).await.is_some(), "what was revoked stays so");
 }

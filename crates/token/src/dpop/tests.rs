@@ -64,7 +64,7 @@ fn a_proof_yields_its_keys_thumbprint_and_what_a_replay_cache_needs() {
     let proof = verifier().verify(&client.sign(&client.header(), &claims()), &REQUEST, NOW).unwrap();
     let jkt = Jwk::parse(client.jwk.to_string().as_bytes()).unwrap().thumbprint();
     let forget_after = NOW.saturating_add(Duration::from_secs(60));
-    assert_eq!(proof, DpopProof { jkt, jti: "e1j3V_bKic8-LAEB".into(), iat: NOW, forget_after });
+    assert_eq!(proof, DpopProof { jkt, jti: "e1j3V_bKic8-LAEB".into(), iat: NOW, forget_after, nonce: None });
     let replayed = client.sign(&client.header(), &claims());
     assert_eq!(
         verifier().verify(&replayed, &REQUEST, forget_after).err(),

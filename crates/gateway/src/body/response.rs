@@ -1,0 +1,201 @@
+//! A response's body, and how it ends before its time.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use gatepass_guard::Denied;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::client::InFlight;
+use crate::upstream::UpstreamBody;
+use crate::watch::Watch;
+
+/// A response's body on its way to the client. The request counts as in flight until it is gone.
+#[derive(Debug)]
+pub(crate) struct ResponseBody {
+    source: Source,
+    _in_flight: InFlight,
+}
+
+/// Why a response breaks off.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ResponseError {
+    #[error(transparent)]
+    Upstream(#[from] hyper::Error),
+    /// The token that opened it is good no longer.
+    #[error("ended: {0}")]
+    Ended(&'static str),
+}
+
+#[derive(Debug)]
+enum Source {
+    /// What the gateway says itself.
+    Own(Bytes),
+    /// The same, after everything else.
+    Trailers(Box<HeaderMap>),
+    Upstream(UpstreamBody),
+    /// For no longer than its token is good.
+    Watched(UpstreamBody, Ending),
+}
+
+/// How a response is to end when its token does.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    watch: Watch,
+    /// A response that is there at once is not watched.
+    begun: bool,
+    form: Form,
+}
+
+/// What a client of this kind of response understands.
+#[derive(Debug)]
+enum Form {
+    /// <https://grpc.io>: the status comes in trailers.
+    Grpc,
+    /// Server-sent events, with the end of what was sent.
+    Events([u8; 4]),
+    /// Anything else can only be broken off.
+    Other,
+}
+
+type FrameResult = Result<Frame<Bytes>, ResponseError>;
+
+impl ResponseBody {
+    pub(crate) fn own(text: impl Into<Bytes>, in_flight: InFlight) -> Self {
+        Self { source: Source::Own(text.into()), _in_flight: in_flight }
+    }
+
+    pub(crate) fn upstream(body: UpstreamBody, ending: Option<Ending>, in_flight: InFlight) -> Self {
+        let source = match ending {
+            Some(ending) if !body.is_end_stream() => Source::Watched(body, ending),
+            _ => Source::Upstream(body),
+        };
+        Self { source, _in_flight: in_flight }
+    }
+}
+
+impl Ending {
+    /// For a response with these fields.
+    pub(crate) fn new(watch: Watch, headers: &HeaderMap) -> Self {
+        Self { watch, begun: false, form: Form::of(headers) }
+    }
+
+    fn poll_frame(
+        &mut self,
+        body: &mut UpstreamBody,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<FrameResult>, Denied>> {
+        let frame = body.poll_frame(cx);
+        if (std::mem::replace(&mut self.begun, true) || frame.is_pending())
+            && let Poll::Ready(denied) = self.watch.poll_ended(cx)
+        {
+            return Poll::Ready(Err(denied));
+        }
+        if let (Poll::Ready(Some(Ok(frame))), Form::Events(end)) = (&frame, &mut self.form)
+            && let Some(data) = frame.data_ref()
+        {
+            for byte in data.iter().skip(data.len().saturating_sub(end.len())) {
+                *end = [end[1], end[2], end[3], *byte];
+            }
+        }
+        frame.map(|frame| Ok(frame.map(|frame| frame.map_err(ResponseError::from))))
+    }
+}
+
+impl Form {
+    fn of(headers: &HeaderMap) -> Self {
+        let media_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        let media_type = media_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let fixed = [header::CONTENT_LENGTH, header::CONTENT_ENCODING];
+        if media_type.eq_ignore_ascii_case(b"application/grpc")
+            || media_type.starts_with(b"application/grpc+")
+        {
+            Self::Grpc
+        } else if media_type.eq_ignore_ascii_case(b"text/event-stream")
+            && !fixed.iter().any(|name| headers.contains_key(name))
+        {
+            // Before the first event is as good as between two.
+            Self::Events(*b"\n\n\n\n")
+        } else {
+            Self::Other
+        }
+    }
+
+    /// The last that the client gets.
+    fn end(&self, denied: &Denied) -> Result<Source, ResponseError> {
+        let code = denied.code();
+        match self {
+            Self::Grpc => {
+                // UNAUTHENTICATED, or UNAVAILABLE.
+                let status = if denied.status() == StatusCode::UNAUTHORIZED { "16" } else { "14" };
+                let mut trailers = HeaderMap::new();
+                let (name, message) = ("grpc-status", "grpc-message");
+                trailers.insert(HeaderName::from_static(name), HeaderValue::from_static(status));
+                trailers.insert(HeaderName::from_static(message), HeaderValue::from_static(code));
+                Ok(Source::Trailers(Box::new(trailers)))
+            }
+            Self::Events(end) if is_between_events(end) => {
+                Ok(Source::Own(format!("event: gatepass.end\ndata: {code}\n\n").into()))
+            }
+            // What has come of an event is not one: clients drop it.
+            Self::Events(_) => Ok(Source::Own(Bytes::new())),
+            Self::Other => Err(ResponseError::Ended(code)),
+        }
+    }
+}
+
+/// An empty line ends an event, and a line ends in three ways.
+fn is_between_events(end: &[u8; 4]) -> bool {
+    end.ends_with(b"\n\n") || end.ends_with(b"\r\r") || end == b"\r\n\r\n"
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = ResponseError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<FrameResult>> {
+        let source = &mut self.get_mut().source;
+        if let Source::Watched(body, ending) = source {
+            let denied = match ending.poll_frame(body, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(frame)) => return Poll::Ready(frame),
+                Poll::Ready(Err(denied)) => denied,
+            };
+            // The server sees its end of the stream closed with this.
+            match ending.form.end(&denied) {
+                Ok(last) => *source = last,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+        match source {
+            Source::Own(text) if text.is_empty() => Poll::Ready(None),
+            Source::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
+            Source::Trailers(trailers) => {
+                let last = Frame::trailers(std::mem::take(&mut **trailers));
+                *source = Source::Own(Bytes::new());
+                Poll::Ready(Some(Ok(last)))
+            }
+            Source::Upstream(body) | Source::Watched(body, _) => {
+                body.poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(ResponseError::from)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Own(text) => text.is_empty(),
+            Source::Trailers(_) => false,
+            Source::Upstream(body) | Source::Watched(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Own(text) => SizeHint::with_exact(text.len() as u64),
+            Source::Trailers(_) => SizeHint::with_exact(0),
+            Source::Upstream(body) | Source::Watched(body, _) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Asking again whether a token is good, for as long as what it opened goes on.
+//!
+//! A request is admitted in a moment; a WebSocket, an event stream or a download lasts. So that nothing
+//! outlives the token that opened it, the guard is asked again once a second, which it answers from memory.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use gatepass_guard::{Admitted, Denied};
+use http::HeaderValue;
+use tokio::time::{Instant, Sleep};
+
+use crate::gateway::Shared;
+
+/// Between two questions.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The token that opened a stream. Costs nothing until it is polled, which what ends at once never does.
+pub(crate) struct Watch {
+    shared: Arc<Shared>,
+    /// As the client sent it: a reference to those bytes, no copy.
+    authorization: HeaderValue,
+    admitted: Admitted,
+    timer: Option<Pin<Box<Sleep>>>,
+    asking: Option<BoxFuture<'static, Option<Denied>>>,
+}
+
+impl Watch {
+    pub(crate) fn new(shared: Arc<Shared>, authorization: HeaderValue, admitted: Admitted) -> Self {
+        Self { shared, authorization, admitted, timer: None, asking: None }
+    }
+
+    /// Ready with the reason once the token is good no longer. What is configured by then decides: a token
+    /// of an issuer that is trusted no more ends its streams, too.
+    pub(crate) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Denied> {
+        loop {
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(INTERVAL)));
+            if let Some(asking) = &mut self.asking {
+                let denied = ready!(asking.as_mut().poll(cx));
+                self.asking = None;
+                timer.as_mut().reset(Instant::now() + INTERVAL);
+                if let Some(denied) = denied {
+                    self.shared.counters.count_ended();
+                    denied.audit("a stream that it opened", Some(&self.admitted));
+                    return Poll::Ready(denied);
+                }
+            }
+            ready!(timer.as_mut().poll(cx));
+            let Self { shared, authorization, admitted, .. } = self;
+            let (shared, authorization, admitted) =
+                (Arc::clone(shared), authorization.clone(), admitted.clone());
+            self.asking = Some(async move { ask(&shared, &authorization, &admitted).await.err() }.boxed());
+        }
+    }
+}
+
+async fn ask(shared: &Shared, authorization: &HeaderValue, admitted: &Admitted) -> Result<(), Denied> {
+    let token = authorization.to_str().ok().and_then(|value| value.split_once(' '));
+    let (_, token) = token.ok_or(Denied::Missing)?;
+    shared.state.load_full().guards.verify_again(admitted, token.trim_matches(' ')).await
+}
+
+/// The same token's, from the beginning.
+impl Clone for Watch {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.shared), self.authorization.clone(), self.admitted.clone())
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Watch({})", self.admitted.sub)
+    }
+}

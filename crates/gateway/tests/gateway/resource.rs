@@ -1,0 +1,156 @@
+//! The metadata of the protected resource, and tokens that are bound to a DPoP key.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use gatepass_jose::{Jwk, base64url};
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::{Backend, Running, Token, config, full, now, send};
+
+const ROUTES: &str = "[[route]]\npath = '/{*rest}'\nupstream = 'backend'\n\
+    [[route]]\npath = '/orders'\nupstream = 'backend'\nrequire = { scope = ['orders:write', 'orders:read'] }\n";
+
+async fn gateway(public_url: &str) -> Running {
+    let backend = Backend::mirror().await;
+    Running::start(&format!("public_url = '{public_url}'\n{}", config(backend.address, ROUTES))).await
+}
+
+#[tokio::test]
+async fn a_refusal_leads_to_the_authorization_server() {
+    let cases = [
+        ("https://api.example.com", "", "https://api.example.com"),
+        ("https://api.example.com/", "", "https://api.example.com"),
+        ("https://api.example.com:8443/mcp", "/mcp", "https://api.example.com:8443/mcp"),
+    ];
+    for (public_url, path, resource) in cases {
+        let gateway = gateway(public_url).await;
+        let well_known = format!("/.well-known/oauth-protected-resource{path}");
+        let origin = resource.strip_suffix(path).unwrap();
+        for refused in ["/", "/orders"] {
+            let answer = gateway.get(refused, &[]).await;
+            let challenges: Vec<_> = answer
+                .headers
+                .get_all("www-authenticate")
+                .iter()
+                .map(|value| value.to_str().unwrap())
+                .collect();
+            let told = format!("resource_metadata=\"{origin}{well_known}\"");
+            assert!(!challenges.is_empty() && challenges.iter().all(|one| one.contains(&told)), "{answer:?}");
+        }
+        let answer = gateway.get(&well_known, &[]).await;
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (StatusCode::OK, Some("application/json"))
+        );
+        let want = json!({
+            "resource": resource,
+            "authorization_servers": ["https://auth.example.com"],
+            "bearer_methods_supported": ["header"],
+            "tls_client_certificate_bound_access_tokens": false,
+            "scopes_supported": ["orders:read", "orders:write"],
+        });
+        assert_eq!(answer.json(), want);
+        let post = Request::post(&well_known).body(full("")).unwrap();
+        assert_eq!(send(gateway.address, post).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let backend = Backend::mirror().await;
+    let without = Running::start(&config(backend.address, ROUTES)).await;
+    let answer = without.get("/.well-known/oauth-protected-resource", &[]).await;
+    assert_eq!(
+        (answer.status, answer.header("www-authenticate")),
+        (StatusCode::UNAUTHORIZED, Some("Bearer realm=\"api\""))
+    );
+}
+
+/// A client with a key that its tokens are bound to.
+struct Holder {
+    key: EcdsaKeyPair,
+    jwk: Value,
+}
+
+impl Holder {
+    fn new() -> Self {
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let point = key.public_key().as_ref();
+        let (x, y) = (base64url::encode(&point[1..33]), base64url::encode(&point[33..]));
+        Self { key, jwk: json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }) }
+    }
+
+    fn token(&self) -> String {
+        let jkt = Jwk::parse(self.jwk.to_string().as_bytes()).unwrap().thumbprint();
+        let token = Token::of("ann").claim("cnf", json!({ "jkt": jkt })).bearer();
+        token.strip_prefix("Bearer ").unwrap().to_owned()
+    }
+
+    /// RFC 9449 section 4.2.
+    fn proof(&self, url: &str, token: &str) -> String {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let claims = json!({
+            "jti": format!("proof-{}", NUMBER.fetch_add(1, Ordering::Relaxed)),
+            "htm": "GET",
+            "htu": url,
+            "iat": now(),
+            "ath": base64url::encode(digest(&SHA256, token.as_bytes()).as_ref()),
+        });
+        let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk });
+        let encode = |value: &Value| base64url::encode(value.to_string().as_bytes());
+        let input = format!("{}.{}", encode(&header), encode(&claims));
+        let signature = self.key.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
+        format!("{input}.{}", base64url::encode(signature.as_ref()))
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_are_bound_to_a_dpop_key() {
+    let gateway = gateway("https://api.example.com").await;
+    let (holder, thief) = (Holder::new(), Holder::new());
+    let token = holder.token();
+    let url = "https://api.example.com/a/b";
+    let used = holder.proof(url, &token);
+    let cases = [
+        ("with_its_proof", "DPoP", used.clone(), 200, ""),
+        ("with_a_proof_that_was_used", "DPoP", used, 401, "invalid-dpop-proof"),
+        (
+            "for_another_path",
+            "DPoP",
+            holder.proof("https://api.example.com/a", &token),
+            401,
+            "invalid-dpop-proof",
+        ),
+        // The client's `Host` says this.
+        (
+            "for_another_host",
+            "DPoP",
+            holder.proof("https://other.example.com/a/b", &token),
+            401,
+            "invalid-dpop-proof",
+        ),
+        ("with_another_key", "dpop", thief.proof(url, &token), 401, "invalid-token"),
+        ("as_a_bearer_token", "Bearer", holder.proof(url, &token), 401, "invalid-token"),
+    ];
+    for (name, scheme, proof, status, code) in cases {
+        let authorization = format!("{scheme} {token}");
+        let headers = [("authorization", &*authorization), ("dpop", &proof), ("host", "other.example.com")];
+        let answer = gateway.get("/a/b?c=d", &headers).await;
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+        if status != 200 {
+            assert_eq!(answer.code(), code, "{name}");
+            let challenges = answer.headers.get_all("www-authenticate").iter();
+            let schemes: Vec<_> =
+                challenges.map(|one| one.to_str().unwrap().split(' ').next().unwrap()).collect();
+            assert!(schemes.contains(&"DPoP"), "{name}: {schemes:?}");
+        }
+    }
+
+    // Where nobody told the gateway its URL, it takes no such token.
+    let backend = Backend::mirror().await;
+    let without = Running::start(&config(backend.address, ROUTES)).await;
+    let authorization = format!("DPoP {token}");
+    let proof = holder.proof("http://api.example.com/", &token);
+    let answer = without.get("/", &[("authorization", &authorization), ("dpop", &proof)]).await;
+    assert_eq!((answer.status, &*answer.code()), (StatusCode::UNAUTHORIZED, "token-missing"));
+}

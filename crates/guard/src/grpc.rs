@@ -1,0 +1,115 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::layer::next_nonce;
+use crate::{Denied, GuardLayer};
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// A [`GuardLayer`] for gRPC services, those of tonic and of any other that speaks `tower`.
+///
+/// It asks and admits as the layer in it does, and refuses in gRPC's way: with a status in the header fields
+/// of an answer without a body, which every client library understands. What is verified is in the
+/// request's extensions as [`Admitted`](crate::Admitted); tonic hands extensions on to its services.
+///
+/// | refusal | `grpc-status` |
+/// |---|---|
+/// | 400, 401 | `UNAUTHENTICATED` (16) |
+/// | 403 | `PERMISSION_DENIED` (7) |
+/// | 503 | `UNAVAILABLE` (14) |
+/// | 500 | `INTERNAL` (13) |
+///
+/// ```
+/// use gatepass_guard::{GrpcGuardLayer, Guard, GuardLayer, Rule};
+///
+/// fn readers(guard: Guard) -> Result<GrpcGuardLayer, gatepass_guard::InvalidScope> {
+///     let rule = Rule::default().with_scope("orders:read".parse()?);
+///     Ok(GrpcGuardLayer::new(GuardLayer::new(guard).with_rule(rule)))
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct GrpcGuardLayer(GuardLayer);
+
+impl GrpcGuardLayer {
+    /// Admits what `layer` admits.
+    #[must_use]
+    pub fn new(layer: GuardLayer) -> Self {
+        GrpcGuardLayer(layer)
+    }
+}
+
+impl<S> Layer<S> for GrpcGuardLayer {
+    type Service = GrpcGuardService<S>;
+
+    fn layer(&self, inner: S) -> GrpcGuardService<S> {
+        GrpcGuardService { layer: self.0.clone(), inner }
+    }
+}
+
+/// A service behind a [`GrpcGuardLayer`].
+#[derive(Clone, Debug)]
+pub struct GrpcGuardService<S> {
+    layer: GuardLayer,
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for GrpcGuardService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The clone takes the place of the service that was polled ready, which goes into the future.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let layer = self.layer.clone();
+        Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            let (mut response, nonce) = match layer.admit(&mut parts).await {
+                Ok(()) => {
+                    let nonce = next_nonce(&parts);
+                    (inner.call(Request::from_parts(parts, body)).await?, nonce)
+                }
+                Err(denied) => (refusal(denied), None),
+            };
+            layer.complete(&mut response, nonce);
+            Ok(response)
+        })
+    }
+}
+
+/// An answer of header fields alone ("Trailers-Only" in the gRPC protocol), whose HTTP status is 200 whatever
+/// gRPC's own says.
+fn refusal<R: Default>(denied: Denied) -> Response<R> {
+    let status = match denied.status() {
+        StatusCode::FORBIDDEN => 7,
+        StatusCode::INTERNAL_SERVER_ERROR => 13,
+        StatusCode::SERVICE_UNAVAILABLE => 14,
+        _ => 16,
+    };
+    let mut response = Response::new(R::default());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(GRPC_STATUS, HeaderValue::from(status));
+    // The code is made of characters that need no percent-encoding.
+    headers.insert(GRPC_MESSAGE, HeaderValue::from_static(denied.code()));
+    response.extensions_mut().insert(denied);
+    response
+}
