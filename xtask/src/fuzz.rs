@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     tools::require_cpp_compiler()?;
     let programs = build(&targets)?;
     match (input, programs.as_slice()) {
-        (None, _) => fuzz(&programs, seconds),
+        (None, _) => fuzz(&programs, &Walk { seconds, seed: None }),
         (Some(input), [only]) => {
             run::command(Command::new(&only.path).arg(&input).env("RUST_BACKTRACE", "1"))?;
             println!("    {} holds for {}", only.target, input.display());
@@ -139,7 +139,7 @@ fn host() -> Result<String> {
 }
 
 /// Runs them all, as many at a time as there are cores, and prints a line for each.
-fn fuzz(programs: &[Program], seconds: u64) -> Result<()> {
+fn fuzz(programs: &[Program], walk: &Walk) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let waiting = Mutex::new(programs.iter());
     println!("    {:12} {:>12} {:>8} {:>9} {:>7}", "target", "executions", "/s", "coverage", "corpus");
@@ -148,7 +148,7 @@ fn fuzz(programs: &[Program], seconds: u64) -> Result<()> {
         for _ in 0..cores.min(programs.len()) {
             scope.spawn(|| {
                 while let Some(program) = next(&waiting) {
-                    match fuzz_one(program, seconds) {
+                    match fuzz_one(program, walk) {
                         Ok(found) => println!("    {:12} {found}", program.target),
                         Err(error) => add(&failures, format!("{}: {error:#}", program.target)),
                     }
@@ -174,7 +174,7 @@ fn add(failures: &Mutex<Vec<String>>, failure: String) {
 }
 
 /// Fuzzes one target. What it finds worth keeping stays in `target/fuzz/corpus` for the next run.
-fn fuzz_one(program: &Program, seconds: u64) -> Result<Found> {
+fn fuzz_one(program: &Program, walk: &Walk) -> Result<Found> {
     let Program { target, path } = program;
     let (root, folder) = (run::root(), run::target().join("fuzz"));
     let corpus = folder.join("corpus").join(target);
@@ -185,7 +185,8 @@ fn fuzz_one(program: &Program, seconds: u64) -> Result<Found> {
     }
     let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut command = Command::new(path);
-    command.args(LIMITS).args([format!("-max_total_time={seconds}"), "-print_final_stats=1".to_owned()]);
+    command.args(LIMITS).arg(format!("-max_total_time={}", walk.seconds)).arg("-print_final_stats=1");
+    command.args(walk.seed.map(|seed| format!("-seed={seed}")));
     command.arg(format!("-dict={}", root.join("fuzz/jose.dict").display()));
     // The prefix is a text to which the name is added.
     command.arg(format!("-artifact_prefix={}/", artifacts.display()));

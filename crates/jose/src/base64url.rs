@@ -93,4 +93,10 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn decoding_takes_no_more_memory_than_the_text_had() {
+        let text = "QUJD".repeat(1000);
+        assert!(decode(&text).unwrap().capacity() <= text.len());
+    }
 }
