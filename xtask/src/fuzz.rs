@@ -75,7 +75,15 @@ pub(crate) fn every_target() -> Result<()> {
     seeds.args(["test", "--quiet", "--locked", "--manifest-path"]).arg(&manifest);
     // Where the workspace's tests were built, so that both share what they depend on.
     run::command(seeds.arg("--target-dir").arg(run::target()))?;
-    run(&[])
+    tools::require_cpp_compiler()?;
+    fuzz(&build(&targets_of(&manifest)?)?, &Walk { seconds: SECONDS, seed: Some(1) })
+}
+
+/// How the targets are walked through.
+struct Walk {
+    seconds: u64,
+    /// Where their chances begin, so that what is found once is found again; anywhere where nothing is said.
+    seed: Option<u32>,
 }
 
 impl Order {
