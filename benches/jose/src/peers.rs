@@ -36,6 +36,8 @@ const JSONWEBTOKEN: &str = "jsonwebtoken 11";
 
 /// Those who call the same primitives as we: what they add to them can be told.
 pub(crate) const ON_AWS_LC: [&str; 3] = [JOSE4RS, JOSE4RS_STRUCT, JSONWEBTOKEN];
+/// Those of them that end with a struct.
+pub(crate) const WITH_A_STRUCT: [&str; 2] = [JOSE4RS_STRUCT, JSONWEBTOKEN];
 
 const NODE: &str = "Node 20 or newer with npm; `cargo xtask bench` installs the packages below target/bench";
 const CLANG: &str = "cmake, git, a C++ compiler and libclang (Debian: cmake git g++ clang libclang-dev)";
