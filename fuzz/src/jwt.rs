@@ -118,7 +118,8 @@ fn is_good_header(text: &str) -> bool {
     let typ = header.text("typ").unwrap_or_default().to_ascii_lowercase();
     base64url::encode(text.as_bytes()).len() <= limits.header_bytes
         && header.text("alg") == Some("HS256")
-        && header.text("kid") == Some("hs")
+        && header.is_text_or_absent("kid")
+        && header.text("kid").is_none_or(|kid| kid == "hs") // the only key of its algorithm needs no name
         && matches!(typ.as_str(), "at+jwt" | "application/at+jwt")
         && header.find("crit").is_none()
         && header.find("b64").is_none()
