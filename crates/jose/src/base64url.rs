@@ -18,6 +18,11 @@ pub fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(bytes)
 }
 
+/// How many characters so many bytes take.
+pub(crate) fn encoded_len(bytes: usize) -> usize {
+    URL_SAFE_NO_PAD.encoded_length(bytes)
+}
+
 /// Encodes `bytes` at the end of `text`.
 pub(crate) fn encode_append(bytes: &[u8], text: &mut String) {
     URL_SAFE_NO_PAD.encode_append(bytes, text);

@@ -1,11 +1,14 @@
 //! JSON as JOSE needs it: strictly one meaning, within limits.
 
+mod names;
 mod strict;
+mod write;
 
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use self::strict::{Strict, Terms};
+pub(crate) use self::write::{Unwritten, write_object};
 use crate::limits::Limits;
 
 /// Why a JSON text was refused.

@@ -7,12 +7,10 @@ mod seen;
 mod verifier;
 
 use serde::Serialize;
-use serde::de::IgnoredAny;
 use thiserror::Error;
 
 use crate::header::{HeaderOut, Typ};
 use crate::key::SigningKey;
-use crate::limits::Limits;
 use crate::{base64url, json};
 
 pub use self::claims::{
@@ -37,9 +35,6 @@ pub enum SignError {
     Signature,
 }
 
-/// What is written here is not hostile: only what could be read in two ways is looked for.
-const WRITTEN: Limits = Limits { depth: usize::MAX, members: usize::MAX, ..Limits::DEFAULT };
-
 /// What a payload usually takes: enough that it need not grow while it is written.
 const USUAL_PAYLOAD: usize = 512;
 
@@ -50,23 +45,27 @@ const USUAL_PAYLOAD: usize = 512;
 /// [`SignError`].
 pub fn sign<C: Serialize>(typ: &Typ, claims: &C, key: &SigningKey) -> Result<String, SignError> {
     let header = HeaderOut { alg: key.alg(), typ: typ.name(), kid: key.kid() };
-    let mut json = Vec::with_capacity(USUAL_PAYLOAD);
-    serde_json::to_writer(&mut json, &header).map_err(|_| SignError::Claims)?;
-    let mut token = String::with_capacity(2 * USUAL_PAYLOAD);
-    base64url::encode_append(&json, &mut token);
+    let header = serde_json::to_vec(&header).map_err(|_| SignError::Claims)?;
+    let payload = json::write_object(claims, Vec::with_capacity(USUAL_PAYLOAD))?;
+    let parts = [header.len(), payload.len(), key.signature_len()];
+    let mut token = String::with_capacity(parts.into_iter().map(base64url::encoded_len).sum::<usize>() + 2);
+    base64url::encode_append(&header, &mut token);
     token.push('.');
-    json.clear();
-    serde_json::to_writer(&mut json, claims).map_err(|_| SignError::Claims)?;
-    if json.first() != Some(&b'{') {
-        return Err(SignError::Claims);
-    }
-    json::parse_within::<IgnoredAny>(&json, &WRITTEN).map_err(|_| SignError::DuplicateClaim)?;
-    base64url::encode_append(&json, &mut token);
-    json.clear();
-    key.sign(token.as_bytes(), &mut json).map_err(|_| SignError::Signature)?;
+    base64url::encode_append(&payload, &mut token);
+    let mut signature = payload;
+    key.sign(token.as_bytes(), &mut signature).map_err(|_| SignError::Signature)?;
     token.push('.');
-    base64url::encode_append(&json, &mut token);
+    base64url::encode_append(&signature, &mut token);
     Ok(token)
+}
+
+impl From<json::Unwritten> for SignError {
+    fn from(unwritten: json::Unwritten) -> Self {
+        match unwritten {
+            json::Unwritten::NoObject => Self::Claims,
+            json::Unwritten::DuplicateMember => Self::DuplicateClaim,
+        }
+    }
 }
 
 #[cfg(test)]

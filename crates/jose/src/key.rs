@@ -22,5 +22,8 @@ pub use verifying::VerifyingKey;
 
 pub(crate) use pair::KeyPair;
 
+/// The bytes of an Ed25519 signature ([RFC 8032 section 5.1.6](https://www.rfc-editor.org/rfc/rfc8032#section-5.1.6)).
+const ED25519_SIGNATURE: usize = 64;
+
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,6 @@
 //! pass of their own cost one and a half.
 
 use std::cell::Cell;
-use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -14,9 +13,9 @@ use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected,
     VariantAccess, Visitor,
 };
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::JsonError;
+use super::names::Names;
 use crate::limits::Limits;
 
 /// `serde_json`'s own name for a value that it hands over unparsed, where no check would reach.
@@ -43,6 +42,15 @@ impl Terms {
     fn break_off<E: de::Error>(&self, error: JsonError) -> E {
         self.broken.set(Some(error));
         E::custom(error)
+    }
+
+    /// Writes down the name of a member.
+    #[inline]
+    fn require_new<E: de::Error>(&self, name: &str, names: &mut Names) -> Result<(), E> {
+        if names.len() >= self.members {
+            return Err(self.break_off(JsonError::TooManyMembers));
+        }
+        if names.is_new(name.as_bytes()) { Ok(()) } else { Err(self.break_off(JsonError::DuplicateMember)) }
     }
 }
 
@@ -342,7 +350,7 @@ macro_rules! deserialize_number_name {
 macro_rules! visit_number_name {
     ($($method:ident($type:ty);)*) => {$(
         fn $method<E: de::Error>(self, name: $type) -> Result<V::Value, E> {
-            self.names.add(&name.to_string(), self.terms)?;
+            self.terms.require_new(&name.to_string(), self.names)?;
             self.inner.$method(name)
         }
     )*};
@@ -435,13 +443,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Name<'_, '_, V> {
 
     #[inline]
     fn visit_str<E: de::Error>(self, name: &str) -> Result<V::Value, E> {
-        self.names.add(name, self.terms)?;
+        self.terms.require_new(name, self.names)?;
         self.inner.visit_str(name)
     }
 
     #[inline]
     fn visit_borrowed_str<E: de::Error>(self, name: &'de str) -> Result<V::Value, E> {
-        self.names.add(name, self.terms)?;
+        self.terms.require_new(name, self.names)?;
         self.inner.visit_borrowed_str(name)
     }
 
@@ -449,39 +457,5 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Name<'_, '_, V> {
         visit_bool(bool);
         visit_i64(i64);
         visit_u64(u64);
-    }
-}
-
-/// Names are kept by their hashes alone. Two names with one hash pass for the same and the text is
-/// refused: never the other way round, and by chance once in more objects than will ever be read.
-#[derive(Default)]
-struct Names {
-    few: [u64; Self::FEW],
-    more: HashSet<u64>,
-    len: usize,
-}
-
-impl Names {
-    /// So many names need no allocation.
-    const FEW: usize = 16;
-
-    #[inline]
-    fn add<E: de::Error>(&mut self, name: &str, terms: &Terms) -> Result<(), E> {
-        if self.len >= terms.members {
-            return Err(terms.break_off(JsonError::TooManyMembers));
-        }
-        let hash = xxh3_64(name.as_bytes());
-        let few = self.few.get(..self.len).unwrap_or(&self.few);
-        if few.contains(&hash) || self.more.contains(&hash) {
-            return Err(terms.break_off(JsonError::DuplicateMember));
-        }
-        match self.few.get_mut(self.len) {
-            Some(slot) => *slot = hash,
-            None => {
-                self.more.insert(hash);
-            }
-        }
-        self.len += 1;
-        Ok(())
     }
 }

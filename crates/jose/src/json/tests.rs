@@ -8,6 +8,7 @@ use super::*;
 enum Shape {
     Circle { radius: u64 },
     Tagged(BTreeMap<String, u64>),
+    Pair(Vec<u64>, u64),
 }
 
 #[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +81,13 @@ fn enums_are_no_way_around_the_checks() {
     }
     let flat = Limits { depth: 1, ..Limits::DEFAULT };
     assert_eq!(parse_within::<Shape>(circle, &flat), Err(JsonError::TooDeep));
+    for (json, depth) in
+        [(r#"{"Circle":{"radius":1}}"#, 2), (r#"{"Tagged":{"a":1}}"#, 2), (r#"{"Pair":[[1],2]}"#, 3)]
+    {
+        let read = |depth| parse_within::<Shape>(json.as_bytes(), &Limits { depth, ..Limits::DEFAULT });
+        assert!(read(depth).is_ok(), "{json}");
+        assert_eq!(read(depth - 1), Err(JsonError::TooDeep), "{json}");
+    }
     assert_eq!(parse_within::<Vec<Side>>(br#"["Left"]"#, &flat), Ok(vec![Side::Left]), "a string is flat");
 }
 
@@ -203,6 +211,48 @@ fn what_does_not_fit_is_told_without_its_value() {
         let unread = read_object::<Typed>(json.as_bytes(), &Limits::DEFAULT).unwrap_err();
         assert_eq!(unread, Unread::Type(want.to_owned()), "{json}");
     }
+}
+
+#[test]
+fn words_of_a_type_are_not_repeated() {
+    /// Complains in these words about any string.
+    fn complain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        Err(serde::de::Error::custom(String::deserialize(deserializer)?))
+    }
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)] // read by its `Deserialize` alone
+    struct Complaining {
+        #[serde(deserialize_with = "complain")]
+        x: (),
+    }
+    /// Complains once everything is read, when no line of the text is at fault.
+    #[derive(Debug, Deserialize)]
+    #[serde(try_from = "BTreeMap<String, String>")]
+    struct Late;
+    impl TryFrom<BTreeMap<String, String>> for Late {
+        type Error = String;
+
+        fn try_from(members: BTreeMap<String, String>) -> Result<Self, String> {
+            Err(members.into_values().collect())
+        }
+    }
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)] // read by its `Deserialize` alone
+    struct TwoNames {
+        #[serde(alias = "b")]
+        a: u8,
+    }
+    let said = |json: &str| format!(r#"{{"x":"{json}"}}"#);
+    for words in ["mallory", "no: mallory", "invalid type: mallory", "age, expected mallory at line 1"] {
+        let json = said(words);
+        let unread = read_object::<Complaining>(json.as_bytes(), &Limits::DEFAULT).unwrap_err();
+        assert_eq!(unread, Unread::Type(UNEXPECTED.to_owned()), "{words}");
+    }
+    let json = said("invalid type: mallory, expected mallory at line 1");
+    let unread = read_object::<Late>(json.as_bytes(), &Limits::DEFAULT).unwrap_err();
+    assert_eq!(unread, Unread::Type(UNEXPECTED.to_owned()));
+    let unread = read_object::<TwoNames>(br#"{"a":1,"b":2}"#, &Limits::DEFAULT).unwrap_err();
+    assert_eq!(unread, Unread::Type("duplicate field `a`".to_owned()));
 }
 
 #[test]

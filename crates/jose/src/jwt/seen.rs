@@ -101,7 +101,10 @@ impl Table {
 
 impl fmt::Debug for SeenSignatures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SeenSignatures").field("capacity", &self.capacity).finish_non_exhaustive()
+        f.debug_struct("SeenSignatures")
+            .field("capacity", &self.capacity)
+            .field("is_made", &self.table.get().is_some())
+            .finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::verifier::require_signature;
 use super::*;
-use crate::header::Parts;
+use crate::header::{Malformed, Parts};
 use crate::{Alg, KeySet, Limits, SecretKey, Timestamp, VerifyingKey};
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -301,6 +301,17 @@ fn a_signature_that_failed_is_not_remembered() {
 }
 
 #[test]
+fn a_mac_is_not_remembered_because_it_is_as_quick_to_compute() {
+    for (alg, remembers) in [(Alg::HS256, false), (Alg::ES256, true)] {
+        let key = key(alg);
+        let verifier = verifier(&key).remembering_signatures(1000);
+        let token = sign(&Typ::ACCESS_TOKEN, &claims(), &key).unwrap();
+        verifier.verify::<RegisteredClaims>(&token, NOW).unwrap();
+        assert_eq!(format!("{verifier:?}").contains("is_made: true"), remembers, "{alg}");
+    }
+}
+
+#[test]
 fn claims_that_name_a_member_twice_are_not_signed() {
     #[derive(serde::Serialize)]
     struct Twice {
@@ -309,8 +320,55 @@ fn claims_that_name_a_member_twice_are_not_signed() {
         others: std::collections::BTreeMap<&'static str, &'static str>,
     }
     let twice = Twice { iss: ISSUER, others: [("iss", "other")].into() };
-    assert_eq!(sign(&Typ::ACCESS_TOKEN, &twice, &key(Alg::ES256)), Err(SignError::DuplicateClaim));
-    assert_eq!(sign(&Typ::ACCESS_TOKEN, &json!([1]), &key(Alg::ES256)), Err(SignError::Claims));
+    let key = key(Alg::ES256);
+    assert_eq!(sign(&Typ::ACCESS_TOKEN, &twice, &key), Err(SignError::DuplicateClaim));
+    assert_eq!(sign(&Typ::ACCESS_TOKEN, &json!([1]), &key), Err(SignError::Claims));
+}
+
+#[test]
+fn a_token_takes_the_memory_that_it_needs() {
+    for alg in Alg::all() {
+        let key = key(alg);
+        let mut signature = Vec::new();
+        key.sign(b"message", &mut signature).unwrap();
+        assert_eq!(signature.len(), key.signature_len(), "{alg}");
+        let token = sign(&Typ::ACCESS_TOKEN, &claims(), &key).unwrap();
+        assert_eq!(token.capacity(), token.len(), "{alg}");
+    }
+}
+
+#[test]
+fn what_is_read_before_and_beside_the_claims() {
+    let key = key(Alg::HS256);
+    let good = sign(&Typ::ACCESS_TOKEN, &claims(), &key).unwrap();
+    assert_eq!(unverified_issuer(&good).as_deref(), Ok(ISSUER));
+    let nobody = token(r#"{"alg":"HS256"}"#, r#"{"sub":"alice"}"#, &key);
+    assert!(matches!(unverified_issuer(&nobody), Err(Malformed::Payload(_))));
+    let mut scratch = Scratch::default();
+    let verified = verifier(&key).verify_in::<BorrowedClaims<'_>>(&good, NOW, &mut scratch).unwrap();
+    assert_eq!(verified.into_claims().sub, "alice");
+    assert_eq!(serde_json::from_slice::<Value>(&scratch.into_payload()).unwrap(), claims());
+}
+
+/// Claims that are slices of the payload.
+#[derive(Debug, serde::Deserialize)]
+struct BorrowedClaims<'p> {
+    iss: &'p str,
+    sub: &'p str,
+    #[serde(borrow)]
+    aud: BorrowedAudience<'p>,
+    exp: crate::NumericDate,
+}
+
+impl Claims for BorrowedClaims<'_> {
+    fn registered(&self) -> Registered<'_> {
+        Registered {
+            issuer: Some(self.iss),
+            audience: Some(&self.aud),
+            expires: Some(self.exp),
+            not_before: None,
+        }
+    }
 }
 
 #[test]

@@ -246,12 +246,9 @@ impl From<Unread> for Rejection {
 pub(super) fn require_signature(key: &VerifyingKey, parts: &Parts<'_>) -> Result<(), Rejection> {
     let encoded = parts.signature.as_bytes();
     let (mut short, mut long) = ([0; SHORT_SIGNATURE], Vec::new());
-    let signature = if encoded.len() <= (SHORT_SIGNATURE * 4).div_ceil(3) {
-        base64url::decode_to_slice(encoded, &mut short)
-    } else {
-        base64url::decode_into(encoded, &mut long).map(|()| long.as_slice())
-    };
-    let signature = signature.map_err(|_| Malformed::Base64Url)?;
+    let signature = base64url::decode_to_slice(encoded, &mut short)
+        .or_else(|_| base64url::decode_into(encoded, &mut long).map(|()| long.as_slice()))
+        .map_err(|_| Malformed::Base64Url)?;
     if key.verifies(parts.signing_input.as_bytes(), signature) { Ok(()) } else { Err(Rejection::Signature) }
 }
 

@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{
 };
 use zeroize::Zeroizing;
 
-use super::{KeyError, der, rsa};
+use super::{ED25519_SIGNATURE, KeyError, der, rsa};
 use crate::Alg;
 use crate::alg::Family;
 use crate::jwk::{Curve, Form, KeyType, PrivateParams, PublicKey, RsaParams, uncompressed};
@@ -198,6 +198,17 @@ impl KeyPair {
             Self::Ed25519(_) => KeyType::OnCurve(Curve::Ed25519),
             Self::X25519(_) => KeyType::OnCurve(Curve::X25519),
             Self::MlDsa(alg, _) => KeyType::Akp(*alg),
+        }
+    }
+
+    /// How many bytes a signature has; none where the key is not for signatures.
+    pub(super) fn signature_len(&self) -> usize {
+        match self {
+            Self::Rsa(pair) => pair.public_modulus_len(),
+            Self::Ecdsa(curve, _) => 2 * curve.row().size,
+            Self::Ed25519(_) => ED25519_SIGNATURE,
+            Self::X25519(_) => 0,
+            Self::MlDsa(_, pair) => pair.algorithm().signature_len(),
         }
     }
 

@@ -243,6 +243,14 @@ impl SigningKey {
         }
     }
 
+    /// How many bytes a signature has.
+    pub(crate) fn signature_len(&self) -> usize {
+        match &self.inner {
+            Private::Secret(key, _) => key.algorithm().digest_algorithm().output_len(),
+            Private::Pair(pair) => pair.signature_len(),
+        }
+    }
+
     /// Signs `message`. The signature has the form of RFC 7518: fixed-length `r ‖ s` for ECDSA.
     pub(crate) fn sign(&self, message: &[u8], signature: &mut Vec<u8>) -> Result<(), SigningFailed> {
         signature.clear();
@@ -251,7 +259,7 @@ impl SigningKey {
             Private::Secret(key, _) => signature.extend_from_slice(hmac::sign(key, message).as_ref()),
             Private::Pair(KeyPair::Rsa(pair)) => {
                 let Family::Rsa { sign, .. } = self.alg.row().family else { return Err(SigningFailed) };
-                signature.resize(pair.public_modulus_len(), 0);
+                signature.resize(self.signature_len(), 0);
                 pair.sign(sign, &random, message, signature).map_err(|_| SigningFailed)?;
             }
             Private::Pair(KeyPair::Ecdsa(_, pair)) => {
@@ -261,7 +269,7 @@ impl SigningKey {
                 signature.extend_from_slice(pair.try_sign(message).map_err(|_| SigningFailed)?.as_ref());
             }
             Private::Pair(KeyPair::MlDsa(_, pair)) => {
-                signature.resize(pair.algorithm().signature_len(), 0);
+                signature.resize(self.signature_len(), 0);
                 pair.sign(message, signature).map_err(|_| SigningFailed)?;
             }
             // No signature algorithm fits this curve, so no signing key is made of one.

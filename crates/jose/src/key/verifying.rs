@@ -4,7 +4,7 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{ED25519, ParsedPublicKey, RsaPublicKeyComponents};
 
-use super::{KeyError, SecretKey};
+use super::{ED25519_SIGNATURE, KeyError, SecretKey};
 use crate::alg::Family;
 use crate::jwk::{Jwk, JwkAlg, KeyUse, Operation, PrivateJwk, PublicKey, uncompressed};
 use crate::{Alg, PemError};
@@ -149,7 +149,7 @@ fn parse(alg: Alg, key: &PublicKey) -> Result<Public, KeyError> {
         (Family::Ecdsa { verify, .. }, PublicKey::Ec { x, y, .. }) => {
             (ParsedPublicKey::new(*verify, uncompressed(x, y)), x.len() + y.len())
         }
-        (Family::Ed25519, PublicKey::Okp { x, .. }) => (ParsedPublicKey::new(&ED25519, x), 64),
+        (Family::Ed25519, PublicKey::Okp { x, .. }) => (ParsedPublicKey::new(&ED25519, x), ED25519_SIGNATURE),
         (Family::MlDsa(ml_dsa), PublicKey::Akp { public, .. }) => {
             (ParsedPublicKey::new(ml_dsa.verify, public), ml_dsa.sign.signature_len())
         }
