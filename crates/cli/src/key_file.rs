@@ -290,26 +290,11 @@ fn blocks(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// The key of a DER document: PKCS#8, SubjectPublicKeyInfo, or one of the older forms, which the library
-/// reads between the lines of PEM.
+/// The key of a DER document: PKCS#8, SEC 1, PKCS#1 or SubjectPublicKeyInfo.
 fn der(bytes: &[u8]) -> Result<Key, String> {
-    if let Ok(jwk) = PrivateJwk::from_pkcs8_der(bytes) {
-        return Ok(Key::Private(jwk));
-    }
-    let older = |label| PrivateJwk::from_pem(&in_pem(label, bytes)).ok();
-    if let Some(jwk) = older("EC PRIVATE KEY").or_else(|| older("RSA PRIVATE KEY")) {
-        return Ok(Key::Private(jwk));
-    }
-    if let Ok(jwk) = Jwk::from_pem(&in_pem("RSA PUBLIC KEY", bytes)) {
-        return Ok(Key::Public(jwk));
-    }
-    Jwk::from_spki_der(bytes).map(Key::Public).map_err(|error| error.to_string())
-}
-
-fn in_pem(label: &str, der: &[u8]) -> Zeroizing<String> {
-    let text = Zeroizing::new(base64url::encode(der));
-    // PEM takes the other alphabet, with padding.
-    let text = Zeroizing::new(text.replace('-', "+").replace('_', "/"));
-    let padding = "=".repeat(text.len().wrapping_neg() % 4);
-    Zeroizing::new(format!("-----BEGIN {label}-----\n{}{padding}\n-----END {label}-----\n", *text))
+    let private = PrivateJwk::from_pkcs8_der(bytes)
+        .or_else(|_| PrivateJwk::from_sec1_der(bytes))
+        .or_else(|_| PrivateJwk::from_pkcs1_der(bytes));
+    let key = private.map(Key::Private).or_else(|_| Jwk::from_pkcs1_der(bytes).map(Key::Public));
+    key.or_else(|_| Jwk::from_spki_der(bytes).map(Key::Public)).map_err(|error| error.to_string())
 }

@@ -222,6 +222,7 @@ mod tests {
 
     #[test]
     fn typ_compares_as_a_media_type() {
+        assert_eq!(Typ::from("at+jwt".to_owned()).to_string(), Typ::ACCESS_TOKEN.name());
         for same in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
             assert!(Typ::ACCESS_TOKEN.matches(same), "{same}");
         }
@@ -270,6 +271,11 @@ mod tests {
             ("array", "[]", Some(Malformed::Header(JsonError::Malformed))),
             ("long", &long, Some(Malformed::HeaderTooLong { limit })),
         ];
+        let exact = Limits { header_bytes: 28, ..Limits::DEFAULT };
+        let parse = |json: &[u8]| Header::parse(&base64url::encode(json), &exact).err();
+        assert_eq!(parse(br#"{ "alg":"ES256" }  "#), None, "26 characters");
+        assert_eq!(parse(br#"{ "alg":"ES256" }    "#), None, "as long as it may be");
+        assert_eq!(parse(br#"{ "alg":"ES256" }     "#), Some(Malformed::HeaderTooLong { limit: 28 }));
         for (name, json, want) in cases {
             assert_eq!(
                 Header::parse(&base64url::encode(json.as_bytes()), &Limits::DEFAULT).err(),
@@ -277,6 +283,21 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn what_nobody_verified_is_shown_as_it_is() {
+        let part = |json: &str| base64url::encode(json.as_bytes());
+        let header = r#"{"alg":"none","kid":"k","typ":"JWT"}"#;
+        let token = decode_unverified(&format!("{}.{}.", part(header), part(r#"{"sub":"eve"}"#))).unwrap();
+        assert_eq!((token.unverified_alg(), token.unverified_kid()), ("none", Some("k")));
+        assert_eq!(token.unverified_typ(), Some("JWT"));
+        assert_eq!(token.unverified_payload(), br#"{"sub":"eve"}"#);
+        assert_eq!(token.unverified_claims::<serde_json::Value>().unwrap()["sub"], "eve");
+        let token = decode_unverified(&format!("{}.{}.", part(r#"{"alg":"x"}"#), part("no JSON"))).unwrap();
+        assert_eq!((token.unverified_kid(), token.unverified_typ()), (None, None));
+        let refused = token.unverified_claims::<serde_json::Value>().err();
+        assert_eq!(refused, Some(Malformed::Payload(JsonError::Malformed)));
     }
 
     #[test]

@@ -85,6 +85,9 @@ mod tests {
     fn an_excerpt_is_short_and_stays_on_its_line() {
         assert_eq!(Excerpt::of("a\nb\u{1b}[31m").as_str(), "a\\nb\\u{1b}[31m");
         assert_eq!(Excerpt::of(&"x".repeat(KEPT)).as_str(), "x".repeat(KEPT));
+        assert_eq!(Excerpt::of("a\tb").to_string(), r#""a\tb""#);
+        assert_eq!(or_nothing(Some(&Excerpt::of("x"))), r#""x""#);
+        assert_eq!(or_nothing(None), "nothing");
         assert_eq!(Excerpt::of(&"é".repeat(10_000)).as_str().chars().count(), KEPT + 1);
     }
 }

@@ -31,7 +31,7 @@ pub enum PemError {
     },
     /// The private key is encrypted with a password.
     #[error(
-        "the private key is encrypted with a password: decrypt it first, for example with `openssl pkey`"
+        "the private key is encrypted with a password: decrypt it first, with `openssl pkey -in FILE -out NEW`"
     )]
     Encrypted,
     /// A block without an end, or with something else than base64 in it.
@@ -172,6 +172,12 @@ mod tests {
             ("stray_character", KEY.replace("AAEC", "AA?C"), Err(PemError::Damaged)),
             ("base64url", KEY.replace("AAEC", "AA_C"), Err(PemError::Damaged)),
             ("no_content", KEY.replace("AAEC\n", ""), Err(PemError::Damaged)),
+            ("as_long_as_may_be", format!("{}{KEY}", " ".repeat(MAX_TEXT - KEY.len())), Ok(vec![0, 1, 2])),
+            (
+                "one_too_long",
+                format!("{}{KEY}", " ".repeat(MAX_TEXT + 1 - KEY.len())),
+                Err(PemError::TooLong),
+            ),
             ("too_long", format!("{}{KEY}", " ".repeat(MAX_TEXT)), Err(PemError::TooLong)),
         ];
         for (name, text, want) in cases {

@@ -195,5 +195,23 @@ mod tests {
         assert_eq!(Timestamp::MAX.saturating_add(Duration::MAX), Timestamp::MAX);
         assert_eq!(Timestamp::from_secs(i64::MAX), Timestamp::MAX);
         assert_eq!(Timestamp::from_millis(-1).as_secs(), -1);
+        let (earlier, later) = (Timestamp::from_millis(1500), Timestamp::from_millis(4000));
+        assert_eq!(later.since(earlier), Duration::from_millis(2500));
+        assert_eq!(earlier.since(later), Duration::ZERO);
+        assert_eq!(later.saturating_sub(Duration::from_millis(2500)), earlier);
+    }
+
+    #[test]
+    fn a_system_time_keeps_its_milliseconds_on_both_sides_of_the_epoch() {
+        let span = Duration::new(1, 500_999_999);
+        assert_eq!(Timestamp::from(UNIX_EPOCH + span), Timestamp::from_millis(1500));
+        assert_eq!(Timestamp::from(UNIX_EPOCH - span), Timestamp::from_millis(-1500));
+    }
+
+    #[test]
+    fn milliseconds_are_shown_where_there_are_any() {
+        for (millis, want) in [(0, "0"), (1000, "1"), (1050, "1.050")] {
+            assert_eq!(Timestamp::from_millis(millis).to_string(), want);
+        }
     }
 }

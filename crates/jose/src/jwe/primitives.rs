@@ -71,3 +71,49 @@ pub fn agree(private: &PrivateJwk, public: &Jwk) -> Result<Zeroizing<Vec<u8>>, S
     let key = AgreementKey::new(own.curve(), d).map_err(|_| StepFailed)?;
     key.agree(&public).map_err(|_| StepFailed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base64url;
+    use crate::jwe::DecryptionKey;
+    use crate::jwk::Curve;
+
+    #[test]
+    fn a_key_is_unwrapped_as_in_rfc_7516_appendix_a_3() {
+        let kek = base64url::decode("GawgguFyGrWKav7AX4VKUg").unwrap();
+        let wrapped = base64url::decode("6KB707dM9YTIgHtLvtgWQ8mKwboJW3of9locizkDTHzBC2IlrT1oOQ").unwrap();
+        let key = unwrap_key(KeyManagement::A128KW, &kek, &wrapped).unwrap();
+        assert_eq!(key[..8], [4, 211, 31, 197, 84, 157, 252, 254]);
+        assert_eq!(key.len(), 32);
+        for alg in [KeyManagement::A256KW, KeyManagement::A128GCMKW, KeyManagement::Dir] {
+            assert!(unwrap_key(alg, &kek, &wrapped).is_err(), "{alg}");
+        }
+        assert!(unwrap_key(KeyManagement::A128KW, &kek, &wrapped[1..]).is_err());
+    }
+
+    #[test]
+    fn content_is_decrypted_with_its_whole_key() {
+        let enc = ContentEncryption::A128CbcHs256;
+        let sealed = enc.seal(&[7; 32], b"aad", b"text").unwrap();
+        let open =
+            |cek: &[u8]| decrypt_content(enc, cek, &sealed.iv, b"aad", &sealed.ciphertext, &sealed.tag);
+        assert_eq!(open(&[7; 32]).unwrap().as_slice(), b"text");
+        assert!(open(&[8; 32]).is_err());
+    }
+
+    #[test]
+    fn two_keys_agree_on_one_curve() {
+        let key = |curve| {
+            let key = DecryptionKey::generate(KeyManagement::EcdhEs, Some(curve), None).unwrap();
+            key.to_jwk().unwrap()
+        };
+        let (alice, bob) = (key(Curve::P256), key(Curve::P256));
+        let z = agree(&alice, &bob.public().unwrap()).unwrap();
+        assert_eq!(z, agree(&bob, &alice.public().unwrap()).unwrap());
+        assert_ne!(z, agree(&bob, &bob.public().unwrap()).unwrap());
+        assert!(agree(&alice, &key(Curve::X25519).public().unwrap()).is_err());
+        let secret = PrivateJwk::from_secret(&crate::SecretKey::new([7; 32]));
+        assert!(agree(&secret, &bob.public().unwrap()).is_err());
+    }
+}

@@ -74,6 +74,7 @@ fn every_algorithm_with_every_content_encryption_in_every_serialization() {
                 assert_eq!((decrypted.typ(), decrypted.cty()), (Some("secret+x"), Some("text/plain")));
                 assert_eq!(decrypted.kid(), key.kid(), "{what} {name}");
                 assert_eq!(decrypted.aad(), (name == "flattened").then_some(&b"aad"[..]), "{what} {name}");
+                assert_eq!(decrypted.into_plaintext().as_slice(), TEXT, "{what} {name}");
             }
         }
         assert_eq!(fitting, if key.alg() == KeyManagement::Dir { 1 } else { 6 }, "{}", key.alg());

@@ -19,7 +19,16 @@ impl Jwk {
         der::subject_public_key(document)?.try_into()
     }
 
-    /// The key of a PEM text: `PUBLIC KEY` (as [`Jwk::from_spki_der`]) or `RSA PUBLIC KEY` (PKCS#1).
+    /// The key of a PKCS#1 `RSAPublicKey` ([RFC 8017 appendix A.1.1](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.1)).
+    ///
+    /// # Errors
+    /// As [`Jwk::from_spki_der`].
+    pub fn from_pkcs1_der(document: &[u8]) -> Result<Self, KeyError> {
+        der::rsa_public_key(document)?.try_into()
+    }
+
+    /// The key of a PEM text: `PUBLIC KEY` (as [`Jwk::from_spki_der`]) or `RSA PUBLIC KEY` (as
+    /// [`Jwk::from_pkcs1_der`]).
     ///
     /// # Errors
     /// [`PemError`] when the text does not hold exactly one such block, or no sound key in it.
@@ -38,12 +47,11 @@ impl Jwk {
     /// ```
     pub fn from_pem(text: &str) -> Result<Self, PemError> {
         let (label, document) = pem::decode(text, PUBLIC)?;
-        let key = match label {
-            Label::Spki => der::subject_public_key(&document)?,
-            Label::Pkcs1Public => der::rsa_public_key(&document)?,
-            _ => return Err(PemError::WrongLabel { wanted: PUBLIC }),
-        };
-        Ok(key.try_into()?)
+        match label {
+            Label::Spki => Ok(Self::from_spki_der(&document)?),
+            Label::Pkcs1Public => Ok(Self::from_pkcs1_der(&document)?),
+            _ => Err(PemError::WrongLabel { wanted: PUBLIC }),
+        }
     }
 
     /// The key as a `SubjectPublicKeyInfo`. `kid`, `alg` and `use` have no place there.
@@ -84,8 +92,26 @@ impl PrivateJwk {
         KeyPair::from_pkcs8(document)?.to_params().map(Self::new)
     }
 
-    /// The key of a PEM text: `PRIVATE KEY` (as [`PrivateJwk::from_pkcs8_der`]), `RSA PRIVATE KEY`
-    /// (PKCS#1) or `EC PRIVATE KEY` (SEC 1). None of them may be encrypted.
+    /// The key of a PKCS#1 `RSAPrivateKey` ([RFC 8017 appendix A.1.2](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.2)).
+    ///
+    /// # Errors
+    /// As [`PrivateJwk::from_pkcs8_der`].
+    pub fn from_pkcs1_der(document: &[u8]) -> Result<Self, KeyError> {
+        KeyPair::from_pkcs1(document)?.to_params().map(Self::new)
+    }
+
+    /// The key of a SEC 1 `ECPrivateKey` ([RFC 5915](https://www.rfc-editor.org/rfc/rfc5915)), which
+    /// must name its curve.
+    ///
+    /// # Errors
+    /// As [`PrivateJwk::from_pkcs8_der`].
+    pub fn from_sec1_der(document: &[u8]) -> Result<Self, KeyError> {
+        KeyPair::from_sec1(document)?.to_params().map(Self::new)
+    }
+
+    /// The key of a PEM text: `PRIVATE KEY` (as [`PrivateJwk::from_pkcs8_der`]), `RSA PRIVATE KEY` (as
+    /// [`PrivateJwk::from_pkcs1_der`]) or `EC PRIVATE KEY` (as [`PrivateJwk::from_sec1_der`]). None of
+    /// them may be encrypted.
     ///
     /// # Errors
     /// [`PemError`] when the text does not hold exactly one such block, or no sound key in it.
@@ -103,13 +129,12 @@ impl PrivateJwk {
     /// ```
     pub fn from_pem(text: &str) -> Result<Self, PemError> {
         let (label, document) = pem::decode(text, PRIVATE)?;
-        let pair = match label {
-            Label::Pkcs8 => KeyPair::from_pkcs8(&document)?,
-            Label::Pkcs1Private => KeyPair::from_pkcs1(&document)?,
-            Label::Sec1 => KeyPair::from_sec1(&document)?,
-            Label::Spki | Label::Pkcs1Public => return Err(PemError::WrongLabel { wanted: PRIVATE }),
-        };
-        Ok(Self::new(pair.to_params()?))
+        match label {
+            Label::Pkcs8 => Ok(Self::from_pkcs8_der(&document)?),
+            Label::Pkcs1Private => Ok(Self::from_pkcs1_der(&document)?),
+            Label::Sec1 => Ok(Self::from_sec1_der(&document)?),
+            Label::Spki | Label::Pkcs1Public => Err(PemError::WrongLabel { wanted: PRIVATE }),
+        }
     }
 
     /// The key as unencrypted PKCS#8. Whoever holds these bytes holds the key.

@@ -71,17 +71,9 @@ impl PrivateJwkSet {
     #[must_use]
     pub fn to_json(&self) -> Zeroizing<String> {
         let keys: Vec<_> = self.keys.iter().map(PrivateJwk::to_json).collect();
-        let mut json =
-            Zeroizing::new(String::with_capacity(keys.iter().map(|key| key.len() + 1).sum::<usize>() + 16));
-        json.push_str("{\"keys\":[");
-        for (at, key) in keys.iter().enumerate() {
-            if at > 0 {
-                json.push(',');
-            }
-            json.push_str(key);
-        }
-        json.push_str("]}");
-        json
+        // Each text is made in one piece: growing would leave copies behind.
+        let keys = Zeroizing::new(keys.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(","));
+        Zeroizing::new(["{\"keys\":[", keys.as_str(), "]}"].concat())
     }
 
     /// The public halves; a secret has none and is left out.

@@ -321,6 +321,21 @@ fn an_own_set_is_taken_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_member_stands_once_whoever_parses() {
+    for (name, json, is_good) in [
+        ("plain", format!("{{{OKP}}}"), true),
+        ("unknown_twice", format!(r#"{{{OKP},"ext":1,"ext":2}}"#), true),
+        ("kid_twice", format!(r#"{{{OKP},"kid":"a","kid":"a"}}"#), false),
+        ("key_ops_twice", format!(r#"{{{OKP},"key_ops":["verify"],"key_ops":["verify"]}}"#), false),
+    ] {
+        assert_eq!(serde_json::from_str::<Jwk>(&json).is_ok(), is_good, "{name}");
+    }
+    let set =
+        PrivateJwkSet::parse(format!(r#"{{"keys":[{{{OKP},{OKP_D}}},{{{OCT}}}]}}"#).as_bytes()).unwrap();
+    assert_eq!(set.public().keys.len(), 1);
+}
+
+#[test]
 fn what_is_no_set_is_refused() {
     for json in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[1]}"#, r#"{"keys":[],"keys":[]}"#] {
         assert!(JwkSet::parse(json.as_bytes()).is_err(), "{json}");

@@ -174,13 +174,9 @@ impl Signed<'_> {
 
 /// What is signed ([RFC 7515 section 5.1](https://www.rfc-editor.org/rfc/rfc7515#section-5.1), RFC 7797 section 3).
 pub(super) fn signing_input(protected: &str, payload: &[u8], encoded: bool) -> Vec<u8> {
-    let mut input = Vec::with_capacity(protected.len() + 1 + payload.len() * 4 / 3 + 4);
-    input.extend_from_slice(protected.as_bytes());
-    input.push(b'.');
     if encoded {
-        input.extend_from_slice(base64url::encode(payload).as_bytes());
+        format!("{protected}.{}", base64url::encode(payload)).into_bytes()
     } else {
-        input.extend_from_slice(payload);
+        [protected.as_bytes(), b".", payload].concat()
     }
-    input
 }

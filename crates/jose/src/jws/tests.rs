@@ -129,6 +129,7 @@ fn json_documents_that_are_refused() {
         ),
         ("no_signature", json!({ "payload": "e30", "protected": protected }), false),
         ("no_signatures", json!({ "payload": "e30", "signatures": [] }), false),
+        ("as_many_as_may_be", json!({ "payload": "e30", "signatures": vec![entry.clone(); 8] }), true),
         ("many_signatures", json!({ "payload": "e30", "signatures": vec![entry.clone(); 9] }), false),
         ("no_payload", json!({ "signatures": [entry] }), false),
         ("no_header_at_all", json!({ "payload": "e30", "signature": bare }), false),
@@ -242,6 +243,14 @@ fn limits_come_before_the_work() {
     assert_eq!(small.verify(&signed.compact().unwrap()).err(), refused);
     assert_eq!(small.verify_json(signed.general().as_bytes()).err(), refused);
     assert!(small.verify_detached(&signed.detached().unwrap(), &[b'x'; 3000]).is_ok());
+
+    let compact = signed.compact().unwrap();
+    let limits =
+        Limits { token_bytes: compact.len(), header_bytes: compact.find('.').unwrap(), ..Limits::DEFAULT };
+    assert!(verifier(&[&key]).with_limits(limits).verify(&compact).is_ok(), "as long as it may be");
+    let header_bytes = limits.header_bytes - 1;
+    let refused = verifier(&[&key]).with_limits(Limits { header_bytes, ..limits }).verify(&compact).err();
+    assert_eq!(refused, Some(Rejection::Malformed(Malformed::HeaderTooLong { limit: header_bytes })));
 }
 
 proptest::proptest! {
@@ -260,5 +269,6 @@ proptest::proptest! {
         let signed = Draft::new(&payload).sign(&key).unwrap();
         let verified = verifier.verify(&signed.compact().unwrap()).unwrap();
         proptest::prop_assert_eq!(verified.payload(), payload.as_slice());
+        proptest::prop_assert_eq!(verified.into_payload(), payload);
     }
 }

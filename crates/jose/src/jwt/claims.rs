@@ -351,6 +351,24 @@ mod tests {
     }
 
     #[test]
+    fn values_are_compared_whole_and_case_and_all() {
+        let (one, two) = (Audience::new(["a"]).unwrap(), Audience::new(["b", "c"]).unwrap());
+        let borrowed: BorrowedAudience<'_> = serde_json::from_str(r#"["b","c"]"#).unwrap();
+        for (value, in_one, in_two) in [
+            ("a", true, false),
+            ("b", false, true),
+            ("c", false, true),
+            ("B", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!((one.contains(value), two.contains(value)), (in_one, in_two), "{value}");
+            assert_eq!(AudienceClaim::contains(&borrowed, value), in_two, "{value}");
+        }
+        assert!(!one.intersects(&two));
+        assert!(two.intersects(&Audience::new(["x", "c"]).unwrap()));
+    }
+
+    #[test]
     fn a_single_value_is_written_as_a_string_however_it_came() {
         for audience in [Audience::new(["a"]).unwrap(), serde_json::from_str(r#"["a"]"#).unwrap()] {
             assert_eq!(serde_json::to_string(&audience).unwrap(), r#""a""#);

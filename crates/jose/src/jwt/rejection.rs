@@ -113,3 +113,46 @@ fn listed(values: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
     let values: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
     if values.is_empty() { "nobody".to_owned() } else { values.join(", ") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rejection_is_a_sentence_that_says_what_was_expected_and_found() {
+        let issuer = || Issuer::new("https://a.example").unwrap();
+        let audience = || Audience::new(["x", "y"]).unwrap();
+        let (exp, now) = (Timestamp::from_secs(1000), Timestamp::from_millis(1_001_050));
+        let cases = [
+            (Rejection::UnknownKey { kid: None }, "no key of the issuer's set is named by the token"),
+            (
+                Rejection::UnknownKey { kid: Some("k\n1".to_owned()) },
+                r#"no key of the issuer's set is named "k\n1""#,
+            ),
+            (
+                Rejection::AlgMismatch { key: Alg::ES256, found: Excerpt::of("none") },
+                r#"the header names the algorithm "none", and the key is for ES256"#,
+            ),
+            (
+                Rejection::Typ { expected: Typ::ACCESS_TOKEN, found: None },
+                r#"the token's type is nothing, not "at+jwt""#,
+            ),
+            (
+                Rejection::Issuer { expected: issuer(), found: Some(Excerpt::of("b")) },
+                r#"the token was issued by "b", not by "https://a.example""#,
+            ),
+            (
+                Rejection::Audience { expected: audience(), found: vec![] },
+                "the token is meant for nobody, not for x, y",
+            ),
+            (
+                Rejection::Audience { expected: audience(), found: vec![Excerpt::of("a"), Excerpt::of("b")] },
+                r#"the token is meant for "a", "b", not for x, y"#,
+            ),
+            (Rejection::Expired { exp, now }, "the token expired at 1000, and it is 1001.050"),
+        ];
+        for (rejection, want) in cases {
+            assert_eq!(rejection.to_string(), want);
+        }
+    }
+}

@@ -5,6 +5,9 @@ use super::KeyError;
 /// RFC 7518 section 3.3 asks for 2048 bits at least; past 8192 a key only serves to slow the verifier down.
 const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
+/// The last prime below 1000.
+const LAST_SMALL_PRIME: u32 = 997;
+
 /// Refuses a public key that is too small, too large, not written in the fewest bytes, of no use as
 /// RSA (an even number, an exponent of 1) or made by the generator of CVE-2017-15361.
 pub(crate) fn require_sound(n: &[u8], e: &[u8]) -> Result<(), KeyError> {
@@ -65,7 +68,7 @@ impl<'n> RsaNumber<'n> {
     /// The least prime below 1000 that divides the number. One that divides a modulus has factored it.
     #[must_use]
     pub fn small_factor(self) -> Option<u32> {
-        primes().take_while(|prime| *prime < 1000).find(|prime| self.remainder(*prime) == 0)
+        primes().take_while(|prime| *prime <= LAST_SMALL_PRIME).find(|prime| self.remainder(*prime) == 0)
     }
 
     /// Whether a modulus is of the form that Infineon's generator gave to its moduli
@@ -98,9 +101,8 @@ fn primes() -> impl Iterator<Item = u32> {
 }
 
 fn is_power_of_65537(residue: u32, prime: u32) -> bool {
-    let base = 65537 % prime;
     // The powers come back to 1 after at most `prime - 1` steps.
-    let powers = std::iter::successors(Some(1), |power| Some(power * base % prime));
+    let powers = std::iter::successors(Some(1), |power| Some(power * 65537 % prime));
     powers.take(prime as usize).any(|power| power == residue)
 }
 

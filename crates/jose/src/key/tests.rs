@@ -73,6 +73,10 @@ fn rsa_keys_are_generated_in_the_size_asked_for() {
         key.sign(b"message", &mut signature).unwrap();
         assert_eq!(signature.len(), bytes);
     }
+    for (bits, size) in [(2048, RsaSize::Bits2048), (3072, RsaSize::Bits3072), (4096, RsaSize::Bits4096)] {
+        assert_eq!(RsaSize::from_bits(bits), Some(size));
+        assert_eq!(RsaSize::from_bits(bits + 1), None);
+    }
     let ec = SigningKey::generate_rsa(Alg::ES256, None, RsaSize::Bits2048);
     assert_eq!(ec.err(), Some(KeyError::WrongType(Alg::ES256)));
 }
@@ -255,6 +259,29 @@ fn what_verifies_with_a_private_jwk() {
 }
 
 #[test]
+fn a_secret_as_text_and_as_it_is_generated() {
+    let text = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr8";
+    let secret = SecretKey::parse(&format!(" {text}\n")).unwrap();
+    assert_eq!(base64url::encode(secret.expose()), text);
+    assert_eq!(SecretKey::parse("not base64url!").err(), Some(KeyError::Malformed));
+    let (one, other) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
+    assert_eq!((one.expose().len(), SecretKey::generate_bytes(17).unwrap().expose().len()), (64, 17));
+    assert_ne!(one.expose(), other.expose());
+    let kid = || SigningKey::generate(Alg::HS256, None).unwrap().kid().to_owned();
+    assert_eq!(base64url::decode(kid()).unwrap().len(), 16);
+    assert_ne!(kid(), kid());
+}
+
+#[test]
+fn a_set_finds_its_keys_by_name() {
+    let key = |kid| SigningKey::generate(Alg::EdDSA, Some(kid)).unwrap().verifying_key().unwrap();
+    let set = KeySet::new(vec![key("a"), key("b")]);
+    assert_eq!(set.find("b").map(VerifyingKey::kid), Some("b"));
+    assert!(set.find("c").is_none() && !set.is_empty());
+    assert!(KeySet::default().is_empty());
+}
+
+#[test]
 fn a_name_that_stands_for_two_keys_of_one_algorithm_is_found_for_neither() {
     let key = |alg, kid| SigningKey::generate(alg, Some(kid)).unwrap().public_jwk().unwrap();
     let (a, b) = (key(Alg::ES256, "a"), key(Alg::ES256, "b"));
@@ -333,6 +360,17 @@ fn older_private_key_documents_are_read() {
     let pkcs1 = der::private_key_info(&pkcs8).unwrap().private_key;
     let text = crate::pem::encode(crate::pem::Label::Pkcs1Private, pkcs1).unwrap();
     assert_eq!(PrivateJwk::from_pem(&text).unwrap().thumbprint(), jwk.thumbprint());
+    assert_eq!(PrivateJwk::from_pkcs1_der(pkcs1).unwrap().thumbprint(), jwk.thumbprint());
+    assert!(PrivateJwk::from_sec1_der(pkcs1).is_err() && PrivateJwk::from_pkcs1_der(&pkcs8).is_err());
+
+    // The public half in the same form: two numbers, one after the other.
+    let public = jwk.public().unwrap();
+    let spki = public.to_spki_der().unwrap();
+    let pkcs1 = &spki[spki.len() - 270..];
+    assert_eq!(Jwk::from_pkcs1_der(pkcs1).unwrap().key, public.key);
+    let text = crate::pem::encode(crate::pem::Label::Pkcs1Public, pkcs1).unwrap();
+    assert_eq!(Jwk::from_pem(&text).unwrap().key, public.key);
+    assert!(Jwk::from_pkcs1_der(&spki).is_err() && Jwk::from_spki_der(pkcs1).is_err());
 }
 
 #[test]

@@ -304,6 +304,18 @@ fn a_small_order_epk_is_refused_before_a_key_is_derived() {
 }
 
 #[test]
+fn sizes_that_everybody_can_see_cost_no_iterations() {
+    let key = key_of(KeyManagement::Pbes2Hs256A128KW);
+    for (name, part, len) in [("iv", 2, 11), ("tag", 4, 15)] {
+        let mut parts = parts_for(key);
+        parts[part].truncate(len);
+        let decrypter = decrypter(key).with_max_iterations(999);
+        assert_eq!(code(decrypter.decrypt(&join(&parts))), "decryption", "{name}");
+        assert_eq!(code(decrypter.decrypt(&join(&parts_for(key)))), "iterations");
+    }
+}
+
+#[test]
 fn an_encrypted_key_where_there_is_none() {
     for alg in [KeyManagement::Dir, KeyManagement::EcdhEs] {
         let mut parts = parts_for(key_of(alg));

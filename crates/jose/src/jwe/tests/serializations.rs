@@ -11,6 +11,17 @@ fn flattened(key: &DecryptionKey) -> Value {
 }
 
 #[test]
+fn a_header_that_is_empty_is_left_out() {
+    let key = key_of(KeyManagement::A256KW);
+    assert_eq!(flattened(key).get("header"), None);
+    let to = encryption_key(key);
+    let encrypter = Encrypter::new(ContentEncryption::A128GCM);
+    let json = encrypter.json().to_with(&to, &json!({ "note": 1 }));
+    let json: Value = serde_json::from_str(&json.encrypt_flattened(TEXT).unwrap()).unwrap();
+    assert_eq!(json["header"], json!({ "note": 1 }));
+}
+
+#[test]
 fn texts_that_are_no_json_serialization() {
     let key = key_of(KeyManagement::A256KW);
     let good = flattened(key);
