@@ -2,10 +2,9 @@
 
 use gatepass_jose::{
     Alg, Jwk, JwkAlg, KeyError, PemError, PrivateJwk, PublicParams, SecretKey, SigningKey, VerifyingKey,
-    base64url, parse_strict_json,
+    parse_strict_json,
 };
 use serde::de::IgnoredAny;
-use zeroize::Zeroizing;
 
 use crate::complaint::Complaint;
 use crate::input::Input;

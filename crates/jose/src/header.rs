@@ -69,6 +69,14 @@ pub(crate) struct HeaderOut<'a> {
     pub(crate) kid: &'a str,
 }
 
+impl HeaderOut<'_> {
+    /// The header in base64url.
+    pub(crate) fn encode(&self) -> String {
+        // Strings with plain names are all there is, so nothing can fail to serialize.
+        base64url::encode(&serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
 /// The header parameters that decide whether a token is looked at any further. `jku`, `x5u`, `x5c`
 /// and `jwk` are not among them: keys come from the verifier's set and from nowhere else.
 #[derive(Debug, Deserialize)]

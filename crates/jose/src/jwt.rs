@@ -9,7 +9,7 @@ mod verifier;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::header::{HeaderOut, Typ};
+use crate::header::Typ;
 use crate::key::SigningKey;
 use crate::{base64url, json};
 
@@ -44,12 +44,11 @@ const USUAL_PAYLOAD: usize = 512;
 /// # Errors
 /// [`SignError`].
 pub fn sign<C: Serialize>(typ: &Typ, claims: &C, key: &SigningKey) -> Result<String, SignError> {
-    let header = HeaderOut { alg: key.alg(), typ: typ.name(), kid: key.kid() };
-    let header = serde_json::to_vec(&header).map_err(|_| SignError::Claims)?;
+    let header = key.header(typ);
     let payload = json::write_object(claims, Vec::with_capacity(USUAL_PAYLOAD))?;
-    let parts = [header.len(), payload.len(), key.signature_len()];
-    let mut token = String::with_capacity(parts.into_iter().map(base64url::encoded_len).sum::<usize>() + 2);
-    base64url::encode_append(&header, &mut token);
+    let [payload_len, signature_len] = [payload.len(), key.signature_len()].map(base64url::encoded_len);
+    let mut token = String::with_capacity(header.len() + 1 + payload_len + 1 + signature_len);
+    token.push_str(&header);
     token.push('.');
     base64url::encode_append(&payload, &mut token);
     let mut signature = payload;

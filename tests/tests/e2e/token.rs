@@ -358,6 +358,37 @@ fn verify_names_the_part_that_is_broken() {
 }
 
 #[test]
+fn verify_takes_a_token_in_json_with_one_signature() {
+    let folder = signed();
+    let token = folder.read("token");
+    let parts: Vec<_> = token.trim().split('.').collect();
+    let entry = json!({ "protected": parts[0], "signature": parts[2] });
+    let flattened = json!({ "payload": parts[1], "protected": parts[0], "signature": parts[2] });
+    let general = |signatures: &[&Value]| json!({ "payload": parts[1], "signatures": signatures });
+    let with = |document: &Value, name: &str, value: Value| {
+        let mut document = document.clone();
+        document[name] = value;
+        document
+    };
+    let run = |document: Value| {
+        folder.write("token", document.to_string());
+        verify(&folder, &format!("--key public.jwk {ISSUER} {NOW}"))
+    };
+    for document in [flattened.clone(), general(&[&entry]), with(&flattened, "note", json!(1))] {
+        assert!(run(document).good().contains("verified"));
+    }
+    let changed = with(&flattened, "payload", json!("e30"));
+    assert!(run(changed).ends(1).out.contains("✗ signature"));
+    run(general(&[&entry, &entry])).complains(1, &["exactly one signature"]);
+    run(general(&[])).complains(1, &["exactly one signature"]);
+    run(with(&flattened, "signatures", json!([entry]))).complains(1, &["mixes the two forms"]);
+    run(with(&flattened, "header", json!({ "kid": "k1" }))).complains(1, &["unprotected header"]);
+    folder.write("token", flattened.to_string().replacen('{', "{\"payload\":\"e30\",", 1));
+    verify(&folder, &format!("--key public.jwk {ISSUER} {NOW}"))
+        .complains(1, &["two members of the same name"]);
+}
+
+#[test]
 fn verify_takes_keys_in_any_form() {
     let folder = signed();
     let terms = format!("{ISSUER} {NOW}");

@@ -16,7 +16,7 @@ use crate::moment::Moment;
 pub(crate) enum Token {
     /// Show what a token says, without believing any of it
     Inspect(Inspect),
-    /// Verify a token, and show each check with what it expected and found
+    /// Verify a token, compact or in JSON, and show each check with what it expected and found
     Verify(Verify),
     /// Sign claims as a JSON Web Token
     Sign(Sign),

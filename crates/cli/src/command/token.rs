@@ -3,6 +3,7 @@
 mod anatomy;
 mod checks;
 mod claims;
+mod compact;
 mod decrypt;
 mod encrypt;
 mod inspect;

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -40,12 +41,7 @@ impl<'t> Message<'t> {
     /// Takes a compact serialization apart (section 7.1).
     pub(crate) fn parse_compact(token: &'t str, limits: &Limits) -> Result<Self, DecryptError> {
         require_len(token.len(), limits)?;
-        let mut parts = token.split('.');
-        let mut part = || parts.next().ok_or(DecryptError::Parts);
-        let (protected, encrypted_key, iv, ciphertext, tag) = (part()?, part()?, part()?, part()?, part()?);
-        if parts.next().is_some() {
-            return Err(DecryptError::Parts);
-        }
+        let [protected, encrypted_key, iv, ciphertext, tag] = split(token).ok_or(DecryptError::Parts)?;
         Ok(Self {
             unprotected: Members::new(),
             recipients: vec![Recipient { header: Members::new(), encrypted_key: decode(encrypted_key)? }],
@@ -90,6 +86,21 @@ impl<'t> Message<'t> {
             tag: decode(&json.tag.unwrap_or_default())?,
         })
     }
+}
+
+/// The five parts between four dots.
+fn split(token: &str) -> Option<[&str; 5]> {
+    let mut dots = memchr_iter(b'.', token.as_bytes());
+    let mut start = 0;
+    let mut part = |end: usize| {
+        let part = token.get(start..end);
+        start = end + 1;
+        part
+    };
+    let first_four = [part(dots.next()?)?, part(dots.next()?)?, part(dots.next()?)?, part(dots.next()?)?];
+    let [protected, encrypted_key, iv, ciphertext] = first_four;
+    let tag = part(token.len())?;
+    dots.next().is_none().then_some([protected, encrypted_key, iv, ciphertext, tag])
 }
 
 fn require_len(len: usize, limits: &Limits) -> Result<(), DecryptError> {

@@ -338,6 +338,19 @@ fn a_token_takes_the_memory_that_it_needs() {
 }
 
 #[test]
+fn each_type_of_token_has_a_header_of_its_own_however_many_there_are() {
+    let key = key(Alg::HS256);
+    for _ in 0..2 {
+        for typ in ["at+jwt", "JWT", "logout+jwt", "secevent+jwt", "dpop+jwt", "txn+jwt"] {
+            let token = sign(&Typ::from(typ.to_owned()), &claims(), &key).unwrap();
+            let header = base64url::decode(token.split('.').next().unwrap()).unwrap();
+            let want = format!(r#"{{"alg":"HS256","typ":"{typ}","kid":"k1"}}"#);
+            assert_eq!(String::from_utf8(header).unwrap(), want);
+        }
+    }
+}
+
+#[test]
 fn what_is_read_before_and_beside_the_claims() {
     let key = key(Alg::HS256);
     let good = sign(&Typ::ACCESS_TOKEN, &claims(), &key).unwrap();

@@ -1,5 +1,6 @@
+use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::rand::{self, SystemRandom};
 use aws_lc_rs::{hmac, rsa};
@@ -7,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{KeyError, KeyPair, SecretKey, VerifyingKey};
 use crate::alg::Family;
+use crate::header::{HeaderOut, Typ};
 use crate::jwk::{Jwk, JwkAlg, KeyUse, Operation, PrivateJwk, PrivateParams, PublicKey};
 use crate::{Alg, PemError, base64url};
 
@@ -14,6 +16,9 @@ use crate::{Alg, PemError, base64url};
 pub struct SigningKey {
     alg: Alg,
     kid: Arc<str>,
+    /// The encoded headers of the first few types of token that the key signed: all tokens of one type
+    /// share theirs.
+    headers: [OnceLock<(Typ, Box<str>)>; 4],
     inner: Private,
 }
 
@@ -101,7 +106,7 @@ impl SigningKey {
             Some(kid) => Arc::from(kid),
             None => Arc::from(public_jwk(&pair).ok_or(KeyError::Generation)?.thumbprint()),
         };
-        Ok(Self { alg, kid, inner: Private::Pair(pair) })
+        Ok(Self::new(alg, kid, Private::Pair(pair)))
     }
 
     /// An HMAC key.
@@ -110,7 +115,11 @@ impl SigningKey {
     /// [`KeyError::SecretTooShort`], or [`KeyError::WrongType`] when `alg` is not of the `HS` family.
     pub fn from_secret(alg: Alg, kid: &str, secret: &SecretKey) -> Result<Self, KeyError> {
         let key = secret.hmac_key(alg)?;
-        Ok(Self { alg, kid: Arc::from(kid), inner: Private::Secret(Box::new(key), secret.clone()) })
+        Ok(Self::new(alg, Arc::from(kid), Private::Secret(Box::new(key), secret.clone())))
+    }
+
+    fn new(alg: Alg, kid: Arc<str>, inner: Private) -> Self {
+        Self { alg, kid, headers: Default::default(), inner }
     }
 
     /// The key of a JWK. Its algorithm is the JWK's, or `alg` where the JWK names none, or else the one
@@ -241,6 +250,18 @@ impl SigningKey {
             (_, Some(jwk)) => VerifyingKey::from_jwk(&jwk, &[self.alg]),
             (_, None) => Err(KeyError::Malformed),
         }
+    }
+
+    /// The encoded protected header of a token of this type.
+    pub(crate) fn header(&self, typ: &Typ) -> Cow<'_, str> {
+        let header = || HeaderOut { alg: self.alg, typ: typ.name(), kid: &self.kid }.encode();
+        for place in &self.headers {
+            let (kept, header) = place.get_or_init(|| (typ.clone(), header().into()));
+            if kept == typ {
+                return Cow::Borrowed(header);
+            }
+        }
+        Cow::Owned(header())
     }
 
     /// How many bytes a signature has.

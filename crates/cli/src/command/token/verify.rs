@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::checks::{self, Check, Finding, Seen, Terms, explain};
+use super::compact::compact;
 use super::keyring::Keyring;
 use crate::args::token::{Trust, Verify};
 use crate::complaint::{Complaint, Outcome};
@@ -17,7 +18,8 @@ use crate::key_file::Unusable;
 use crate::{clock, print};
 
 pub(crate) async fn run(verify: &Verify) -> anyhow::Result<Outcome> {
-    let token = verify.token.read()?;
+    let given = verify.token.read()?;
+    let token = compact(&given)?;
     let verdict = Verdict::of(&token, &verify.trust, verify.key.as_ref(), verify.alg).await?;
     if verify.json {
         print::json(&verdict.for_machines());
