@@ -240,6 +240,9 @@ mod tests {
             "application/",
             "at+jwt ",
             "application/application/at+jwt",
+            "presentation/at+jwt",
+            "applications/at+jwt",
+            "application:at+jwt",
             "id+jwt",
             "application/é",
         ] {

@@ -82,6 +82,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_limits_are_those_that_are_written_down() {
+        let written = Limits { token_bytes: 16_384, header_bytes: 2048, depth: 16, members: 128 };
+        assert_eq!(Limits::default(), written);
+    }
+
+    #[test]
     fn an_excerpt_is_short_and_stays_on_its_line() {
         assert_eq!(Excerpt::of("a\nb\u{1b}[31m").as_str(), "a\\nb\\u{1b}[31m");
         assert_eq!(Excerpt::of(&"x".repeat(KEPT)).as_str(), "x".repeat(KEPT));

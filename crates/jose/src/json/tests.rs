@@ -157,6 +157,34 @@ fn names_may_be_numbers_variants_and_newtypes() {
 }
 
 #[test]
+fn a_newtype_is_read_and_a_raw_value_is_not() {
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Number(u64);
+
+    /// Asks as `serde_json`'s raw value does, for a text that no check has seen.
+    #[derive(Debug)]
+    struct Raw;
+    impl<'de> Deserialize<'de> for Raw {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Anything;
+            impl<'de> serde::de::Visitor<'de> for Anything {
+                type Value = Raw;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("anything")
+                }
+                fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Raw, D::Error> {
+                    serde::de::IgnoredAny::deserialize(inner).map(|_| Raw)
+                }
+            }
+            deserializer.deserialize_newtype_struct("$serde_json::private::RawValue", Anything)
+        }
+    }
+
+    assert_eq!(parse::<Vec<Number>>(b"[1]"), Ok(vec![Number(1)]));
+    assert_eq!(parse::<Raw>(b"{}").err(), Some(JsonError::Malformed));
+}
+
+#[test]
 fn lone_surrogates_reach_no_type() {
     struct Bytes;
     impl<'de> Deserialize<'de> for Bytes {

@@ -214,6 +214,25 @@ fn private_keys() {
 }
 
 #[test]
+fn private_halves_of_another_key() {
+    use crate::jwe::{DecryptionKey, KeyManagement};
+    let agreement = || {
+        let key = DecryptionKey::generate(KeyManagement::EcdhEs, Some(Curve::X25519), Some("k")).unwrap();
+        key.to_jwk().unwrap()
+    };
+    let signing = || crate::SigningKey::generate(Alg::MlDsa44, Some("k")).unwrap().to_jwk().unwrap();
+    let cases = [("d", agreement(), agreement()), ("priv", signing(), signing())];
+    for (member, ours, theirs) in cases {
+        let [mut ours, theirs] =
+            [ours, theirs].map(|jwk| serde_json::from_str::<serde_json::Value>(&jwk.to_json()).unwrap());
+        assert!(PrivateJwk::parse(ours.to_string().as_bytes()).is_ok(), "{member}");
+        ours[member] = theirs[member].clone();
+        let refused = PrivateJwk::parse(ours.to_string().as_bytes()).err();
+        assert_eq!(refused, Some(JwkError::Key(KeyError::HalvesDiffer)), "{member}");
+    }
+}
+
+#[test]
 fn rsa_private_keys_bring_all_their_factors() {
     let jwk = crate::SigningKey::generate(Alg::RS256, None).unwrap().to_jwk().unwrap();
     let whole: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&jwk.to_json()).unwrap();

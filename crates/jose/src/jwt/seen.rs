@@ -129,6 +129,17 @@ mod tests {
     }
 
     #[test]
+    fn half_of_a_fingerprint_is_none() {
+        let seen = SeenSignatures::new(64);
+        let known = seen.fingerprint("a.b.c").unwrap();
+        known.remember();
+        let Fingerprint { low, high, spot } = known;
+        for (low, high, want) in [(low, high, true), (!low, high, false), (low, !high, false)] {
+            assert_eq!(Fingerprint { low, high, spot }.is_known(), want);
+        }
+    }
+
+    #[test]
     fn the_table_does_not_grow_and_the_newest_stay() {
         let seen = SeenSignatures::new(WAYS);
         for number in 0..1000 {

@@ -61,8 +61,10 @@ impl<'n> RsaNumber<'n> {
     /// The number itself, if it has no more than 32 bits.
     #[must_use]
     pub fn to_u32(self) -> Option<u32> {
-        let is_short = self.0.len() <= 4;
-        is_short.then(|| self.0.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+        let mut bytes = [0; 4];
+        let zeros = bytes.len().checked_sub(self.0.len())?;
+        bytes.get_mut(zeros..)?.copy_from_slice(self.0);
+        Some(u32::from_be_bytes(bytes))
     }
 
     /// The least prime below 1000 that divides the number. One that divides a modulus has factored it.
@@ -97,7 +99,9 @@ impl<'n> RsaNumber<'n> {
 }
 
 fn primes() -> impl Iterator<Item = u32> {
-    (2..).filter(|number: &u32| (2..).take_while(|d| d * d <= *number).all(|d| !number.is_multiple_of(d)))
+    (2..).filter(|number: &u32| {
+        (2..).take_while(|d: &u32| d.pow(2) <= *number).all(|d| !number.is_multiple_of(d))
+    })
 }
 
 fn is_power_of_65537(residue: u32, prime: u32) -> bool {
@@ -177,20 +181,23 @@ mod tests {
         assert!(!RsaNumber::new(&[0xff; 256]).has_roca_fingerprint());
     }
 
-    /// Both numbers are 1, which is a power of 65537, modulo every odd prime up to 167.
+    /// Each number is 1, which is a power of 65537, modulo every odd prime up to the largest.
     #[test]
     fn a_short_modulus_has_the_form_of_fewer_primes_than_a_long_one() {
-        let odd = primes().skip(1).take_while(|prime| *prime <= 167);
-        let product = odd.fold(vec![2], |product, prime| times(&product, prime));
-        let one_more_than = |even: &[u8]| {
-            let mut odd = even.to_vec();
-            *odd.last_mut().unwrap() |= 1;
-            odd
-        };
-        let (short, long) =
-            (one_more_than(&product), one_more_than(&[product.as_slice(), &[0; 256]].concat()));
-        assert!(RsaNumber::new(&short).has_roca_fingerprint());
-        assert!(!RsaNumber::new(&long).has_roca_fingerprint());
+        let cases = [
+            ("short", 167, 32, 167, true),
+            ("medium_of_the_short_form", 167, 125, 353, false),
+            ("medium", 353, 125, 353, true),
+            ("long_of_the_medium_form", 353, 249, 701, false),
+            ("long", 701, 249, 701, true),
+        ];
+        for (name, largest, least_bytes, wanted, is_made_so) in cases {
+            let odd = primes().skip(1).take_while(|prime| *prime <= largest);
+            let mut n = odd.fold(vec![2], |product, prime| times(&product, prime));
+            n.resize(n.len().max(least_bytes), 0);
+            *n.last_mut().unwrap() |= 1;
+            assert_eq!(RsaNumber::new(&n).has_roca_fingerprint(), is_made_so, "{name}: up to {wanted}");
+        }
     }
 
     #[test]

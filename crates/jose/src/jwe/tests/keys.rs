@@ -32,6 +32,25 @@ fn a_jwk_and_its_caller_agree_on_one_algorithm() {
         ("use_enc", oct(32, r#","use":"enc""#), Some(A256KW), Ok(A256KW)),
         ("ops_wrap_only", oct(32, r#","key_ops":["wrapKey"]"#), Some(A256KW), Err(JweKeyError::OtherPurpose)),
         ("ops_unwrap", oct(32, r#","key_ops":["unwrapKey"]"#), Some(A256KW), Ok(A256KW)),
+        (
+            "content_ops_unwrap",
+            oct(16, r#","alg":"A128GCM","key_ops":["unwrapKey"]"#),
+            None,
+            Err(JweKeyError::OtherPurpose),
+        ),
+        ("content_ops_decrypt", oct(16, r#","alg":"A128GCM","key_ops":["decrypt"]"#), None, Ok(Dir)),
+        (
+            "password_ops_unwrap",
+            oct(9, r#","alg":"PBES2-HS256+A128KW","key_ops":["unwrapKey"]"#),
+            None,
+            Err(JweKeyError::OtherPurpose),
+        ),
+        (
+            "password_ops_derive",
+            oct(9, r#","alg":"PBES2-HS256+A128KW","key_ops":["deriveBits"]"#),
+            None,
+            Ok(KeyManagement::Pbes2Hs256A128KW),
+        ),
         ("content_encryption_named", oct(16, r#","alg":"A128GCM""#), None, Ok(Dir)),
         ("dir_of_a_telling_size", oct(48, ""), Some(Dir), Ok(Dir)),
         ("dir_of_a_size_of_two", oct(32, ""), Some(Dir), Err(JweKeyError::AmbiguousAlg)),
@@ -104,7 +123,8 @@ fn what_is_not_generated() {
             );
             let want =
                 if agrees { curve == Some(Curve::P256) } else { curve.is_none() && !is_chosen_elsewhere };
-            assert_eq!(DecryptionKey::generate(alg, curve, Some("k")).is_ok(), want, "{name}");
+            let refused = DecryptionKey::generate(alg, curve, Some("k")).err();
+            assert_eq!(refused, (!want).then_some(JweKeyError::WrongType(alg)), "{name}");
         }
     }
     let size = crate::RsaSize::Bits3072;
@@ -113,6 +133,9 @@ fn what_is_not_generated() {
         Encrypter::new(ContentEncryption::A256CbcHs512).encrypt(TEXT, &encryption_key(&key)).unwrap();
     assert_eq!(decrypter(&key).decrypt(&message).unwrap().plaintext(), TEXT);
     assert!(DecryptionKey::generate_rsa(KeyManagement::A128KW, None, size).is_err());
+    let kid = || DecryptionKey::generate(KeyManagement::A128KW, None, None).unwrap().kid().to_owned();
+    assert_eq!(base64url::decode(kid()).unwrap().len(), 16);
+    assert_ne!(kid(), kid());
 }
 
 #[test]
