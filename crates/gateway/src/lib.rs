@@ -199,16 +199,21 @@
 //! A request is sent to the next server only if none of it was sent to the one before, whatever its method.
 //! A configuration that [`Gateway::reload`] refuses changes nothing.
 
+mod access_log;
 mod admin;
 mod body;
 mod client;
+mod clock;
 mod config;
 mod forward_auth;
 mod gateway;
 mod guards;
 mod header;
+mod id;
 mod message;
+mod metrics;
 mod proxy;
+mod record;
 mod refusal;
 mod resource;
 mod route;
@@ -216,10 +221,11 @@ mod serve;
 mod stall;
 mod stats;
 mod tls;
+mod trace;
 mod upstream;
 mod watch;
 
 pub use config::{Config, ConfigError, LoadError, parse_duration};
-pub use gatepass_guard::StartError;
-pub use gateway::{Gateway, ReloadError};
-pub use stats::Stats;
+pub use gateway::{Gateway, ReloadError, StartError};
+pub use stats::{RequestCount, RouteCounts, Seconds, Stats};
+pub use trace::{Span, SpanSink, SpanValue};

@@ -164,6 +164,7 @@ impl Followed {
             entries: self.view.len(),
             memory: self.view.memory(),
             connected: self.connected.load(Ordering::Acquire),
+            is_loaded: *self.loaded.borrow(),
             staleness,
             is_stale: staleness.is_none_or(|staleness| staleness > self.on_stale.after),
             on_stale: self.on_stale,

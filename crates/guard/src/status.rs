@@ -92,6 +92,8 @@ pub struct RevocationStatus {
     pub memory: usize,
     /// Whether the stream is open.
     pub connected: bool,
+    /// Whether the first snapshot has been loaded.
+    pub is_loaded: bool,
     /// How long ago the view was last proven complete; `None` if it never was. Never less than the truth,
     /// but for the time that the proof took to get here.
     #[serde(serialize_with = "seconds")]
