@@ -11,6 +11,7 @@ use crate::client::ClientConnection;
 use crate::gateway::Shared;
 use crate::guards::Guards;
 use crate::metrics::{self, Format};
+use crate::stats::Stats;
 
 const JSON: &str = "application/json";
 
@@ -41,7 +42,14 @@ fn answer(
     match path {
         "/livez" => (StatusCode::OK, JSON, b"{}".to_vec()),
         "/readyz" => readiness(&shared.state.load().guards),
-        "/stats" => (StatusCode::OK, JSON, json(&shared.stats())),
+        "/stats" => {
+            let guards = &shared.state.load().guards;
+            (
+                StatusCode::OK,
+                JSON,
+                json(&Overview { readiness: Readiness::of(guards), stats: shared.stats() }),
+            )
+        }
         "/metrics" => (StatusCode::OK, format.media_type(), metrics::render(shared, format).into_bytes()),
         _ => (StatusCode::NOT_FOUND, JSON, Vec::new()),
     }
@@ -57,11 +65,26 @@ struct Readiness {
     status: gatepass_guard::Status,
 }
 
+/// The answer of `/stats`.
+#[derive(Serialize)]
+struct Overview {
+    #[serde(flatten)]
+    readiness: Readiness,
+    #[serde(flatten)]
+    stats: Stats,
+}
+
+impl Readiness {
+    fn of(guards: &Guards) -> Self {
+        let reasons = guards.hindrances();
+        Self { ready: reasons.is_empty(), reasons, status: guards.status() }
+    }
+}
+
 fn readiness(guards: &Guards) -> (StatusCode, &'static str, Vec<u8>) {
-    let reasons = guards.hindrances();
-    let ready = reasons.is_empty();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, JSON, json(&Readiness { ready, reasons, status: guards.status() }))
+    let readiness = Readiness::of(guards);
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, JSON, json(&readiness))
 }
 
 /// Text, numbers and truths: there is nothing that JSON could refuse.
