@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -19,7 +18,7 @@ pub(super) struct Overview {
     pub(super) tunnels: u64,
     pub(super) routes: Vec<Route>,
     pub(super) issuers: Vec<Issuer>,
-    pub(super) upstreams: Vec<Value>,
+    pub(super) upstreams: Vec<Upstream>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -78,4 +77,24 @@ pub(super) struct Failure {
     pub(super) count: u64,
     pub(super) error: String,
     pub(super) age: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Upstream {
+    pub(super) name: String,
+    /// Requests that wait for a server with room.
+    pub(super) waiting: u64,
+    pub(super) servers: Vec<Server>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Server {
+    pub(super) address: String,
+    /// `up`, or why it gets no requests.
+    pub(super) state: String,
+    pub(super) state_seconds: u64,
+    pub(super) in_flight: u64,
+    pub(super) failures: u64,
 }

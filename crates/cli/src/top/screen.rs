@@ -1,11 +1,12 @@
 //! A view on a terminal, and as plain lines.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Row, Table};
 
+use super::overview::Upstream;
 use super::view::{IssuerView, Refused, RouteView, Traffic, View};
 
 const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
@@ -34,23 +35,30 @@ impl Shown {
     }
 
     pub(super) fn draw(&self, frame: &mut Frame<'_>) {
-        let issuers = self.view.as_ref().map_or(0, |view| issuer_lines(&view.issuers).len());
-        let reasons =
-            self.view.as_ref().map_or(0, |view| view.reasons.len()) + usize::from(self.failure.is_some());
+        let trouble = self.failure.iter().chain(self.view.iter().flat_map(|view| &view.reasons));
+        let trouble: Vec<Line<'_>> = trouble.map(|reason| Line::styled(reason.as_str(), BAD)).collect();
+        let (issuers, upstreams) = match &self.view {
+            None => (Vec::new(), Vec::new()),
+            Some(view) => (issuer_lines(&view.issuers), upstream_lines(&view.upstreams)),
+        };
+        let boxed = |lines: usize| if lines == 0 { 0 } else { lines + 3 };
         let rows = |count: usize| Constraint::Length(u16::try_from(count).unwrap_or(u16::MAX));
-        let areas: [Rect; 4] =
-            Layout::vertical([rows(2), rows(reasons), Constraint::Min(5), rows(issuers + 3)])
-                .areas(frame.area());
-        let [head, trouble, middle, bottom] = areas;
+        let [head, below, middle, upper, lower] = Layout::vertical([
+            rows(2),
+            rows(trouble.len()),
+            Constraint::Min(5),
+            rows(boxed(upstreams.len())),
+            rows(boxed(issuers.len())),
+        ])
+        .areas(frame.area());
         frame.render_widget(Paragraph::new(self.head()), head);
-        let failure = self.failure.iter().chain(self.view.iter().flat_map(|view| &view.reasons));
-        let failure: Vec<Line<'_>> = failure.map(|reason| Line::styled(reason.as_str(), BAD)).collect();
-        frame.render_widget(Paragraph::new(failure), trouble);
+        frame.render_widget(Paragraph::new(trouble), below);
         let Some(view) = &self.view else { return };
         let [left, right] = Layout::horizontal([Constraint::Length(42), Constraint::Min(30)]).areas(middle);
         frame.render_widget(refused_table(view), left);
         frame.render_widget(route_table(&view.routes), right);
-        frame.render_widget(issuer_table(&view.issuers), bottom);
+        frame.render_widget(box_of("Upstreams", UPSTREAM_HEADING, upstreams), upper);
+        frame.render_widget(box_of("Issuers", ISSUER_HEADING, issuers), lower);
     }
 
     fn head(&self) -> Vec<Line<'_>> {
@@ -124,10 +132,28 @@ fn route_cells(route: &RouteView) -> [String; 6] {
     ]
 }
 
-fn issuer_table(issuers: &[IssuerView]) -> Paragraph<'_> {
-    let mut lines = vec![Line::styled(ISSUER_HEADING, FAINT)];
-    lines.extend(issuer_lines(issuers).into_iter().map(Line::from));
-    Paragraph::new(lines).block(Block::bordered().title("Issuers"))
+fn box_of(title: &'static str, heading: &'static str, lines: Vec<String>) -> Paragraph<'static> {
+    let heading = Line::styled(heading, FAINT);
+    let lines: Vec<Line<'static>> = [heading].into_iter().chain(lines.into_iter().map(Line::from)).collect();
+    Paragraph::new(lines).block(Block::bordered().title(title))
+}
+
+const UPSTREAM_HEADING: &str = "state     since      in flight  failures   server";
+
+/// One for each server, and one for requests that wait.
+fn upstream_lines(upstreams: &[Upstream]) -> Vec<String> {
+    let lines = |upstream: &Upstream| {
+        let name = upstream.name.clone();
+        let servers = upstream.servers.iter().map(move |server| {
+            let since = format!("{} s", server.state_seconds);
+            let (state, in_flight, failures) = (&server.state, server.in_flight, server.failures);
+            format!("{state:<9} {since:<10} {in_flight:<10} {failures:<10} {name} {}", server.address)
+        });
+        let waiting = (upstream.waiting > 0)
+            .then(|| format!("          {} wait for {}", upstream.waiting, upstream.name));
+        servers.chain(waiting).collect::<Vec<_>>()
+    };
+    upstreams.iter().flat_map(lines).collect()
 }
 
 const ISSUER_HEADING: &str = "keys  key set    lag        revoked    feed          issuer";
@@ -167,8 +193,12 @@ pub(super) fn lines(view: &View) -> Vec<String> {
         lines
             .push(format!("route         {count:>9}  {name}  p50 {p50}  p99 {p99}  not passed {not_passed}"));
     }
-    lines.push(ISSUER_HEADING.to_owned());
-    lines.extend(issuer_lines(&view.issuers));
+    for (heading, rest) in
+        [(UPSTREAM_HEADING, upstream_lines(&view.upstreams)), (ISSUER_HEADING, issuer_lines(&view.issuers))]
+    {
+        lines.extend((!rest.is_empty()).then(|| heading.to_owned()));
+        lines.extend(rest);
+    }
     // What others have written is not to act on the terminal.
     lines.iter().map(|line| line.replace(char::is_control, "\u{fffd}")).collect()
 }
@@ -208,6 +238,9 @@ mod tests {
                 "requests": [{ "outcome": "passed", "status": "2xx", "count": 12 }],
                 "seconds": { "places": [[0.001, 12]], "sum": 0.01 },
             }],
+            "upstreams": [{ "name": "orders", "waiting": 3, "servers": [
+                { "address": "127.0.0.1:9001", "state": "ejected", "state_seconds": 8, "in_flight": 0, "failures": 21 },
+            ] }],
             "issuers": [{ "issuer": "https://auth.example.com\u{1b}[2J", "keys": 2, "key_set_age": 3.25 }],
         });
         View::new(&serde_json::from_value(overview).unwrap(), None)
@@ -223,9 +256,18 @@ mod tests {
             terminal.draw(|frame| shown.draw(frame)).unwrap();
             if width == 120 {
                 let screen = terminal.backend().to_string();
-                for part in
-                    ["not ready", "expired", "7", "GET /api/{id}", "12", "3.2 s", "has not been fetched"]
-                {
+                for part in [
+                    "not ready",
+                    "expired",
+                    "7",
+                    "GET /api/{id}",
+                    "12",
+                    "3.2 s",
+                    "has not been fetched",
+                    "ejected   8 s",
+                    "21",
+                    "3 wait",
+                ] {
                     assert!(screen.contains(part), "{part} is not in\n{screen}");
                 }
             }

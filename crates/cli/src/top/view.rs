@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
 
-use super::overview::{Issuer, Overview, Route};
+use super::overview::{Issuer, Overview, Route, Upstream};
 
 /// One look. Rates and quantiles are of the time since the look before; without one, there is no rate, and
 /// quantiles are of all that there was.
@@ -25,7 +24,7 @@ pub(super) struct View {
     /// The busiest first.
     pub(super) routes: Vec<RouteView>,
     pub(super) issuers: Vec<IssuerView>,
-    pub(super) upstreams: Vec<Value>,
+    pub(super) upstreams: Vec<Upstream>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -214,7 +213,7 @@ fn issuer_view(issuer: &Issuer) -> IssuerView {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
