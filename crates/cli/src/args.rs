@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Start the gateway alone
     Gateway(Gateway),
+    /// Watch what a gateway is doing
+    Top(Top),
     /// The demo API, as `up` starts it
     #[command(hide = true)]
     Demo(Demo),
@@ -118,6 +120,19 @@ pub(crate) struct Gateway {
     /// Only say whether the file is good
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Top {
+    /// The gateway's `admin_listen`
+    #[arg(long, default_value = "http://127.0.0.1:9090", value_name = "URL")]
+    pub(crate) admin: String,
+    /// Look once and print it, as where standard output is no terminal
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print it as JSON
+    #[arg(long, requires = "once")]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

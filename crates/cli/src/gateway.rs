@@ -7,6 +7,7 @@ use gatepass_gateway::{Config, Gateway};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::otlp::Otlp;
 use crate::serve::bind;
 use crate::{print, process};
 
@@ -28,13 +29,24 @@ pub(crate) async fn run(path: &Path, check: bool) -> anyhow::Result<()> {
         None => None,
     };
     let (scheme, address) = (config.scheme(), listener.local_addr()?);
+    let otlp = config.tracing_endpoint().map(Otlp::start).transpose()?;
+    let logs_to_stdout = config.logs_to_stdout();
     let gateway = Gateway::start(config).await?;
+    if let Some(otlp) = &otlp {
+        gateway.export_spans(otlp.clone());
+    }
     if !is_ready_within(&gateway, START_LIMIT).await {
         tracing::warn!(
             "serving before every issuer's keys and revocations are there: tokens are refused until then"
         );
     }
-    print::line(format!("gateway listens on {scheme}://{address}"));
+    // Who reads the access log there expects nothing but its lines.
+    let listens = format!("gateway listens on {scheme}://{address}");
+    if logs_to_stdout {
+        tracing::info!("{listens}")
+    } else {
+        print::line(listens)
+    }
     tokio::spawn(reload_on_hangup(hangups, gateway.clone(), path.to_owned(), stop.clone()));
     let admin = async {
         match admin {
@@ -42,7 +54,11 @@ pub(crate) async fn run(path: &Path, check: bool) -> anyhow::Result<()> {
             None => Ok(()),
         }
     };
-    tokio::try_join!(gateway.serve(listener, stop.cancelled()), admin)?;
+    let served = tokio::try_join!(gateway.serve(listener, stop.cancelled()), admin);
+    if let Some(otlp) = otlp {
+        otlp.finish().await;
+    }
+    served?;
     Ok(())
 }
 
@@ -56,9 +72,11 @@ pub(crate) async fn is_ready_within(gateway: &Gateway, limit: Duration) -> bool 
     tokio::time::timeout(limit, ready).await.is_ok()
 }
 
-/// Loads the file again at each SIGHUP; a bad one is refused and the one before goes on.
+/// Opens the access log and loads the file again at each SIGHUP; a bad file is refused and the one before goes
+/// on.
 async fn reload_on_hangup(mut hangups: Signal, gateway: Gateway, path: PathBuf, stop: CancellationToken) {
     while stop.run_until_cancelled(hangups.recv()).await.flatten().is_some() {
+        gateway.reopen_access_log();
         match reload(&gateway, &path).await {
             Ok(()) => tracing::info!(path = %path.display(), "configuration loaded again"),
             Err(error) => tracing::error!("configuration refused, the one before goes on: {error:#}"),

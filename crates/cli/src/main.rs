@@ -17,9 +17,11 @@ mod input;
 mod json_text;
 mod key_file;
 mod moment;
+mod otlp;
 mod print;
 mod process;
 mod serve;
+mod top;
 mod up;
 
 use std::process::ExitCode;
@@ -62,6 +64,7 @@ async fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Up(up) => up::run(up).await,
         Command::Serve(file) => serve::run(&file.config).await,
         Command::Gateway(gateway) => gateway::run(&gateway.config, gateway.check).await,
+        Command::Top(top) => top::run(&top).await,
         Command::Demo(demo) => demo::run(demo).await,
         Command::User { target, command } => command::user::run(&target, command).await,
         Command::Client { target, command } => command::client::run(&target, command).await,

@@ -3,7 +3,7 @@
 mod response;
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -48,12 +48,18 @@ pub(crate) struct UploadProgress(Arc<Progress>);
 #[derive(Debug, Default)]
 struct Progress {
     over: AtomicBool,
+    received: AtomicU64,
     failure: Mutex<Option<UploadError>>,
 }
 
 impl UploadProgress {
     pub(crate) fn is_over(&self) -> bool {
         self.0.over.load(Ordering::Acquire)
+    }
+
+    /// How many bytes have come.
+    pub(crate) fn received(&self) -> u64 {
+        self.0.received.load(Ordering::Relaxed)
     }
 
     /// Why the exchange failed, if it did for the upload's sake.
@@ -130,6 +136,9 @@ impl Upload {
         self.stall.moved();
         let Some(frame) = frame else { return Poll::Ready(None) };
         let mut frame = frame?;
+        if let Some(data) = frame.data_ref() {
+            self.progress.0.received.fetch_add(data.len() as u64, Ordering::Relaxed);
+        }
         if let (Some(data), Some(left)) = (frame.data_ref(), &mut self.left) {
             *left = left.checked_sub(data.len() as u64).ok_or(UploadError::TooLarge)?;
         }

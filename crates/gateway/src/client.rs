@@ -11,12 +11,12 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use gatepass_guard::ClientCertificate;
 use http::HeaderValue;
-use http::uri::Scheme;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 pub(crate) use self::stream::{ClientSocket, ClientStream};
-use crate::header::forwarded;
+use crate::header::forwarded::{self, Hop};
+use crate::stats::Present;
 
 pub(crate) struct ClientConnection {
     pub(crate) address: IpAddr,
@@ -31,6 +31,8 @@ pub(crate) struct ClientConnection {
     tunnel: Mutex<Option<BoxFuture<'static, ()>>>,
     /// Its place among the connections that may be open.
     _permit: OwnedSemaphorePermit,
+    /// Where it is counted among those that are open.
+    _present: Option<Present>,
 }
 
 /// What protects a connection.
@@ -44,7 +46,12 @@ pub(crate) enum Security {
 }
 
 impl ClientConnection {
-    pub(crate) fn new(address: IpAddr, security: Security, permit: OwnedSemaphorePermit) -> Arc<Self> {
+    pub(crate) fn new(
+        address: IpAddr,
+        security: Security,
+        permit: OwnedSemaphorePermit,
+        present: Option<Present>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             address,
             address_value: forwarded::address_value(address),
@@ -54,15 +61,17 @@ impl ClientConnection {
             idle_from: AtomicU64::new(0),
             tunnel: Mutex::new(None),
             _permit: permit,
+            _present: present,
         })
     }
 
-    /// The scheme of its requests.
-    pub(crate) fn scheme(&self) -> Scheme {
-        match self.security {
-            Security::Plain => Scheme::HTTP,
-            Security::Tls { .. } => Scheme::HTTPS,
-        }
+    /// What is known of a request on it for this host, without asking the client.
+    pub(crate) fn hop<'h>(&'h self, host: &'h HeaderValue) -> Hop<'h> {
+        Hop { address: self.address, address_value: &self.address_value, is_tls: self.is_tls(), host }
+    }
+
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self.security, Security::Tls { .. })
     }
 
     /// What the client proved to hold the key of.

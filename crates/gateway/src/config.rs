@@ -5,6 +5,7 @@ mod duration;
 mod error;
 mod issuer;
 mod network;
+mod operations;
 mod raw;
 mod resource;
 mod route;
@@ -22,13 +23,17 @@ use serde::Deserialize;
 pub use self::duration::parse as parse_duration;
 pub use self::error::{ConfigError, LoadError};
 pub(crate) use self::network::Network;
+use crate::access_log::{AccessLogSettings, Target};
 use crate::guards::IssuerSettings;
 use crate::header::claim::Forward;
+use crate::header::forwarded::ForwardedFields;
 use crate::header::reserved::ReservedHeaders;
 use crate::resource::Resource;
 use crate::route::Route;
 use crate::route::router::Router;
+use crate::stats::route::RouteLabel;
 use crate::tls::Tls;
+use crate::trace::TracingSettings;
 
 /// As many header fields as hyper reads without allocating for them.
 pub(crate) const HYPER_HEADERS: usize = 100;
@@ -45,6 +50,9 @@ pub struct Config {
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) resource: Option<Resource>,
     pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) forwarded: ForwardedFields,
+    pub(crate) access_log: Option<AccessLogSettings>,
+    pub(crate) tracing: Option<TracingSettings>,
     pub(crate) issuers: Vec<IssuerSettings>,
     pub(crate) upstreams: Vec<UpstreamSettings>,
     pub(crate) routes: Routes,
@@ -93,9 +101,21 @@ impl Config {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    /// Where `/livez`, `/readyz` and `/stats` are served, if anywhere.
+    /// Where `/livez`, `/readyz`, `/stats` and `/metrics` are served, if anywhere.
     pub fn admin_listen(&self) -> Option<SocketAddr> {
         self.admin_listen
+    }
+
+    /// Where spans are to be sent as OTLP over HTTP, if anywhere: see [`Gateway::export_spans`].
+    ///
+    /// [`Gateway::export_spans`]: crate::Gateway::export_spans
+    pub fn tracing_endpoint(&self) -> Option<&str> {
+        self.tracing.as_ref().map(|tracing| tracing.otlp.as_str())
+    }
+
+    /// Whether the access log goes to standard output, so that nothing else should.
+    pub fn logs_to_stdout(&self) -> bool {
+        self.access_log.as_ref().is_some_and(|log| log.target == Target::Stdout)
     }
 }
 
@@ -103,6 +123,8 @@ impl Config {
 #[derive(Debug)]
 pub(crate) struct Routes {
     pub(crate) routes: Vec<Route>,
+    /// What each of them is called in counts and logs.
+    pub(crate) labels: Vec<RouteLabel>,
     /// From a request to the index of its route.
     pub(crate) router: Router<usize>,
     /// The names of every header field that some route sets.

@@ -30,6 +30,7 @@ use crate::body::ResponseBody;
 use crate::client::InFlight;
 use crate::gateway::{Shared, State};
 use crate::header::claim;
+use crate::record::Recording;
 use crate::refusal::Refusal;
 use crate::route::Access;
 use crate::route::path::RequestPath;
@@ -46,9 +47,10 @@ pub(crate) async fn serve(
     shared: &Shared,
     state: &State,
     question: &Request<Incoming>,
+    recording: &mut Recording,
     in_flight: InFlight,
 ) -> Response<ResponseBody> {
-    match verify(shared, state, question).await {
+    match verify(shared, state, question, recording).await {
         Ok(identity) => {
             shared.counters.count_verified();
             let mut response = Response::new(ResponseBody::own("", in_flight));
@@ -58,6 +60,7 @@ pub(crate) async fn serve(
         }
         Err(refusal) => {
             shared.counters.count_refused(refusal.code());
+            recording.refused(&refusal);
             refusal.log();
             let mut response = refusal.into_response(&Challenge::default(), in_flight);
             // nginx makes 500 of anything but 200, 401 and 403; others pass a 404 on as if the service had
@@ -71,7 +74,12 @@ pub(crate) async fn serve(
 }
 
 /// The identity to forward, as header fields.
-async fn verify(shared: &Shared, state: &State, question: &Request<Incoming>) -> Result<HeaderMap, Refusal> {
+async fn verify(
+    shared: &Shared,
+    state: &State,
+    question: &Request<Incoming>,
+    recording: &mut Recording,
+) -> Result<HeaderMap, Refusal> {
     let headers = question.headers();
     message::require_one_credential(headers)?;
     // The connection is the proxy's: nothing is known here of the client's certificate.
@@ -83,6 +91,7 @@ async fn verify(shared: &Shared, state: &State, question: &Request<Incoming>) ->
             let access = Access::Token(Rule::default());
             let token = proxy::admit(state, &access, headers, &guarded, false, || asked(headers)).await?;
             if let Some(token) = token {
+                recording.admitted(&token);
                 claim::set(&mut identity, &state.config.routes.forward_auth.forward, &token)?;
             }
         }
@@ -93,6 +102,7 @@ async fn verify(shared: &Shared, state: &State, question: &Request<Incoming>) ->
                 let asked = || asked(headers);
                 let token = proxy::admit_to(route, shared, state, headers, &guarded, false, asked).await?;
                 if let Some(token) = token {
+                    recording.admitted(&token);
                     claim::set(&mut identity, &route.forward, &token)?;
                 }
             }

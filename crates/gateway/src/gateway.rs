@@ -1,22 +1,27 @@
 //! The gateway as its owner sees it: start, serve, reload.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Weak};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use gatepass_guard::{Challenge, StartError};
+use gatepass_guard::Challenge;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
+use crate::access_log::{AccessLog, Target};
 use crate::config::Config;
 use crate::guards::Guards;
 use crate::route::Route;
 use crate::serve::Door;
+use crate::stats::route::{RouteLabel, RouteStats};
 use crate::stats::{Counters, Stats};
+use crate::trace::SpanSink;
 use crate::upstream::Upstream;
 use crate::{admin, proxy, serve};
 
@@ -49,6 +54,8 @@ pub struct Gateway {
 pub(crate) struct Shared {
     pub(crate) state: ArcSwap<State>,
     pub(crate) counters: Counters,
+    /// Who exports spans, if anybody.
+    pub(crate) spans: OnceLock<Box<dyn SpanSink>>,
     /// One reload at a time: each builds on the state before.
     reloading: Mutex<()>,
 }
@@ -57,10 +64,29 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) guards: Guards,
+    /// In the order of the configuration's routes. What goes by the same name counts on through a reload.
+    pub(crate) route_stats: Vec<Arc<RouteStats>>,
+    pub(crate) access_log: Option<Arc<AccessLog>>,
     /// In the order of the configuration's.
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     /// What a refusal says in `WWW-Authenticate` beside the error.
     pub(crate) challenge: Challenge,
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The issuers cannot be verified for, as configured.
+    #[error(transparent)]
+    Issuers(#[from] gatepass_guard::StartError),
+    /// The access log cannot be opened.
+    #[error("cannot write the access log to {}: {source}", path.display())]
+    AccessLog {
+        /// The file that was configured.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 /// Why a configuration was not taken over. The one before goes on.
@@ -69,7 +95,7 @@ pub enum ReloadError {
     /// A listening socket, what is spoken there and how many may speak is not changed while it is in use.
     #[error("`{0}` cannot change while the gateway runs; restart it for that")]
     NeedsRestart(&'static str),
-    /// The new issuers cannot be verified for.
+    /// What it asks for cannot be begun.
     #[error(transparent)]
     Start(#[from] StartError),
 }
@@ -79,12 +105,14 @@ impl Gateway {
     /// [`Gateway::is_ready`].
     ///
     /// # Errors
-    /// [`StartError`] if the issuers cannot be verified for, as configured.
+    /// [`StartError`] if the issuers cannot be verified for, as configured, or the access log not written.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let state = State::start(config, None).await?;
+        let counters = Counters::default();
+        let state = State::start(config, None, &counters).await?;
         let shared = Arc::new(Shared {
             state: ArcSwap::from_pointee(state),
-            counters: Counters::default(),
+            counters,
+            spans: OnceLock::new(),
             reloading: Mutex::new(()),
         });
         tokio::spawn(follow_certificates(Arc::downgrade(&shared)));
@@ -101,10 +129,29 @@ impl Gateway {
         serve::serve(listener, &self.shared, Door::Clients, shutdown, move |connection, request| {
             proxy::serve(Arc::clone(&shared), Arc::clone(connection), request)
         })
-        .await
+        .await?;
+        if let Some(log) = self.shared.state.load_full().access_log.as_ref() {
+            log.flush().await;
+        }
+        Ok(())
     }
 
-    /// Serves `/livez`, `/readyz` and `/stats`, for the operator's eyes only.
+    /// Hands the spans of requests to `sink` from now on, where the configuration has `[tracing]`. Called once;
+    /// a second sink is not taken.
+    pub fn export_spans(&self, sink: impl SpanSink) {
+        if self.shared.spans.set(Box::new(sink)).is_err() {
+            tracing::error!("spans are exported already");
+        }
+    }
+
+    /// Lets go of the access log's file, which whoever rotates logs has given another name, and opens it anew.
+    pub fn reopen_access_log(&self) {
+        if let Some(log) = &self.shared.state.load().access_log {
+            log.reopen();
+        }
+    }
+
+    /// Serves `/livez`, `/readyz`, `/stats` and `/metrics`, for the operator's eyes only.
     ///
     /// # Errors
     /// As [`Gateway::serve`].
@@ -137,7 +184,8 @@ impl Gateway {
         require_same(config.tls.is_some() == old.config.tls.is_some(), "tls")?;
         require_same(config.limits.connections == old.config.limits.connections, "limits.connections")?;
         require_same(config.limits.handshakes == old.config.limits.handshakes, "limits.handshakes")?;
-        let new = State::start(config, Some(&old)).await?;
+        require_same(config.tracing_endpoint() == old.config.tracing_endpoint(), "tracing.otlp")?;
+        let new = State::start(config, Some(&old), &self.shared.counters).await?;
         self.shared.state.store(Arc::new(new));
         Ok(())
     }
@@ -149,12 +197,18 @@ impl Gateway {
 
     /// What has been counted since the start, reloads included.
     pub fn stats(&self) -> Stats {
-        self.shared.counters.read()
+        self.shared.stats()
+    }
+}
+
+impl Shared {
+    pub(crate) fn stats(&self) -> Stats {
+        self.counters.read(&self.state.load().route_stats)
     }
 }
 
 impl State {
-    async fn start(mut config: Config, old: Option<&Self>) -> Result<Self, StartError> {
+    async fn start(mut config: Config, old: Option<&Self>, counters: &Counters) -> Result<Self, StartError> {
         if let (Some(new), Some(old)) = (&config.tls, old.and_then(|old| old.config.tls.as_ref()))
             && new.is_same(old)
         {
@@ -172,7 +226,14 @@ impl State {
             Some(resource) => resource.named_in(guards.challenge()),
             None => Challenge::default(),
         };
-        Ok(Self { upstreams: upstreams.collect(), challenge, guards, config })
+        Ok(Self {
+            upstreams: upstreams.collect(),
+            challenge,
+            guards,
+            route_stats: route_stats(&config.routes.labels, old),
+            access_log: open_access_log(&config, old, counters)?,
+            config,
+        })
     }
 
     /// A route by its index, and where it leads.
@@ -226,6 +287,37 @@ async fn follow_certificates(shared: Weak<Shared>) {
             return; // the runtime is going
         }
     }
+}
+
+/// Counters for each route, those of before where there were any.
+fn route_stats(labels: &[RouteLabel], old: Option<&State>) -> Vec<Arc<RouteStats>> {
+    let old = old.map(|old| old.route_stats.as_slice()).unwrap_or_default();
+    let mut known: HashMap<RouteLabel, Arc<RouteStats>> =
+        old.iter().map(|stats| (stats.label.clone(), Arc::clone(stats))).collect();
+    let stats = |label: &RouteLabel| {
+        let new = || Arc::new(RouteStats::new(label.clone()));
+        Arc::clone(known.entry(label.clone()).or_insert_with(new))
+    };
+    labels.iter().map(stats).collect()
+}
+
+fn open_access_log(
+    config: &Config,
+    old: Option<&State>,
+    counters: &Counters,
+) -> Result<Option<Arc<AccessLog>>, StartError> {
+    let Some(settings) = &config.access_log else { return Ok(None) };
+    if let Some(kept) = old.and_then(|old| old.access_log.as_ref()).filter(|log| log.settings() == settings) {
+        return Ok(Some(Arc::clone(kept)));
+    }
+    let log = AccessLog::open(settings.clone(), Arc::clone(&counters.log_lines_dropped));
+    log.map(|log| Some(Arc::new(log))).map_err(|source| StartError::AccessLog {
+        path: match &settings.target {
+            Target::Stdout => PathBuf::from("standard output"),
+            Target::File(path) => path.clone(),
+        },
+        source,
+    })
 }
 
 fn require_same(same: bool, key: &'static str) -> Result<(), ReloadError> {

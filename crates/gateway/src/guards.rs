@@ -5,10 +5,9 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use gatepass_guard::{
-    Admitted, Challenge, Denied, Guard, GuardedRequest, IssuerConfig, Revocation, StartError, Status,
-    WhenStale, bearer_token, credentials, unverified_issuer,
+    Admitted, AskedFor, Challenge, Denied, Guard, GuardedRequest, IssuerConfig, StaleAction, StartError,
+    Status, bearer_token, credentials, unverified_issuer,
 };
 use http::HeaderMap;
 
@@ -34,8 +33,6 @@ struct Trusted {
     issuer: String,
     fingerprint: u64,
     guard: Guard,
-    /// Past this age of the view of revocations, tokens are refused.
-    refuses_after: Option<Duration>,
 }
 
 impl Guards {
@@ -76,7 +73,12 @@ impl Guards {
 
     /// Whether requests with good tokens would be let through now.
     pub(crate) fn is_ready(&self) -> bool {
-        self.trusted.iter().all(Trusted::is_ready)
+        self.trusted.iter().all(|trusted| trusted.hindrance().is_none())
+    }
+
+    /// What keeps them from being let through, a sentence for each issuer that is concerned.
+    pub(crate) fn hindrances(&self) -> Vec<String> {
+        self.trusted.iter().filter_map(Trusted::hindrance).collect()
     }
 
     /// How it stands with each issuer.
@@ -112,21 +114,32 @@ impl Trusted {
                 "a new issuer has not given its keys yet; its tokens are refused until then"
             );
         }
-        let refuses_after = match &settings.config.revocation {
-            Revocation::Feed(feed) if !matches!(feed.on_stale.then, WhenStale::Allow) => {
-                Some(feed.on_stale.after)
-            }
-            _ => None,
-        };
-        Ok(Self { issuer, fingerprint: settings.fingerprint, guard, refuses_after })
+        Ok(Self { issuer, fingerprint: settings.fingerprint, guard })
     }
 
-    fn is_ready(&self) -> bool {
-        let fresh_enough = |limit: Duration| {
-            let status = self.guard.status();
-            let mut views = status.issuers.iter().filter_map(|issuer| issuer.revocation.as_ref());
-            views.all(|view| view.staleness.is_some_and(|staleness| staleness <= limit))
+    /// Why good tokens of this issuer would be refused now, if they would.
+    fn hindrance(&self) -> Option<String> {
+        let status = self.guard.status();
+        let issuer = status.issuers.first()?;
+        let (asked_for, why) = if !issuer.has_keys {
+            (AskedFor::Keys, "its key set has not been fetched yet".to_owned())
+        } else {
+            let view = issuer.revocation.as_ref()?;
+            let is_refused = view.is_stale && view.on_stale.then != StaleAction::Allow;
+            let why = match view.staleness {
+                _ if !view.is_loaded => "its revocations have not been loaded yet".to_owned(),
+                _ if !is_refused => return None,
+                None => "its revocations have never been known to be complete".to_owned(),
+                Some(staleness) => format!(
+                    "its revocations were last known to be complete {:.1} s ago, which is more than {} s",
+                    staleness.as_secs_f64(),
+                    view.on_stale.after.as_secs_f64()
+                ),
+            };
+            (AskedFor::Feed, why)
         };
-        self.guard.ready().now_or_never().is_some() && self.refuses_after.is_none_or(fresh_enough)
+        let last = issuer.failures.iter().find(|failed| failed.asked_for == asked_for);
+        let last = last.map(|last| format!("; {:.0} s ago: {}", last.age.as_secs_f64(), last.error));
+        Some(format!("{}: {why}{}", self.issuer, last.unwrap_or_default()))
     }
 }

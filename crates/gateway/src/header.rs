@@ -24,7 +24,7 @@ pub(crate) fn remove_fields(fields: &mut HeaderMap, meant: impl Fn(&HeaderName) 
 /// Whether a name reads like `wanted` (lower case, `-` between the words) to a server that takes any
 /// character but letters and digits for the same: CGI, WSGI, Rack and PHP turn `X-User-Id`, `X_User_Id` and
 /// `X.User.Id` into one variable.
-fn reads_like(name: &[u8], wanted: &str) -> bool {
+pub(crate) fn reads_like(name: &[u8], wanted: &str) -> bool {
     name.len() == wanted.len()
         && name.iter().zip(wanted.bytes()).all(|(byte, wanted)| canonical(*byte) == wanted)
 }

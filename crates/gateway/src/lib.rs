@@ -12,14 +12,24 @@
 //!
 //! ```toml
 //! listen = "127.0.0.1:8080"                     # required
-//! admin_listen = "127.0.0.1:9090"               # /livez, /readyz, /stats; nowhere by default
+//! admin_listen = "127.0.0.1:9090"               # see "Operating it"; nowhere by default
 //! public_url = "https://api.example.com"        # how clients reach it: see "How clients find their way"
 //! trusted_proxies = ["10.0.0.0/8"]              # whose X-Forwarded-* is believed; nobody's by default
+//! forwarded = "x"                               # X-Forwarded-*; or "rfc7239": Forwarded; or "both"
 //!
 //! [tls]                                         # plain connections without it
 //! certificate = "server.pem"                    # required; with those between it and its root
 //! key = "server.key"                            # required
 //! client_ca = "clients.pem"                     # whose client certificates are taken; none is asked for
+//!
+//! [access_log]                                  # none without it
+//! path = "/var/log/gatepass/access.log"         # required; "-" is standard output
+//! identity = true                               # with the `sub`, `client_id`, `sid` and `jti` of tokens
+//!
+//! [tracing]                                     # none without it
+//! otlp = "http://127.0.0.1:4318"                # required: where spans are sent, as OTLP over HTTP
+//! sample = 1.0                                  # of the traces that begin here, this share is kept
+//! callers = "all"                               # or "trusted_proxies": whose traces are joined
 //!
 //! [[issuer]]
 //! url = "https://auth.example.com"              # required; compared exactly with `iss`
@@ -119,11 +129,46 @@
 //! - those of `forward`, of any route, and all `X-Gatepass-*`, are removed in every spelling (`X_User_Id`,
 //!   `x-user.id`), as trailers too, and set from the token where the route says so. A claim that cannot be
 //!   told truly in a field (control characters, a comma in an array's element) refuses the request;
-//! - `X-Forwarded-For`, `-Proto` and `-Host` are the gateway's own. What a client sent of that family is
-//!   kept from `trusted_proxies` only;
+//! - `X-Forwarded-For`, `-Proto` and `-Host` are the gateway's own, or `Forwarded` (RFC 7239), or both, as
+//!   `forwarded` says. What a client sent of that family is kept from `trusted_proxies` only. A proxy's
+//!   `Forwarded` that is malformed is dropped, and one that it does not send is made of its `X-Forwarded-*`;
+//! - with an access log, `X-Request-Id` is the name of the request there: the client gets it with the answer,
+//!   and a trusted proxy may choose it;
+//! - with `[tracing]`, `traceparent` names the gateway's span. Without it, these fields pass as they came;
 //! - fields that override the method or path, such as `X-HTTP-Method-Override`, are removed;
 //! - fields of the connection end here (RFC 9110 section 7.6.1). `Upgrade: websocket` becomes a tunnel, no
 //!   other protocol is switched to.
+//!
+//! # Operating it
+//!
+//! At `admin_listen`, for nobody but the operator:
+//!
+//! | path | what it tells |
+//! |---|---|
+//! | `/livez` | 200: it runs |
+//! | `/readyz` | 200, or 503 with `ready: false` and `reasons`, a sentence for each issuer whose good tokens would be refused. `issuers` has for each: `keys`, `key_set_age`, `revocation` (`staleness`, `is_stale`, `on_stale` and what it does `then`, `entries`, `connected`), `failures` (`asked_for`, `count`, `error` in words, `age`). Ages are seconds |
+//! | `/stats` | the same, always with 200, and what has been counted, as JSON: see [`Stats`] |
+//! | `/metrics` | the same for Prometheus, and as OpenMetrics where `Accept` asks for that. Labels hold what the file says (routes as they are written there, issuers) and fixed words, never what a client sent |
+//!
+//! `gatepass top` shows it live. A duration is counted from the end of a request's head to the head of its answer.
+//!
+//! **The access log** has a JSON object a line for each request, written when its response, stream or tunnel
+//! has ended: `time` (its begin), `request_id`, `client` (as trusted proxies tell) and `peer` where that is another, `protocol`,
+//! `tls`, `method`, `host`, `path` (1,024 bytes at most; never the query), `route`, `outcome` (`passed`,
+//! `answered` by the gateway itself, `refused`, `failed`, `aborted` by the client), `status`, `code` of a refusal
+//! or of what ended the response, `issuer`, `sub`, `client_id`, `sid`, `jti` of a token that was let in,
+//! `bytes_in`, `bytes_out` (of bodies), `complete`, `duration_ms`, `upstream`, `upstream_ms` (to the head of its
+//! answer), `trace_id`, `span_id`. What is not known is left out; there is no token, query, cookie or other
+//! field in it. Lines are written by a thread of their own, and those it cannot keep up with or cannot write are
+//! counted (`log_lines_dropped`) and lost: requests do not wait. SIGHUP opens the file anew, for whoever
+//! rotates it.
+//!
+//! **Traces** follow the W3C Trace Context. Each request is one span of the trace that its `traceparent` names, or
+//! of a new one; a malformed `traceparent` counts for none. Everybody may name a trace, which at worst puts
+//! spans into a trace where they do not belong, or has more of them kept than `sample` says; `callers =
+//! "trusted_proxies"` begins a new trace for everybody else. Spans tell the route, path, status, code, addresses
+//! and issuer, and of the token nothing more. A collector that asks for header fields gets those of
+//! `OTEL_EXPORTER_OTLP_HEADERS`.
 //!
 //! # How clients find their way
 //!
@@ -199,16 +244,21 @@
 //! A request is sent to the next server only if none of it was sent to the one before, whatever its method.
 //! A configuration that [`Gateway::reload`] refuses changes nothing.
 
+mod access_log;
 mod admin;
 mod body;
 mod client;
+mod clock;
 mod config;
 mod forward_auth;
 mod gateway;
 mod guards;
 mod header;
+mod id;
 mod message;
+mod metrics;
 mod proxy;
+mod record;
 mod refusal;
 mod resource;
 mod route;
@@ -216,10 +266,11 @@ mod serve;
 mod stall;
 mod stats;
 mod tls;
+mod trace;
 mod upstream;
 mod watch;
 
 pub use config::{Config, ConfigError, LoadError, parse_duration};
-pub use gatepass_guard::StartError;
-pub use gateway::{Gateway, ReloadError};
-pub use stats::Stats;
+pub use gateway::{Gateway, ReloadError, StartError};
+pub use stats::{RequestCount, RouteCounts, Seconds, Stats};
+pub use trace::{Span, SpanSink, SpanValue};

@@ -13,6 +13,7 @@ use crate::gateway::{Shared, State};
 use crate::header::hop_by_hop::{self, Nominated, Wishes};
 use crate::header::reserved::ReservedHeaders;
 use crate::header::{claim, forwarded, remove_fields};
+use crate::record::Recording;
 use crate::refusal::Refusal;
 use crate::route::path::RequestPath;
 use crate::route::{Access, Route, TokenHandling};
@@ -24,24 +25,51 @@ use crate::{forward_auth, message};
 pub(crate) async fn serve(
     shared: Arc<Shared>,
     connection: Arc<ClientConnection>,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
+    let state = shared.state.load_full();
+    let mut recording = Recording::begin(&shared, &state, &connection, &request);
+    let mut response = answer(&shared, &state, &connection, request, &mut recording).await;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS
+        && let Some(tunnel) = connection.take_tunnel()
+    {
+        let recording = recording.answer_and_tunnel(&mut response);
+        connection.set_tunnel(Box::pin(async move {
+            tunnel.await;
+            drop(recording);
+        }));
+        return response;
+    }
+    recording.answer(response)
+}
+
+async fn answer(
+    shared: &Arc<Shared>,
+    state: &Arc<State>,
+    connection: &Arc<ClientConnection>,
     mut request: Request<Incoming>,
+    recording: &mut Recording,
 ) -> Response<ResponseBody> {
     let in_flight = connection.begin();
-    let state = shared.state.load_full();
     if request.uri().path() == state.config.routes.forward_auth.path {
-        return forward_auth::serve(&shared, &state, &request, in_flight).await;
+        recording.serves_forward_auth();
+        return forward_auth::serve(shared, state, &request, recording, in_flight).await;
     }
     if let Some(resource) = &state.config.resource
         && request.uri().path() == resource.metadata_path()
     {
+        recording.serves_metadata();
         return resource.serve(request.method(), in_flight);
     }
     let wishes = hop_by_hop::wishes(request.headers());
     let switching = wishes.websocket.then(|| hyper::upgrade::on(&mut request));
-    let passed = match prepare(&shared, &state, &connection, &mut request, wishes).await {
+    let passed = match prepare(shared, state, connection, &mut request, wishes, recording).await {
         Ok((upstream, watch)) => {
-            let request = request.map(|incoming| RequestBody::new(incoming, &state, watch.as_ref()));
+            let request = request.map(|incoming| RequestBody::new(incoming, state, watch.as_ref()));
+            recording.uploads(request.body().progress());
+            let asked = recording.stopwatch();
             let sent = upstream.send(request, wishes.websocket && upstream.can_switch()).await;
+            recording.asked(&upstream.settings().name, asked);
             sent.map(|answer| (answer, watch)).map_err(Refusal::from)
         }
         Err(refusal) => Err(refusal),
@@ -49,10 +77,12 @@ pub(crate) async fn serve(
     match passed {
         Ok((Answer::Response(response), watch)) => {
             shared.counters.count_passed();
+            recording.passed();
             to_client(response, watch, in_flight)
         }
         Ok((Answer::Switched(response), watch)) => {
             shared.counters.count_passed();
+            recording.passed();
             let head = switched(&response, in_flight);
             if let Some(client) = switching {
                 let idle = state.config.timeouts.tunnel;
@@ -62,6 +92,7 @@ pub(crate) async fn serve(
         }
         Err(refusal) => {
             shared.counters.count_refused(refusal.code());
+            recording.refused(&refusal);
             refusal.log();
             refusal.into_response(&state.challenge, in_flight)
         }
@@ -75,9 +106,10 @@ async fn prepare<'s>(
     connection: &ClientConnection,
     request: &mut Request<Incoming>,
     wishes: Wishes,
+    recording: &mut Recording,
 ) -> Result<(&'s Upstream, Option<Watch>), Refusal> {
     let host = message::require_well_formed(request, &state.config.limits)?;
-    let (route, upstream) = find_route(state, request, &host)?;
+    let (route, upstream) = find_route(state, request, &host, recording)?;
     let asked = || format!("{} {}", request.method(), request.uri().path());
     let url = external_url(state, request);
     let mut guarded =
@@ -86,6 +118,9 @@ async fn prepare<'s>(
         guarded = guarded.with_url(url);
     }
     let token = admit_to(route, shared, state, request.headers(), &guarded, url.is_some(), asked).await?;
+    if let Some(token) = &token {
+        recording.admitted(token);
+    }
     let watch = token.as_ref().filter(|_| route.end_streams && route.enforce).and_then(|token| {
         let authorization = request.headers().get(header::AUTHORIZATION)?.clone();
         Some(Watch::new(Arc::clone(shared), authorization, token.clone()))
@@ -93,8 +128,9 @@ async fn prepare<'s>(
     let from_proxy = state.trusts(connection.address);
     clean(request, route, &state.config.routes.reserved, from_proxy);
     let headers = request.headers_mut();
-    forwarded::set(headers, &connection.address_value, &connection.scheme(), &host, from_proxy);
+    state.config.forwarded.set(headers, connection.hop(&host), from_proxy);
     headers.insert(header::HOST, host);
+    recording.write(headers);
     if let Some(token) = &token {
         match claim::set(headers, &route.forward, token).map_err(Refusal::from) {
             Err(refusal) if !route.enforce => shared.counters.count_would_refuse(refusal.code()),
@@ -109,11 +145,15 @@ fn find_route<'s>(
     state: &'s State,
     request: &Request<Incoming>,
     host: &HeaderValue,
+    recording: &mut Recording,
 ) -> Result<(&'s Route, &'s Upstream), Refusal> {
     // hyper takes a target without its leading slash for a query of `/`.
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());
     let path = RequestPath::parse(if target.starts_with('/') { request.uri().path() } else { target })?;
     let index = state.config.routes.router.find(host.to_str().ok(), &path, request.method())?;
+    if let Some(stats) = state.route_stats.get(index) {
+        recording.serves_route(stats);
+    }
     state.route(index).ok_or(Refusal::NoRoute)
 }
 

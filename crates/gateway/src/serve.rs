@@ -29,6 +29,7 @@ use crate::body::ResponseBody;
 use crate::client::{ClientConnection, ClientSocket, ClientStream, Security};
 use crate::config::{Limits, Timeouts};
 use crate::gateway::Shared;
+use crate::stats::Present;
 use crate::tls::Tls;
 
 /// Requests that one HTTP/2 connection may have open.
@@ -87,6 +88,7 @@ where
         let arrival = Arrival {
             address: peer.ip(),
             place,
+            present: (door == Door::Clients).then(|| Present::of(&shared.counters.connections)),
             tls: tls.map(|tls| (Arc::clone(tls), Arc::clone(&handshakes))),
             limits: state.config.limits,
             timeouts: state.config.timeouts,
@@ -125,6 +127,7 @@ async fn accept(
 struct Arrival {
     address: IpAddr,
     place: OwnedSemaphorePermit,
+    present: Option<Present>,
     /// With the places for handshakes.
     tls: Option<(Arc<Tls>, Arc<Semaphore>)>,
     limits: Limits,
@@ -141,13 +144,13 @@ async fn see_through<S, F>(
     S: Fn(&Arc<ClientConnection>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
 {
-    let Arrival { address, place, tls, limits, timeouts } = arrival;
+    let Arrival { address, place, present, tls, limits, timeouts } = arrival;
     if stream.set_nodelay(true).is_err() {
         return; // it is gone already
     }
     let socket = ClientSocket::new(stream, timeouts.stall);
     let Some((tls, handshakes)) = tls else {
-        let connection = ClientConnection::new(address, Security::Plain, place);
+        let connection = ClientConnection::new(address, Security::Plain, place, present);
         return converse(ClientStream::new(socket), connection, limits, timeouts, stopped, service).await;
     };
     let secured = tokio::select! {
@@ -161,7 +164,7 @@ async fn see_through<S, F>(
             let certificates = stream.get_ref().1.peer_certificates();
             let certificate =
                 certificates.and_then(|chain| chain.first()).map(|shown| ClientCertificate::from_der(shown));
-            let connection = ClientConnection::new(address, Security::Tls { certificate }, place);
+            let connection = ClientConnection::new(address, Security::Tls { certificate }, place, present);
             let stream = ClientStream::new(stream);
             // Not inline: connections without TLS are not to be as large as those with.
             Box::pin(converse(stream, connection, limits, timeouts, stopped, service)).await;

@@ -1,26 +1,64 @@
-//! Counters.
+//! Counters. Counting takes no lock and allocates nothing.
+
+pub(crate) mod route;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
-/// Counts since the start. Reading and counting an old reason take no exclusive lock.
-#[derive(Debug, Default)]
+use self::route::RouteStats;
+pub use self::route::{RequestCount, RouteCounts, Seconds};
+
+/// Codes that are told apart: more than there are.
+const CODES: usize = 96;
+
+/// Counts since the start.
+#[derive(Debug)]
 pub(crate) struct Counters {
     passed: AtomicU64,
     verified: AtomicU64,
     ended: AtomicU64,
     refused: ByCode,
     would_refuse: ByCode,
+    /// Lines of the access log that could not be written.
+    pub(crate) log_lines_dropped: Arc<AtomicU64>,
+    pub(crate) connections: Arc<Gauge>,
+    pub(crate) in_flight: Gauge,
+    pub(crate) tunnels: Gauge,
+    pub(crate) own: OwnStats,
 }
 
+/// Of what is no route.
+#[derive(Debug)]
+pub(crate) struct OwnStats {
+    /// Requests that no route was found for.
+    pub(crate) none: RouteStats,
+    pub(crate) forward_auth: RouteStats,
+    pub(crate) metadata: RouteStats,
+}
+
+/// How many there are now.
 #[derive(Debug, Default)]
-struct ByCode(RwLock<BTreeMap<&'static str, AtomicU64>>);
+pub(crate) struct Gauge(AtomicU64);
+
+/// One of what a [`Gauge`] counts, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Present(Arc<Gauge>);
+
+/// The codes are a few constants, so each finds its place in a table that does not grow.
+#[derive(Debug)]
+struct ByCode([Counted; CODES]);
+
+#[derive(Debug, Default)]
+struct Counted {
+    code: OnceLock<&'static str>,
+    count: AtomicU64,
+}
 
 /// What the gateway has counted since its start.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
     /// Requests that an upstream answered.
@@ -33,6 +71,37 @@ pub struct Stats {
     pub refused: BTreeMap<String, u64>,
     /// Requests that were passed on and would have been refused, had their route's rule been enforced.
     pub would_refuse: BTreeMap<String, u64>,
+    /// Connections of clients that are open now.
+    pub connections: u64,
+    /// Requests that are being answered now, with those whose response or tunnel has not ended.
+    pub in_flight: u64,
+    /// WebSocket tunnels that are open now.
+    pub tunnels: u64,
+    /// Lines that the access log lacks, because they could not be written or came too fast.
+    pub log_lines_dropped: u64,
+    /// Each route of the present configuration, and what is served beside them.
+    pub routes: Vec<RouteCounts>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            passed: AtomicU64::new(0),
+            verified: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            refused: ByCode::default(),
+            would_refuse: ByCode::default(),
+            log_lines_dropped: Arc::default(),
+            connections: Arc::default(),
+            in_flight: Gauge::default(),
+            tunnels: Gauge::default(),
+            own: OwnStats {
+                none: RouteStats::beside_routes("none"),
+                forward_auth: RouteStats::beside_routes("forward-auth"),
+                metadata: RouteStats::beside_routes("resource-metadata"),
+            },
+        }
+    }
 }
 
 impl Counters {
@@ -56,31 +125,116 @@ impl Counters {
         self.would_refuse.count(code);
     }
 
-    pub(crate) fn read(&self) -> Stats {
+    /// With the routes that these count for.
+    pub(crate) fn read(&self, routes: &[Arc<RouteStats>]) -> Stats {
+        let OwnStats { none, forward_auth, metadata } = &self.own;
+        // Routes of the same name, told apart by what else they ask of a request, count together.
+        let first = |(at, route): &(usize, &Arc<RouteStats>)| {
+            routes.iter().position(|other| Arc::ptr_eq(other, route)) == Some(*at)
+        };
+        let routes = routes.iter().enumerate().filter(first).map(|(_, route)| &**route);
         Stats {
             passed: self.passed.load(Ordering::Relaxed),
             verified: self.verified.load(Ordering::Relaxed),
             ended: self.ended.load(Ordering::Relaxed),
             refused: self.refused.read(),
             would_refuse: self.would_refuse.read(),
+            connections: self.connections.now(),
+            in_flight: self.in_flight.now(),
+            tunnels: self.tunnels.now(),
+            log_lines_dropped: self.log_lines_dropped.load(Ordering::Relaxed),
+            routes: routes.chain([none, forward_auth, metadata]).map(RouteStats::read).collect(),
         }
+    }
+}
+
+impl Gauge {
+    pub(crate) fn enter(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn leave(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Present {
+    pub(crate) fn of(gauge: &Arc<Gauge>) -> Self {
+        gauge.enter();
+        Self(Arc::clone(gauge))
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+impl Default for ByCode {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counted::default()))
     }
 }
 
 impl ByCode {
     fn count(&self, code: &'static str) {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counter) = known.get(code) {
-            counter.fetch_add(1, Ordering::Relaxed);
-            return;
+        let place = self.0.iter().find(|place| *place.code.get_or_init(|| code) == code);
+        debug_assert!(place.is_some(), "there are more codes than CODES");
+        if let Some(place) = place {
+            place.count.fetch_add(1, Ordering::Relaxed);
         }
-        drop(known);
-        let mut counters = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        counters.entry(code).or_default().fetch_add(1, Ordering::Relaxed);
     }
 
     fn read(&self) -> BTreeMap<String, u64> {
-        let counters = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        counters.iter().map(|(code, counter)| ((*code).to_owned(), counter.load(Ordering::Relaxed))).collect()
+        let counted =
+            |place: &Counted| Some(((*place.code.get()?).to_owned(), place.count.load(Ordering::Relaxed)));
+        self.0.iter().map_while(counted).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_counted_from_many_threads_each_in_one_place() {
+        let counts = ByCode::default();
+        let codes = ["a", "b", "c", "d"];
+        std::thread::scope(|scope| {
+            for start in 0..4 {
+                let counts = &counts;
+                scope.spawn(move || {
+                    for number in 0..1000 {
+                        counts.count(codes[(start + number) % 4]);
+                    }
+                });
+            }
+        });
+        assert_eq!(counts.read(), codes.map(|code| (code.to_owned(), 1000)).into());
+    }
+
+    #[test]
+    fn routes_of_one_name_are_read_once() {
+        let counters = Counters::default();
+        let route = Arc::new(RouteStats::beside_routes("twice"));
+        let stats = counters.read(&[Arc::clone(&route), route]);
+        let names: Vec<_> = stats.routes.iter().map(|route| route.route.as_str()).collect();
+        assert_eq!(names, ["(twice)", "(none)", "(forward-auth)", "(resource-metadata)"]);
+    }
+
+    #[test]
+    fn what_is_present_is_counted_until_it_goes() {
+        let gauge = Arc::<Gauge>::default();
+        let (one, two) = (Present::of(&gauge), Present::of(&gauge));
+        assert_eq!(gauge.now(), 2);
+        drop(one);
+        assert_eq!(gauge.now(), 1);
+        drop(two);
+        assert_eq!(gauge.now(), 0);
     }
 }

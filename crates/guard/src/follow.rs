@@ -18,8 +18,10 @@ use url::Url;
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
+use crate::failures::Failures;
 use crate::http::{FetchError, Http};
 use crate::keys::KeyCache;
+use crate::status::AskedFor;
 
 /// A heartbeat comes every second. Without one for this long the stream is opened again.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -39,6 +41,7 @@ pub(crate) struct FeedTask {
     pub(crate) keys: Arc<KeyCache>,
     pub(crate) http: Http,
     pub(crate) clock: Arc<Clock>,
+    pub(crate) failures: Arc<Failures>,
     /// Whether the stream is open, and heard of lately.
     pub(crate) connected: Arc<AtomicBool>,
     /// Becomes `true` with the first snapshot.
@@ -121,6 +124,7 @@ impl FeedTask {
     }
 
     fn report(&self, interrupted: &Interrupted) {
+        self.failures.note(AskedFor::Feed, interrupted);
         if self.connected.swap(false, Ordering::AcqRel) {
             info!(issuer = %self.issuer, reason = %interrupted, "the revocation feed is interrupted");
         } else {

@@ -1,7 +1,7 @@
 //! Asking the issuer about a token ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gatepass_jose::{JsonError, Timestamp, parse_strict_json};
@@ -14,8 +14,10 @@ use crate::clock::Now;
 use crate::config::Introspection;
 use crate::denied::Denied;
 use crate::discovery::{DiscoveryError, discover};
+use crate::failures::Failures;
 use crate::http::{FetchError, Http};
 use crate::location::{Location, Refused};
+use crate::status::AskedFor;
 
 /// For how long an answer is taken for true: so long may a revoked token still pass.
 const ANSWER_LIFETIME: Duration = Duration::from_secs(5);
@@ -29,6 +31,7 @@ pub(crate) struct Introspector {
     config: Introspection,
     location: Location,
     http: Http,
+    failures: Arc<Failures>,
     endpoint: OnceCell<Url>,
     requests: Semaphore,
     answers: Mutex<Answers>,
@@ -57,11 +60,17 @@ struct Answer {
 }
 
 impl Introspector {
-    pub(crate) fn new(config: Introspection, location: Location, http: Http) -> Self {
+    pub(crate) fn new(
+        config: Introspection,
+        location: Location,
+        http: Http,
+        failures: Arc<Failures>,
+    ) -> Self {
         Introspector {
             config,
             location,
             http,
+            failures,
             endpoint: OnceCell::new(),
             requests: Semaphore::new(MAX_REQUESTS),
             answers: Mutex::default(),
@@ -74,6 +83,9 @@ impl Introspector {
             Some(active) => active,
             None => {
                 let answer = self.ask(token).await;
+                if let Err(error) = &answer {
+                    self.failures.note(AskedFor::Introspection, error);
+                }
                 let active = answer.map_err(|error| Denied::IntrospectionFailed(error.to_string()))?;
                 self.keep(token, active, now);
                 active

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gatepass_jose::{Issuer, Verified};
+use gatepass_jose::{Issuer, SignatureCounts, Verified};
 use gatepass_revocation::{TokenRef, View};
 use gatepass_token::AccessClaims;
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::admitted::Admitted;
 use crate::clock::Now;
 use crate::denied::Denied;
+use crate::failures::Failures;
 use crate::introspection::Introspector;
 use crate::keys::{Believed, KeyCache};
 use crate::secret::SharedSecret;
@@ -24,6 +25,7 @@ pub(crate) struct TrustedIssuer {
     pub(crate) tokens: Tokens,
     pub(crate) revocations: Revocations,
     pub(crate) senders: SenderCheck,
+    pub(crate) failures: Arc<Failures>,
 }
 
 /// What an issuer's tokens are verified with.
@@ -104,15 +106,26 @@ impl TrustedIssuer {
     }
 
     pub(crate) fn status(&self, now: Now) -> IssuerStatus {
-        let (keys, key_set_age) = match &self.tokens {
-            Tokens::Published(keys) => (keys.len(), keys.age(now)),
-            Tokens::Shared(_) => (1, None),
+        let (keys, key_set_age, has_keys, signatures) = match &self.tokens {
+            Tokens::Published(keys) => {
+                (keys.len(), keys.age(now), *keys.watch().borrow(), keys.signature_counts())
+            }
+            Tokens::Shared(_) => (1, None, true, SignatureCounts::default()),
         };
         let revocation = match &self.revocations {
             Revocations::Followed(followed) => Some(followed.status(now)),
             Revocations::Asked(_) | Revocations::Listed(_) | Revocations::NotTold => None,
         };
-        IssuerStatus { issuer: self.issuer.as_str().to_owned(), keys, key_set_age, revocation }
+        IssuerStatus {
+            issuer: self.issuer.as_str().to_owned(),
+            keys,
+            key_set_age,
+            has_keys,
+            signatures_remembered: signatures.remembered,
+            signatures_verified: signatures.verified,
+            revocation,
+            failures: self.failures.status(now),
+        }
     }
 }
 
@@ -145,12 +158,16 @@ impl Followed {
     }
 
     fn status(&self, now: Now) -> RevocationStatus {
+        let staleness = self.view.staleness(now.steady);
         RevocationStatus {
             seq: self.view.seq(),
             entries: self.view.len(),
             memory: self.view.memory(),
             connected: self.connected.load(Ordering::Acquire),
-            staleness: self.view.staleness(now.steady),
+            is_loaded: *self.loaded.borrow(),
+            staleness,
+            is_stale: staleness.is_none_or(|staleness| staleness > self.on_stale.after),
+            on_stale: self.on_stale,
         }
     }
 }

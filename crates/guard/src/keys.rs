@@ -8,7 +8,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::http::HeaderValue;
 use gatepass_jose::{
-    Alg, Audience, JsonError, JwkSet, KeySet, Rejection, Scratch, Timestamp, Verified, Verifier,
+    Alg, Audience, JsonError, JwkSet, KeySet, Rejection, Scratch, SignatureCounts, Timestamp, Verified,
+    Verifier,
 };
 use gatepass_revocation::{Kind, Revoked, View};
 use gatepass_token::{AccessClaims, access_verifier};
@@ -22,8 +23,10 @@ use crate::clock::{Clock, Now};
 use crate::config::IssuerConfig;
 use crate::denied::Denied;
 use crate::discovery::{DiscoveryError, discover};
+use crate::failures::Failures;
 use crate::http::{Document, FetchError, Http};
 use crate::location::{Location, Refused};
+use crate::status::AskedFor;
 
 /// For how long a set is used that says nothing about it.
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(300);
@@ -57,6 +60,9 @@ pub(crate) struct KeyCache {
     view: Option<Arc<View>>,
     http: Http,
     clock: Arc<Clock>,
+    failures: Arc<Failures>,
+    /// What the verifiers before the current one have counted.
+    earlier_signatures: std::sync::Mutex<SignatureCounts>,
     current: ArcSwap<Keys>,
     replacing: std::sync::Mutex<()>,
     /// When the issuer last confirmed the set, by the steady clock; [`NEVER`] before that.
@@ -115,6 +121,7 @@ pub(crate) fn verify(verifier: &Verifier, token: &str, now: Now) -> Result<Belie
 }
 
 impl KeyCache {
+    #[allow(clippy::too_many_arguments)] // all that a cache works with, said once, in `setup`
     pub(crate) fn new(
         location: Location,
         terms: Terms,
@@ -123,6 +130,7 @@ impl KeyCache {
         view: Option<Arc<View>>,
         http: Http,
         clock: Arc<Clock>,
+        failures: Arc<Failures>,
     ) -> Self {
         let (published, fetched) = match &source {
             Source::Fixed(set) => (set.clone(), true),
@@ -137,6 +145,8 @@ impl KeyCache {
             view,
             http,
             clock,
+            failures,
+            earlier_signatures: std::sync::Mutex::default(),
             current: ArcSwap::from_pointee(keys),
             replacing: std::sync::Mutex::default(),
             confirmed_at: AtomicI64::new(NEVER),
@@ -163,6 +173,12 @@ impl KeyCache {
             NEVER => None,
             at => Some(now.steady.since(Timestamp::from_millis(at))),
         }
+    }
+
+    /// How many signatures were known to hold, and how many had to be verified.
+    pub(crate) fn signature_counts(&self) -> SignatureCounts {
+        let earlier = *self.earlier_signatures.lock().unwrap_or_else(PoisonError::into_inner);
+        sum(earlier, self.current.load().verifier.signature_counts())
     }
 
     /// Becomes `true` when there is a set, and stays so.
@@ -227,6 +243,7 @@ impl KeyCache {
             return false;
         }
         if let Err(error) = self.fetch(&mut fetching).await {
+            self.failures.note(AskedFor::Keys, &error);
             warn!(issuer = %self.location.issuer(), %error, "no key set for a token's unknown key");
         }
         // Counted from the end, so that those who waited for a slow fetch do not start the next one.
@@ -255,6 +272,7 @@ impl KeyCache {
                     jittered(max_age.mul_f64(0.8))
                 }
                 Err(error) => {
+                    self.failures.note(AskedFor::Keys, &error);
                     warn!(issuer = %self.location.issuer(), %error, "no new key set; the last good one stays in use");
                     backoff.wait()
                 }
@@ -316,8 +334,17 @@ impl KeyCache {
         let Some(published) = change(&before) else { return false };
         let keys = keys(&self.location, &self.terms, self.view.as_deref(), published, before.generation + 1);
         info!(issuer = %self.location.issuer(), keys = keys.set.keys().len(), "a new key set is in use");
+        let mut earlier = self.earlier_signatures.lock().unwrap_or_else(PoisonError::into_inner);
+        *earlier = sum(*earlier, before.verifier.signature_counts());
         self.current.store(Arc::new(keys));
         true
+    }
+}
+
+fn sum(left: SignatureCounts, right: SignatureCounts) -> SignatureCounts {
+    SignatureCounts {
+        remembered: left.remembered + right.remembered,
+        verified: left.verified + right.verified,
     }
 }
 

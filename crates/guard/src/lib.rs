@@ -74,6 +74,7 @@ mod config;
 mod denied;
 mod discovery;
 mod extract;
+mod failures;
 mod follow;
 mod grpc;
 mod guard;
@@ -107,7 +108,7 @@ pub use layer::{GuardLayer, GuardService};
 pub use request::{ClientCertificate, ExternalUrl, GuardedRequest};
 pub use rule::{ClaimTest, Rule};
 pub use stale::{StaleAction, StalePolicy};
-pub use status::{IssuerStatus, RevocationStatus, Status};
+pub use status::{AskedFor, FailureStatus, IssuerStatus, RevocationStatus, Status};
 
 // What the interface above speaks of, so that a service needs no other crate of ours.
 pub use gatepass_jose::jwt::unverified_issuer;

@@ -14,6 +14,7 @@ use crate::config::{
     Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation, StartError, StatusListSource,
     WhenStale,
 };
+use crate::failures::Failures;
 use crate::follow::{FeedTask, Place};
 use crate::http::Http;
 use crate::introspection::Introspector;
@@ -35,7 +36,8 @@ pub(crate) struct Means {
 /// Checks the configuration and starts the tasks that it asks for.
 pub(crate) fn trust(config: &IssuerConfig, means: &Means) -> Result<TrustedIssuer, StartError> {
     let location = Location::new(config)?;
-    let setup = Setup { config, means, terms: terms(config)?, location };
+    let failures = Failures::new(Arc::clone(&means.clock));
+    let setup = Setup { config, means, terms: terms(config)?, location, failures };
     let (tokens, revocations) = match &config.revocation {
         Revocation::Feed(feed) => {
             let view = Arc::new(View::new());
@@ -54,7 +56,8 @@ pub(crate) fn trust(config: &IssuerConfig, means: &Means) -> Result<TrustedIssue
         Revocation::None => (setup.tokens(None)?, Revocations::NotTold),
     };
     let senders = senders(config)?;
-    Ok(TrustedIssuer { issuer: setup.location.issuer().clone(), tokens, revocations, senders })
+    let (issuer, failures) = (setup.location.issuer().clone(), setup.failures);
+    Ok(TrustedIssuer { issuer, tokens, revocations, senders, failures })
 }
 
 fn senders(config: &IssuerConfig) -> Result<SenderCheck, StartError> {
@@ -80,6 +83,7 @@ struct Setup<'a> {
     means: &'a Means,
     terms: Terms,
     location: Location,
+    failures: Arc<Failures>,
 }
 
 impl Setup<'_> {
@@ -116,6 +120,7 @@ impl Setup<'_> {
             view.cloned(),
             self.means.http.clone(),
             Arc::clone(&self.means.clock),
+            Arc::clone(&self.failures),
         ));
         let fresh = Arc::clone(&cache);
         self.means.background.spawn(async move { fresh.keep_fresh().await });
@@ -129,7 +134,8 @@ impl Setup<'_> {
         }
         .map_err(insecure)?;
         let (location, http) = (self.location.clone(), self.means.http.clone());
-        Ok(Box::new(Introspector::new(introspection.clone(), location, http)))
+        let failures = Arc::clone(&self.failures);
+        Ok(Box::new(Introspector::new(introspection.clone(), location, http, failures)))
     }
 
     /// What is done when a view or list is stale, and whom to ask then.
@@ -171,6 +177,7 @@ impl Setup<'_> {
             clock_skew: self.config.clock_skew,
             http: self.means.http.clone(),
             clock: Arc::clone(&self.means.clock),
+            failures: Arc::clone(&self.failures),
             lists: Mutex::default(),
         })
     }
@@ -202,6 +209,7 @@ impl Setup<'_> {
             keys: self.published_keys(tokens, Some(&view))?,
             http: self.means.http.clone(),
             clock: Arc::clone(&self.means.clock),
+            failures: Arc::clone(&self.failures),
             connected: Arc::clone(&connected),
             loaded,
         };

@@ -15,11 +15,13 @@ use url::{Origin, Url};
 
 use crate::clock::{Clock, Now};
 use crate::denied::{Denied, NoStatus};
+use crate::failures::Failures;
 use crate::http::{FetchError, Http};
 use crate::introspection::Introspector;
 use crate::keys::KeyCache;
 use crate::location::{Location, Refused};
 use crate::stale::{StaleAction, StalePolicy};
+use crate::status::AskedFor;
 
 const TYP: Typ = Typ::new("statuslist+jwt");
 /// The longest Status List Token that is read.
@@ -46,6 +48,7 @@ pub(crate) struct StatusLists {
     pub(crate) clock_skew: Duration,
     pub(crate) http: Http,
     pub(crate) clock: Arc<Clock>,
+    pub(crate) failures: Arc<Failures>,
     pub(crate) lists: Mutex<HashMap<Box<str>, Arc<Slot>>>,
 }
 
@@ -191,6 +194,7 @@ impl StatusLists {
             }
             Err(error) => {
                 *failed_at = Some(Instant::now());
+                self.failures.note(AskedFor::StatusList, &error);
                 warn!(issuer = %self.location.issuer(), %error, "no new status list");
             }
         }

@@ -17,6 +17,7 @@ pub use self::claims::{
     Audience, AudienceClaim, BorrowedAudience, Claims, Issuer, NamesNobody, Registered, RegisteredClaims,
 };
 pub use self::rejection::Rejection;
+pub use self::seen::SignatureCounts;
 pub use self::verifier::{Scratch, Verified, Verifier, unverified_issuer};
 
 /// Claims could not be signed.

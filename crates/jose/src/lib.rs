@@ -99,7 +99,7 @@ pub use jwe::{ContentEncryption, KeyManagement, UnknownJweAlg};
 pub use jwk::{Curve, Jwk, JwkAlg, JwkError, JwkSet, KeyUse, PrivateJwk, PrivateJwkSet, PublicParams};
 pub use jwt::{
     Audience, AudienceClaim, BorrowedAudience, Claims, Issuer, NamesNobody, Registered, RegisteredClaims,
-    Rejection, Scratch, SignError, Verified, Verifier,
+    Rejection, Scratch, SignError, SignatureCounts, Verified, Verifier,
 };
 pub use key::{KeyError, KeySet, RsaNumber, RsaSize, SecretKey, SigningKey, VerifyingKey};
 pub use limits::{Excerpt, Limits};

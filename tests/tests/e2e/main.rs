@@ -21,6 +21,7 @@ mod lint;
 mod nginx;
 mod oauth;
 mod offline;
+mod operations;
 mod refresh;
 mod revocation;
 mod serve;

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::client::InFlight;
+use crate::record::Recording;
 use crate::upstream::UpstreamBody;
 use crate::watch::Watch;
 
@@ -17,6 +18,7 @@ use crate::watch::Watch;
 pub(crate) struct ResponseBody {
     source: Source,
     _in_flight: InFlight,
+    recording: Option<Recording>,
 }
 
 /// Why a response breaks off.
@@ -64,7 +66,7 @@ type FrameResult = Result<Frame<Bytes>, ResponseError>;
 
 impl ResponseBody {
     pub(crate) fn own(text: impl Into<Bytes>, in_flight: InFlight) -> Self {
-        Self { source: Source::Own(text.into()), _in_flight: in_flight }
+        Self { source: Source::Own(text.into()), _in_flight: in_flight, recording: None }
     }
 
     pub(crate) fn upstream(body: UpstreamBody, ending: Option<Ending>, in_flight: InFlight) -> Self {
@@ -72,7 +74,64 @@ impl ResponseBody {
             Some(ending) if !body.is_end_stream() => Source::Watched(body, ending),
             _ => Source::Upstream(body),
         };
-        Self { source, _in_flight: in_flight }
+        Self { source, _in_flight: in_flight, recording: None }
+    }
+
+    /// Has the request's story told when this has been sent, or is dropped before.
+    pub(crate) fn record(&mut self, recording: Recording) {
+        self.recording = Some(recording);
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<FrameResult>> {
+        let source = &mut self.source;
+        if let Source::Watched(body, ending) = source {
+            let denied = match ending.poll_frame(body, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(frame)) => return Poll::Ready(frame),
+                Poll::Ready(Err(denied)) => denied,
+            };
+            if let Some(recording) = &mut self.recording {
+                recording.ended(denied.code());
+            }
+            // The server sees its end of the stream closed with this.
+            match ending.form.end(&denied) {
+                Ok(last) => *source = last,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+        match source {
+            Source::Own(text) if text.is_empty() => Poll::Ready(None),
+            Source::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
+            Source::Trailers(trailers) => {
+                let last = Frame::trailers(std::mem::take(&mut **trailers));
+                *source = Source::Own(Bytes::new());
+                Poll::Ready(Some(Ok(last)))
+            }
+            Source::Upstream(body) | Source::Watched(body, _) => {
+                body.poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(ResponseError::from)))
+            }
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    /// The engine drops a body as soon as it has taken the last of it.
+    fn drop(&mut self) {
+        if let Some(recording) = &mut self.recording
+            && self.source.is_end()
+        {
+            recording.complete();
+        }
+    }
+}
+
+impl Source {
+    fn is_end(&self) -> bool {
+        match self {
+            Self::Own(text) => text.is_empty(),
+            Self::Trailers(_) => false,
+            Self::Upstream(body) | Self::Watched(body, _) => body.is_end_stream(),
+        }
     }
 }
 
@@ -156,39 +215,21 @@ impl Body for ResponseBody {
     type Error = ResponseError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<FrameResult>> {
-        let source = &mut self.get_mut().source;
-        if let Source::Watched(body, ending) = source {
-            let denied = match ending.poll_frame(body, cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(frame)) => return Poll::Ready(frame),
-                Poll::Ready(Err(denied)) => denied,
-            };
-            // The server sees its end of the stream closed with this.
-            match ending.form.end(&denied) {
-                Ok(last) => *source = last,
-                Err(error) => return Poll::Ready(Some(Err(error))),
+        let this = self.get_mut();
+        let frame = this.poll_source(cx);
+        if let (Poll::Ready(frame), Some(recording)) = (&frame, &mut this.recording) {
+            match frame {
+                None => recording.complete(),
+                Some(Ok(frame)) if frame.is_trailers() => recording.complete(),
+                Some(Ok(frame)) => recording.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(_)) => {}
             }
         }
-        match source {
-            Source::Own(text) if text.is_empty() => Poll::Ready(None),
-            Source::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
-            Source::Trailers(trailers) => {
-                let last = Frame::trailers(std::mem::take(&mut **trailers));
-                *source = Source::Own(Bytes::new());
-                Poll::Ready(Some(Ok(last)))
-            }
-            Source::Upstream(body) | Source::Watched(body, _) => {
-                body.poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(ResponseError::from)))
-            }
-        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Own(text) => text.is_empty(),
-            Source::Trailers(_) => false,
-            Source::Upstream(body) | Source::Watched(body, _) => body.is_end_stream(),
-        }
+        self.source.is_end()
     }
 
     fn size_hint(&self) -> SizeHint {

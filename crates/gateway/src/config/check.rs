@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::error::line_of;
 use super::raw::{Field, RawConfig, RawLimits, RawTimeouts};
 use super::{Config, ConfigError, HYPER_HEADERS, Limits, Network, Timeouts, UpstreamTimeouts, duration};
-use super::{issuer, resource, route, tls, upstream};
+use super::{issuer, operations, resource, route, tls, upstream};
 
 /// Parses and checks a configuration; `folder` is where relative file names start.
 pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
@@ -29,6 +29,9 @@ pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
         tls: tls::check(&source, &raw.tls)?.map(Arc::new),
         resource: resource::check(&source, &raw)?,
         trusted_proxies: source.networks(&raw.trusted_proxies)?,
+        forwarded: raw.forwarded,
+        access_log: operations::check_access_log(&source, &raw.access_log)?,
+        tracing: operations::check_tracing(&source, &raw.tracing)?,
         issuers,
         upstreams,
         routes,

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::Protocol;
+use crate::header::forwarded::ForwardedFields;
 use crate::route::TokenHandling;
 
 /// One value, with the place it was written at.
@@ -21,6 +22,10 @@ pub(super) struct RawConfig {
     pub(super) tls: Field<RawTls>,
     #[serde(default)]
     pub(super) trusted_proxies: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) forwarded: ForwardedFields,
+    pub(super) access_log: Field<RawAccessLog>,
+    pub(super) tracing: Field<RawTracing>,
     #[serde(default)]
     pub(super) issuer: Vec<Spanned<RawIssuer>>,
     #[serde(default)]
@@ -41,6 +46,31 @@ pub(super) struct RawTls {
     pub(super) certificate: Field<String>,
     pub(super) key: Field<String>,
     pub(super) client_ca: Field<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAccessLog {
+    pub(super) path: Field<String>,
+    pub(super) identity: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTracing {
+    pub(super) otlp: Field<String>,
+    pub(super) sample: Field<f64>,
+    #[serde(default)]
+    pub(super) callers: RawCallers,
+}
+
+/// Whose word on the trace of a request is taken.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawCallers {
+    #[default]
+    All,
+    TrustedProxies,
 }
 
 #[derive(Deserialize, Hash)]

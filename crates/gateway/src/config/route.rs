@@ -17,6 +17,7 @@ use crate::route::path::RequestPath;
 use crate::route::pattern::Pattern;
 use crate::route::router::{Methods, Router};
 use crate::route::{Access, Route};
+use crate::stats::route::RouteLabel;
 
 /// Checks every `[[route]]`, and the forward-auth endpoint beside them.
 pub(super) fn check_all(
@@ -29,6 +30,7 @@ pub(super) fn check_all(
     forward_auth.forward.iter().for_each(|forward| reserved.insert(&forward.header));
     let mut router = Router::new();
     let mut routes: Vec<Route> = Vec::new();
+    let mut labels = Vec::new();
     for table in &raw.route {
         let route = check_one(source, table, upstreams, raw.issuer.is_empty())?;
         route.forward.iter().for_each(|forward| reserved.insert(&forward.header));
@@ -41,9 +43,21 @@ pub(super) fn check_all(
                 .error(path, format!("the route of line {other} serves the same paths with the same methods"))
                 .hint("give each its own `methods` (HEAD belongs to GET), or take one out")
         })?;
+        labels.push(label(table.get_ref()));
         routes.push(route);
     }
-    Ok(Routes { routes, router, reserved, forward_auth })
+    Ok(Routes { routes, labels, router, reserved, forward_auth })
+}
+
+/// What a route is called, once it has been checked.
+fn label(raw: &RawRoute) -> RouteLabel {
+    let text = |field: &Field<String>| {
+        field.as_ref().map(|text| text.get_ref().as_str()).unwrap_or_default().to_owned()
+    };
+    RouteLabel {
+        route: text(&raw.host) + &text(&raw.path),
+        methods: raw.methods.as_ref().map_or("*".to_owned(), |methods| methods.get_ref().join(",")),
+    }
 }
 
 fn check_one(

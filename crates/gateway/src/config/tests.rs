@@ -296,6 +296,27 @@ fn what_is_refused_where_and_with_which_advice() {
             Some(6),
             "with an empty `algs` no token could be verified",
         ),
+        ("listen = '[::]:1'\nforwarded = 'rfc7293'".into(), Some(2), "unknown variant `rfc7293`"),
+        ("listen = '[::]:1'\n[access_log]\nidentity = true".into(), Some(2), "`path` is missing here"),
+        ("listen = '[::]:1'\n[access_log]\npath = ''".into(), Some(3), "an empty path names no file"),
+        ("listen = '[::]:1'\n[access_log]\npaht = '-'".into(), Some(3), "did you mean `path`?"),
+        ("listen = '[::]:1'\n[tracing]\nsample = 0.5".into(), Some(2), "`otlp` is missing here"),
+        (
+            "listen = '[::]:1'\n[tracing]\notlp = 'a:4318'".into(),
+            Some(3),
+            "is not reached over http or https",
+        ),
+        ("listen = '[::]:1'\n[tracing]\notlp = 'http://u:p@a'".into(), Some(3), "has credentials or a query"),
+        (
+            "listen = '[::]:1'\n[tracing]\notlp = 'http://a'\nsample = 1.5".into(),
+            Some(4),
+            "write a number from 0.0 to 1.0",
+        ),
+        (
+            "listen = '[::]:1'\n[tracing]\notlp = 'http://a'\ncallers = 'nobody'".into(),
+            Some(4),
+            "unknown variant `nobody`",
+        ),
         (with_issuer("revocation = 'none'\nsecret_file = '/nowhere'"), Some(6), "cannot read /nowhere"),
         (
             with_issuer("revocation = 'none'\nsecret_file = 'a'\nalgs = ['ES256']"),
@@ -577,4 +598,23 @@ fn a_fingerprint_changes_with_everything_that_an_issuer_is_configured_by() {
     {
         assert_ne!(fingerprint(&format!("{text}\n{change}\n"), secret), before, "{change}");
     }
+}
+
+#[test]
+fn where_spans_and_lines_go() {
+    let parse = |text: &str| Config::parse(&format!("listen = '[::]:1'\n{text}")).unwrap();
+    let nothing = parse("");
+    assert_eq!((nothing.tracing_endpoint(), nothing.access_log), (None, None));
+    for (otlp, want) in [
+        ("http://a:4318", "http://a:4318/v1/traces"),
+        ("http://a:4318/", "http://a:4318/v1/traces"),
+        ("https://a/otlp/v1/traces", "https://a/otlp/v1/traces"),
+    ] {
+        assert_eq!(parse(&format!("[tracing]\notlp = '{otlp}'")).tracing_endpoint(), Some(want));
+    }
+    assert!(parse("[access_log]\npath = '-'").logs_to_stdout());
+    let folder = folder(&[]);
+    let log =
+        check::check("listen = '[::]:1'\n[access_log]\npath = 'a.log'", folder.path()).unwrap().access_log;
+    assert_eq!(log.unwrap().target, Target::File(folder.path().join("a.log")));
 }

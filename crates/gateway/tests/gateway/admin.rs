@@ -40,7 +40,9 @@ async fn alive_ready_and_how_much() {
         if path == "/stats" {
             let refused = serde_json::json!({"bad-path": 1, "invalid-token": 1, "token-missing": 1});
             let want = serde_json::json!({"ended": 0, "passed": 2, "verified": 1, "refused": refused, "would_refuse": {}});
-            assert_eq!(answer.json(), want);
+            for (member, want) in want.as_object().unwrap() {
+                assert_eq!(answer.json()[member], *want, "{member}");
+            }
         }
     }
     assert_eq!(

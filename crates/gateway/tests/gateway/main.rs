@@ -12,6 +12,7 @@ mod forward_auth;
 mod header;
 mod http2;
 mod issuer;
+mod operations;
 mod reload;
 mod resource;
 mod rule;

@@ -24,6 +24,17 @@ pub(super) struct SeenSignatures {
     capacity: usize,
     /// Made when the first signature is to be remembered.
     table: OnceLock<Option<Table>>,
+    found: AtomicU64,
+    verified: AtomicU64,
+}
+
+/// How many signatures a [`Verifier`](crate::Verifier) that remembers them was spared, and how many it was not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignatureCounts {
+    /// It knew that they hold.
+    pub remembered: u64,
+    /// It had to do the arithmetic, whether they held or not.
+    pub verified: u64,
 }
 
 struct Table {
@@ -57,7 +68,21 @@ pub(super) struct Fingerprint<'t> {
 impl SeenSignatures {
     /// A table for about so many tokens.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, table: OnceLock::new() }
+        Self { capacity, table: OnceLock::new(), found: AtomicU64::new(0), verified: AtomicU64::new(0) }
+    }
+
+    /// Counts a signature that was known, or that had to be verified.
+    pub(super) fn count(&self, known: bool) {
+        let counter = if known { &self.found } else { &self.verified };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often each was the case.
+    pub(super) fn counts(&self) -> SignatureCounts {
+        SignatureCounts {
+            remembered: self.found.load(Ordering::Relaxed),
+            verified: self.verified.load(Ordering::Relaxed),
+        }
     }
 
     /// The token's fingerprint; `None` where nothing can be remembered.

@@ -298,6 +298,12 @@ fn a_signature_that_failed_is_not_remembered() {
     for _ in 0..3 {
         assert_eq!(verifier.verify::<RegisteredClaims>(&forged, NOW).err(), Some(Rejection::Signature));
     }
+    assert_eq!(verifier.signature_counts(), SignatureCounts { remembered: 0, verified: 3 });
+    let good = sign(&Typ::ACCESS_TOKEN, &claims(), &key).unwrap();
+    for _ in 0..3 {
+        verifier.verify::<RegisteredClaims>(&good, NOW).unwrap();
+    }
+    assert_eq!(verifier.signature_counts(), SignatureCounts { remembered: 2, verified: 4 });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::claims::{Audience, Claims, Issuer, Registered};
 use super::rejection::{LISTED, Rejection};
-use super::seen::SeenSignatures;
+use super::seen::{SeenSignatures, SignatureCounts};
 use crate::choice::{NoKey, choose};
 use crate::header::{Header, Malformed, Parts, Typ};
 use crate::json::{self, Unread};
@@ -139,6 +139,12 @@ impl Verifier {
         self
     }
 
+    /// What [`remembering_signatures`](Self::remembering_signatures) has saved so far; zeros without it.
+    #[must_use]
+    pub fn signature_counts(&self) -> SignatureCounts {
+        self.seen.as_ref().map(SeenSignatures::counts).unwrap_or_default()
+    }
+
     /// The issuer whose tokens this verifies.
     #[must_use]
     pub fn issuer(&self) -> &Issuer {
@@ -205,7 +211,11 @@ impl Verifier {
         let Some(fingerprint) = seen.and_then(|seen| seen.fingerprint(token)) else {
             return require_signature(key, parts);
         };
-        if !fingerprint.is_known() {
+        let known = fingerprint.is_known();
+        if let Some(seen) = seen {
+            seen.count(known);
+        }
+        if !known {
             require_signature(key, parts)?;
             fingerprint.remember();
         }
