@@ -1,13 +1,17 @@
 //! The gateway's one file, parsed into a checked value or refused with the line and the reason.
 
 mod check;
+mod condition;
+mod cors;
 mod duration;
 mod error;
 mod issuer;
 mod network;
+mod rate_limit;
 mod raw;
 mod resource;
 mod route;
+mod rule;
 mod tls;
 mod upstream;
 
@@ -25,6 +29,7 @@ pub(crate) use self::network::Network;
 use crate::guards::IssuerSettings;
 use crate::header::claim::Forward;
 use crate::header::reserved::ReservedHeaders;
+use crate::rate_limit::RateLimit;
 use crate::resource::Resource;
 use crate::route::Route;
 use crate::route::router::Router;
@@ -47,6 +52,8 @@ pub struct Config {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) issuers: Vec<IssuerSettings>,
     pub(crate) upstreams: Vec<UpstreamSettings>,
+    /// The shared ones, and those of single routes.
+    pub(crate) rate_limits: Vec<RateLimit>,
     pub(crate) routes: Routes,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,

@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
 use crate::guards::Guards;
+use crate::rate_limit::Limiter;
 use crate::route::Route;
 use crate::serve::Door;
 use crate::stats::{Counters, Stats};
@@ -59,6 +60,8 @@ pub(crate) struct State {
     pub(crate) guards: Guards,
     /// In the order of the configuration's.
     pub(crate) upstreams: Vec<Arc<Upstream>>,
+    /// In the order of the configuration's.
+    pub(crate) limiters: Vec<Arc<Limiter>>,
     /// What a refusal says in `WWW-Authenticate` beside the error.
     pub(crate) challenge: Challenge,
 }
@@ -124,7 +127,7 @@ impl Gateway {
     /// or lost for the change.
     ///
     /// What has not changed is kept: the key sets and revocation views of the issuers, the connections to
-    /// the servers. A new issuer is waited for up to a moment, so that its tokens are not refused just
+    /// the servers, and what callers have used of limits that are the same. A new issuer is waited for up to a moment, so that its tokens are not refused just
     /// because its keys are still on their way.
     ///
     /// # Errors
@@ -168,11 +171,19 @@ impl State {
                 None => start_upstream(Upstream::new(settings.clone())),
             }
         });
+        let kept = old.map(|old| old.limiters.as_slice()).unwrap_or_default();
+        let limiters = config.rate_limits.iter().map(|settings| {
+            match kept.iter().find(|limiter| limiter.settings() == settings) {
+                Some(limiter) => Arc::clone(limiter),
+                None => Arc::new(Limiter::new(settings.clone())),
+            }
+        });
+        let limiters = limiters.collect();
         let challenge = match &config.resource {
             Some(resource) => resource.named_in(guards.challenge()),
             None => Challenge::default(),
         };
-        Ok(Self { upstreams: upstreams.collect(), challenge, guards, config })
+        Ok(Self { upstreams: upstreams.collect(), limiters, challenge, guards, config })
     }
 
     /// A route by its index, and where it leads.
