@@ -1,14 +1,18 @@
 //! The gateway's one file, parsed into a checked value or refused with the line and the reason.
 
 mod check;
+mod condition;
+mod cors;
 mod duration;
 mod error;
 mod issuer;
 mod network;
 mod operations;
+mod rate_limit;
 mod raw;
 mod resource;
 mod route;
+mod rule;
 mod tls;
 mod upstream;
 
@@ -28,6 +32,7 @@ use crate::guards::IssuerSettings;
 use crate::header::claim::Forward;
 use crate::header::forwarded::ForwardedFields;
 use crate::header::reserved::ReservedHeaders;
+use crate::rate_limit::RateLimit;
 use crate::resource::Resource;
 use crate::route::Route;
 use crate::route::router::Router;
@@ -55,6 +60,8 @@ pub struct Config {
     pub(crate) tracing: Option<TracingSettings>,
     pub(crate) issuers: Vec<IssuerSettings>,
     pub(crate) upstreams: Vec<UpstreamSettings>,
+    /// The shared ones, and those of single routes.
+    pub(crate) rate_limits: Vec<RateLimit>,
     pub(crate) routes: Routes,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,

@@ -18,23 +18,28 @@
 //!   names cannot be told apart then: send the method.
 //! - A method or a host without a URI would be a question half asked: 403.
 //! - No field at all: the token is verified, and no rule applied.
+//! - A route that goes by header fields is found by those of the question: the proxy passes its client's on.
+//! - The address that a limit counts by is the last of `X-Forwarded-For` that is none of `trusted_proxies`,
+//!   which the proxy is one of. Else all of its clients are one.
 //! - The proxy takes the identity from this answer and overwrites the client's fields with it, also where
 //!   the answer has none (`auth_request_set` with `proxy_set_header`; Traefik's `authResponseHeaders` and
 //!   Caddy's `copy_headers` do so).
 
-use gatepass_guard::{Challenge, GuardedRequest, Rule};
+use gatepass_guard::{Challenge, GuardedRequest};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
+use crate::admission::{self, Candidate};
+use crate::answer::AnswerFields;
 use crate::body::ResponseBody;
-use crate::client::InFlight;
+use crate::client::{ClientConnection, InFlight};
 use crate::gateway::{Shared, State};
 use crate::header::claim;
+use crate::message;
 use crate::record::Recording;
 use crate::refusal::Refusal;
-use crate::route::Access;
+use crate::route::Demand;
 use crate::route::path::RequestPath;
-use crate::{message, proxy};
 
 const METHOD: [HeaderName; 2] =
     [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];
@@ -46,11 +51,13 @@ const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(crate) async fn serve(
     shared: &Shared,
     state: &State,
+    connection: &ClientConnection,
     question: &Request<Incoming>,
     recording: &mut Recording,
     in_flight: InFlight,
 ) -> Response<ResponseBody> {
-    match verify(shared, state, question, recording).await {
+    let mut fields = AnswerFields::default();
+    let mut response = match verify(shared, state, connection, question, &mut fields, recording).await {
         Ok(identity) => {
             shared.counters.count_verified();
             let mut response = Response::new(ResponseBody::own("", in_flight));
@@ -70,26 +77,33 @@ pub(crate) async fn serve(
             }
             response
         }
-    }
+    };
+    fields.set(response.headers_mut());
+    response
 }
 
 /// The identity to forward, as header fields.
-async fn verify(
+async fn verify<'s>(
     shared: &Shared,
-    state: &State,
+    state: &'s State,
+    connection: &ClientConnection,
     question: &Request<Incoming>,
+    fields: &mut AnswerFields<'s>,
     recording: &mut Recording,
 ) -> Result<HeaderMap, Refusal> {
     let headers = question.headers();
     message::require_one_credential(headers)?;
     // The connection is the proxy's: nothing is known here of the client's certificate.
     let guarded = GuardedRequest::new(question.method(), headers);
+    let asked = || asked(headers);
+    let candidate =
+        Candidate { headers, guarded: &guarded, takes_dpop: false, peer: connection.address, asked: &asked };
     let mut identity = HeaderMap::new();
     let (method, uri) = (told(headers, &METHOD)?, told(headers, &URI)?);
     match (method, uri) {
         (None, None) => {
-            let access = Access::Token(Rule::default());
-            let token = proxy::admit(state, &access, headers, &guarded, false, || asked(headers)).await?;
+            let any = Demand::default();
+            let token = admission::verify(&any, |_| None, &candidate, state, true).await?;
             if let Some(token) = token {
                 recording.admitted(&token);
                 claim::set(&mut identity, &state.config.routes.forward_auth.forward, &token)?;
@@ -97,10 +111,10 @@ async fn verify(
         }
         (Some(_), None) => return Err(Refusal::AskedUnclearly("a method without a URI")),
         (method, Some(uri)) => {
-            for index in find_routes(state, question, method, uri)? {
+            let path = RequestPath::parse(uri.split_once('?').map_or(uri, |(path, _)| path))?;
+            for index in find_routes(state, question, method, &path)? {
                 let (route, _) = state.route(index).ok_or(Refusal::NoRoute)?;
-                let asked = || asked(headers);
-                let token = proxy::admit_to(route, shared, state, headers, &guarded, false, asked).await?;
+                let token = admission::admit(route, &path, &candidate, shared, state, fields).await?;
                 if let Some(token) = token {
                     recording.admitted(&token);
                     claim::set(&mut identity, &route.forward, &token)?;
@@ -117,18 +131,20 @@ fn find_routes(
     state: &State,
     question: &Request<Incoming>,
     method: Option<&str>,
-    uri: &str,
+    path: &RequestPath<'_>,
 ) -> Result<Vec<usize>, Refusal> {
-    let path = RequestPath::parse(uri.split_once('?').map_or(uri, |(path, _)| path))?;
     let own_host = message::host(question)?;
     let host = sole(question.headers(), &HOST)?.or(own_host.to_str().ok());
     let router = &state.config.routes.router;
     match method {
-        None => Ok(router.find_endpoint(host, &path).ok_or(Refusal::NoRoute)?.routes().collect()),
+        None => {
+            let endpoint = router.find_endpoint(host, path).ok_or(Refusal::NoRoute)?;
+            Ok(endpoint.routes_with(question.headers())?)
+        }
         Some(method) => {
             let no_method = |_| Refusal::AskedUnclearly("no such method");
             let method = Method::from_bytes(method.as_bytes()).map_err(no_method)?;
-            Ok(vec![router.find(host, &path, &method)?])
+            Ok(vec![router.find(host, path, &method, question.headers())?])
         }
     }
 }

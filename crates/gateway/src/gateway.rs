@@ -17,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 use crate::access_log::{AccessLog, Target};
 use crate::config::Config;
 use crate::guards::Guards;
+use crate::rate_limit::Limiter;
 use crate::route::Route;
 use crate::serve::Door;
 use crate::stats::route::{RouteLabel, RouteStats};
@@ -69,6 +70,8 @@ pub(crate) struct State {
     pub(crate) access_log: Option<Arc<AccessLog>>,
     /// In the order of the configuration's.
     pub(crate) upstreams: Vec<Arc<Upstream>>,
+    /// In the order of the configuration's.
+    pub(crate) limiters: Vec<Arc<Limiter>>,
     /// What a refusal says in `WWW-Authenticate` beside the error.
     pub(crate) challenge: Challenge,
 }
@@ -171,7 +174,7 @@ impl Gateway {
     /// or lost for the change.
     ///
     /// What has not changed is kept: the key sets and revocation views of the issuers, the connections to
-    /// the servers. A new issuer is waited for up to a moment, so that its tokens are not refused just
+    /// the servers, and what callers have used of limits that are the same. A new issuer is waited for up to a moment, so that its tokens are not refused just
     /// because its keys are still on their way.
     ///
     /// # Errors
@@ -222,12 +225,21 @@ impl State {
                 None => start_upstream(Upstream::new(settings.clone())),
             }
         });
+        let kept = old.map(|old| old.limiters.as_slice()).unwrap_or_default();
+        let limiters = config.rate_limits.iter().map(|settings| {
+            match kept.iter().find(|limiter| limiter.settings() == settings) {
+                Some(limiter) => Arc::clone(limiter),
+                None => Arc::new(Limiter::new(settings.clone())),
+            }
+        });
+        let limiters = limiters.collect();
         let challenge = match &config.resource {
             Some(resource) => resource.named_in(guards.challenge()),
             None => Challenge::default(),
         };
         Ok(Self {
             upstreams: upstreams.collect(),
+            limiters,
             challenge,
             guards,
             route_stats: route_stats(&config.routes.labels, old),

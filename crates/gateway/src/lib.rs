@@ -51,18 +51,46 @@
 //!
 //! [[route]]
 //! path = "/api/orders/{id}"                     # required; "/{*rest}" takes everything below
-//! host = "api.example.com"                      # any
+//! host = "api.example.com"                      # any; "*.example.com" is every host below
 //! methods = ["GET"]                             # any; HEAD belongs to GET
+//! headers = { x-api-version = "2" }             # any; { present = true } takes every value
 //! upstream = "orders"                           # required
 //! require = { scope = ["orders:read"], role = ["clerk", "admin"] } # all scopes, one of the roles
 //! forward = { sub = "X-User-Id" }               # claims as header fields; none
+//! optional = false                              # true: who shows no credentials passes without identity
 //! token = "keep"                                # or "strip"
 //! end_streams = true                            # with the token: see "What lasts"
 //! enforce = true                                # false: only count and log what would be refused
+//! rate_limit = "partners"                       # none; a [[rate_limit]], or one of its own
 //!
 //! [[route]]
 //! path = "/api/reports"
 //! upstream = "orders"                           # without `require`: any valid access token
+//!
+//! [[route]]
+//! path = "/api/users/{user}/transfers"
+//! upstream = "orders"
+//! rate_limit = { per = "subject", requests = 100, every = "1m", burst = 20 } # burst: all at once
+//!
+//! [route.require]
+//! claim = { sub = { param = "user" } }          # what the path has for {user}
+//! dpop = true                                   # a token that is bound to a DPoP key
+//! acr = ["urn:example:mfa"]                     # one of these authentication contexts
+//! max_age = "10m"                               # since the user logged in
+//!
+//! [route.cors]
+//! origins = ["https://app.example.com"]         # required; ["*"] is everybody, without credentials
+//! methods = ["POST"]                            # that of the preflight, if the route serves it
+//! headers = ["authorization", "content-type", "dpop"] # that pages may send
+//! expose = ["ETag"]                             # that pages may read, beside what the gateway itself tells
+//! credentials = false                           # whether cookies may come along
+//! max_age = "10m"                               # for which browsers remember it; as they like
+//!
+//! [[rate_limit]]                                # that several routes share
+//! name = "partners"                             # required; clients read it
+//! per = "client"                                # required: subject | client | address
+//! requests = 1_000                              # required
+//! every = "1m"                                  # required
 //!
 //! [[route]]
 //! path = "/api/tenant"
@@ -115,12 +143,56 @@
 //!
 //! # Which route
 //!
-//! Routes with a `host` come before those without. Then the most literal pattern wins: text before `{name}`
+//! Routes with a `host` come before those with `*.` and the end of one (the longest end first), and these before
+//! those without. Then the most literal pattern wins: text before `{name}`
 //! before `{*name}`, segment by segment, whatever the order in the file. The path decides alone; a method
 //! that its routes do not serve gets 405, and no broader pattern is asked. Paths are compared
 //! percent-decoded and passed on byte for byte. A path that another server could read differently is
 //! refused: empty segments, `.` and `..`, `;`, backslashes, encoded slashes, dots and control characters,
 //! double encoding, bytes that are not UTF-8.
+//!
+//! Of routes with the same paths and methods, `headers` decide: all that a route names must hold, and the
+//! narrower route wins, the one that names all that the other does and more (a value is more than presence).
+//! Two of which a request could meet both, and neither is narrower, are refused when the file is read. A field
+//! with a value must stand once: a repeated one that decides gets 400. One that `Connection` names is not there
+//! for the upstream, so it is not there for the route either; other spellings of a name that decides
+//! (`X_Api_Version`) are removed on every route. A header is the client's choice, so what protects must not hang
+//! on it: without it, the broader route's rule holds.
+//!
+//! # Whose it is
+//!
+//! `{ param = "user" }` compares a claim with what the path has for `{user}`, decoded once (and a path with two
+//! readings was refused before). Text must be the same character by character: no case is folded, no accents
+//! composed. A claim that is a whole number is compared as it is written in decimal, so that 42 is `42` and not
+//! `042`. Fractions, truths, lists and absent claims are equal to no path.
+//!
+//! # Another login
+//!
+//! A token whose `acr` is none of those that the route demands, or whose `auth_time` is absent, longer ago than
+//! `max_age` or more than a minute ahead, gets 401 with `error="insufficient_user_authentication"`, `acr_values`
+//! and `max_age` in `WWW-Authenticate` (RFC 9470), from which a client learns what to ask the authorization
+//! server for. It is looked at last: who lacks a scope hears of that.
+//!
+//! # How often
+//!
+//! A limit lets `burst` requests through at once, and gives back one every `every / requests`. It counts by
+//! token's subject or client, once that is verified, or by address, before anything else is done; without a
+//! token on an `optional` route, by address. An address is that of the connection; where this is one of
+//! `trusted_proxies`, the last one of `X-Forwarded-For` that is none of them. An IPv6 network of 64 bits is one
+//! address. Answers say in `RateLimit` how many requests are left (`r`) and in how many seconds all are again
+//! (`t`), in `RateLimit-Policy` the limit, and those that refuse in `Retry-After` when the next one would pass.
+//!
+//! Each limit remembers up to 65,536 callers, in two megabytes. Beyond that, callers whose allowance is whole
+//! are forgotten; if there are none, newcomers share sixteen allowances between them: a flood opens nothing,
+//! and takes nothing from those that were there before. What is used up stays so over a reload that does not
+//! change the limit. Each gateway counts by itself.
+//!
+//! # Web pages of other origins
+//!
+//! On a route with `cors` the gateway answers preflights itself, without a token, for the method that they ask
+//! about, and replaces what the upstream says of CORS. Refusals, too, can be read by the pages that may. Origins
+//! are compared with `Origin` byte for byte; `null` never matches. Without `cors`, preflights are requests like
+//! others, and the upstream's fields pass.
 //!
 //! # What the upstream sees
 //!
@@ -181,7 +253,7 @@
 //!
 //! # A first week
 //!
-//! With `enforce = false` a route passes on what its rule would have refused, without any identity. Each such
+//! With `enforce = false` a route passes on what its rule or its limit would have refused, without any identity. Each such
 //! request is counted in `/stats` (`would_refuse`, by `code`) and stands in the audit log as `(not enforced)`;
 //! what a request opened then is not ended either. Fields that a client may not set are removed all the same.
 //!
@@ -217,6 +289,10 @@
 //! | the token is not valid here: signature, issuer, audience, type, … | 401 | `invalid-token` |
 //! | it has expired; it was revoked; what it says has changed | 401 | `expired`, `revoked`, `claims-changed` |
 //! | a scope is lacking; a role or another claim is | 403 | `insufficient-scope`, `forbidden` |
+//! | no DPoP key where one is demanded; a login that is too weak or too old | 401 | `dpop-required`, `insufficient-user-authentication` |
+//! | more requests than the route's limit | 429 | `rate-limited` |
+//! | a preflight of an origin that is not listed | 403 | `origin-not-allowed` |
+//! | a field that decides on the route stands twice | 400 | `repeated-header` |
 //! | no keys yet, or a view of revocations that is too old | 503 | `verification-unavailable` |
 //! | a claim of `forward` cannot be told in a header field | 403 | `claim-not-forwardable` |
 //! | no route has the path; none has the method for it | 404, 405 | `no-route`, `method-not-allowed` |
@@ -246,10 +322,13 @@
 
 mod access_log;
 mod admin;
+mod admission;
+mod answer;
 mod body;
 mod client;
 mod clock;
 mod config;
+mod cors;
 mod forward_auth;
 mod gateway;
 mod guards;
@@ -258,6 +337,7 @@ mod id;
 mod message;
 mod metrics;
 mod proxy;
+mod rate_limit;
 mod record;
 mod refusal;
 mod resource;

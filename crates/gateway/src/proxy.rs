@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use gatepass_guard::{Admitted, Denied, GuardedRequest};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
+use gatepass_guard::GuardedRequest;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
-use tracing::Level;
 
+use crate::admission::{self, Candidate};
+use crate::answer::AnswerFields;
 use crate::body::{Ending, RequestBody, ResponseBody};
 use crate::client::{ClientConnection, InFlight};
 use crate::gateway::{Shared, State};
@@ -15,11 +16,11 @@ use crate::header::reserved::ReservedHeaders;
 use crate::header::{claim, forwarded, remove_fields};
 use crate::record::Recording;
 use crate::refusal::Refusal;
-use crate::route::path::RequestPath;
-use crate::route::{Access, Route, TokenHandling};
+use crate::route::path::{PathError, RequestPath};
+use crate::route::{Route, TokenHandling};
 use crate::upstream::{Answer, Upstream, UpstreamBody, tunnel};
 use crate::watch::Watch;
-use crate::{forward_auth, message};
+use crate::{cors, forward_auth, message};
 
 /// Answers one request of a client.
 pub(crate) async fn serve(
@@ -53,7 +54,7 @@ async fn answer(
     let in_flight = connection.begin();
     if request.uri().path() == state.config.routes.forward_auth.path {
         recording.serves_forward_auth();
-        return forward_auth::serve(shared, state, &request, recording, in_flight).await;
+        return forward_auth::serve(shared, state, connection, &request, recording, in_flight).await;
     }
     if let Some(resource) = &state.config.resource
         && request.uri().path() == resource.metadata_path()
@@ -61,9 +62,16 @@ async fn answer(
         recording.serves_metadata();
         return resource.serve(request.method(), in_flight);
     }
+    if *request.method() == Method::OPTIONS
+        && let Some(preflight) = cors::preflight(state, &request)
+    {
+        return cors::answer(preflight, shared, state, in_flight);
+    }
+    let mut fields = AnswerFields::default();
     let wishes = hop_by_hop::wishes(request.headers());
     let switching = wishes.websocket.then(|| hyper::upgrade::on(&mut request));
-    let passed = match prepare(shared, state, connection, &mut request, wishes, recording).await {
+    let passed = match prepare(shared, state, connection, &mut request, wishes, &mut fields, recording).await
+    {
         Ok((upstream, watch)) => {
             let request = request.map(|incoming| RequestBody::new(incoming, state, watch.as_ref()));
             recording.uploads(request.body().progress());
@@ -74,7 +82,7 @@ async fn answer(
         }
         Err(refusal) => Err(refusal),
     };
-    match passed {
+    let mut answer = match passed {
         Ok((Answer::Response(response), watch)) => {
             shared.counters.count_passed();
             recording.passed();
@@ -94,22 +102,28 @@ async fn answer(
             shared.counters.count_refused(refusal.code());
             recording.refused(&refusal);
             refusal.log();
-            refusal.into_response(&state.challenge, in_flight)
+            refusal.into_response(&fields.challenge(state), in_flight)
         }
-    }
+    };
+    fields.set(answer.headers_mut());
+    answer
 }
 
-/// Checks a request, and makes its head what the upstream is to see.
+/// Checks a request, and makes its head what the upstream is to see. `fields` learns what its answer is to say
+/// beside that, as soon as the route is known.
 async fn prepare<'s>(
     shared: &Arc<Shared>,
     state: &'s State,
     connection: &ClientConnection,
     request: &mut Request<Incoming>,
     wishes: Wishes,
+    fields: &mut AnswerFields<'s>,
     recording: &mut Recording,
 ) -> Result<(&'s Upstream, Option<Watch>), Refusal> {
     let host = message::require_well_formed(request, &state.config.limits)?;
-    let (route, upstream) = find_route(state, request, &host, recording)?;
+    let path = request_path(request)?;
+    let (route, upstream) = find_route(state, request, &host, &path, recording)?;
+    *fields = AnswerFields::of_route(route, request.headers());
     let asked = || format!("{} {}", request.method(), request.uri().path());
     let url = external_url(state, request);
     let mut guarded =
@@ -117,7 +131,14 @@ async fn prepare<'s>(
     if let Some(url) = &url {
         guarded = guarded.with_url(url);
     }
-    let token = admit_to(route, shared, state, request.headers(), &guarded, url.is_some(), asked).await?;
+    let candidate = Candidate {
+        headers: request.headers(),
+        guarded: &guarded,
+        takes_dpop: url.is_some(),
+        peer: connection.address,
+        asked: &asked,
+    };
+    let token = admission::admit(route, &path, &candidate, shared, state, fields).await?;
     if let Some(token) = &token {
         recording.admitted(token);
     }
@@ -141,16 +162,22 @@ async fn prepare<'s>(
     Ok((upstream, watch))
 }
 
+/// The path of a request's target, which is not always the one that hyper gives.
+pub(crate) fn request_path(request: &Request<Incoming>) -> Result<RequestPath<'_>, PathError> {
+    // hyper takes a target without its leading slash for a query of `/`.
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    RequestPath::parse(if target.starts_with('/') { request.uri().path() } else { target })
+}
+
 fn find_route<'s>(
     state: &'s State,
     request: &Request<Incoming>,
     host: &HeaderValue,
+    path: &RequestPath<'_>,
     recording: &mut Recording,
 ) -> Result<(&'s Route, &'s Upstream), Refusal> {
-    // hyper takes a target without its leading slash for a query of `/`.
-    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
-    let path = RequestPath::parse(if target.starts_with('/') { request.uri().path() } else { target })?;
-    let index = state.config.routes.router.find(host.to_str().ok(), &path, request.method())?;
+    let router = &state.config.routes.router;
+    let index = router.find(host.to_str().ok(), path, request.method(), request.headers())?;
     if let Some(stats) = state.route_stats.get(index) {
         recording.serves_route(stats);
     }
@@ -162,59 +189,6 @@ fn external_url(state: &State, request: &Request<Incoming>) -> Option<String> {
     let resource = state.config.resource.as_ref()?;
     let scheme = request.headers().get(header::AUTHORIZATION)?.as_bytes().get(..4)?;
     scheme.eq_ignore_ascii_case(b"dpop").then(|| resource.url_of(request.uri().path()))
-}
-
-/// Lets in whom the route lets in. Where its rule is not enforced yet, what would have been refused is
-/// counted and told to the log, and goes on as if no token were asked for.
-pub(crate) async fn admit_to(
-    route: &Route,
-    shared: &Shared,
-    state: &State,
-    headers: &HeaderMap,
-    request: &GuardedRequest<'_>,
-    takes_dpop: bool,
-    asked: impl Fn() -> String,
-) -> Result<Option<Admitted>, Denied> {
-    if route.enforce {
-        return admit(state, &route.access, headers, request, takes_dpop, asked).await;
-    }
-    let asked = || format!("{} (not enforced)", asked());
-    admit(state, &route.access, headers, request, takes_dpop, asked).await.or_else(|denied| {
-        shared.counters.count_would_refuse(denied.code());
-        Ok(None)
-    })
-}
-
-/// Lets in whom the rule lets in. `None` for a public route, where no token is looked at.
-pub(crate) async fn admit(
-    state: &State,
-    access: &Access,
-    headers: &HeaderMap,
-    request: &GuardedRequest<'_>,
-    takes_dpop: bool,
-    asked: impl Fn() -> String,
-) -> Result<Option<Admitted>, Denied> {
-    let Access::Token(rule) = access else { return Ok(None) };
-    let verified = state.guards.verify(headers, request, takes_dpop).await;
-    let outcome = match &verified {
-        Ok(token) => rule.check(token),
-        Err(denied) => Err(denied.clone()),
-    };
-    if let Err(denied) = outcome {
-        if is_audited(&denied) {
-            denied.audit(&asked(), verified.as_ref().ok());
-        }
-        return Err(denied);
-    }
-    verified.map(Some)
-}
-
-/// Saves putting an entry into words that nobody keeps: most refusals are of requests without a token.
-fn is_audited(denied: &Denied) -> bool {
-    match denied {
-        Denied::Missing => tracing::enabled!(target: "gatepass::audit", Level::DEBUG),
-        _ => tracing::enabled!(target: "gatepass::audit", Level::INFO),
-    }
 }
 
 /// Takes everything out of a request's head that is the client's word for who it is or for which request

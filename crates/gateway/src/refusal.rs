@@ -31,12 +31,20 @@ pub(crate) enum Refusal {
     Method,
     #[error("no route has this path")]
     NoRoute,
+    #[error("no route of this path has these header fields")]
+    NoRouteForHeaders,
+    #[error("a header field that decides on the route stands more than once")]
+    RepeatedHeader,
     #[error("no route has this method for this path")]
     MethodNotAllowed { allow: HeaderValue },
     #[error("the request's body is larger than {limit} bytes")]
     BodyTooLarge { limit: u64 },
     #[error("the proxy in front does not say clearly which request it asks about: {0}")]
     AskedUnclearly(&'static str),
+    #[error("pages of this origin may not use this route")]
+    Origin,
+    #[error("there were too many requests; try again after the time in Retry-After")]
+    RateLimited,
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error("{0}")]
@@ -49,6 +57,8 @@ impl From<NoRoute<'_>> for Refusal {
     fn from(none: NoRoute<'_>) -> Self {
         match none {
             NoRoute::Path => Self::NoRoute,
+            NoRoute::Headers => Self::NoRouteForHeaders,
+            NoRoute::RepeatedHeader => Self::RepeatedHeader,
             NoRoute::Method { allow } => Self::MethodNotAllowed { allow: allow.clone() },
         }
     }
@@ -77,18 +87,21 @@ struct Problem<'p> {
 impl Refusal {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Path(_) | Self::Host | Self::TransferCoding | Self::AskedUnclearly(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Path(_)
+            | Self::Host
+            | Self::TransferCoding
+            | Self::AskedUnclearly(_)
+            | Self::RepeatedHeader => StatusCode::BAD_REQUEST,
             Self::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
             Self::TooManyHeaders { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Method => StatusCode::NOT_IMPLEMENTED,
-            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::NoRoute | Self::NoRouteForHeaders => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Denied(denied) => denied.status(),
-            Self::Unforwardable(_) => StatusCode::FORBIDDEN,
+            Self::Unforwardable(_) | Self::Origin => StatusCode::FORBIDDEN,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Upstream(error) => match error {
                 UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
                 UpstreamError::Connect(_) | UpstreamError::Response(_) | UpstreamError::Switched => {
@@ -112,7 +125,10 @@ impl Refusal {
             Self::TransferCoding => "bad-transfer-coding",
             Self::Expectation => "bad-expectation",
             Self::Method => "method-not-supported",
-            Self::NoRoute => "no-route",
+            Self::NoRoute | Self::NoRouteForHeaders => "no-route",
+            Self::RepeatedHeader => "repeated-header",
+            Self::Origin => "origin-not-allowed",
+            Self::RateLimited => "rate-limited",
             Self::MethodNotAllowed { .. } => "method-not-allowed",
             Self::BodyTooLarge { .. } => "body-too-large",
             Self::AskedUnclearly(_) => "asked-unclearly",

@@ -1,5 +1,6 @@
 //! Routes: which requests, what they must show, where they go.
 
+pub(crate) mod condition;
 pub(crate) mod path;
 pub(crate) mod pattern;
 pub(crate) mod router;
@@ -7,7 +8,10 @@ pub(crate) mod router;
 use gatepass_guard::Rule;
 use serde::Deserialize;
 
+use self::path::RequestPath;
+use crate::cors::Cors;
 use crate::header::claim::Forward;
+use crate::rate_limit::Per;
 
 /// One `[[route]]`, checked.
 #[derive(Debug)]
@@ -21,6 +25,9 @@ pub(crate) struct Route {
     pub(crate) end_streams: bool,
     /// Who does not meet `access` is refused, and not just counted.
     pub(crate) enforce: bool,
+    pub(crate) cors: Option<Cors>,
+    /// Which limit its requests count for, among the configuration's, and how that counts.
+    pub(crate) rate_limit: Option<(usize, Per)>,
 }
 
 /// What a route demands.
@@ -28,8 +35,32 @@ pub(crate) struct Route {
 pub(crate) enum Access {
     /// Nothing: `public = true`.
     Public,
-    /// A valid access token that meets this rule. The default rule is met by any.
-    Token(Rule),
+    /// An access token.
+    Token(Demand),
+}
+
+/// What a token has to be. The default is met by any that is valid.
+#[derive(Debug, Default)]
+pub(crate) struct Demand {
+    pub(crate) rule: Rule,
+    /// Who shows no credentials at all goes without.
+    pub(crate) optional: bool,
+    /// The parameters of the path that the rule compares claims with, and which segments they are.
+    pub(crate) parameters: Vec<(String, usize)>,
+}
+
+impl Access {
+    pub(crate) fn requires_dpop(&self) -> bool {
+        matches!(self, Self::Token(demand) if demand.rule.requires_dpop())
+    }
+}
+
+impl Demand {
+    /// What a path has for a parameter. It was decoded once, and has no second reading: see [`path`].
+    pub(crate) fn parameter<'p>(&self, name: &str, path: &'p RequestPath<'_>) -> Option<&'p str> {
+        let (_, segment) = self.parameters.iter().find(|(parameter, _)| parameter == name)?;
+        path.segments().nth(*segment)
+    }
 }
 
 /// What becomes of the `Authorization` header on its way upstream.

@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-use gatepass_jose::Verified;
+use gatepass_jose::{Timestamp, Verified};
 use gatepass_token::AccessClaims;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -22,13 +22,14 @@ struct Inner {
     verified: Verified<AccessClaims>,
     payload: Vec<u8>,
     sender: Sender,
+    at: Timestamp,
     /// All claims, parsed when the first is asked for by name.
     members: OnceLock<Map<String, Value>>,
 }
 
 impl Admitted {
-    pub(crate) fn new((verified, payload): Believed, sender: Sender) -> Self {
-        Admitted(Arc::new(Inner { verified, payload, sender, members: OnceLock::new() }))
+    pub(crate) fn new((verified, payload): Believed, sender: Sender, at: Timestamp) -> Self {
+        Admitted(Arc::new(Inner { verified, payload, sender, at, members: OnceLock::new() }))
     }
 
     pub(crate) fn verified(&self) -> &Verified<AccessClaims> {
@@ -45,6 +46,13 @@ impl Admitted {
     #[must_use]
     pub fn kid(&self) -> &str {
         self.0.verified.kid()
+    }
+
+    /// When the guard looked at it: the `now` of every check that was made, and of those that a
+    /// [`Rule`](crate::Rule) makes after them.
+    #[must_use]
+    pub fn admitted_at(&self) -> Timestamp {
+        self.0.at
     }
 
     /// Whether the token is bound to a DPoP key and the sender proved with this request to hold it.

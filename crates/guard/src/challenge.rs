@@ -94,6 +94,14 @@ impl Challenge {
             // No character of a scope needs escaping in a quoted string (RFC 6749 section 3.3).
             let _ = write!(field, ", scope=\"{required}\"");
         }
+        if let Denied::InsufficientUserAuthentication { required, .. } = denied {
+            if let Some(acr_values) = &required.acr_values {
+                let _ = write!(field, ", acr_values={}", quoted(&acr_values.join(" ")));
+            }
+            if let Some(max_age) = required.max_age {
+                let _ = write!(field, ", max_age=\"{}\"", max_age.as_secs());
+            }
+        }
         if let Some(url) = &self.resource_metadata {
             let _ = write!(field, ", resource_metadata={}", quoted(url));
         }
@@ -102,10 +110,10 @@ impl Challenge {
 }
 
 /// A quoted string ([RFC 9110 section 5.6.4](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.4)) of visible
-/// ASCII characters; others, which no URL has, are left out.
+/// ASCII characters and spaces; others, which neither a URL nor an `acr` has, are left out.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
-    for character in text.chars().filter(char::is_ascii_graphic) {
+    for character in text.chars().filter(|character| matches!(character, ' '..='~')) {
         if matches!(character, '"' | '\\') {
             quoted.push('\\');
         }
@@ -116,10 +124,13 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use gatepass_token::DpopRejection;
 
     use super::*;
     use crate::denied::DpopProblem;
+    use crate::{Rule, WeakAuthentication};
 
     #[test]
     fn who_takes_what_says_so() {
@@ -181,6 +192,26 @@ mod tests {
         let named = |url| Challenge::default().with_resource_metadata(url).fields(&Denied::Missing).concat();
         let url = "https://api.example.com/.well-known/oauth-protected-resource";
         assert_eq!(named(url), format!("Bearer realm=\"api\", resource_metadata=\"{url}\""));
-        assert_eq!(named("a\"b\\c\r\nd e"), r#"Bearer realm="api", resource_metadata="a\"b\\cde""#);
+        assert_eq!(named("a\"b\\c\r\nd e"), r#"Bearer realm="api", resource_metadata="a\"b\\cd e""#);
+    }
+
+    #[test]
+    fn a_step_up_says_what_to_log_in_with() {
+        let denied = |rule: Rule| Denied::InsufficientUserAuthentication {
+            problem: WeakAuthentication::NoTime,
+            required: rule.user_authentication().clone(),
+        };
+        let error = "error=\"insufficient_user_authentication\", error_description=\"insufficient-user-authentication\"";
+        let rule = || Rule::default().with_max_age(Duration::from_secs(600));
+        let cases = [
+            (rule(), "max_age=\"600\"".to_owned()),
+            (rule().with_acr(["urn:a", "urn:b"]), "acr_values=\"urn:a urn:b\", max_age=\"600\"".to_owned()),
+            (Rule::default().with_acr(["a\"\r\n"]), "acr_values=\"a\\\"\"".to_owned()),
+        ];
+        for (rule, want) in cases {
+            let fields = Challenge::default().with_dpop(&[Alg::ES256]).fields(&denied(rule));
+            assert_eq!(fields[0], format!("Bearer realm=\"api\", {error}, {want}"));
+            assert_eq!(fields[1], format!("DPoP realm=\"api\", {error}, {want}, algs=\"ES256\""));
+        }
     }
 }

@@ -10,6 +10,7 @@ use gatepass_token::{DpopRejection, ScopeSet};
 use serde::Serialize;
 
 use crate::challenge::Challenge;
+use crate::{UserAuthentication, WeakAuthentication};
 
 /// Why a request is not let through: one variant per check.
 ///
@@ -92,6 +93,15 @@ pub enum Denied {
     WrongClaim {
         /// Its name.
         claim: String,
+    },
+    /// The user's login was not as strong, or not as recent, as the route demands
+    /// ([RFC 9470 section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
+    #[error("{problem}")]
+    InsufficientUserAuthentication {
+        /// How it was not.
+        problem: WeakAuthentication,
+        /// What is demanded.
+        required: UserAuthentication,
     },
     /// The claims do not have the form that the handler expects.
     #[error("the claims do not have the form that this service expects: {0}")]
@@ -248,7 +258,7 @@ pub struct Problem {
 pub(crate) struct Wire {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
-    /// The `error` of RFC 6750 section 3.1 or of RFC 9449 section 7.1.
+    /// The `error` of RFC 6750 section 3.1, of RFC 9449 section 7.1 or of RFC 9470 section 3.
     pub(crate) error: Option<&'static str>,
     detail: &'static str,
 }
@@ -307,6 +317,12 @@ impl Denied {
             Denied::MissingRole { .. } | Denied::WrongClaim { .. } => {
                 forbidden("forbidden", "The access token does not allow this request.")
             }
+            Denied::InsufficientUserAuthentication { .. } => row(
+                StatusCode::UNAUTHORIZED,
+                "insufficient-user-authentication",
+                Some("insufficient_user_authentication"),
+                "This request needs a stronger or a more recent login. Log in again as the challenge says.",
+            ),
             Denied::Stale(_) | Denied::NoKeys | Denied::IntrospectionFailed(_) | Denied::TooManyProofs => {
                 row(
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -332,7 +348,8 @@ impl Denied {
 
     /// The stable name of the refusal: `token-missing`, `invalid-request`, `invalid-token`, `expired`,
     /// `revoked`, `claims-changed`, `dpop-required`, `invalid-dpop-proof`, `use-dpop-nonce`,
-    /// `insufficient-scope`, `forbidden`, `verification-unavailable` or `internal-error`.
+    /// `insufficient-scope`, `forbidden`, `insufficient-user-authentication`, `verification-unavailable` or
+    /// `internal-error`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.wire().code
@@ -411,6 +428,7 @@ impl Denied {
             Denied::NoExternalUrl => "no-external-url",
             Denied::MissingRole { .. } => "role",
             Denied::WrongClaim { .. } => "claim",
+            Denied::InsufficientUserAuthentication { problem, .. } => problem.check(),
             Denied::CustomClaims(_) => "custom-claims",
             Denied::Stale(_) => "stale",
             Denied::NoKeys => "no-keys",

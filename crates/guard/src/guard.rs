@@ -117,7 +117,7 @@ impl Guard {
         let issuer = self.issuer_of(credentials.token)?;
         let believed = issuer.verify(credentials.token, now, request.on_stale).await?;
         let sender = issuer.senders.require(&believed.0, credentials, request, now)?;
-        Ok(Admitted::new(believed, sender))
+        Ok(Admitted::new(believed, sender, now.wall))
     }
 
     /// Whether a token that was admitted would be good now: not expired, not revoked, its key still in use.

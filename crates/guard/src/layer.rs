@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::extract::OriginalUri;
+use axum::extract::{FromRequestParts, OriginalUri, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Request, Response};
 use bytes::Bytes;
@@ -63,6 +63,9 @@ impl GuardLayer {
     }
 
     /// Demands that the token meet a rule as well.
+    ///
+    /// A rule that compares a claim with a parameter of the path needs to stand where that is known: on axum's
+    /// [`route_layer`](axum::Router::route_layer) or a method's `layer`, with a parameter of that name.
     #[must_use]
     pub fn with_rule(self, rule: Rule) -> Self {
         self.with(|terms| terms.rule = rule)
@@ -131,6 +134,10 @@ impl GuardLayer {
 
     /// Admits a request, or says why not. Its extensions then hold what the extractors look for.
     pub(crate) async fn admit(&self, request: &mut Parts) -> Result<(), Denied> {
+        let parameters = match self.terms.rule.requires_parameters() {
+            true => RawPathParams::from_request_parts(request, &()).await.ok(),
+            false => None,
+        };
         let refused = |denied: Denied, admitted: Option<&Admitted>| {
             denied.audit(&format!("{} {}", request.method, request.uri.path()), admitted);
             denied
@@ -141,7 +148,9 @@ impl GuardLayer {
             Err(denied) => return Err(refused(denied, None)),
         };
         if let Some(admitted) = &admitted {
-            self.terms.rule.check(admitted).map_err(|denied| refused(denied, Some(admitted)))?;
+            let parameter = |name: &str| sole_parameter(parameters.as_ref()?, name);
+            let outcome = self.terms.rule.check_with(admitted, parameter);
+            outcome.map_err(|denied| refused(denied, Some(admitted)))?;
         }
         request.extensions.insert(Guarded(self.guard.clone()));
         match admitted {
@@ -238,6 +247,14 @@ where
             Ok(response)
         })
     }
+}
+
+/// What the path has for a name, percent-decoded, as the handler will read it. Of nested routers with one name
+/// between them, nobody could say whose is meant.
+fn sole_parameter<'p>(parameters: &'p RawPathParams, name: &str) -> Option<&'p str> {
+    let mut named = parameters.iter().filter(|(parameter, _)| *parameter == name);
+    let (_, text) = named.next()?;
+    named.next().is_none().then_some(text)
 }
 
 /// The nonce that the client is to be told with the answer.

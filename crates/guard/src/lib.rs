@@ -47,6 +47,12 @@
 //!
 //! [`Dpop::required`] and [`Rule::with_dpop`] refuse tokens that are bound to no DPoP key.
 //!
+//! # Step-up authentication
+//!
+//! [`Rule::with_acr`] and [`Rule::with_max_age`] demand a stronger or a more recent login than the token's
+//! ([RFC 9470](https://www.rfc-editor.org/rfc/rfc9470#section-3)). The refusal is a 401 with the error
+//! `insufficient_user_authentication`, from which the client learns what to ask the authorization server for.
+//!
 //! # What happens when the issuer is away
 //!
 //! | what is missing | what happens |
@@ -92,6 +98,7 @@ mod setup;
 mod stale;
 mod status;
 mod status_list;
+mod user_authentication;
 
 pub use admitted::Admitted;
 pub use authorization::{Credentials, Scheme, bearer_token, credentials};
@@ -109,6 +116,7 @@ pub use request::{ClientCertificate, ExternalUrl, GuardedRequest};
 pub use rule::{ClaimTest, Rule};
 pub use stale::{StaleAction, StalePolicy};
 pub use status::{AskedFor, FailureStatus, IssuerStatus, RevocationStatus, Status};
+pub use user_authentication::{UserAuthentication, WeakAuthentication};
 
 // What the interface above speaks of, so that a service needs no other crate of ours.
 pub use gatepass_jose::jwt::unverified_issuer;

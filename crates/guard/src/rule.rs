@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use gatepass_token::ScopeSet;
 use serde_json::Value;
 
-use crate::{Admitted, Denied, Unproven};
+use crate::{Admitted, Denied, Unproven, UserAuthentication};
 
 /// What a route demands of a token beyond being valid.
 ///
@@ -23,6 +25,7 @@ pub struct Rule {
     role: Option<Vec<String>>,
     claims: Vec<(String, ClaimTest)>,
     dpop: bool,
+    user: UserAuthentication,
 }
 
 /// What a claim has to be. A claim that is absent passes no test, and `null` is a value.
@@ -36,6 +39,12 @@ pub enum ClaimTest {
     OneOf(Vec<Value>),
     /// It is an array, and this is one of its elements.
     Contains(Value),
+    /// It is what the request's path has for the parameter of this name: text that is the same character by
+    /// character, or a whole number that is written so, without sign `+` and leading zeros.
+    ///
+    /// With it, `sub` against the `user` of `/users/{user}/orders` opens to each their own. Where nobody says
+    /// what the path has, no claim passes.
+    Parameter(String),
 }
 
 impl Rule {
@@ -73,12 +82,59 @@ impl Rule {
         self.dpop
     }
 
-    /// Whether a token meets every demand.
+    /// Demands that the user has logged in under one of these authentication contexts, told by the claim `acr`,
+    /// instead of those demanded before; the preferred one first
+    /// ([RFC 9470 section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
+    ///
+    /// A value has no spaces in it, which separate the values on the wire.
+    #[must_use]
+    pub fn with_acr<A: Into<String>>(mut self, any_of: impl IntoIterator<Item = A>) -> Self {
+        self.user.acr_values = Some(any_of.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Demands that the user has logged in no longer ago than this, told by the claim `auth_time`
+    /// ([RFC 9470 section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)). Seconds count, parts of one do
+    /// not. A token that does not tell is refused, and so is one that tells of a time more than a minute ahead.
+    #[must_use]
+    pub fn with_max_age(mut self, max_age: Duration) -> Self {
+        self.user.max_age = Some(Duration::from_secs(max_age.as_secs()));
+        self
+    }
+
+    /// What it demands of the user's login.
+    #[must_use]
+    pub fn user_authentication(&self) -> &UserAuthentication {
+        &self.user
+    }
+
+    /// Whether a claim is compared with a parameter of the path, so that [`check_with`](Self::check_with) has to
+    /// be told of those.
+    #[must_use]
+    pub fn requires_parameters(&self) -> bool {
+        self.claims.iter().any(|(_, test)| matches!(test, ClaimTest::Parameter(_)))
+    }
+
+    /// Whether a token meets every demand, on a path without parameters.
     ///
     /// # Errors
-    /// [`Denied::Unproven`], [`Denied::InsufficientScope`], [`Denied::MissingRole`] or
-    /// [`Denied::WrongClaim`], in this order.
+    /// [`Denied::Unproven`], [`Denied::InsufficientScope`], [`Denied::MissingRole`], [`Denied::WrongClaim`] or
+    /// [`Denied::InsufficientUserAuthentication`], in this order: who would not get in after another login, is
+    /// not sent to one.
     pub fn check(&self, token: &Admitted) -> Result<(), Denied> {
+        self.check_with(token, |_| None::<&str>)
+    }
+
+    /// Whether a token meets every demand. `parameter` tells what the request's path has for a name,
+    /// percent-decoded once, and is asked only for the names that the rule has.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_with<P: AsRef<str>>(
+        &self,
+        token: &Admitted,
+        parameter: impl Fn(&str) -> Option<P>,
+    ) -> Result<(), Denied> {
         if self.dpop && !token.is_dpop_bound() {
             return Err(Unproven::DpopRequired.into());
         }
@@ -90,10 +146,16 @@ impl Rule {
         {
             return Err(Denied::MissingRole { required: required.clone() });
         }
-        match self.claims.iter().find(|(name, test)| !test.passes(token.claim(name))) {
-            Some((claim, _)) => Err(Denied::WrongClaim { claim: claim.clone() }),
-            None => Ok(()),
+        let passes = |(name, test): &(String, ClaimTest)| match test {
+            ClaimTest::Parameter(named) => {
+                parameter(named).is_some_and(|text| is_told(token, name, text.as_ref()))
+            }
+            test => test.passes(token.claim(name)),
+        };
+        if let Some((claim, _)) = self.claims.iter().find(|claim| !passes(claim)) {
+            return Err(Denied::WrongClaim { claim: claim.clone() });
         }
+        self.user.check(token)
     }
 }
 
@@ -105,7 +167,21 @@ impl ClaimTest {
             ClaimTest::Equals(value) => claim == value,
             ClaimTest::OneOf(values) => values.contains(claim),
             ClaimTest::Contains(value) => claim.as_array().is_some_and(|elements| elements.contains(value)),
+            ClaimTest::Parameter(_) => false, // of a path that nobody has told of
         }
+    }
+}
+
+/// Whether a claim says the same as a piece of a path.
+fn is_told(token: &Admitted, claim: &str, text: &str) -> bool {
+    // The one that is asked for most is read already.
+    if claim == "sub" {
+        return token.sub == text;
+    }
+    match token.claim(claim) {
+        Some(Value::String(claim)) => claim == text,
+        Some(Value::Number(claim)) if claim.is_i64() || claim.is_u64() => claim.to_string() == text,
+        _ => false,
     }
 }
 
@@ -116,12 +192,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::WeakAuthentication;
     use crate::clock::Now;
     use crate::keys::verify;
     use crate::sender::Sender;
 
+    const NOW: i64 = 1_763_780_000;
+
     fn admitted(claims: Value) -> Admitted {
-        let now = Timestamp::from_secs(1_763_780_000);
+        let now = Timestamp::from_secs(NOW);
         let mut all = json!({
             "iss": "https://auth.example.com", "aud": "api", "sub": "ann", "jti": "t", "client_id": "web",
             "iat": now.as_secs(), "exp": now.as_secs() + 900,
@@ -135,7 +214,7 @@ mod tests {
             KeySet::new(vec![key.verifying_key().unwrap()]),
         );
         let believed = verify(&verifier, &token, Now { wall: now, steady: now }).unwrap();
-        Admitted::new(believed, Sender::default())
+        Admitted::new(believed, Sender::default(), now)
     }
 
     #[test]
@@ -187,5 +266,92 @@ mod tests {
         for (name, rule, want) in cases {
             assert_eq!(rule.check(&token), want, "{name}");
         }
+    }
+
+    #[test]
+    fn claims_against_the_parameters_of_a_path() {
+        let token = admitted(json!({
+            "tenant": "a b/\u{e9}", "number": 42, "negative": -7, "large": u64::MAX, "fraction": 42.0,
+            "truth": true, "list": ["ann"], "nothing": null, "empty": "",
+        }));
+        let cases = [
+            ("sub", Some("ann"), true),
+            ("sub", Some("Ann"), false),
+            ("sub", Some("ann "), false),
+            ("sub", Some(""), false),
+            ("sub", None, false),
+            ("tenant", Some("a b/\u{e9}"), true),
+            ("tenant", Some("a b/e\u{301}"), false), // the same to the eye, and another name
+            ("tenant", Some("a%20b/\u{e9}"), false),
+            ("number", Some("42"), true),
+            ("number", Some("042"), false),
+            ("number", Some("+42"), false),
+            ("number", Some("42.0"), false),
+            ("negative", Some("-7"), true),
+            ("large", Some("18446744073709551615"), true),
+            ("fraction", Some("42.0"), false), // how a fraction is written is nothing to build a rule on
+            ("truth", Some("true"), false),
+            ("list", Some("ann"), false),
+            ("nothing", Some("null"), false),
+            ("empty", Some(""), true),
+            ("unheard_of", Some(""), false),
+        ];
+        for (claim, text, passes) in cases {
+            let rule = Rule::default().with_claim(claim, ClaimTest::Parameter("user".into()));
+            let want = if passes { Ok(()) } else { Err(Denied::WrongClaim { claim: claim.into() }) };
+            let parameter = |name: &str| text.filter(|_| name == "user");
+            assert_eq!(rule.check_with(&token, parameter), want, "{claim} {text:?}");
+            assert!(rule.check(&token).is_err(), "{claim}: a path without parameters");
+            assert!(rule.requires_parameters());
+        }
+    }
+
+    #[test]
+    fn how_strongly_and_how_long_ago_the_user_logged_in() {
+        use WeakAuthentication::{Context, InTheFuture, NoTime, TooLongAgo};
+        let ten_minutes = || Rule::default().with_max_age(Duration::from_millis(600_999));
+        let strong = || Rule::default().with_acr(["urn:gold", "urn:silver"]);
+        let cases = [
+            ("one_of_the_contexts", strong(), json!({ "acr": "urn:silver" }), None),
+            ("another_context", strong(), json!({ "acr": "urn:bronze" }), Some(Context)),
+            ("no_context", strong(), json!({}), Some(Context)),
+            ("contexts_as_a_list", strong(), json!({ "acr": ["urn:gold"] }), Some(Context)),
+            ("several_in_one", strong(), json!({ "acr": "urn:gold urn:silver" }), Some(Context)),
+            (
+                "of_no_contexts",
+                Rule::default().with_acr::<&str>([]),
+                json!({ "acr": "urn:gold" }),
+                Some(Context),
+            ),
+            ("just_now", ten_minutes(), json!({ "auth_time": NOW }), None),
+            ("at_the_bound", ten_minutes(), json!({ "auth_time": NOW - 600 }), None),
+            ("past_the_bound", ten_minutes(), json!({ "auth_time": NOW - 601 }), Some(TooLongAgo)),
+            ("a_fraction_past", ten_minutes(), json!({ "auth_time": NOW as f64 - 600.5 }), Some(TooLongAgo)),
+            ("long_before_anything", ten_minutes(), json!({ "auth_time": i64::MIN }), Some(TooLongAgo)),
+            ("not_told", ten_minutes(), json!({}), Some(NoTime)),
+            ("as_text", ten_minutes(), json!({ "auth_time": NOW.to_string() }), Some(NoTime)),
+            ("null", ten_minutes(), json!({ "auth_time": null }), Some(NoTime)),
+            ("a_clock_ahead", ten_minutes(), json!({ "auth_time": NOW + 60 }), None),
+            ("in_the_future", ten_minutes(), json!({ "auth_time": NOW + 61 }), Some(InTheFuture)),
+            ("never_to_grow_old", ten_minutes(), json!({ "auth_time": u64::MAX }), Some(InTheFuture)),
+            ("beyond_numbers", ten_minutes(), json!({ "auth_time": 1e300 }), Some(InTheFuture)),
+            (
+                "both",
+                strong().with_max_age(Duration::from_secs(1)),
+                json!({ "acr": "urn:gold", "auth_time": NOW - 2 }),
+                Some(TooLongAgo),
+            ),
+        ];
+        for (name, rule, claims, want) in cases {
+            let found = match rule.check(&admitted(claims)) {
+                Ok(()) => None,
+                Err(Denied::InsufficientUserAuthentication { problem, .. }) => Some(problem),
+                Err(other) => panic!("{name}: {other}"),
+            };
+            assert_eq!(found, want, "{name}");
+        }
+        // Another login would not help who lacks the scope.
+        let both = strong().with_scope("a".parse().unwrap()).check(&admitted(json!({})));
+        assert!(matches!(both, Err(Denied::InsufficientScope { .. })), "{both:?}");
     }
 }

@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::error::line_of;
 use super::raw::{Field, RawConfig, RawLimits, RawTimeouts};
 use super::{Config, ConfigError, HYPER_HEADERS, Limits, Network, Timeouts, UpstreamTimeouts, duration};
-use super::{issuer, operations, resource, route, tls, upstream};
+use super::{issuer, operations, rate_limit, resource, route, tls, upstream};
 
 /// Parses and checks a configuration; `folder` is where relative file names start.
 pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
@@ -22,7 +22,8 @@ pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
     };
     let issuers = issuer::check_all(&source, &raw.issuer)?;
     let upstreams = upstream::check_all(&source, &raw.upstream, source.upstream_timeouts(&raw.timeouts)?)?;
-    let routes = route::check_all(&source, &raw, &upstreams)?;
+    let mut rate_limits = rate_limit::check_all(&source, &raw.rate_limit)?;
+    let routes = route::check_all(&source, &raw, &upstreams, &mut rate_limits)?;
     Ok(Config {
         listen: source.address(listen)?,
         admin_listen: raw.admin_listen.as_ref().map(|listen| source.address(listen)).transpose()?,
@@ -34,6 +35,7 @@ pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
         tracing: operations::check_tracing(&source, &raw.tracing)?,
         issuers,
         upstreams,
+        rate_limits,
         routes,
         limits: source.limits(&raw.limits)?,
         timeouts: source.timeouts(&raw.timeouts)?,

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::Protocol;
+use super::rate_limit::RawRouteRateLimit;
 use crate::header::forwarded::ForwardedFields;
+use crate::rate_limit::Per;
 use crate::route::TokenHandling;
 
 /// One value, with the place it was written at.
@@ -32,6 +34,8 @@ pub(super) struct RawConfig {
     pub(super) upstream: Vec<Spanned<RawUpstream>>,
     #[serde(default)]
     pub(super) route: Vec<Spanned<RawRoute>>,
+    #[serde(default)]
+    pub(super) rate_limit: Vec<Spanned<RawRateLimit>>,
     #[serde(default)]
     pub(super) forward_auth: RawForwardAuth,
     #[serde(default)]
@@ -146,15 +150,42 @@ pub(super) struct RawRoute {
     pub(super) path: Field<String>,
     pub(super) host: Field<String>,
     pub(super) methods: Field<Vec<String>>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, Spanned<toml::Value>>,
     pub(super) upstream: Field<String>,
     #[serde(default)]
     pub(super) public: bool,
+    pub(super) optional: Field<bool>,
     pub(super) require: Field<RawRequire>,
     #[serde(default)]
     pub(super) forward: BTreeMap<String, Spanned<String>>,
     pub(super) token: Option<TokenHandling>,
     pub(super) end_streams: Field<bool>,
     pub(super) enforce: Field<bool>,
+    pub(super) cors: Field<RawCors>,
+    pub(super) rate_limit: Field<RawRouteRateLimit>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCors {
+    pub(super) origins: Field<Vec<String>>,
+    pub(super) methods: Field<Vec<String>>,
+    pub(super) headers: Field<Vec<String>>,
+    pub(super) expose: Field<Vec<String>>,
+    #[serde(default)]
+    pub(super) credentials: bool,
+    pub(super) max_age: Field<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRateLimit {
+    pub(super) name: Field<String>,
+    pub(super) per: Field<Per>,
+    pub(super) requests: Field<u32>,
+    pub(super) every: Field<String>,
+    pub(super) burst: Field<u32>,
 }
 
 #[derive(Deserialize)]
@@ -164,6 +195,9 @@ pub(super) struct RawRequire {
     pub(super) role: Field<Vec<String>>,
     #[serde(default)]
     pub(super) claim: BTreeMap<String, Spanned<toml::Value>>,
+    pub(super) dpop: Field<bool>,
+    pub(super) acr: Field<Vec<String>>,
+    pub(super) max_age: Field<String>,
 }
 
 #[derive(Deserialize, Default)]

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use gatepass_guard::{ClaimTest, Rule, ScopeSet};
 use http::{HeaderName, Method, header};
-use serde_json::Value;
 use toml::Spanned;
 
 use super::check::Source;
 use super::error::nearest;
-use super::raw::{Field, RawConfig, RawForwardAuth, RawRequire, RawRoute};
+use super::raw::{Field, RawConfig, RawForwardAuth, RawRoute};
 use super::{ConfigError, ForwardAuth, Routes, UpstreamSettings};
+use super::{condition, cors, rate_limit, rule};
 use crate::header::claim::Forward;
 use crate::header::reserved::ReservedHeaders;
+use crate::rate_limit::RateLimit;
 use crate::route::path::RequestPath;
 use crate::route::pattern::Pattern;
-use crate::route::router::{Methods, Router};
-use crate::route::{Access, Route};
+use crate::route::router::{Ambiguous, Methods, Router};
+use crate::route::{Access, Demand, Route};
 use crate::stats::route::RouteLabel;
 
 /// Checks every `[[route]]`, and the forward-auth endpoint beside them.
@@ -24,6 +24,7 @@ pub(super) fn check_all(
     source: &Source<'_>,
     raw: &RawConfig,
     upstreams: &[UpstreamSettings],
+    rate_limits: &mut Vec<RateLimit>,
 ) -> Result<Routes, ConfigError> {
     let mut reserved = ReservedHeaders::default();
     let forward_auth = check_forward_auth(source, &raw.forward_auth)?;
@@ -32,20 +33,26 @@ pub(super) fn check_all(
     let mut routes: Vec<Route> = Vec::new();
     let mut labels = Vec::new();
     for table in &raw.route {
-        let route = check_one(source, table, upstreams, raw.issuer.is_empty())?;
-        route.forward.iter().for_each(|forward| reserved.insert(&forward.header));
         let (path, pattern) = check_path(source, table, &forward_auth.path)?;
-        let host = table.get_ref().host.as_ref().map(|host| check_host(source, host)).transpose()?;
-        let methods = check_methods(source, &table.get_ref().methods)?;
-        router.insert(host, &pattern, methods, routes.len()).map_err(|ambiguous| {
-            let other = raw.route.get(ambiguous.with).map_or(0, |other| source.line(other));
-            source
-                .error(path, format!("the route of line {other} serves the same paths with the same methods"))
-                .hint("give each its own `methods` (HEAD belongs to GET), or take one out")
-        })?;
+        let mut route = check_one(source, table, upstreams, raw, &pattern)?;
+        route.forward.iter().for_each(|forward| reserved.insert(&forward.header));
+        let RawRoute { host, methods, headers, rate_limit, .. } = table.get_ref();
+        let host = host.as_ref().map(|host| check_host(source, host)).transpose()?;
+        let methods = check_methods(source, methods)?;
+        let headers = condition::check(source, headers)?;
+        let whose = || format!("{host:?} {} {methods:?} {headers:?}", path.get_ref());
+        route.rate_limit = rate_limit::check_route(source, rate_limit, &route.access, rate_limits, whose)?;
+        router
+            .insert(host, &pattern, methods, headers, routes.len())
+            .map_err(|ambiguous| refuse_ambiguous(source, raw, path, &ambiguous))?;
         labels.push(label(table.get_ref()));
         routes.push(route);
     }
+    for table in &raw.route {
+        condition::require_unreserved(source, &table.get_ref().headers, &reserved)?;
+    }
+    let names = raw.route.iter().flat_map(|table| table.get_ref().headers.keys());
+    names.filter_map(|name| name.parse().ok()).for_each(|name| reserved.insert_other_spellings(&name));
     Ok(Routes { routes, labels, router, reserved, forward_auth })
 }
 
@@ -54,20 +61,40 @@ fn label(raw: &RawRoute) -> RouteLabel {
     let text = |field: &Field<String>| {
         field.as_ref().map(|text| text.get_ref().as_str()).unwrap_or_default().to_owned()
     };
+    let conditions = raw.headers.iter().map(|(name, value)| format!(" {name}={}", value.get_ref()));
     RouteLabel {
-        route: text(&raw.host) + &text(&raw.path),
+        route: text(&raw.host) + &text(&raw.path) + &conditions.collect::<String>(),
         methods: raw.methods.as_ref().map_or("*".to_owned(), |methods| methods.get_ref().join(",")),
     }
+}
+
+fn refuse_ambiguous(
+    source: &Source<'_>,
+    raw: &RawConfig,
+    path: &Spanned<String>,
+    ambiguous: &Ambiguous<usize>,
+) -> ConfigError {
+    let other = raw.route.get(ambiguous.with).map_or(0, |other| source.line(other));
+    let same = format!("the route of line {other} serves the same paths with the same methods");
+    if ambiguous.by_headers {
+        let error = source.error(path, format!("{same}, and a request can have the `headers` of both"));
+        return error
+            .hint("give one all `headers` of the other and more, or both the same one with another value");
+    }
+    source
+        .error(path, same)
+        .hint("give each its own `methods` (HEAD belongs to GET) or `headers`, or take one out")
 }
 
 fn check_one(
     source: &Source<'_>,
     table: &Spanned<RawRoute>,
     upstreams: &[UpstreamSettings],
-    nobody_is_trusted: bool,
+    config: &RawConfig,
+    pattern: &Pattern,
 ) -> Result<Route, ConfigError> {
     let raw = table.get_ref();
-    let access = check_access(source, table, nobody_is_trusted)?;
+    let access = check_access(source, table, config, pattern)?;
     let forward = check_forward(source, &raw.forward)?;
     if matches!(access, Access::Public) && !forward.is_empty() {
         return Err(source
@@ -92,6 +119,8 @@ fn check_one(
         token: raw.token.unwrap_or_default(),
         enforce: raw.enforce.as_ref().is_none_or(|enforce| *enforce.get_ref()),
         end_streams: raw.end_streams.as_ref().is_none_or(|end| *end.get_ref()),
+        cors: raw.cors.as_ref().map(|cors| cors::check(source, cors)).transpose()?,
+        rate_limit: None,
     })
 }
 
@@ -131,104 +160,39 @@ fn check_path<'f>(
 fn check_access(
     source: &Source<'_>,
     table: &Spanned<RawRoute>,
-    nobody_is_trusted: bool,
+    config: &RawConfig,
+    pattern: &Pattern,
 ) -> Result<Access, ConfigError> {
-    let RawRoute { public, require, .. } = table.get_ref();
+    let RawRoute { public, optional, require, .. } = table.get_ref();
+    if let (true, Some(optional)) = (public, optional) {
+        return Err(source
+            .error(optional, "a public route looks at no token, so none is optional")
+            .hint("take `optional` or `public` out"));
+    }
+    let optional = optional.as_ref().is_some_and(|optional| *optional.get_ref());
     match (public, require) {
         (true, None) => Ok(Access::Public),
         (true, Some(require)) => Err(source
             .error(require, "a public route takes no token, so it can require nothing of one")
             .hint("take `require` or `public` out")),
-        (false, _) if nobody_is_trusted => Err(source
+        (false, _) if config.issuer.is_empty() => Err(source
             .error(table, "this route needs a token, and no issuer is trusted to mint one")
             .hint("add an [[issuer]], or write public = true")),
-        (false, None) => Ok(Access::Token(Rule::default())),
-        (false, Some(require)) => check_rule(source, require).map(Access::Token),
-    }
-}
-
-fn check_rule(source: &Source<'_>, table: &Spanned<RawRequire>) -> Result<Rule, ConfigError> {
-    let RawRequire { scope, role, claim } = table.get_ref();
-    let mut rule = Rule::default();
-    if scope.is_none() && role.is_none() && claim.is_empty() {
-        let hint = "leave it out to require any valid access token";
-        return Err(source.error(table, "an empty `require` requires nothing").hint(hint));
-    }
-    if let Some(field) = scope {
-        for name in require_names(source, field, "scope")? {
-            let scope = name.parse::<ScopeSet>().ok().filter(|scope| scope.iter().count() == 1);
-            rule = rule.with_scope(scope.ok_or_else(|| {
-                source
-                    .error(field, format!("`{name}` is not one scope"))
-                    .hint("write several as scope = [\"one\", \"two\"]")
-            })?);
+        (false, None) => Ok(Access::Token(Demand { optional, ..Demand::default() })),
+        (false, Some(require)) => {
+            let (rule, parameters) = rule::check(source, require, pattern, config.public_url.is_some())?;
+            Ok(Access::Token(Demand { rule, optional, parameters }))
         }
-    }
-    if let Some(field) = role {
-        rule = rule.with_role(require_names(source, field, "role")?);
-    }
-    for (name, value) in claim {
-        rule = rule.with_claim(name, check_claim(source, value)?);
-    }
-    Ok(rule)
-}
-
-fn require_names<'f>(
-    source: &Source<'_>,
-    field: &'f Spanned<Vec<String>>,
-    key: &str,
-) -> Result<&'f [String], ConfigError> {
-    match field.get_ref().as_slice() {
-        names if names.iter().any(String::is_empty) => {
-            Err(source.error(field, format!("a {key} is never empty")))
-        }
-        [] => {
-            let message = format!("an empty `{key}` says neither all nor none");
-            Err(source.error(field, message).hint("leave it out, or name at least one"))
-        }
-        names => Ok(names),
-    }
-}
-
-/// `"acme"`, `["acme", "initech"]`, `{ contains = "staff" }` or `{ present = true }`.
-fn check_claim(source: &Source<'_>, value: &Spanned<toml::Value>) -> Result<ClaimTest, ConfigError> {
-    let wrong = || {
-        let hint = "write its value, a list of values, { contains = \"…\" } or { present = true }";
-        source.error(value, "this is no test for a claim").hint(hint)
-    };
-    let test = match value.get_ref() {
-        toml::Value::Array(values) if !values.is_empty() => {
-            values.iter().map(scalar).collect::<Option<_>>().map(ClaimTest::OneOf)
-        }
-        toml::Value::Table(table) => match table.iter().next() {
-            Some((key, toml::Value::Boolean(true))) if key == "present" && table.len() == 1 => {
-                Some(ClaimTest::Present)
-            }
-            Some((key, element)) if key == "contains" && table.len() == 1 => {
-                scalar(element).map(ClaimTest::Contains)
-            }
-            _ => None,
-        },
-        single => scalar(single).map(ClaimTest::Equals),
-    };
-    test.ok_or_else(wrong)
-}
-
-/// Fractions are left out: whether two of them are equal is nothing to build a rule on.
-fn scalar(value: &toml::Value) -> Option<Value> {
-    match value {
-        toml::Value::String(text) => Some(text.as_str().into()),
-        toml::Value::Integer(number) => Some((*number).into()),
-        toml::Value::Boolean(truth) => Some((*truth).into()),
-        _ => None,
     }
 }
 
 fn check_host<'h>(source: &Source<'_>, host: &'h Spanned<String>) -> Result<&'h str, ConfigError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let text = host.get_ref();
-    if text.is_empty() || text.ends_with('.') || !text.bytes().all(plain) {
-        let hint = "write it without scheme, port or wildcard: \"api.example.com\"";
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    if name.is_empty() || name.starts_with('.') || name.ends_with('.') || !name.bytes().all(plain) {
+        let hint =
+            "write it without scheme and port: \"api.example.com\", or \"*.example.com\" for all below";
         return Err(source.error(host, format!("`{text}` is no host name")).hint(hint));
     }
     Ok(text)

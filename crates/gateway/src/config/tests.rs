@@ -81,6 +81,7 @@ fn everything_that_can_be_configured() {
 listen = "[::1]:8080"
 admin_listen = "127.0.0.1:9090"
 trusted_proxies = ["10.0.0.0/8", "::1"]
+public_url = "https://api.example.com"
 
 [[issuer]]
 url = "https://a.example.com"
@@ -125,6 +126,27 @@ enforce = false
 require = { claim = { tenant = "acme", level = [3, true], groups = { contains = "x" }, amr = { present = true } } }
 forward = { "https://example.com/tenant" = "X-Tenant" }
 
+[[rate_limit]]
+name = "partners"
+per = "client"
+requests = 1_000_000
+every = "1d"
+
+[[route]]
+host = "*.example.com"
+path = "/users/{user}/orders"
+headers = { X-Api-Version = "2", x-beta = { present = true } }
+upstream = "a"
+optional = true
+require = { claim = { sub = { param = "user" } }, dpop = true, acr = ["urn:gold"], max_age = "10m" }
+cors = { origins = ["https://app.example.com", "http://localhost:5173", "capacitor://localhost"], methods = ["GET"], headers = ["authorization"], expose = ["ETag", "DPoP-Nonce"], credentials = true, max_age = "10m" }
+rate_limit = "partners"
+
+[[route]]
+path = "/users"
+upstream = "a"
+rate_limit = { per = "subject", requests = 100, every = "1m", burst = 20 }
+
 [[route]]
 path = "/"
 upstream = "a"
@@ -164,10 +186,16 @@ tunnel = "8s"
         [1, 2, 3, 4, 5, 6, 7, 8]
     );
     assert_eq!(config.limits.body_bytes, Some(0));
+    let limits: Vec<_> =
+        config.rate_limits.iter().map(|limit| (&*limit.name, limit.requests, limit.burst)).collect();
+    assert_eq!(limits, [("partners", 1_000_000, 1_000_000), ("default", 100, 20)]);
 }
 
 #[test]
 fn what_is_refused_where_and_with_which_advice() {
+    // Of a route's keys, those that are not the case's are on the lines 13 and 14.
+    let route = |lines: &str| with_route(&format!("path = '/a'\nupstream = 'orders'\n{lines}"));
+    let limit = |keys: &str| route(&format!("rate_limit = {{ {keys} }}"));
     let cases = [
         // The file as a whole.
         (
@@ -396,7 +424,7 @@ fn what_is_refused_where_and_with_which_advice() {
             Some(15),
             "`https://a` is no host name",
         ),
-        (with_route("path = '/a'\nupstream = 'orders'\nhost = '*.a'"), Some(15), "`*.a` is no host name"),
+        (with_route("path = '/a'\nupstream = 'orders'\nhost = '*a.b'"), Some(15), "`*a.b` is no host name"),
         (
             with_route("path = '/a'\nupstream = 'orders'\npublic = 'yes'"),
             Some(15),
@@ -503,6 +531,152 @@ fn what_is_refused_where_and_with_which_advice() {
             Some(5),
             "this route needs a token, and no issuer is trusted to mint one; add an [[issuer]], or write public = true",
         ),
+        // What a route goes by, and demands beyond scopes, roles and values.
+        (route("host = 'a.*.b'"), Some(15), "`a.*.b` is no host name"),
+        (route("host = '*.'"), Some(15), "`*.` is no host name"),
+        (route("headers = { 'X A' = '1' }"), Some(15), "`X A` is no name for a header field"),
+        (
+            route("headers = { X-A = 1 }"),
+            Some(15),
+            "this is no test for a header field; write its whole value",
+        ),
+        (route("headers = { X-A = '' }"), Some(15), "this is no test for a header field"),
+        (route("headers = { X-A = { present = false } }"), Some(15), "this is no test for a header field"),
+        (route("headers = { X-A = '1', x-a = '2' }"), Some(15), "stands twice, in two spellings"),
+        (
+            route("headers = { Cookie = 'a=b' }"),
+            Some(15),
+            "the upstream does not see `Cookie` as the client sent it",
+        ),
+        (route("headers = { X-Forwarded-Proto = 'https' }"), Some(15), "so no route can go by it"),
+        (
+            route("forward = { sub = 'X-User' }\nheaders = { X_User = 'ann' }"),
+            Some(16),
+            "the upstream does not see `X_User` as the client sent it",
+        ),
+        (
+            route(
+                "headers = { X-A = '1' }\n[[route]]\npath = '/a'\nupstream = 'orders'\nheaders = { X-B = '1' }",
+            ),
+            Some(17),
+            "and a request can have the `headers` of both; give one all `headers` of the other and more",
+        ),
+        (
+            route("require = { claim = { sub = { param = 'usr' } } }").replace("'/a'", "'/{user}/{id}'"),
+            Some(15),
+            "the path has no parameter `{usr}` of one segment; did you mean `user`?",
+        ),
+        (
+            route("require = { claim = { sub = { param = 'rest' } } }").replace("'/a'", "'/{*rest}'"),
+            Some(15),
+            "`{*name}` can be several segments",
+        ),
+        (route("require = { claim = { sub = { param = 1 } } }"), Some(15), "this is no test for a claim"),
+        (route("require = { claim = { sub = { parm = 'a' } } }"), Some(15), "{ param = \"…\" }"),
+        (route("require = { dpop = true }"), Some(15), "no DPoP proof can be checked here"),
+        (route("require = { dpop = false }"), Some(15), "`dpop = false` demands nothing; leave it out"),
+        (route("require = { acr = [] }"), Some(15), "an empty `acr` says neither all nor none"),
+        (route("require = { acr = ['a b'] }"), Some(15), "`a b` is not one authentication context"),
+        (route("require = { acr = ['a\"'] }"), Some(15), "is not one authentication context"),
+        (route("require = { max_age = '10' }"), Some(15), "`10` is no duration"),
+        (route("require = { max_age = '999ms' }"), Some(15), "no login could be as recent as that"),
+        (route("require = { max_ag = '1s' }"), Some(15), "did you mean `max_age`?"),
+        (
+            route("public = true\noptional = true"),
+            Some(16),
+            "a public route looks at no token, so none is optional",
+        ),
+        // Web pages.
+        (route("cors = {}"), Some(15), "`origins` is missing here; give whose pages may use the route"),
+        (route("cors = { origins = [] }"), Some(15), "an empty `origins` lets no page in"),
+        (route("cors = { origns = ['*'] }"), Some(15), "did you mean `origins`?"),
+        (
+            route("cors = { origins = ['*'], credentials = true }"),
+            Some(15),
+            "every page on the web could act as the user",
+        ),
+        (
+            route("cors = { origins = ['*', 'https://a'] }"),
+            Some(15),
+            "the origin `*` is everybody, so it stands alone",
+        ),
+        (
+            route("cors = { origins = ['null'] }"),
+            Some(15),
+            "the origin `null` is that of every sandboxed page",
+        ),
+        (
+            route("cors = { origins = ['https://a/'] }"),
+            Some(15),
+            "is not as browsers write it; write \"https://a\"",
+        ),
+        (route("cors = { origins = ['https://A:443'] }"), Some(15), "write \"https://a\""),
+        (route("cors = { origins = ['app.example.com'] }"), Some(15), "is no origin; write scheme and host"),
+        (
+            route("cors = { origins = ['https://*.a.example'] }"),
+            Some(15),
+            "the origin `https://*.a.example` is a pattern",
+        ),
+        (route("cors = { origins = ['file:///a'] }"), Some(15), "is no origin"),
+        (route("cors = { origins = ['https://a'], methods = ['get'] }"), Some(15), "`get` is no method"),
+        (
+            route("cors = { origins = ['https://a'], methods = [] }"),
+            Some(15),
+            "an empty `methods` serves nothing",
+        ),
+        (
+            route("cors = { origins = ['https://a'], headers = ['*'] }"),
+            Some(15),
+            "`*` does not stand for all `headers`",
+        ),
+        (
+            route("cors = { origins = ['https://a'], expose = ['a b'] }"),
+            Some(15),
+            "`a b` is no name for a header field",
+        ),
+        (route("cors = { origins = ['https://a'], max_age = '5' }"), Some(15), "`5` is no duration"),
+        // Limits.
+        (
+            route("rate_limit = 'partner'"),
+            Some(15),
+            "there is no limit `partner`; add a [[rate_limit]] with this name",
+        ),
+        (
+            route(
+                "rate_limit = 'partner'\n[[rate_limit]]\nname = 'partners'\nper = 'client'\nrequests = 1\nevery = '1s'",
+            ),
+            Some(15),
+            "did you mean `partners`?",
+        ),
+        (route("rate_limit = 7"), Some(15), "expected the name of a [[rate_limit]], or a table of its own"),
+        (route("rate_limit = {}"), Some(15), "`per` is missing here"),
+        (limit("per = 'subjects'"), Some(15), "did you mean `subject`?"),
+        (limit("per = 'address', request = 1"), Some(15), "did you mean `requests`?"),
+        (limit("per = 'address', requests = 0, every = '1s'"), Some(15), "this number must be 1 or more"),
+        (limit("per = 'address', requests = -1, every = '1s'"), Some(15), "invalid value: integer `-1`"),
+        (
+            limit("per = 'address', requests = 1, every = '999ms'"),
+            Some(15),
+            "a second at least and a day at most",
+        ),
+        (
+            limit("per = 'address', requests = 1, every = '25h'"),
+            Some(15),
+            "a second at least and a day at most",
+        ),
+        (limit("per = 'address', requests = 5, every = '1s', burst = 6"), Some(15), "and 5 or less"),
+        (
+            limit("name = 'a', per = 'address', requests = 5, every = '1s'"),
+            Some(15),
+            "make it a [[rate_limit]]",
+        ),
+        (
+            route("public = true\nrate_limit = { per = 'subject', requests = 1, every = '1s' }"),
+            Some(16),
+            "there is nobody to count by; write per = \"address\"",
+        ),
+        ("listen = '[::]:1'\n[[rate_limit]]\nper = 'client'".into(), Some(2), "`name` is missing here"),
+        ("listen = '[::]:1'\n[[rate_limit]]\nname = 'a b'".into(), Some(3), "`a b` is no name for a limit"),
     ];
     for (text, line, want) in cases {
         let error = Config::parse(&text).expect_err(want);
@@ -604,7 +778,8 @@ fn a_fingerprint_changes_with_everything_that_an_issuer_is_configured_by() {
 fn where_spans_and_lines_go() {
     let parse = |text: &str| Config::parse(&format!("listen = '[::]:1'\n{text}")).unwrap();
     let nothing = parse("");
-    assert_eq!((nothing.tracing_endpoint(), nothing.access_log), (None, None));
+    assert_eq!(nothing.tracing_endpoint(), None);
+    assert_eq!(nothing.access_log, None);
     for (otlp, want) in [
         ("http://a:4318", "http://a:4318/v1/traces"),
         ("http://a:4318/", "http://a:4318/v1/traces"),

@@ -63,6 +63,11 @@ pub(crate) fn ends_here(name: &HeaderName, nominated: &Nominated) -> bool {
     }
 }
 
+/// Whether the client says that a field ends here, in `Connection`.
+pub(crate) fn is_nominated(headers: &HeaderMap, name: &HeaderName) -> bool {
+    has_token(headers, &header::CONNECTION, name.as_str())
+}
+
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     headers.get_all(name).iter().flat_map(tokens).any(|found| found.eq_ignore_ascii_case(token.as_bytes()))
 }

@@ -12,6 +12,8 @@ use super::{canonical, reads_like, starts_like};
 pub(crate) struct ReservedHeaders {
     /// Lower case, with `-` for whatever is neither letter nor digit.
     names: Vec<Box<str>>,
+    /// Names that a client may send, but in no other spelling than this.
+    spellings: Vec<HeaderName>,
     /// Bit *n* is set if a name is *n* bytes long, so that most fields are passed with one look.
     lengths: u128,
 }
@@ -28,11 +30,31 @@ impl ReservedHeaders {
         }
     }
 
+    /// Reserves every spelling of a name but this: the route was chosen by the field that is spelled so.
+    pub(crate) fn insert_other_spellings(&mut self, name: &HeaderName) {
+        self.lengths |= length_bit(name.as_str().len());
+        if !self.spellings.contains(name) {
+            self.spellings.push(name.clone());
+        }
+    }
+
     pub(crate) fn contains(&self, name: &HeaderName) -> bool {
-        let name = name.as_str().as_bytes();
+        let (field, name) = (name, name.as_str().as_bytes());
         let may_be_listed = self.lengths & length_bit(name.len()) != 0;
         starts_like(name, OWN_PREFIX)
-            || (may_be_listed && self.names.iter().any(|reserved| reads_like(name, reserved)))
+            || (may_be_listed
+                && (self.names.iter().any(|reserved| reads_like(name, reserved))
+                    || self.is_another_spelling(field)))
+    }
+
+    fn is_another_spelling(&self, field: &HeaderName) -> bool {
+        let name = field.as_str().as_bytes();
+        let reads_alike = |own: &HeaderName| {
+            let bytes = own.as_str().bytes();
+            name.len() == bytes.len()
+                && name.iter().zip(bytes).all(|(one, other)| canonical(*one) == canonical(other))
+        };
+        self.spellings.iter().any(reads_alike) && !self.spellings.contains(field)
     }
 }
 
@@ -68,6 +90,25 @@ mod tests {
             ("x-userid", false),
             ("user-id", false),
             ("accept", false),
+        ];
+        for (name, want) in cases {
+            assert_eq!(reserved.contains(&name.parse().unwrap()), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_routes_go_by_has_one_spelling() {
+        let mut reserved = ReservedHeaders::default();
+        reserved.insert_other_spellings(&HeaderName::from_static("x-api-version"));
+        reserved.insert_other_spellings(&HeaderName::from_static("x_odd"));
+        let cases = [
+            ("X-Api-Version", false),
+            ("x_api_version", true),
+            ("x-api_version", true),
+            ("x.api.version", true),
+            ("x-api-versions", false),
+            ("x_odd", false),
+            ("x-odd", true),
         ];
         for (name, want) in cases {
             assert_eq!(reserved.contains(&name.parse().unwrap()), want, "{name}");

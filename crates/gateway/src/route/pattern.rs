@@ -40,6 +40,14 @@ impl Pattern {
         Ok(pattern)
     }
 
+    /// The names of single segments, and which segment of a path each is.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.segments.iter().enumerate().filter_map(|(index, segment)| match segment {
+            Segment::One(name) => Some((&**name, index)),
+            Segment::Literal(_) | Segment::Rest(_) => None,
+        })
+    }
+
     /// A literal that no request path can have would be a route that silently protects nothing.
     fn require_matchable(&self) -> Result<(), PatternError> {
         let mut sample = String::new();

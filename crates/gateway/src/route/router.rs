@@ -1,12 +1,15 @@
 //! From a request's host, path and method to its route.
 //!
-//! A route with a `host` is looked at before those without. Within a host, each segment is matched by the
-//! most literal pattern that lets the rest match too: text before `{name}` before `{*name}`. The path
-//! decides first and alone: when the most literal pattern does not serve the method, the answer is 405 and
-//! no broader pattern is asked, so that a catch-all cannot open a method that the narrow route left out.
+//! A route with a `host` is looked at before those with `*.host`, of these the longer one first, and then those
+//! without. Within a host, each segment is matched by the most literal pattern that lets the rest match too:
+//! text before `{name}` before `{*name}`. The path decides first and alone: when the most literal pattern does
+//! not serve the method, the answer is 405 and no broader pattern is asked, so that a catch-all cannot open a
+//! method that the narrow route left out. Of the routes of one pattern and method, that is taken whose
+//! conditions on header fields hold and are the narrowest.
 
-use http::{HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
+use super::condition::{HeaderConditions, Repeated};
 use super::path::RequestPath;
 use super::pattern::{Pattern, Segment};
 
@@ -24,6 +27,8 @@ pub(crate) enum Methods {
 pub(crate) struct Router<T> {
     /// Lower-case host names without a port.
     hosts: Vec<(Box<str>, Node<T>)>,
+    /// What `*` stands before, with its dot; the longest first.
+    suffixes: Vec<(Box<str>, Node<T>)>,
     any_host: Node<T>,
 }
 
@@ -37,6 +42,10 @@ pub(crate) enum NoRoute<'r> {
         /// RFC 9110 section 10.2.1.
         allow: &'r HeaderValue,
     },
+    /// Patterns do, for this method, but for other header fields only.
+    Headers,
+    /// It cannot be told which, for a field that decides stands more than once.
+    RepeatedHeader,
 }
 
 /// Two routes would serve the same request.
@@ -44,50 +53,78 @@ pub(crate) enum NoRoute<'r> {
 pub(crate) struct Ambiguous<T> {
     /// The route that was there first.
     pub(crate) with: T,
+    /// Whether they go by header fields, which a request could have for both.
+    pub(crate) by_headers: bool,
 }
 
 /// What the router holds for one path pattern.
 #[derive(Debug)]
 pub(crate) struct Endpoint<T> {
-    routes: Vec<(Methods, T)>,
+    /// The narrowest conditions first.
+    routes: Vec<Served<T>>,
     allow: HeaderValue,
+}
+
+#[derive(Debug)]
+struct Served<T> {
+    methods: Methods,
+    headers: HeaderConditions,
+    route: T,
 }
 
 impl<T: Copy> Router<T> {
     pub(crate) fn new() -> Self {
-        Self { hosts: Vec::new(), any_host: Node::new() }
+        Self { hosts: Vec::new(), suffixes: Vec::new(), any_host: Node::new() }
     }
 
-    /// Adds a route, unless another one serves one of its methods for the same paths already.
+    /// Adds a route, unless another one serves one of its methods for the same paths already, and it is left
+    /// open which of the two a request with certain header fields meets.
     pub(crate) fn insert(
         &mut self,
         host: Option<&str>,
         pattern: &Pattern,
         methods: Methods,
+        headers: HeaderConditions,
         route: T,
     ) -> Result<(), Ambiguous<T>> {
-        let mut node = match host {
+        let served = Served { methods, headers, route };
+        let host = host.map(str::to_ascii_lowercase);
+        let mut node = match host.as_deref().map(|host| (host, host.strip_prefix('*'))) {
             None => &mut self.any_host,
-            Some(host) => child(&mut self.hosts, host),
+            Some((_, Some(suffix))) => {
+                let place = self.suffixes.iter().position(|(other, _)| other.len() < suffix.len());
+                if !self.suffixes.iter().any(|(other, _)| **other == *suffix) {
+                    self.suffixes.insert(place.unwrap_or(self.suffixes.len()), (suffix.into(), Node::new()));
+                }
+                child(&mut self.suffixes, suffix)
+            }
+            Some((host, None)) => child(&mut self.hosts, host),
         };
         for segment in &pattern.segments {
             node = match segment {
                 Segment::Literal(literal) => child(&mut node.literals, literal),
                 Segment::One(_) => node.one.get_or_insert_with(|| Box::new(Node::new())),
                 Segment::Rest(_) => {
-                    return node.rest.get_or_insert_with(Endpoint::new).insert(methods, route);
+                    return node.rest.get_or_insert_with(Endpoint::new).insert(served);
                 }
             };
         }
-        node.here.get_or_insert_with(Endpoint::new).insert(methods, route)
+        node.here.get_or_insert_with(Endpoint::new).insert(served)
     }
 
     /// The routes of the most literal pattern that matches, whatever their methods.
     pub(crate) fn find_endpoint(&self, host: Option<&str>, path: &RequestPath<'_>) -> Option<&Endpoint<T>> {
-        let of_host = host
-            .and_then(|host| self.hosts.iter().find(|(name, _)| name.eq_ignore_ascii_case(host_name(host))));
+        let goes_by_host = !(self.hosts.is_empty() && self.suffixes.is_empty());
+        let host = host.filter(|_| goes_by_host).map(host_name);
+        let of_host =
+            host.and_then(|host| self.hosts.iter().find(|(name, _)| name.eq_ignore_ascii_case(host)));
+        let below = |suffix: &str| host.is_some_and(|host| is_below(host, suffix));
         of_host
             .and_then(|(_, root)| root.find(path.segments()))
+            .or_else(|| {
+                let mut of_suffixes = self.suffixes.iter().filter(|(suffix, _)| below(suffix));
+                of_suffixes.find_map(|(_, root)| root.find(path.segments()))
+            })
             .or_else(|| self.any_host.find(path.segments()))
     }
 
@@ -97,9 +134,9 @@ impl<T: Copy> Router<T> {
         host: Option<&str>,
         path: &RequestPath<'_>,
         method: &Method,
+        headers: &HeaderMap,
     ) -> Result<T, NoRoute<'_>> {
-        let endpoint = self.find_endpoint(host, path).ok_or(NoRoute::Path)?;
-        endpoint.find(method).ok_or(NoRoute::Method { allow: &endpoint.allow })
+        self.find_endpoint(host, path).ok_or(NoRoute::Path)?.find(method, headers)
     }
 }
 
@@ -108,30 +145,50 @@ impl<T: Copy> Endpoint<T> {
         Self { routes: Vec::new(), allow: HeaderValue::from_static("") }
     }
 
-    fn insert(&mut self, methods: Methods, route: T) -> Result<(), Ambiguous<T>> {
-        if let Some((_, with)) = self.routes.iter().find(|(taken, _)| taken.overlap(&methods)) {
-            return Err(Ambiguous { with: *with });
+    fn insert(&mut self, served: Served<T>) -> Result<(), Ambiguous<T>> {
+        if let Some(other) = self.routes.iter().find(|other| served.is_ambiguous_with(other)) {
+            let by_headers = !(served.headers.is_empty() && other.headers.is_empty());
+            return Err(Ambiguous { with: other.route, by_headers });
         }
-        self.routes.push((methods, route));
+        let place = self.routes.iter().position(|other| other.headers.weight() < served.headers.weight());
+        self.routes.insert(place.unwrap_or(self.routes.len()), served);
         self.allow = self.allow_header();
         Ok(())
     }
 
-    /// The route for a method.
-    pub(crate) fn find(&self, method: &Method) -> Option<T> {
-        self.routes.iter().find(|(methods, _)| methods.contain(method)).map(|(_, route)| *route)
+    /// The route for a method and header fields.
+    fn find(&self, method: &Method, headers: &HeaderMap) -> Result<T, NoRoute<'_>> {
+        let mut none = NoRoute::Method { allow: &self.allow };
+        for served in self.routes.iter().filter(|served| served.methods.contain(method)) {
+            if served.headers.met_by(headers)? {
+                return Ok(served.route);
+            }
+            none = NoRoute::Headers;
+        }
+        Err(none)
     }
 
-    /// Every route of this path.
-    pub(crate) fn routes(&self) -> impl Iterator<Item = T> + '_ {
-        self.routes.iter().map(|(_, route)| *route)
+    /// Every route for a method, whatever the header fields.
+    pub(crate) fn routes_of(&self, method: &Method) -> impl Iterator<Item = T> {
+        self.routes.iter().filter(|served| served.methods.contain(method)).map(|served| served.route)
+    }
+
+    /// Every route for these header fields, whatever the method.
+    pub(crate) fn routes_with(&self, headers: &HeaderMap) -> Result<Vec<T>, NoRoute<'_>> {
+        let mut routes = Vec::new();
+        for served in &self.routes {
+            if served.headers.met_by(headers)? {
+                routes.push(served.route);
+            }
+        }
+        if routes.is_empty() { Err(NoRoute::Headers) } else { Ok(routes) }
     }
 
     /// Never asked of an endpoint that serves every method.
     fn allow_header(&self) -> HeaderValue {
         let mut names: Vec<&str> = Vec::new();
-        for (methods, _) in &self.routes {
-            let Methods::These(methods) = methods else { continue };
+        for served in &self.routes {
+            let Methods::These(methods) = &served.methods else { continue };
             for method in methods {
                 names.push(method.as_str());
                 if *method == Method::GET {
@@ -142,6 +199,20 @@ impl<T: Copy> Endpoint<T> {
         names.sort_unstable();
         names.dedup();
         HeaderValue::from_str(&names.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+impl<T> Served<T> {
+    /// Whether some request could meet both, and neither is the narrower one.
+    fn is_ambiguous_with(&self, other: &Self) -> bool {
+        let narrower_one = self.headers.imply(&other.headers) != other.headers.imply(&self.headers);
+        self.methods.overlap(&other.methods) && !self.headers.exclude(&other.headers) && !narrower_one
+    }
+}
+
+impl From<Repeated> for NoRoute<'_> {
+    fn from(Repeated: Repeated) -> Self {
+        Self::RepeatedHeader
     }
 }
 
@@ -212,132 +283,11 @@ fn host_name(host: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn router(routes: &[(Option<&str>, &str, &[&str])]) -> Router<usize> {
-        let mut router = Router::new();
-        for (index, (host, pattern, methods)) in routes.iter().enumerate() {
-            router.insert(*host, &Pattern::parse(pattern).unwrap(), methods_of(methods), index).unwrap();
-        }
-        router
-    }
-
-    fn methods_of(names: &[&str]) -> Methods {
-        match names {
-            [] => Methods::All,
-            names => Methods::These(names.iter().map(|name| name.parse().unwrap()).collect()),
-        }
-    }
-
-    #[test]
-    fn the_most_literal_pattern_wins() {
-        let router = router(&[
-            (None, "/{*rest}", &[]),
-            (None, "/api/{*rest}", &[]),
-            (None, "/api/orders", &[]),
-            (None, "/api/orders/{id}", &[]),
-            (None, "/api/orders/open", &[]),
-            (None, "/api/{kind}/open/items", &[]),
-            (None, "/api/orders/", &[]),
-            (None, "/api/orders/open/{*rest}", &[]),
-        ]);
-        let cases = [
-            ("/", 0),
-            ("/apis", 0),
-            ("/api", 0),
-            ("/api/", 1),
-            ("/api/x", 1),
-            ("/api/x/y/z", 1),
-            ("/api/orders", 2),
-            ("/api/orders/7", 3),
-            ("/api/orders/open", 4),
-            ("/api/orders/%6fpen", 4), // the same path to the upstream, so the same rule here
-            ("/api/users/open/items", 5),
-            ("/api/orders/open/items", 7), // the literal `orders` goes on, so `{kind}` is not asked
-            ("/api/orders/open/", 7),
-            ("/api/orders/", 6),
-            ("/api/orders/7/items", 1),
-            ("/API/orders", 0),
-        ];
-        for (path, want) in cases {
-            let found = router.find(None, &RequestPath::parse(path).unwrap(), &Method::GET);
-            assert_eq!(found, Ok(want), "{path}");
-        }
-    }
-
-    #[test]
-    fn the_path_decides_before_the_method() {
-        let router = router(&[
-            (None, "/{*rest}", &[]),
-            (None, "/orders", &["GET"]),
-            (None, "/orders", &["POST", "DELETE"]),
-            (None, "/jobs", &["POST"]),
-        ]);
-        let cases = [
-            ("GET", "/orders", Ok(1)),
-            ("HEAD", "/orders", Ok(1)),
-            ("POST", "/orders", Ok(2)),
-            ("PUT", "/orders", Err("DELETE, GET, HEAD, POST")),
-            ("OPTIONS", "/orders", Err("DELETE, GET, HEAD, POST")),
-            ("get", "/orders", Err("DELETE, GET, HEAD, POST")),
-            ("HEAD", "/jobs", Err("POST")),
-            ("PURGE", "/other", Ok(0)),
-        ];
-        for (method, path, want) in cases {
-            let path = RequestPath::parse(path).unwrap();
-            let found = match router.find(None, &path, &method.parse().unwrap()) {
-                Ok(route) => Ok(route),
-                Err(NoRoute::Method { allow }) => Err(allow.to_str().unwrap()),
-                Err(NoRoute::Path) => Err("no route"),
-            };
-            assert_eq!(found, want, "{method} {path:?}");
-        }
-    }
-
-    #[test]
-    fn a_host_goes_before_any_host() {
-        let router = router(&[
-            (None, "/a", &[]),
-            (Some("api.example.com"), "/a", &[]),
-            (Some("api.example.com"), "/b", &[]),
-            (None, "/c", &[]),
-        ]);
-        let cases = [
-            (Some("api.example.com"), "/a", Ok(1)),
-            (Some("API.example.com:8443"), "/a", Ok(1)),
-            (Some("api.example.com.:80"), "/a", Ok(1)),
-            (Some("other.example.com"), "/a", Ok(0)),
-            (None, "/a", Ok(0)),
-            (Some("other.example.com"), "/b", Err(NoRoute::Path)),
-            (Some("api.example.com"), "/c", Ok(3)),
-        ];
-        for (host, path, want) in cases {
-            let path = RequestPath::parse(path).unwrap();
-            assert_eq!(router.find(host, &path, &Method::GET), want, "{host:?} {path:?}");
-        }
-    }
-
-    #[test]
-    fn routes_that_would_serve_the_same_request_are_ambiguous() {
-        type Route = (Option<&'static str>, &'static str, &'static [&'static str]);
-        let cases: [(Route, Route, bool); 9] = [
-            ((None, "/a/{x}", &["GET"]), (None, "/a/{y}", &["GET"]), true),
-            ((None, "/a", &["GET"]), (None, "/a", &["HEAD"]), true),
-            ((None, "/a", &["GET", "PUT"]), (None, "/a", &["POST", "PUT"]), true),
-            ((None, "/a", &[]), (None, "/a", &["POST"]), true),
-            ((None, "/{*a}", &[]), (None, "/{*b}", &[]), true),
-            ((None, "/a", &["GET"]), (None, "/a", &["POST"]), false),
-            ((None, "/a", &[]), (None, "/{a}", &[]), false),
-            ((None, "/{a}", &[]), (None, "/{*a}", &[]), false),
-            ((Some("h"), "/a", &[]), (None, "/a", &[]), false),
-        ];
-        for (first, second, ambiguous) in cases {
-            let mut router = router(&[first]);
-            let (host, pattern, methods) = second;
-            let inserted = router.insert(host, &Pattern::parse(pattern).unwrap(), methods_of(methods), 9);
-            assert_eq!(inserted == Err(Ambiguous { with: 0 }), ambiguous, "{first:?} {second:?}");
-        }
-    }
+/// Whether a name ends with `.example.com`, and has more before that.
+fn is_below(host: &str, suffix: &str) -> bool {
+    let start = host.len().checked_sub(suffix.len()).filter(|start| *start > 0);
+    start.and_then(|start| host.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(suffix))
 }
+
+#[cfg(test)]
+mod tests;

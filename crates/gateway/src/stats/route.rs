@@ -28,7 +28,7 @@ pub(crate) enum Outcome {
 /// Under which names a route is counted: as the file writes it, so that there are as many as routes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct RouteLabel {
-    /// The host, if the route names one, and the path's pattern.
+    /// The host, if the route names one, the path's pattern, and the conditions on header fields.
     pub(crate) route: String,
     /// With commas between them, or `*`.
     pub(crate) methods: String,

@@ -67,27 +67,27 @@ async fn a_refusal_leads_to_the_authorization_server() {
 }
 
 /// A client with a key that its tokens are bound to.
-struct Holder {
+pub(crate) struct Holder {
     key: EcdsaKeyPair,
     jwk: Value,
 }
 
 impl Holder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let point = key.public_key().as_ref();
         let (x, y) = (base64url::encode(&point[1..33]), base64url::encode(&point[33..]));
         Self { key, jwk: json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }) }
     }
 
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         let jkt = Jwk::parse(self.jwk.to_string().as_bytes()).unwrap().thumbprint();
         let token = Token::of("ann").claim("cnf", json!({ "jkt": jkt })).bearer();
         token.strip_prefix("Bearer ").unwrap().to_owned()
     }
 
     /// RFC 9449 section 4.2.
-    fn proof(&self, url: &str, token: &str) -> String {
+    pub(crate) fn proof(&self, url: &str, token: &str) -> String {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let claims = json!({
             "jti": format!("proof-{}", NUMBER.fetch_add(1, Ordering::Relaxed)),

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::Path;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{Request, StatusCode};
 use axum::routing::{get, post};
 use gatepass_guard::{
-    Admitted, Claims, GrpcGuardLayer, Guard, GuardLayer, RequireScope, RequiredScope, Rule, StaleAction,
-    StalePolicy, WhenStale,
+    Admitted, ClaimTest, Claims, GrpcGuardLayer, Guard, GuardLayer, RequireScope, RequiredScope, Rule,
+    StaleAction, StalePolicy, WhenStale,
 };
 use serde::Deserialize;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::issuer::{Issuer, eventually, guard, inline};
+use crate::issuer::{Issuer, eventually, guard, inline, now};
 
 #[derive(Deserialize)]
 struct Tenant {
@@ -137,6 +138,52 @@ async fn requests_and_their_answers() {
     ));
     let (_, challenge, _) = ask(&api, "/orders", &[]).await;
     assert_eq!(challenge.unwrap(), "Bearer realm=\"api\"");
+}
+
+#[tokio::test]
+async fn a_claim_is_compared_with_what_the_handler_reads_from_the_path() {
+    let issuer = Issuer::start().await;
+    let guard = guard([inline(&issuer)]).await;
+    let own = |name: &str| {
+        let rule = Rule::default().with_claim("sub", ClaimTest::Parameter(name.into()));
+        GuardLayer::new(guard.clone()).with_rule(rule)
+    };
+    let within = Router::new().route("/{user}", get(async || "within").layer(own("user")));
+    let api = Router::new()
+        .route("/users/{user}", get(async |Path(user): Path<String>| user).layer(own("user")))
+        .route("/other/{id}", get(async || "other").layer(own("user")))
+        .nest("/nested/{user}", within)
+        .route(
+            "/fresh",
+            get(async || "fresh").layer(
+                GuardLayer::new(guard.clone())
+                    .with_rule(Rule::default().with_max_age(Duration::from_secs(60))),
+            ),
+        );
+    let bearer = |token: String| format!("Bearer {token}");
+    let ann = bearer(issuer.token());
+    let slash = bearer(issuer.token_with("sub", "a/b"));
+    let fresh = bearer(issuer.token_with("auth_time", now().as_secs() - 5));
+    let old = bearer(issuer.token_with("auth_time", now().as_secs() - 3_600));
+    let cases = [
+        ("own", "/users/ann", &ann, 200, "ann"),
+        ("anothers", "/users/berta", &ann, 403, "forbidden"),
+        ("encoded", "/users/%61nn", &ann, 200, "ann"),
+        ("encoded_twice", "/users/%2561nn", &ann, 403, "forbidden"),
+        ("an_encoded_slash", "/users/a%2Fb", &slash, 200, "a/b"),
+        ("no_text", "/users/%ff", &ann, 403, "forbidden"),
+        ("a_parameter_of_another_name", "/other/ann", &ann, 403, "forbidden"),
+        ("two_of_one_name", "/nested/ann/ann", &ann, 403, "forbidden"),
+        ("logged_in_just_now", "/fresh", &fresh, 200, "fresh"),
+        ("logged_in_long_ago", "/fresh", &old, 401, "insufficient-user-authentication"),
+        ("nobody_knows_when", "/fresh", &ann, 401, "insufficient-user-authentication"),
+    ];
+    for (name, path, token, status, says) in cases {
+        let (got_status, _, said) = ask(&api, path, &[token]).await;
+        assert_eq!((got_status, said.as_str()), (status, says), "{name}");
+    }
+    let (_, challenge, _) = ask(&api, "/fresh", &[&old]).await;
+    assert!(challenge.unwrap().contains("error=\"insufficient_user_authentication\""));
 }
 
 #[tokio::test]

@@ -1,0 +1,120 @@
+//! Who is let in: the limit of a route, the token, its rule.
+
+use std::net::IpAddr;
+
+use gatepass_guard::{Admitted, Denied, GuardedRequest};
+use http::{HeaderMap, header};
+use tracing::Level;
+
+use crate::answer::AnswerFields;
+use crate::gateway::{Shared, State};
+use crate::header::client_address::client_address;
+use crate::rate_limit::Per;
+use crate::refusal::Refusal;
+use crate::route::path::RequestPath;
+use crate::route::{Access, Demand, Route};
+
+/// A request that wants to be let in, here or at the proxy that asks on its behalf.
+pub(crate) struct Candidate<'r> {
+    pub(crate) headers: &'r HeaderMap,
+    pub(crate) guarded: &'r GuardedRequest<'r>,
+    /// Whether a DPoP proof could be checked.
+    pub(crate) takes_dpop: bool,
+    /// Where its connection comes from.
+    pub(crate) peer: IpAddr,
+    /// What is asked for, in the words of the audit log.
+    pub(crate) asked: &'r (dyn Fn() -> String + Sync),
+}
+
+/// Lets in whom the route lets in, with the token if there is one. Where the route does not enforce yet, what
+/// would have been refused is counted and told to the log, and goes on as if no token were asked for.
+pub(crate) async fn admit<'s>(
+    route: &'s Route,
+    path: &RequestPath<'_>,
+    candidate: &Candidate<'_>,
+    shared: &Shared,
+    state: &'s State,
+    fields: &mut AnswerFields<'s>,
+) -> Result<Option<Admitted>, Refusal> {
+    let per = route.rate_limit.map(|(_, per)| per);
+    // What an address may ask is counted before anything is done for it.
+    if per == Some(Per::Address) {
+        enforce(route, shared, count(route, None, candidate, state, fields))?;
+    }
+    let admitted = match &route.access {
+        Access::Public => Ok(None),
+        Access::Token(demand) => {
+            let parameter = |name: &str| demand.parameter(name, path);
+            verify(demand, parameter, candidate, state, route.enforce).await
+        }
+    };
+    let token = enforce(route, shared, admitted.map_err(Refusal::from))?.flatten();
+    if matches!(per, Some(Per::Subject | Per::Client)) {
+        enforce(route, shared, count(route, token.as_ref(), candidate, state, fields))?;
+    }
+    Ok(token)
+}
+
+/// Verifies the token of a request and holds it against the demand. `None` if there is none, nor has to be.
+pub(crate) async fn verify<'p>(
+    demand: &Demand,
+    parameter: impl Fn(&str) -> Option<&'p str>,
+    candidate: &Candidate<'_>,
+    state: &State,
+    enforced: bool,
+) -> Result<Option<Admitted>, Denied> {
+    // Credentials of whatever kind are meant to be looked at: only who shows none at all goes without.
+    if demand.optional && !candidate.headers.contains_key(header::AUTHORIZATION) {
+        return Ok(None);
+    }
+    let verified = state.guards.verify(candidate.headers, candidate.guarded, candidate.takes_dpop).await;
+    let outcome = match &verified {
+        Ok(token) => demand.rule.check_with(token, parameter),
+        Err(denied) => Err(denied.clone()),
+    };
+    if let Err(denied) = outcome {
+        if is_audited(&denied) {
+            let not_enforced = if enforced { "" } else { " (not enforced)" };
+            let asked = format!("{}{not_enforced}", (candidate.asked)());
+            denied.audit(&asked, verified.as_ref().ok());
+        }
+        return Err(denied);
+    }
+    verified.map(Some)
+}
+
+/// Counts the request with its route's limit.
+fn count<'s>(
+    route: &Route,
+    token: Option<&Admitted>,
+    candidate: &Candidate<'_>,
+    state: &'s State,
+    fields: &mut AnswerFields<'s>,
+) -> Result<(), Refusal> {
+    let Some(limiter) = route.rate_limit.and_then(|(index, _)| state.limiters.get(index)) else {
+        return Ok(());
+    };
+    let address = client_address(candidate.headers, candidate.peer, |address| state.trusts(address));
+    let standing = limiter.take(token, address);
+    fields.set_limit(limiter, standing);
+    if standing.refused_for.is_some() { Err(Refusal::RateLimited) } else { Ok(()) }
+}
+
+/// `None` for what would have been refused.
+fn enforce<T>(route: &Route, shared: &Shared, outcome: Result<T, Refusal>) -> Result<Option<T>, Refusal> {
+    match outcome {
+        Err(refusal) if !route.enforce => {
+            shared.counters.count_would_refuse(refusal.code());
+            Ok(None)
+        }
+        outcome => outcome.map(Some),
+    }
+}
+
+/// Saves putting an entry into words that nobody keeps: most refusals are of requests without a token.
+fn is_audited(denied: &Denied) -> bool {
+    match denied {
+        Denied::Missing => tracing::enabled!(target: "gatepass::audit", Level::DEBUG),
+        _ => tracing::enabled!(target: "gatepass::audit", Level::INFO),
+    }
+}
