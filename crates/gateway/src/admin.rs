@@ -26,7 +26,8 @@ fn answer(shared: &Shared, method: &Method, path: &str) -> (StatusCode, Vec<u8>)
     if !matches!(*method, Method::GET | Method::HEAD) {
         return (StatusCode::METHOD_NOT_ALLOWED, Vec::new());
     }
-    let guards = &shared.state.load().guards;
+    let state = shared.state.load();
+    let guards = &state.guards;
     match path {
         "/livez" => (StatusCode::OK, b"{}".to_vec()),
         "/readyz" => {
@@ -34,6 +35,10 @@ fn answer(shared: &Shared, method: &Method, path: &str) -> (StatusCode, Vec<u8>)
             (status, serde_json::to_vec(&guards.status()).unwrap_or_default())
         }
         "/stats" => (StatusCode::OK, serde_json::to_vec(&shared.counters.read()).unwrap_or_default()),
+        "/upstreams" => {
+            let upstreams: Vec<_> = state.upstreams.iter().map(|upstream| upstream.status()).collect();
+            (StatusCode::OK, serde_json::to_vec(&upstreams).unwrap_or_default())
+        }
         _ => (StatusCode::NOT_FOUND, Vec::new()),
     }
 }

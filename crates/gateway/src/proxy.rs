@@ -51,12 +51,12 @@ pub(crate) async fn serve(
             shared.counters.count_passed();
             to_client(response, watch, in_flight)
         }
-        Ok((Answer::Switched(response), watch)) => {
+        Ok((Answer::Switched(response, place), watch)) => {
             shared.counters.count_passed();
             let head = switched(&response, in_flight);
             if let Some(client) = switching {
                 let idle = state.config.timeouts.tunnel;
-                connection.set_tunnel(Box::pin(tunnel::carry(client, response, idle, watch)));
+                connection.set_tunnel(Box::pin(tunnel::carry(client, response, place, idle, watch)));
             }
             head
         }

@@ -19,3 +19,5 @@ mod smuggling;
 mod streams;
 mod tls;
 mod upgrade;
+mod upstream;
+mod upstream_tls;
