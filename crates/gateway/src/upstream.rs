@@ -206,11 +206,12 @@ impl Upstream {
         request: Request<RequestBody>,
         switch: bool,
     ) -> Result<Answer, UpstreamError> {
+        let turn = self.balance.turn();
         let mut request = request;
         let mut tried = Vec::new();
         let mut failure = None;
         loop {
-            let mut place = match self.balance.place(&tried).await {
+            let mut place = match self.balance.place(turn, &tried).await {
                 Ok(place) => place,
                 Err(reason) => return Err(self.no_place(reason, failure)),
             };

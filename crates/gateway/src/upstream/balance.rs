@@ -54,20 +54,24 @@ impl Balance {
         Self { servers, queue, turn: AtomicUsize::new(0) }
     }
 
+    /// The turn of one request, whatever becomes of it.
+    pub(super) fn turn(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// A place at a server that is not one of `tried`. Waits for one where the upstream lets requests wait.
-    pub(super) async fn place(&self, tried: &[Arc<Server>]) -> Result<Place, NoPlace> {
-        let Some(queue) = &self.queue else { return self.find(tried) };
+    pub(super) async fn place(&self, turn: usize, tried: &[Arc<Server>]) -> Result<Place, NoPlace> {
+        let Some(queue) = &self.queue else { return self.find(turn, tried) };
         if queue.waiting() == 0 {
-            match self.find(tried) {
+            match self.find(turn, tried) {
                 Err(NoPlace::Full) => {}
                 found => return found,
             }
         }
-        queue.wait(|| self.find(tried)).await
+        queue.wait(|| self.find(turn, tried)).await
     }
 
-    fn find(&self, tried: &[Arc<Server>]) -> Result<Place, NoPlace> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+    fn find(&self, turn: usize, tried: &[Arc<Server>]) -> Result<Place, NoPlace> {
         let limit = self.queue.as_ref().map_or(usize::MAX, |queue| queue.limits.requests);
         let mut busy = Vec::new();
         loop {
@@ -132,17 +136,19 @@ mod tests {
 
     use super::*;
 
+    type Candidates<'c> = &'c [Option<Candidate>];
+
     fn good(load: usize) -> Option<Candidate> {
         Some(Candidate { standing: Standing::Good, load })
     }
 
-    fn choose_of(candidates: &[Option<Candidate>], turn: usize) -> Choice {
+    fn choose_of(candidates: Candidates<'_>, turn: usize) -> Choice {
         choose(candidates.iter().copied(), turn, 10)
     }
 
     #[test]
     fn the_least_loaded_is_taken_and_ties_go_in_turn() {
-        let cases: [(&str, &[Option<Candidate>], [usize; 4]); 5] = [
+        let cases: [(&str, Candidates<'_>, [usize; 4]); 5] = [
             ("one", &[good(3)], [0, 0, 0, 0]),
             ("ties", &[good(1), good(1), good(1)], [0, 1, 2, 0]),
             ("the_least", &[good(2), good(0), good(1)], [1, 1, 1, 1]),
@@ -165,7 +171,7 @@ mod tests {
             Some(Candidate { standing: Standing::Ejected { last_failure }, load })
         };
         let down = Some(Candidate { standing: Standing::Down, load: 0 });
-        let cases: [(&str, &[Option<Candidate>], Choice); 10] = [
+        let cases: [(&str, Candidates<'_>, Choice); 10] = [
             ("a_good_one_before_all", &[ejected(0, 0), good(9), down], Choice::Take(1)),
             ("least_recently_failed", &[ejected(2, 0), ejected(1, 5), down], Choice::Try(1)),
             ("the_only_one", &[ejected(2, 0)], Choice::Try(0)),

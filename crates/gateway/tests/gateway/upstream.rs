@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::connection::closed_port;
 use crate::harness::{
-    Answer, Backend, OPEN, Running, channel, config, connect, full, send, send_on, until, within,
+    Answer, Backend, OPEN, Running, channel, config, connect, full, raw, send, send_on, until, within,
 };
 
 /// With these servers, and what else is to be said of their upstream.
@@ -36,7 +36,7 @@ enum Mood {
     Closing,
     /// Closes it at the second request on it.
     ClosingAtSecond,
-    /// Does not answer until its mood is another.
+    /// Answers checks alone until its mood is another.
     Waiting,
     /// Announces more than it sends.
     BreakingLength,
@@ -106,8 +106,11 @@ async fn converse(mut stream: TcpStream, seen: &Seen, mut moods: watch::Receiver
                 Err(_) => return,
             }
         }
-        seen.heads.lock().unwrap().push(String::from_utf8(head).unwrap());
-        let Ok(mood) = moods.wait_for(|mood| *mood != Mood::Waiting).await.map(|mood| *mood) else { return };
+        let head = String::from_utf8(head).unwrap();
+        let is_check = head.starts_with("GET /health");
+        seen.heads.lock().unwrap().push(head);
+        let decided = moods.wait_for(|mood| is_check || *mood != Mood::Waiting).await;
+        let Ok(mood) = decided.map(|mood| *mood) else { return };
         let (answer, goes_on): (&[u8], bool) = match mood {
             Mood::Closing => (b"", false),
             Mood::ClosingAtSecond if round > 0 => (b"", false),
@@ -236,10 +239,11 @@ async fn half_a_response_is_never_taken_for_a_whole_one_and_counts_as_a_failure(
         let server = Moody::start(mood).await;
         let gateway = Running::start(&servers(&[server.address], "")).await;
         for _ in 0..3 {
-            let mut requests = connect(gateway.address).await;
-            let response = send_on(&mut requests, Request::get("/").body(full("")).unwrap()).await;
-            assert_eq!(response.status(), StatusCode::OK);
-            assert!(within(response.into_body().collect()).await.is_err(), "{mood:?}");
+            let request = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+            let answer = raw(gateway.address, request).await;
+            // It may have been cut before anything of it left.
+            let announced = answer.contains("content-length: 100") || answer.contains("chunked");
+            assert!(answer.is_empty() || announced && !answer.ends_with("0\r\n\r\n"), "{mood:?}: {answer}");
         }
         until("the last failure", || states(&gateway) == [(ServerState::Ejected, 3)]).await;
     }
