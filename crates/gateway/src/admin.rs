@@ -50,6 +50,11 @@ fn answer(
                 json(&Overview { readiness: Readiness::of(guards), stats: shared.stats() }),
             )
         }
+        "/upstreams" => {
+            let state = shared.state.load();
+            let upstreams: Vec<_> = state.upstreams.iter().map(|upstream| upstream.status()).collect();
+            (StatusCode::OK, JSON, json(&upstreams))
+        }
         "/metrics" => (StatusCode::OK, format.media_type(), metrics::render(shared, format).into_bytes()),
         _ => (StatusCode::NOT_FOUND, JSON, Vec::new()),
     }

@@ -22,6 +22,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
+use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
 pub use self::duration::parse as parse_duration;
@@ -37,7 +39,7 @@ use crate::resource::Resource;
 use crate::route::Route;
 use crate::route::router::Router;
 use crate::stats::route::RouteLabel;
-use crate::tls::Tls;
+use crate::tls::{Tls, UpstreamTls};
 use crate::trace::TracingSettings;
 
 /// As many header fields as hyper reads without allocating for them.
@@ -108,7 +110,7 @@ impl Config {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    /// Where `/livez`, `/readyz`, `/stats` and `/metrics` are served, if anywhere.
+    /// Where `/livez`, `/readyz`, `/stats`, `/upstreams` and `/metrics` are served, if anywhere.
     pub fn admin_listen(&self) -> Option<SocketAddr> {
         self.admin_listen
     }
@@ -146,6 +148,13 @@ pub(crate) struct UpstreamSettings {
     pub(crate) servers: Vec<ServerAddress>,
     pub(crate) protocol: Protocol,
     pub(crate) timeouts: UpstreamTimeouts,
+    /// For the servers that are reached over TLS.
+    pub(crate) tls: Option<Arc<UpstreamTls>>,
+    /// Nobody asks the servers how they are without it.
+    pub(crate) health: Option<HealthSettings>,
+    pub(crate) eject: EjectSettings,
+    /// As many requests as come, without them.
+    pub(crate) limits: Option<UpstreamLimits>,
 }
 
 /// What a server is spoken to in.
@@ -154,17 +163,22 @@ pub(crate) enum Protocol {
     #[default]
     #[serde(rename = "http/1.1")]
     Http1,
-    /// Without asking first: RFC 9113 section 3.3.
+    /// Without asking first where there is no TLS: RFC 9113 section 3.3.
     #[serde(rename = "h2")]
     Http2,
+    /// What the server chooses in the TLS handshake.
+    #[serde(rename = "auto")]
+    Auto,
 }
 
-/// `http://host:port`
+/// `http://host:port` or `https://host:port`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerAddress {
     /// Without the brackets of an IPv6 address.
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// What its certificate has to name, if it is reached over TLS.
+    pub(crate) name: Option<ServerName<'static>>,
 }
 
 impl fmt::Display for ServerAddress {
@@ -180,10 +194,64 @@ impl fmt::Display for ServerAddress {
 /// How long the gateway waits for a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UpstreamTimeouts {
-    /// For a connection.
+    /// For a connection, the TLS handshake included.
     pub(crate) connect: Duration,
     /// For the response's head, counted from the last of the request that could be sent.
     pub(crate) response: Duration,
+}
+
+/// How the servers of an upstream are asked how they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HealthSettings {
+    pub(crate) path: PathAndQuery,
+    pub(crate) every: Duration,
+    /// From connecting to the head of the response.
+    pub(crate) timeout: Duration,
+    /// Good answers in a row after which a server that was down is up.
+    pub(crate) healthy: u32,
+    /// Failures in a row after which it is down.
+    pub(crate) unhealthy: u32,
+}
+
+impl HealthSettings {
+    /// With the defaults.
+    pub(crate) fn at(path: PathAndQuery) -> Self {
+        Self {
+            path,
+            every: Duration::from_secs(5),
+            timeout: Duration::from_secs(2),
+            healthy: 2,
+            unhealthy: 3,
+        }
+    }
+}
+
+/// When a server whose requests fail gets none for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EjectSettings {
+    /// Failures in a row.
+    pub(crate) failures: u32,
+    /// What the while grows to.
+    pub(crate) longest: Duration,
+    /// Whether a status of 500 and above is a failure.
+    pub(crate) server_errors: bool,
+}
+
+impl Default for EjectSettings {
+    fn default() -> Self {
+        Self { failures: 3, longest: Duration::from_secs(60), server_errors: false }
+    }
+}
+
+/// How much the servers of an upstream are given at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UpstreamLimits {
+    /// Requests in flight at one server.
+    pub(crate) requests: usize,
+    /// Requests that wait for a server with room.
+    pub(crate) waiting: usize,
+    /// How long each of them may.
+    pub(crate) wait: Duration,
 }
 
 /// The forward-auth endpoint.

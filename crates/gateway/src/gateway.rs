@@ -23,11 +23,8 @@ use crate::serve::Door;
 use crate::stats::route::{RouteLabel, RouteStats};
 use crate::stats::{Counters, Stats};
 use crate::trace::SpanSink;
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, UpstreamStatus};
 use crate::{admin, proxy, serve};
-
-/// How often idle connections to servers are looked at.
-const IDLE_CHECK: Duration = Duration::from_secs(5);
 
 /// How often the files of a certificate are looked at.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(2);
@@ -154,7 +151,7 @@ impl Gateway {
         }
     }
 
-    /// Serves `/livez`, `/readyz`, `/stats` and `/metrics`, for the operator's eyes only.
+    /// Serves `/livez`, `/readyz`, `/stats`, `/upstreams` and `/metrics`, for the operator's eyes only.
     ///
     /// # Errors
     /// As [`Gateway::serve`].
@@ -173,8 +170,10 @@ impl Gateway {
     /// Takes over a new configuration whole. Requests in flight end under the old one; not one is refused
     /// or lost for the change.
     ///
-    /// What has not changed is kept: the key sets and revocation views of the issuers, the connections to
-    /// the servers, and what callers have used of limits that are the same. A new issuer is waited for up to a moment, so that its tokens are not refused just
+    /// What has not changed is kept: the key sets and revocation views of the issuers, each server with its
+    /// connections and what is known of its health, and what callers have used of limits that are the same. A
+    /// server that is named no more ends what it has and gets nothing new. A new issuer is waited for up to a
+    /// moment, so that its tokens are not refused just
     /// because its keys are still on their way.
     ///
     /// # Errors
@@ -188,14 +187,20 @@ impl Gateway {
         require_same(config.limits.connections == old.config.limits.connections, "limits.connections")?;
         require_same(config.limits.handshakes == old.config.limits.handshakes, "limits.handshakes")?;
         require_same(config.tracing_endpoint() == old.config.tracing_endpoint(), "tracing.otlp")?;
-        let new = State::start(config, Some(&old), &self.shared.counters).await?;
-        self.shared.state.store(Arc::new(new));
+        let new = Arc::new(State::start(config, Some(&old), &self.shared.counters).await?);
+        self.shared.state.store(Arc::clone(&new));
+        old.upstreams.iter().for_each(|upstream| upstream.retire(&new.upstreams));
         Ok(())
     }
 
     /// Whether tokens of every issuer can be verified, with a view of revocations that is fresh enough.
     pub fn is_ready(&self) -> bool {
         self.shared.state.load().guards.is_ready()
+    }
+
+    /// How it stands with the servers behind, in the order of the configuration.
+    pub fn upstreams(&self) -> Vec<UpstreamStatus> {
+        self.shared.state.load().upstreams.iter().map(|upstream| upstream.status()).collect()
     }
 
     /// What has been counted since the start, reloads included.
@@ -213,17 +218,15 @@ impl Shared {
 impl State {
     async fn start(mut config: Config, old: Option<&Self>, counters: &Counters) -> Result<Self, StartError> {
         if let (Some(new), Some(old)) = (&config.tls, old.and_then(|old| old.config.tls.as_ref()))
-            && new.is_same(old)
+            && new == old
         {
             config.tls = Some(Arc::clone(old));
         }
         let guards = Guards::start(&config.issuers, old.map(|old| &old.guards)).await?;
         let kept = old.map(|old| old.upstreams.as_slice()).unwrap_or_default();
         let upstreams = config.upstreams.iter().map(|settings| {
-            match kept.iter().find(|upstream| upstream.settings() == settings) {
-                Some(upstream) => Arc::clone(upstream),
-                None => start_upstream(Upstream::new(settings.clone())),
-            }
+            let old = kept.iter().find(|upstream| upstream.name() == settings.name);
+            Upstream::start(settings.clone(), old)
         });
         let kept = old.map(|old| old.limiters.as_slice()).unwrap_or_default();
         let limiters = config.rate_limits.iter().map(|settings| {
@@ -272,30 +275,23 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
-/// Idle connections are looked at for as long as the upstream is there.
-fn start_upstream(upstream: Upstream) -> Arc<Upstream> {
-    let upstream = Arc::new(upstream);
-    let weak = Arc::downgrade(&upstream);
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(IDLE_CHECK);
-        loop {
-            ticks.tick().await;
-            let Some(upstream) = weak.upgrade() else { return };
-            upstream.close_idle();
-        }
-    });
-    upstream
-}
-
-/// Looks at the certificate's files for as long as the gateway is there.
+/// Looks at the files of certificates for as long as the gateway is there.
 async fn follow_certificates(shared: Weak<Shared>) {
     let mut ticks = tokio::time::interval(CERTIFICATE_CHECK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let Some(shared) = shared.upgrade() else { return };
-        let Some(tls) = shared.state.load().config.tls.clone() else { continue };
-        if tokio::task::spawn_blocking(move || tls.refresh()).await.is_err() {
+        let state = shared.state.load();
+        let tls = state.config.tls.clone();
+        let upstreams: Vec<_> =
+            state.upstreams.iter().filter_map(|upstream| upstream.tls().cloned()).collect();
+        drop((state, shared));
+        let refresh = move || {
+            tls.iter().for_each(|tls| tls.refresh());
+            upstreams.iter().for_each(|tls| tls.refresh());
+        };
+        if tokio::task::spawn_blocking(refresh).await.is_err() {
             return; // the runtime is going
         }
     }

@@ -46,8 +46,17 @@
 //!
 //! [[upstream]]
 //! name = "orders"                               # required
-//! servers = ["http://127.0.0.1:9001"]           # required; they take turns
+//! servers = ["http://127.0.0.1:9001"]           # required; see "The servers behind"
 //! protocol = "http/1.1"                         # or "h2": what gRPC servers speak, and WebSocket cannot use
+//! health = { path = "/healthz", every = "5s", timeout = "2s", healthy = 2, unhealthy = 3 } # not asked
+//! eject = { failures = 3, longest = "60s", server_errors = false }
+//! limits = { requests = 1_000, waiting = 100, wait = "1s" } # per server; none
+//!
+//! [[upstream]]
+//! name = "billing"
+//! servers = ["https://10.0.0.7:9443"]
+//! protocol = "auto"                             # HTTP/2 or HTTP/1.1, as the server chooses: https only
+//! tls = { ca = "ca.pem", server_name = "billing.internal", certificate = "gateway.pem", key = "gateway.key" }
 //!
 //! [[route]]
 //! path = "/api/orders/{id}"                     # required; "/{*rest}" takes everything below
@@ -125,7 +134,7 @@
 //! idle = "75s"                                  # from a response to the end of the next head
 //! stall = "60s"                                 # without a byte of a body, or without taking one
 //! tunnel = "1h"                                 # of a WebSocket, without a byte either way
-//! connect = "5s"                                # to a server
+//! connect = "5s"                                # to a server, the TLS handshake included
 //! response = "60s"                              # of a server, to the end of its head
 //! drain = "30s"                                 # for what is in flight when the gateway stops
 //! ```
@@ -220,6 +229,7 @@
 //! | `/livez` | 200: it runs |
 //! | `/readyz` | 200, or 503 with `ready: false` and `reasons`, a sentence for each issuer whose good tokens would be refused. `issuers` has for each: `keys`, `key_set_age`, `revocation` (`staleness`, `is_stale`, `on_stale` and what it does `then`, `entries`, `connected`), `failures` (`asked_for`, `count`, `error` in words, `age`). Ages are seconds |
 //! | `/stats` | the same, always with 200, and what has been counted, as JSON: see [`Stats`] |
+//! | `/upstreams` | how it stands with each server behind |
 //! | `/metrics` | the same for Prometheus, and as OpenMetrics where `Accept` asks for that. Labels hold what the file says (routes as they are written there, issuers) and fixed words, never what a client sent |
 //!
 //! `gatepass top` shows it live. A duration is counted from the end of a request's head to the head of its answer.
@@ -241,6 +251,37 @@
 //! "trusted_proxies"` begins a new trace for everybody else. Spans tell the route, path, status, code, addresses
 //! and issuer, and of the token nothing more. A collector that asks for header fields gets those of
 //! `OTEL_EXPORTER_OTLP_HEADERS`.
+//!
+//! # The servers behind
+//!
+//! A request goes to the server with the fewest requests in flight (a response counts until its end, a tunnel
+//! too); among equals, in turn. It goes to the next such server if none of it was sent to the one before,
+//! whatever its method. What was sent is not sent again, but for a GET, HEAD or OPTIONS without a body whose
+//! connection, idle until then, ended before a response began: that one is sent once more, on a new
+//! connection (RFC 9110 section 9.2.2).
+//!
+//! **Whom requests say to be ill.** After `eject.failures` failures in a row (no connection, no response in
+//! time, half of one; a status of 500 and above with `server_errors`) a server gets nothing for 1 s, and twice
+//! as long each time, up to `eject.longest`. Then one request is its probe: answered, the server is back.
+//! If all servers are ejected, the one whose last failure is the oldest is tried all the same, by one request
+//! at once; the others get 503.
+//!
+//! **Whom checks say to be ill.** With `health`, each server is asked for `path` on a new connection, in the
+//! protocol and with the TLS of the requests, with nothing of a client's in it; 200 to 299 is good. After
+//! `unhealthy` failures in a row it gets nothing, not even a probe, until `healthy` good answers in a row. A
+//! server is taken for well until its checks say otherwise.
+//!
+//! **How much at once.** With `limits`, no server has more than `requests` in flight. `waiting` more wait for
+//! room, in the order they came, for up to `wait`; all others get 503 at once.
+//!
+//! **TLS.** The certificate of an `https` server is verified always, against `ca` or else the roots that this
+//! machine trusts, and must name the server's host, or `server_name`. `certificate` and `key` are shown to
+//! servers that ask. The files are read again when they change, for new connections.
+//!
+//! **Reload.** A server that is still named goes on with its connections and all that is known of it. One that
+//! is named no more ends what it has, gets nothing new, and loses its idle connections.
+//!
+//! How it stands with each is at `/upstreams` and [`Gateway::upstreams`].
 //!
 //! # How clients find their way
 //!
@@ -309,7 +350,9 @@
 //! | a head that does not end in time | closed | |
 //! | a client that takes nothing of its response | closed | |
 //! | more connections than `limits.connections` | wait to be accepted | |
-//! | no server of the upstream can be reached | 502, 504 | `upstream-unreachable`, `upstream-connect-timeout` |
+//! | no server of the upstream can be reached, or proves who it is | 502, 504 | `upstream-unreachable`, `upstream-connect-timeout` |
+//! | all servers fail their checks, or are ejected and being tried | 503 | `upstream-unavailable`, with `Retry-After` |
+//! | all servers have `limits.requests`, and none had room in time | 503 | `upstream-overloaded`, with `Retry-After` |
 //! | the server closes, answers what is not HTTP, or switches unasked | 502 | `upstream-broken` |
 //! | the server does not answer in time | 504 | `upstream-timeout` |
 //! | the server breaks off within the response's body | closed before its end | |
@@ -317,7 +360,6 @@
 //! | the forward-auth endpoint would answer with another 4xx than 401 | 403 | its own |
 //! | it is asked about two requests at once, or half of one | 403 | `asked-unclearly` |
 //!
-//! A request is sent to the next server only if none of it was sent to the one before, whatever its method.
 //! A configuration that [`Gateway::reload`] refuses changes nothing.
 
 mod access_log;
@@ -354,3 +396,4 @@ pub use config::{Config, ConfigError, LoadError, parse_duration};
 pub use gateway::{Gateway, ReloadError, StartError};
 pub use stats::{RequestCount, RouteCounts, Seconds, Stats};
 pub use trace::{Span, SpanSink, SpanValue};
+pub use upstream::{ServerState, ServerStatus, UpstreamStatus};

@@ -77,7 +77,7 @@ async fn answer(
             recording.uploads(request.body().progress());
             let asked = recording.stopwatch();
             let sent = upstream.send(request, wishes.websocket && upstream.can_switch()).await;
-            recording.asked(&upstream.settings().name, asked);
+            recording.asked(&upstream.name(), asked);
             sent.map(|answer| (answer, watch)).map_err(Refusal::from)
         }
         Err(refusal) => Err(refusal),
@@ -88,13 +88,13 @@ async fn answer(
             recording.passed();
             to_client(response, watch, in_flight)
         }
-        Ok((Answer::Switched(response), watch)) => {
+        Ok((Answer::Switched(response, place), watch)) => {
             shared.counters.count_passed();
             recording.passed();
             let head = switched(&response, in_flight);
             if let Some(client) = switching {
                 let idle = state.config.timeouts.tunnel;
-                connection.set_tunnel(Box::pin(tunnel::carry(client, response, idle, watch)));
+                connection.set_tunnel(Box::pin(tunnel::carry(client, response, place, idle, watch)));
             }
             head
         }

@@ -107,6 +107,9 @@ impl Refusal {
                 UpstreamError::Connect(_) | UpstreamError::Response(_) | UpstreamError::Switched => {
                     StatusCode::BAD_GATEWAY
                 }
+                UpstreamError::Overloaded { .. } | UpstreamError::Unavailable { .. } => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 UpstreamError::Upload(UploadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
                 UpstreamError::Upload(UploadError::Stalled) => StatusCode::REQUEST_TIMEOUT,
                 UpstreamError::Upload(UploadError::Client(_)) => StatusCode::BAD_REQUEST,
@@ -139,6 +142,8 @@ impl Refusal {
                 UpstreamError::ConnectTimeout => "upstream-connect-timeout",
                 UpstreamError::ResponseTimeout => "upstream-timeout",
                 UpstreamError::Response(_) | UpstreamError::Switched => "upstream-broken",
+                UpstreamError::Overloaded { .. } => "upstream-overloaded",
+                UpstreamError::Unavailable { .. } => "upstream-unavailable",
                 UpstreamError::Upload(UploadError::TooLarge) => "body-too-large",
                 UpstreamError::Upload(UploadError::Stalled) => "body-stalled",
                 UpstreamError::Upload(UploadError::Client(_)) => "body-broken",
@@ -173,14 +178,29 @@ impl Refusal {
         }
         if let Self::MethodNotAllowed { allow } = self {
             headers.insert(header::ALLOW, allow);
+        } else if let Some(wait) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
         }
         response
+    }
+
+    /// In seconds, for what may have passed by then. RFC 9110 section 10.2.3.
+    fn retry_after(&self) -> Option<u64> {
+        let (Self::Upstream(UpstreamError::Overloaded { retry_after })
+        | Self::Upstream(UpstreamError::Unavailable { retry_after })) = self
+        else {
+            return None;
+        };
+        Some(retry_after.as_millis().div_ceil(1000).clamp(1, 3600) as u64)
     }
 
     /// What an attacker can learn nothing from: nothing of the upstream's address or of why it fails.
     fn detail(&self) -> String {
         match self {
             Self::Upstream(UpstreamError::Upload(error)) => error.to_string(),
+            Self::Upstream(
+                error @ (UpstreamError::Overloaded { .. } | UpstreamError::Unavailable { .. }),
+            ) => error.to_string(),
             Self::Upstream(_) => "the service behind the gateway did not answer".to_owned(),
             _ => self.to_string(),
         }

@@ -1,7 +1,10 @@
-//! TLS towards the clients: a certificate, its key, and perhaps whom clients may show one from.
+//! TLS on both sides: who the gateway is to its clients and to the servers, and whom it takes them for.
 //!
 //! The files are read with the configuration, so that bad ones are refused with it, and again whenever they
 //! change, so that a renewed certificate needs no reload. What cannot be used then changes nothing.
+
+mod client;
+mod server;
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,34 +12,43 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig};
 use zeroize::Zeroizing;
 
+pub(crate) use self::client::{Offer, UpstreamFiles};
+pub(crate) use self::server::ServerFiles;
+
 /// What `[tls]` says, and what came of it when the files were last good.
-pub(crate) struct Tls {
-    files: TlsFiles,
-    current: ArcSwap<Loaded>,
+pub(crate) type Tls = Followed<ServerFiles>;
+
+/// What the `tls` of an upstream says, and what came of it when the files were last good.
+pub(crate) type UpstreamTls = Followed<UpstreamFiles>;
+
+/// PEM files, and what connections are made with since they were last good.
+pub(crate) struct Followed<F: TlsFiles> {
+    files: F,
+    current: ArcSwap<Loaded<F::Config>>,
     /// The fingerprint of files that were refused, so that each bad version is reported once.
     refused: Mutex<Option<u64>>,
 }
 
-/// The files that `[tls]` names, all PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TlsFiles {
-    /// The certificate of the gateway and those between it and its root, in this order.
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
-    /// Whose client certificates are taken; without it none is asked for.
-    pub(crate) client_ca: Option<PathBuf>,
+/// PEM files that belong together.
+pub(crate) trait TlsFiles: fmt::Debug + PartialEq {
+    /// What is in them.
+    type Read: Hash;
+    /// What connections are made with.
+    type Config;
+
+    /// Blocks.
+    fn read(&self) -> Result<Self::Read, TlsError>;
+    fn build(&self, read: &Self::Read) -> Result<Self::Config, TlsError>;
 }
 
-/// A file of `[tls]` that cannot be used.
+/// A file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} {problem}", path.display())]
 pub(crate) struct TlsError {
@@ -50,37 +62,21 @@ pub(crate) struct TlsError {
 pub(crate) enum TlsFile {
     Certificate,
     Key,
-    ClientCa,
+    /// Those that vouch for the other side.
+    Ca,
 }
 
-struct Loaded {
+struct Loaded<C> {
     /// A hash of the files.
     fingerprint: u64,
-    server: Arc<ServerConfig>,
+    config: C,
 }
 
-struct Read {
-    certificate: Vec<u8>,
-    key: Zeroizing<Vec<u8>>,
-    client_ca: Option<Vec<u8>>,
-}
-
-impl Tls {
-    pub(crate) fn load(files: TlsFiles) -> Result<Self, TlsError> {
+impl<F: TlsFiles> Followed<F> {
+    pub(crate) fn load(files: F) -> Result<Self, TlsError> {
         let read = files.read()?;
-        let loaded = Loaded { fingerprint: read.fingerprint(), server: files.build(&read)? };
+        let loaded = Loaded { fingerprint: fingerprint(&read), config: files.build(&read)? };
         Ok(Self { files, current: ArcSwap::from_pointee(loaded), refused: Mutex::new(None) })
-    }
-
-    /// What the next handshake is made with.
-    pub(crate) fn server(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.current.load().server)
-    }
-
-    /// Whether the other stands for the same bytes, so that one of the two will do. Sessions are resumed
-    /// only with the one that began them.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.files == other.files && self.current.load().fingerprint == other.current.load().fingerprint
     }
 
     /// Takes over files that have changed. Blocks while it reads them.
@@ -89,19 +85,17 @@ impl Tls {
     /// those refused, and looked at again once the rest has come.
     pub(crate) fn refresh(&self) {
         let outcome = self.files.read().map_err(|error| (None, error)).and_then(|read| {
-            let fingerprint = read.fingerprint();
+            let fingerprint = fingerprint(&read);
             if fingerprint == self.current.load().fingerprint || self.was_refused(fingerprint) {
                 return Ok(false);
             }
-            let server = self.files.build(&read).map_err(|error| (Some(fingerprint), error))?;
-            self.current.store(Arc::new(Loaded { fingerprint, server }));
+            let config = self.files.build(&read).map_err(|error| (Some(fingerprint), error))?;
+            self.current.store(Arc::new(Loaded { fingerprint, config }));
             Ok(true)
         });
         match outcome {
             Ok(false) => {}
-            Ok(true) => {
-                tracing::info!(certificate = %self.files.certificate.display(), "certificate loaded again")
-            }
+            Ok(true) => tracing::info!(files = ?self.files, "certificate loaded again"),
             Err((fingerprint, error)) => {
                 *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = fingerprint;
                 tracing::error!(%error, "new certificate refused, the one before goes on");
@@ -114,56 +108,26 @@ impl Tls {
     }
 }
 
-impl TlsFiles {
-    fn read(&self) -> Result<Read, TlsError> {
-        let read = |file, path: &Path| {
-            std::fs::read(path).map_err(|error| TlsError::new(file, path, format!("cannot be read: {error}")))
-        };
-        let client_ca = self.client_ca.as_deref();
-        Ok(Read {
-            certificate: read(TlsFile::Certificate, &self.certificate)?,
-            key: read(TlsFile::Key, &self.key).map(Zeroizing::new)?,
-            client_ca: client_ca.map(|path| read(TlsFile::ClientCa, path)).transpose()?,
-        })
-    }
-
-    fn build(&self, read: &Read) -> Result<Arc<ServerConfig>, TlsError> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let of_certificate =
-            |problem: String| TlsError::new(TlsFile::Certificate, &self.certificate, problem);
-        let of_key = |problem: String| TlsError::new(TlsFile::Key, &self.key, problem);
-        let chain = certificates(&read.certificate).map_err(of_certificate)?;
-        let key = PrivateKeyDer::from_pem_slice(&read.key)
-            .map_err(|error| of_key(format!("holds no private key: {error}")))?;
-        CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => of_key("is not the key of the certificate".to_owned()),
-            error => of_certificate(format!("cannot be used with its key: {error}")),
-        })?;
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| of_certificate(error.to_string()))?;
-        let builder = match (&self.client_ca, &read.client_ca) {
-            (Some(path), Some(pem)) => builder.with_client_cert_verifier(
-                client_verifier(pem, provider)
-                    .map_err(|problem| TlsError::new(TlsFile::ClientCa, path, problem))?,
-            ),
-            _ => builder.with_no_client_auth(),
-        };
-        let mut server =
-            builder.with_single_cert(chain, key).map_err(|error| of_certificate(error.to_string()))?;
-        server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        server.ticketer =
-            aws_lc_rs::Ticketer::new().map_err(|error| of_certificate(format!("no random: {error}")))?;
-        Ok(Arc::new(server))
+/// Equal if they stand for the same bytes, so that one of the two will do. Sessions are resumed only with
+/// the one that began them.
+impl<F: TlsFiles> PartialEq for Followed<F> {
+    fn eq(&self, other: &Self) -> bool {
+        self.files == other.files && self.current.load().fingerprint == other.current.load().fingerprint
     }
 }
 
-impl Read {
-    fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (&self.certificate, self.key.as_slice(), &self.client_ca).hash(&mut hasher);
-        hasher.finish()
+impl<F: TlsFiles> Eq for Followed<F> {}
+
+impl<F: TlsFiles> fmt::Debug for Followed<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.files.fmt(f)
     }
+}
+
+fn fingerprint(read: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    read.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl TlsError {
@@ -172,23 +136,66 @@ impl TlsError {
     }
 }
 
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.files.fmt(f)
+/// A certificate with those between it and its root, in this order, and its private key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+pub(crate) struct PairRead {
+    certificate: Vec<u8>,
+    key: Zeroizing<Vec<u8>>,
+}
+
+impl Hash for PairRead {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.certificate, self.key.as_slice()).hash(state);
     }
 }
 
-/// A client may show a certificate; one that it shows must be good. Which requests need one is for the
-/// tokens to say that are bound to one.
-fn client_verifier(pem: &[u8], provider: Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(pem)? {
-        roots.add(certificate).map_err(|error| format!("holds a certificate that is no root: {error}"))?;
+type ChainAndKey = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+impl Pair {
+    fn read(&self) -> Result<PairRead, TlsError> {
+        Ok(PairRead {
+            certificate: read(TlsFile::Certificate, &self.certificate)?,
+            key: read(TlsFile::Key, &self.key).map(Zeroizing::new)?,
+        })
     }
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .allow_unauthenticated()
-        .build()
-        .map_err(|error| error.to_string())
+
+    /// What is in the files, if the one is the other's.
+    fn parse(&self, read: &PairRead, provider: &CryptoProvider) -> Result<ChainAndKey, TlsError> {
+        let of_key = |problem: String| TlsError::new(TlsFile::Key, &self.key, problem);
+        let chain = certificates(&read.certificate).map_err(|problem| self.unusable(problem))?;
+        let key = PrivateKeyDer::from_pem_slice(&read.key)
+            .map_err(|error| of_key(format!("holds no private key: {error}")))?;
+        CertifiedKey::from_der(chain.clone(), key.clone_key(), provider).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => of_key("is not the key of the certificate".to_owned()),
+            error => self.unusable(format!("cannot be used with its key: {error}")),
+        })?;
+        Ok((chain, key))
+    }
+
+    fn unusable(&self, problem: String) -> TlsError {
+        TlsError::new(TlsFile::Certificate, &self.certificate, problem)
+    }
+}
+
+fn read(file: TlsFile, path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|error| TlsError::new(file, path, format!("cannot be read: {error}")))
+}
+
+/// The certificates that vouch for others.
+fn roots(path: &Path, pem: &[u8]) -> Result<RootCertStore, TlsError> {
+    let of_ca = |problem| TlsError::new(TlsFile::Ca, path, problem);
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem).map_err(of_ca)? {
+        roots
+            .add(certificate)
+            .map_err(|error| of_ca(format!("holds a certificate that is no root: {error}")))?;
+    }
+    Ok(roots)
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {

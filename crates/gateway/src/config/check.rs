@@ -1,5 +1,6 @@
 //! From the file's shape to a checked configuration: where absence gets a meaning, and nonsense an error.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -76,7 +77,7 @@ impl Source<'_> {
         })
     }
 
-    fn limit(&self, text: &Field<String>, default: Duration) -> Result<Duration, ConfigError> {
+    pub(super) fn limit(&self, text: &Field<String>, default: Duration) -> Result<Duration, ConfigError> {
         let Some(text) = text else { return Ok(default) };
         let duration = self.duration(text)?;
         if duration.is_zero() {
@@ -114,7 +115,12 @@ impl Source<'_> {
         })
     }
 
-    fn count(&self, count: &Field<usize>, default: usize, least: usize) -> Result<usize, ConfigError> {
+    pub(super) fn count<N: Copy + PartialOrd + Display>(
+        &self,
+        count: &Field<N>,
+        default: N,
+        least: N,
+    ) -> Result<N, ConfigError> {
         match count {
             None => Ok(default),
             Some(count) if *count.get_ref() < least => {

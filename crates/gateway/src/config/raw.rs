@@ -140,8 +140,48 @@ pub(super) struct RawUpstream {
     pub(super) name: Field<String>,
     #[serde(default)]
     pub(super) servers: Vec<Spanned<String>>,
+    pub(super) protocol: Field<Protocol>,
+    pub(super) tls: Field<RawUpstreamTls>,
+    pub(super) health: Field<RawHealth>,
     #[serde(default)]
-    pub(super) protocol: Protocol,
+    pub(super) eject: RawEject,
+    pub(super) limits: Field<RawUpstreamLimits>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawUpstreamTls {
+    pub(super) ca: Field<String>,
+    pub(super) server_name: Field<String>,
+    pub(super) certificate: Field<String>,
+    pub(super) key: Field<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHealth {
+    pub(super) path: Field<String>,
+    pub(super) every: Field<String>,
+    pub(super) timeout: Field<String>,
+    pub(super) healthy: Field<u32>,
+    pub(super) unhealthy: Field<u32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEject {
+    pub(super) failures: Field<u32>,
+    pub(super) longest: Field<String>,
+    #[serde(default)]
+    pub(super) server_errors: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawUpstreamLimits {
+    pub(super) requests: Field<usize>,
+    pub(super) waiting: Field<usize>,
+    pub(super) wait: Field<String>,
 }
 
 #[derive(Deserialize)]

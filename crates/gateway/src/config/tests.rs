@@ -53,6 +53,9 @@ fn the_file_of_the_documentation() {
         ("server.pem", certificate.as_bytes()),
         ("server.key", key.as_bytes()),
         ("clients.pem", certificate.as_bytes()),
+        ("ca.pem", certificate.as_bytes()),
+        ("gateway.pem", certificate.as_bytes()),
+        ("gateway.key", key.as_bytes()),
     ]);
     let config = check::check(&file.join("\n"), folder.path()).unwrap();
     assert_eq!(config.scheme(), "https");
@@ -374,7 +377,16 @@ fn what_is_refused_where_and_with_which_advice() {
             Some(4),
             "the server `127.0.0.1:80` is no URL",
         ),
-        ("listen = '[::]:1'\n[[upstream]]\nname = 'a'\nservers = ['https://a']".into(), Some(4), "wants TLS"),
+        (
+            "listen = '[::]:1'\n[[upstream]]\nname = 'a'\nservers = ['ftp://a']".into(),
+            Some(4),
+            "is not reached over http or https",
+        ),
+        (
+            "listen = '[::]:1'\n[[upstream]]\nname = 'a'\nservers = ['http://a', 'http://a:80/']".into(),
+            Some(4),
+            "the server `http://a:80/` is there twice",
+        ),
         (
             "listen = '[::]:1'\n[[upstream]]\nname = 'a'\nservers = ['http://a/b']".into(),
             Some(4),
@@ -724,6 +736,91 @@ fn certificates_that_are_refused() {
                 assert!(error.to_string().contains(message), "`{error}` does not say `{message}`");
             }
             (checked, want) => panic!("{want:?}: {checked:?} in\n{lines}"),
+        }
+    }
+}
+
+#[test]
+fn how_the_servers_of_an_upstream_are_treated() {
+    let checked = |lines: &str| Config::parse(&format!("listen = '[::]:1'{UPSTREAM}{lines}"));
+    let upstream = checked("").unwrap().upstreams.remove(0);
+    assert_eq!((upstream.health, upstream.limits), (None, None), "nothing is asked and nothing bounded");
+    assert_eq!(upstream.eject, EjectSettings::default());
+    assert_eq!((upstream.protocol, upstream.tls.is_none()), (Protocol::Http1, true));
+    let upstream = checked(
+        "health = { path = '/h?a=b', every = '1s', unhealthy = 1 }\n\
+         eject = { failures = 9, longest = '24h', server_errors = true }\nlimits = { requests = 7 }",
+    );
+    let upstream = upstream.unwrap().upstreams.remove(0);
+    let health = HealthSettings::at("/h?a=b".parse().unwrap());
+    let health = HealthSettings { every: Duration::from_secs(1), unhealthy: 1, ..health };
+    assert_eq!(upstream.health, Some(health));
+    let longest = Duration::from_secs(24 * 60 * 60);
+    assert_eq!(upstream.eject, EjectSettings { failures: 9, longest, server_errors: true });
+    let wait = Duration::from_secs(1);
+    assert_eq!(upstream.limits, Some(UpstreamLimits { requests: 7, waiting: 100, wait }));
+
+    let cases = [
+        ("helth = {}", "did you mean `health`?"),
+        ("health = {}", "`path` is missing here; give what to ask for"),
+        ("health = { path = 'healthz' }", "`healthz` is no path that can be asked for"),
+        ("health = { path = 'http://a/' }", "no path that can be asked for"),
+        ("health = { path = '/../a' }", "no path that can be asked for"),
+        ("health = { path = '/a#b' }", "no path that can be asked for"),
+        ("health = { path = '/', evry = '5s' }", "did you mean `every`?"),
+        ("health = { path = '/', every = '0s' }", "a time limit of nothing"),
+        ("health = { path = '/', every = '2d' }", "this is longer than a day"),
+        ("health = { path = '/', healthy = 0 }", "this limit must be 1 or more"),
+        ("eject = { failures = 0 }", "this limit must be 1 or more"),
+        ("eject = { longest = '99999999d' }", "this is longer than a day"),
+        ("eject = { failure = 1 }", "did you mean `failures`?"),
+        ("limits = {}", "`requests` is missing here"),
+        ("limits = { requests = 0 }", "this limit must be 1 or more"),
+        ("limits = { requests = 1, wait = '2d' }", "this is longer than a day"),
+        ("limits = { request = 1 }", "did you mean `requests`?"),
+        ("protocol = 'auto'", "the protocol is agreed on in the TLS handshake; write `https://` servers"),
+        ("protocol = 'h3'", "unknown variant `h3`"),
+        ("tls = {}", "no server here is reached over TLS"),
+    ];
+    for (lines, want) in cases {
+        let error = checked(lines).expect_err(want);
+        assert_eq!(error.line(), Some(5), "{error} in\n{lines}");
+        assert!(error.to_string().contains(want), "`{error}` does not say `{want}`");
+    }
+}
+
+#[test]
+fn certificates_of_and_for_servers() {
+    let (certificate, key) = certificate();
+    let folder = folder(&[("a.pem", certificate.as_bytes()), ("a.key", key.as_bytes()), ("empty.pem", b"")]);
+    let cases = [
+        ("ca = 'a.pem'", None),
+        ("ca = 'a.pem', certificate = 'a.pem', key = 'a.key'", None),
+        ("ca = 'a.pem', server_name = 'orders.internal'", None),
+        ("ca = 'a.pem', server_name = '10.0.0.1'", None),
+        ("ca = 'a.pem', server_name = 'a b'", Some("`a b` is no name that a certificate can have")),
+        ("ca = 'nowhere.pem'", Some("nowhere.pem cannot be read")),
+        ("ca = 'empty.pem'", Some("empty.pem holds no certificate")),
+        ("ca = 'a.pem', certificate = 'a.pem'", Some("`key` is missing here")),
+        ("ca = 'a.pem', key = 'a.key'", Some("`certificate` is missing here")),
+        ("ca = 'a.pem', certificate = 'a.pem', key = 'a.pem'", Some("a.pem holds no private key")),
+        ("ca = 'a.pem', insecure = true", Some("unknown field `insecure`")),
+    ];
+    for (entries, want) in cases {
+        let text = format!(
+            "listen = '[::]:1'\n[[upstream]]\nname = 'a'\nservers = ['https://a']\ntls = {{ {entries} }}"
+        );
+        match (check::check(&text, folder.path()), want) {
+            (Ok(config), None) => {
+                let [server] = config.upstreams[0].servers.as_slice() else { panic!("{config:?}") };
+                assert_eq!(server.port, 443);
+                assert!(server.name.is_some() && config.upstreams[0].tls.is_some());
+            }
+            (Err(error), Some(want)) => {
+                assert_eq!(error.line(), Some(5), "{error} in\n{text}");
+                assert!(error.to_string().contains(want), "`{error}` does not say `{want}`");
+            }
+            (checked, want) => panic!("{want:?}: {checked:?} in\n{text}"),
         }
     }
 }

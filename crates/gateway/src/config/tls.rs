@@ -5,7 +5,7 @@ use toml::Spanned;
 use super::ConfigError;
 use super::check::Source;
 use super::raw::{Field, RawTls};
-use crate::tls::{Tls, TlsFile, TlsFiles};
+use crate::tls::{Pair, ServerFiles, Tls, TlsFile};
 
 /// Checks `[tls]`, and reads the files that it names.
 pub(super) fn check(source: &Source<'_>, table: &Field<RawTls>) -> Result<Option<Tls>, ConfigError> {
@@ -15,13 +15,12 @@ pub(super) fn check(source: &Source<'_>, table: &Field<RawTls>) -> Result<Option
         source.required(table, certificate, "certificate", "the PEM file with the gateway's certificates")?;
     let key = source.required(table, key, "key", "the PEM file with the certificate's private key")?;
     let path = |file: &Spanned<String>| source.folder.join(file.get_ref());
-    let files =
-        TlsFiles { certificate: path(certificate), key: path(key), client_ca: client_ca.as_ref().map(path) };
-    Tls::load(files).map(Some).map_err(|error| {
+    let pair = Pair { certificate: path(certificate), key: path(key) };
+    Tls::load(ServerFiles { pair, client_ca: client_ca.as_ref().map(path) }).map(Some).map_err(|error| {
         let at = match error.file {
             TlsFile::Certificate => certificate,
             TlsFile::Key => key,
-            TlsFile::ClientCa => client_ca.as_ref().unwrap_or(certificate),
+            TlsFile::Ca => client_ca.as_ref().unwrap_or(certificate),
         };
         source.error(at, error.to_string())
     })

@@ -8,7 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::multiplexed::Stream;
-use super::server::Lease;
+use super::place::{Lease, Place};
 
 /// Gives the connection back to the pool in the moment the body has ended.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ enum Hold {
     /// A whole connection.
     Connection(Lease),
     /// A place on one.
-    Stream(#[expect(dead_code, reason = "held until it is dropped")] Stream),
+    Stream(#[expect(dead_code, reason = "held until it is dropped")] Stream, Place),
     Nothing,
 }
 
@@ -35,8 +35,8 @@ impl UpstreamBody {
         Self::holding(incoming, Hold::Connection(lease))
     }
 
-    pub(super) fn multiplexed(incoming: Incoming, stream: Stream) -> Self {
-        Self::holding(incoming, Hold::Stream(stream))
+    pub(super) fn multiplexed(incoming: Incoming, stream: Stream, place: Place) -> Self {
+        Self::holding(incoming, Hold::Stream(stream, place))
     }
 
     fn holding(incoming: Incoming, hold: Hold) -> Self {
@@ -50,8 +50,7 @@ impl UpstreamBody {
         match &frame {
             None => self.let_go(),
             Some(Ok(frame)) => self.let_go_after(Some(frame)),
-            // Nothing more can be said on a connection of HTTP/1.1.
-            Some(Err(_)) => self.hold = Hold::Nothing,
+            Some(Err(_)) => self.break_off(),
         }
         Poll::Ready(frame)
     }
@@ -86,8 +85,19 @@ impl UpstreamBody {
     }
 
     fn let_go(&mut self) {
-        if let Hold::Connection(lease) = std::mem::replace(&mut self.hold, Hold::Nothing) {
-            lease.end();
+        match std::mem::replace(&mut self.hold, Hold::Nothing) {
+            Hold::Connection(lease) => lease.end(),
+            Hold::Stream(_, mut place) => place.completed(),
+            Hold::Nothing => {}
+        }
+    }
+
+    /// The server's fault; nothing more can be said on a connection of HTTP/1.1.
+    fn break_off(&mut self) {
+        match std::mem::replace(&mut self.hold, Hold::Nothing) {
+            Hold::Connection(mut lease) => lease.place.failed(),
+            Hold::Stream(_, mut place) => place.failed(),
+            Hold::Nothing => {}
         }
     }
 }

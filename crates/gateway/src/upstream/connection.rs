@@ -10,22 +10,23 @@
 //! and a connection that may switch protocols.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Uri, Version, header};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 use super::UpstreamError;
+use super::stream::ServerStream;
 use crate::body::{RequestBody, UploadProgress};
 
-type Io = http1::Connection<TokioIo<TcpStream>, RequestBody>;
+type Io = http1::Connection<TokioIo<ServerStream>, RequestBody>;
 
 /// How long a connection's own task may take to say that it can do the next request. It usually has said
 /// so; one that is stuck in the last request never will.
@@ -74,8 +75,10 @@ impl SendError {
 }
 
 impl Connection {
-    pub(super) async fn new(stream: TcpStream) -> Result<Self, hyper::Error> {
-        let (requests, io) = http1::handshake(TokioIo::new(stream)).await?;
+    pub(super) async fn new(stream: ServerStream) -> Result<Self, UpstreamError> {
+        let (requests, io) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| UpstreamError::Connect(io::Error::other(error)))?;
         let deadline = Box::pin(tokio::time::sleep(Duration::ZERO));
         Ok(Self { requests, driver: Driver::User(Box::pin(io)), deadline })
     }
@@ -191,4 +194,17 @@ impl Driver {
             Self::Task => Context::from_waker(cx.waker()),
         }
     }
+}
+
+/// Puts where HTTP/1.1 wants it what HTTP/2 says in `:authority`, for a request that was to go there.
+pub(super) fn address(request: &mut Request<RequestBody>) {
+    if request.version() != Version::HTTP_2 {
+        return;
+    }
+    *request.version_mut() = Version::HTTP_11;
+    let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+    if let Some(Ok(host)) = authority {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    *request.uri_mut() = request.uri().path_and_query().cloned().map(Uri::from).unwrap_or_default();
 }

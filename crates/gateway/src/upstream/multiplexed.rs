@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,12 +15,13 @@ use http::{Request, Response, Uri, Version, header};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::UpstreamError;
 use super::connection::SendError;
+use super::stream::ServerStream;
 use crate::body::{RequestBody, UploadProgress};
+use crate::tls::Offer;
 
 /// Streams on one connection before another is opened. No server should allow fewer (RFC 9113 section
 /// 6.5.2); at one that does, a request waits for its stream.
@@ -37,6 +38,8 @@ pub(super) struct Multiplexed {
     /// One connects at a time, and leaves behind how it failed to: those that waited share that, rather than
     /// each waiting for a failure of its own.
     connecting: tokio::sync::Mutex<Option<(Instant, io::ErrorKind)>>,
+    /// The server had the choice, and chose HTTP/1.1.
+    refused: AtomicBool,
 }
 
 struct Shared {
@@ -51,7 +54,24 @@ pub(super) struct Stream {
     streams: Arc<AtomicUsize>,
 }
 
+/// What comes of asking for a place.
+pub(super) enum Opened {
+    Stream(Stream),
+    /// The server had the choice, and chose HTTP/1.1: the connection, if it is the one that found out.
+    Http1(Option<ServerStream>),
+}
+
 impl Multiplexed {
+    /// Whether the server had the choice, and chose HTTP/1.1.
+    pub(super) fn was_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// The server is to choose again.
+    pub(super) fn forget_refusal(&self) {
+        self.refused.store(false, Ordering::Relaxed);
+    }
+
     /// A place on an open connection, if one has any.
     pub(super) fn find(&self) -> Option<Stream> {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,46 +89,37 @@ impl Multiplexed {
     /// A place on a connection that `connect` opens, or that somebody else has opened meanwhile.
     pub(super) async fn open(
         &self,
-        connect: impl Future<Output = Result<TcpStream, UpstreamError>>,
-    ) -> Result<Stream, UpstreamError> {
+        connect: impl Future<Output = Result<ServerStream, UpstreamError>>,
+        offer: Offer,
+    ) -> Result<Opened, UpstreamError> {
         let began = Instant::now();
         let mut last_failure = self.connecting.lock().await;
         if let Some(stream) = self.find() {
-            return Ok(stream);
+            return Ok(Opened::Stream(stream));
+        }
+        if offer == Offer::Either && self.was_refused() {
+            return Ok(Opened::Http1(None));
         }
         if let Some((at, kind)) = *last_failure
             && at >= began
         {
             return Err(UpstreamError::Connect(kind.into()));
         }
-        match self.add(connect).await {
-            Ok(stream) => Ok(stream),
-            Err(error) => {
-                *last_failure = Some((Instant::now(), error.kind()));
-                Err(error)
+        let opened = match connect.await {
+            Ok(stream) if offer == Offer::Either && !stream.has_agreed_on_http2() => {
+                self.refused.store(true, Ordering::Relaxed);
+                Ok(Opened::Http1(Some(stream)))
             }
+            Ok(stream) => begin(stream).await.map(|requests| Opened::Stream(self.add(requests))),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &opened {
+            *last_failure = Some((Instant::now(), error.kind()));
         }
+        opened
     }
 
-    async fn add(
-        &self,
-        connect: impl Future<Output = Result<TcpStream, UpstreamError>>,
-    ) -> Result<Stream, UpstreamError> {
-        let stream = connect.await?;
-        let (requests, connection) = Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING)
-            .keep_alive_timeout(PING)
-            .keep_alive_while_idle(true)
-            .max_header_list_size(HEADER_LIST)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| UpstreamError::Connect(io::Error::other(error)))?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection to a server ended");
-            }
-        });
+    fn add(&self, requests: SendRequest<RequestBody>) -> Stream {
         let streams = Arc::new(AtomicUsize::new(1));
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.push(Shared {
@@ -116,7 +127,12 @@ impl Multiplexed {
             streams: Arc::clone(&streams),
             idle_since: None,
         });
-        Ok(Stream { requests, streams })
+        Stream { requests, streams }
+    }
+
+    /// Lets go of all connections: each ends with its last stream.
+    pub(super) fn let_go(&self) {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Lets go of connections that have carried nothing since `old`, or a little longer.
@@ -164,12 +180,31 @@ impl Drop for Stream {
     }
 }
 
+/// Begins HTTP/2 on a connection, which lasts as long as what is returned.
+pub(super) async fn begin(stream: ServerStream) -> Result<SendRequest<RequestBody>, UpstreamError> {
+    let (requests, connection) = Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .keep_alive_while_idle(true)
+        .max_header_list_size(HEADER_LIST)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| UpstreamError::Connect(io::Error::other(error)))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "connection to a server ended");
+        }
+    });
+    Ok(requests)
+}
+
 /// Puts where HTTP/2 wants it what HTTP/1.1 says in the request line and in `Host`. RFC 9113 section 8.3.1.
-pub(super) fn address(request: &mut Request<RequestBody>) {
+pub(super) fn address(request: &mut Request<RequestBody>, scheme: Scheme) {
     *request.version_mut() = Version::HTTP_2;
     let Some(host) = request.headers_mut().remove(header::HOST) else { return };
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme = Some(Scheme::HTTP);
+    parts.scheme = Some(scheme);
     // It has passed as a host and a port before.
     parts.authority = Authority::from_maybe_shared(host).ok();
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();

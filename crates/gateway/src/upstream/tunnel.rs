@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use self::frames::{Frames, close_frame};
+use super::place::Place;
 use crate::stall::Stall;
 use crate::watch::Watch;
 
@@ -38,6 +39,7 @@ const UNAUTHORIZED: u16 = 4401;
 pub(crate) async fn carry(
     client: OnUpgrade,
     server: Response<Incoming>,
+    mut place: Place,
     idle: Duration,
     mut watch: Option<Watch>,
 ) {
@@ -45,6 +47,8 @@ pub(crate) async fn carry(
         Ok(both) => both,
         Err(error) => return tracing::debug!(%error, "a connection could not switch protocols"),
     };
+    // How a tunnel ends says nothing of the server: it is there until then.
+    place.completed();
     let mut tunnel = Tunnel {
         client: TokioIo::new(client),
         server: TokioIo::new(server),

@@ -27,6 +27,7 @@ async fn alive_ready_and_how_much() {
         ("GET", "/livez", StatusCode::OK),
         ("GET", "/readyz", StatusCode::OK),
         ("GET", "/stats", StatusCode::OK),
+        ("GET", "/upstreams", StatusCode::OK),
         ("GET", "/", StatusCode::NOT_FOUND),
         ("POST", "/livez", StatusCode::METHOD_NOT_ALLOWED),
     ];
@@ -36,6 +37,16 @@ async fn alive_ready_and_how_much() {
         assert_eq!(answer.status, status, "{method} {path}");
         if path == "/readyz" {
             assert_eq!(answer.json()["issuers"][0]["issuer"], "https://auth.example.com");
+        }
+        if path == "/upstreams" {
+            let mut told = answer.json();
+            assert!(told[0]["servers"][0]["state_seconds"].take().is_u64());
+            let server = serde_json::json!({
+                "address": backend.address.to_string(), "state": "up", "state_seconds": null,
+                "in_flight": 0, "failures": 0,
+            });
+            let want = serde_json::json!([{ "name": "backend", "waiting": 0, "servers": [server] }]);
+            assert_eq!(told, want);
         }
         if path == "/stats" {
             let refused = serde_json::json!({"bad-path": 1, "invalid-token": 1, "token-missing": 1});

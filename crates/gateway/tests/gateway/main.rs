@@ -24,3 +24,5 @@ mod smuggling;
 mod streams;
 mod tls;
 mod upgrade;
+mod upstream;
+mod upstream_tls;

@@ -22,13 +22,13 @@ const NAME: &str = "api.example.com";
 /// An authority of the tests' own.
 pub(crate) struct Authority {
     issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
-    certificate: CertificateDer<'static>,
+    pub(crate) certificate: CertificateDer<'static>,
 }
 
 /// A certificate and its key, in DER.
 pub(crate) struct Identity {
-    chain: Vec<CertificateDer<'static>>,
-    key: Vec<u8>,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: Vec<u8>,
 }
 
 impl Authority {
@@ -41,8 +41,18 @@ impl Authority {
     }
 
     pub(crate) fn identity(&self, name: &str) -> Identity {
+        self.sign(rcgen::CertificateParams::new([name.to_owned()]).unwrap())
+    }
+
+    /// One whose time is over.
+    pub(crate) fn expired(&self, name: &str) -> Identity {
+        let mut params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        self.sign(params)
+    }
+
+    fn sign(&self, params: rcgen::CertificateParams) -> Identity {
         let key = rcgen::KeyPair::generate().unwrap();
-        let params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Identity { chain: vec![certificate.der().clone()], key: key.serialize_der() }
     }
