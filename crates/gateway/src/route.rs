@@ -5,6 +5,8 @@ pub(crate) mod path;
 pub(crate) mod pattern;
 pub(crate) mod router;
 
+use std::sync::Arc;
+
 use gatepass_guard::{Rule, StalePolicy};
 use serde::Deserialize;
 
@@ -24,7 +26,7 @@ pub(crate) struct Route {
     /// What a request opens ends with its token.
     pub(crate) end_streams: bool,
     /// What holds when revocations are stale, instead of what the issuer's configuration says.
-    pub(crate) on_stale: Option<StalePolicy>,
+    pub(crate) on_stale: Option<Arc<StalePolicy>>,
     /// Who does not meet `access` is refused, and not just counted.
     pub(crate) enforce: bool,
     pub(crate) cors: Option<Cors>,

@@ -28,7 +28,7 @@ pub(crate) struct Watch {
     authorization: HeaderValue,
     admitted: Admitted,
     /// What its route says.
-    on_stale: Option<StalePolicy>,
+    on_stale: Option<Arc<StalePolicy>>,
     timer: Option<Pin<Box<Sleep>>>,
     asking: Option<BoxFuture<'static, Option<Denied>>>,
 }
@@ -38,7 +38,7 @@ impl Watch {
         shared: Arc<Shared>,
         authorization: HeaderValue,
         admitted: Admitted,
-        on_stale: Option<StalePolicy>,
+        on_stale: Option<Arc<StalePolicy>>,
     ) -> Self {
         Self { shared, authorization, admitted, on_stale, timer: None, asking: None }
     }
@@ -71,17 +71,22 @@ async fn ask(
     shared: &Shared,
     authorization: &HeaderValue,
     admitted: &Admitted,
-    on_stale: Option<StalePolicy>,
+    on_stale: Option<Arc<StalePolicy>>,
 ) -> Result<(), Denied> {
     let token = authorization.to_str().ok().and_then(|value| value.split_once(' '));
     let (_, token) = token.ok_or(Denied::Missing)?;
-    shared.state.load_full().guards.verify_again(admitted, token.trim_matches(' '), on_stale.as_ref()).await
+    shared.state.load_full().guards.verify_again(admitted, token.trim_matches(' '), on_stale.as_deref()).await
 }
 
 /// The same token's, from the beginning.
 impl Clone for Watch {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.shared), self.authorization.clone(), self.admitted.clone(), self.on_stale)
+        Self::new(
+            Arc::clone(&self.shared),
+            self.authorization.clone(),
+            self.admitted.clone(),
+            self.on_stale.clone(),
+        )
     }
 }
 

@@ -1,6 +1,7 @@
 //! `[[route]]` and `[forward_auth]`: which requests, what they must show, where they go.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::{HeaderName, Method, header};
 use toml::Spanned;
@@ -121,7 +122,7 @@ fn check_one(
         end_streams: raw.end_streams.as_ref().is_none_or(|end| *end.get_ref()),
         cors: raw.cors.as_ref().map(|cors| cors::check(source, cors)).transpose()?,
         rate_limit: None,
-        on_stale: stale::of_route(source, config, raw)?,
+        on_stale: stale::of_route(source, config, raw)?.map(Arc::new),
     })
 }
 

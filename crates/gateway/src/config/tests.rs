@@ -189,7 +189,7 @@ tunnel = "8s"
     let config = check::check(text, folder.path()).unwrap();
     assert_eq!(config.issuers.len(), 4);
     let policy = StalePolicy { after: Duration::ZERO, then: StaleAction::Introspect };
-    assert_eq!(config.routes.routes[0].on_stale, Some(policy));
+    assert_eq!(config.routes.routes[0].on_stale.as_deref(), Some(&policy));
     let servers: Vec<String> = config.upstreams[0].servers.iter().map(ToString::to_string).collect();
     assert_eq!(servers, ["127.0.0.1:9001", "[::1]:80", "service.internal:80"]);
     let seconds = |duration: Duration| duration.as_secs();
