@@ -1,11 +1,12 @@
 //! `cargo xtask bench [tokens] [tricks] [hostile] [encryption] [revocation] [server] [gateway]
-//! [latency] [--quick]`: prints what gatepass costs on this machine, as ratios to what cannot be
+//! [latency] [fanout] [--quick]`: prints what gatepass costs on this machine, as ratios to what cannot be
 //! avoided.
 //!
 //! Absolute figures drift from machine to machine and from hour to hour: contestants run in
 //! interleaved rounds, what counts is CPU time where one process can be told from the others, and
 //! the figure to quote is the ratio.
 
+mod fanout;
 mod gatepass;
 mod gateway;
 mod latency;
@@ -32,7 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The tables of the program in `jose`, which builds other libraries to compare with.
 const OF_JOSE: [&str; 4] = ["tokens", "tricks", "hostile", "encryption"];
 /// The tables of this program, in the order in which they are made, after those.
-const SECTIONS: [&str; 4] = ["revocation", "server", "gateway", "latency"];
+const SECTIONS: [&str; 5] = ["revocation", "server", "gateway", "latency", "fanout"];
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {
@@ -75,7 +76,12 @@ fn measure(section: &str, quick: bool) -> Result<()> {
         "revocation" => revocation::run(in_process),
         "server" => run_in(Place::Beside, server::run(over_http)),
         "gateway" => run_in(Place::Measured, gateway::run(over_http)),
-        _ => runtime()?.block_on(latency::run()),
+        "latency" => runtime()?.block_on(latency::run()),
+        _ => {
+            let (alone, seconds) = if quick { (10, 2) } else { (200, 10) };
+            let extent = fanout::Extent { alone, flood: Duration::from_secs(seconds) };
+            runtime()?.block_on(fanout::run(extent))
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod command;
 pub mod http;
 pub mod jws;
 pub mod measure;
+pub mod meddler;
 pub mod place;
 pub mod process;
 pub mod session;

@@ -36,6 +36,8 @@ pub(crate) async fn admit<'s>(
     state: &'s State,
     fields: &mut AnswerFields<'s>,
 ) -> Result<Option<Admitted>, Refusal> {
+    let guarded = candidate.guarded.with_on_stale(route.on_stale.as_deref());
+    let candidate = &Candidate { guarded: &guarded, ..*candidate };
     let per = route.rate_limit.map(|(_, per)| per);
     // What an address may ask is counted before anything is done for it.
     if per == Some(Per::Address) {

@@ -13,6 +13,7 @@ mod raw;
 mod resource;
 mod route;
 mod rule;
+mod stale;
 mod tls;
 mod upstream;
 

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use gatepass_guard::{
-    Admitted, AskedFor, Challenge, Denied, Guard, GuardedRequest, IssuerConfig, StaleAction, StartError,
-    Status, bearer_token, credentials, unverified_issuer,
+    Admitted, AskedFor, Challenge, Denied, Guard, GuardedRequest, IssuerConfig, StaleAction, StalePolicy,
+    StartError, Status, bearer_token, credentials, unverified_issuer,
 };
 use http::HeaderMap;
 
@@ -67,8 +67,13 @@ impl Guards {
     }
 
     /// Whether a token that was good when a request came with it would be good now.
-    pub(crate) async fn verify_again(&self, admitted: &Admitted, token: &str) -> Result<(), Denied> {
-        self.guard_for(token)?.verify_again(admitted, token).await
+    pub(crate) async fn verify_again(
+        &self,
+        admitted: &Admitted,
+        token: &str,
+        on_stale: Option<&StalePolicy>,
+    ) -> Result<(), Denied> {
+        self.guard_for(token)?.verify_again(admitted, token, on_stale).await
     }
 
     /// Whether requests with good tokens would be let through now.

@@ -37,9 +37,11 @@
 //! jwks_uri = "https://auth.example.com/jwks"    # or jwks_file, or secret_file for HS256; else discovered
 //! algs = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
 //! clock_skew = "60s"
-//! revocation = "feed"                           # required: feed | introspect | none; nothing is assumed
+//! revocation = "feed"                           # required: feed | status-list | introspect | none
 //! feed = "https://auth.example.com/revocations" # `revocations` below `url`
-//! on_stale = { after = "30s", then = "introspect" } # required with a feed: allow | deny | introspect
+//! feed_fallbacks = ["https://auth-2.example.com/revocations"] # the next ones when that fails; none
+//! status_list_origins = ["https://status.example.com"] # of status lists, beside the issuer's own; none
+//! on_stale = { after = "30s", then = "introspect" } # required with a feed or lists: allow | deny | introspect
 //! introspection = { client_id = "gateway", client_secret_file = "secret" } # where it is asked; also `url`
 //! base_url = "http://10.0.0.7:9000"             # where the issuer is reached from here, if elsewhere
 //! insecure_http = false                         # allows plain http to other machines
@@ -69,6 +71,7 @@
 //! optional = false                              # true: who shows no credentials passes without identity
 //! token = "keep"                                # or "strip"
 //! end_streams = true                            # with the token: see "What lasts"
+//! on_stale = { after = "5s", then = "deny" }    # here; what the issuer's says
 //! enforce = true                                # false: only count and log what would be refused
 //! rate_limit = "partners"                       # none; a [[rate_limit]], or one of its own
 //!

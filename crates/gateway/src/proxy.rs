@@ -144,7 +144,7 @@ async fn prepare<'s>(
     }
     let watch = token.as_ref().filter(|_| route.end_streams && route.enforce).and_then(|token| {
         let authorization = request.headers().get(header::AUTHORIZATION)?.clone();
-        Some(Watch::new(Arc::clone(shared), authorization, token.clone()))
+        Some(Watch::new(Arc::clone(shared), authorization, token.clone(), route.on_stale.clone()))
     });
     let from_proxy = state.trusts(connection.address);
     clean(request, route, &state.config.routes.reserved, from_proxy);

@@ -5,7 +5,9 @@ pub(crate) mod path;
 pub(crate) mod pattern;
 pub(crate) mod router;
 
-use gatepass_guard::Rule;
+use std::sync::Arc;
+
+use gatepass_guard::{Rule, StalePolicy};
 use serde::Deserialize;
 
 use self::path::RequestPath;
@@ -23,6 +25,8 @@ pub(crate) struct Route {
     pub(crate) token: TokenHandling,
     /// What a request opens ends with its token.
     pub(crate) end_streams: bool,
+    /// What holds when revocations are stale, instead of what the issuer's configuration says.
+    pub(crate) on_stale: Option<Arc<StalePolicy>>,
     /// Who does not meet `access` is refused, and not just counted.
     pub(crate) enforce: bool,
     pub(crate) cors: Option<Cors>,

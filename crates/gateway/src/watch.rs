@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use gatepass_guard::{Admitted, Denied};
+use gatepass_guard::{Admitted, Denied, StalePolicy};
 use http::HeaderValue;
 use tokio::time::{Instant, Sleep};
 
@@ -27,13 +27,20 @@ pub(crate) struct Watch {
     /// As the client sent it: a reference to those bytes, no copy.
     authorization: HeaderValue,
     admitted: Admitted,
+    /// What its route says.
+    on_stale: Option<Arc<StalePolicy>>,
     timer: Option<Pin<Box<Sleep>>>,
     asking: Option<BoxFuture<'static, Option<Denied>>>,
 }
 
 impl Watch {
-    pub(crate) fn new(shared: Arc<Shared>, authorization: HeaderValue, admitted: Admitted) -> Self {
-        Self { shared, authorization, admitted, timer: None, asking: None }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        authorization: HeaderValue,
+        admitted: Admitted,
+        on_stale: Option<Arc<StalePolicy>>,
+    ) -> Self {
+        Self { shared, authorization, admitted, on_stale, timer: None, asking: None }
     }
 
     /// Ready with the reason once the token is good no longer. What is configured by then decides: a token
@@ -52,24 +59,34 @@ impl Watch {
                 }
             }
             ready!(timer.as_mut().poll(cx));
-            let Self { shared, authorization, admitted, .. } = self;
-            let (shared, authorization, admitted) =
-                (Arc::clone(shared), authorization.clone(), admitted.clone());
-            self.asking = Some(async move { ask(&shared, &authorization, &admitted).await.err() }.boxed());
+            let Self { authorization, admitted, on_stale, .. } = self.clone();
+            let shared = Arc::clone(&self.shared);
+            let ask = async move { ask(&shared, &authorization, &admitted, on_stale).await.err() };
+            self.asking = Some(ask.boxed());
         }
     }
 }
 
-async fn ask(shared: &Shared, authorization: &HeaderValue, admitted: &Admitted) -> Result<(), Denied> {
+async fn ask(
+    shared: &Shared,
+    authorization: &HeaderValue,
+    admitted: &Admitted,
+    on_stale: Option<Arc<StalePolicy>>,
+) -> Result<(), Denied> {
     let token = authorization.to_str().ok().and_then(|value| value.split_once(' '));
     let (_, token) = token.ok_or(Denied::Missing)?;
-    shared.state.load_full().guards.verify_again(admitted, token.trim_matches(' ')).await
+    shared.state.load_full().guards.verify_again(admitted, token.trim_matches(' '), on_stale.as_deref()).await
 }
 
 /// The same token's, from the beginning.
 impl Clone for Watch {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.shared), self.authorization.clone(), self.admitted.clone())
+        Self::new(
+            Arc::clone(&self.shared),
+            self.authorization.clone(),
+            self.admitted.clone(),
+            self.on_stale.clone(),
+        )
     }
 }
 

@@ -123,11 +123,17 @@ impl Guard {
     /// Whether a token that was admitted would be good now: not expired, not revoked, its key still in use.
     /// For what goes on after the request, a stream or a long computation; its sender has proved itself
     /// with the request and is not asked again. Another token than was admitted is verified from the start.
+    /// `on_stale` is the policy that the request was admitted under, if not the issuer's.
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
-    pub async fn verify_again(&self, admitted: &Admitted, token: &str) -> Result<(), Denied> {
-        let believed = self.issuer_of(token)?.verify(token, self.0.clock.now(), None).await?;
+    pub async fn verify_again(
+        &self,
+        admitted: &Admitted,
+        token: &str,
+        on_stale: Option<&StalePolicy>,
+    ) -> Result<(), Denied> {
+        let believed = self.issuer_of(token)?.verify(token, self.0.clock.now(), on_stale).await?;
         if believed.1 != admitted.payload() {
             self.verify(token).await?;
         }

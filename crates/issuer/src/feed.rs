@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use gatepass_jose::Timestamp;
-use gatepass_revocation::{Entry, Kind, View};
+use gatepass_revocation::{Entry, Heartbeat, Kind, LogId, Snapshot, View};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::store::{Store, StoreError};
@@ -16,6 +17,26 @@ use crate::store::{Store, StoreError};
 pub(crate) const REVOCATION_REACH: Duration = Duration::from_secs(30);
 
 const BATCH: u32 = 10_000;
+
+/// What the feed reads of a store.
+#[async_trait]
+pub(crate) trait Log: Sync {
+    /// See [`Store::revocations_after`].
+    async fn entries_after(&self, seq: u64, limit: u32) -> Result<Vec<Entry>, StoreError>;
+    /// See [`Store::last_revocation`].
+    async fn last_entry(&self) -> Result<u64, StoreError>;
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> Log for S {
+    async fn entries_after(&self, seq: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        self.revocations_after(seq, limit).await
+    }
+
+    async fn last_entry(&self) -> Result<u64, StoreError> {
+        self.last_revocation().await
+    }
+}
 
 /// The right to revoke whatever was minted before an instant, for a subject, a client or everybody.
 ///
@@ -28,8 +49,27 @@ pub(crate) struct Sweep<'f> {
     _turn: MutexGuard<'f, ()>,
 }
 
+/// How far one reader of the log has come. It holds no entries: whoever reads slowly makes nothing pile
+/// up.
+#[derive(Clone, Copy, Debug)]
+pub struct LogPosition {
+    /// The last entry that was given out.
+    given: u64,
+}
+
+impl LogPosition {
+    /// Whether there is an entry of that number for the reader, or was one.
+    #[must_use]
+    pub fn is_before(self, seq: u64) -> bool {
+        self.given < seq
+    }
+}
+
 /// The log's entries that are not to be forgotten yet, in order.
 pub(crate) struct Feed {
+    /// Made anew with every start: whether this is the log of the last run or an older backup of it, nobody
+    /// here can tell.
+    log: LogId,
     entries: RwLock<VecDeque<Entry>>,
     /// The place of the newest entry that is in memory. Only [`Feed::pump`] moves it on.
     newest: watch::Sender<u64>,
@@ -44,8 +84,10 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    pub(crate) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
+    /// Takes over what the store has. `log` must be another one at every start.
+    pub(crate) async fn load(store: &(impl Log + ?Sized), log: LogId) -> Result<Self, StoreError> {
         let feed = Self {
+            log,
             entries: RwLock::default(),
             newest: watch::Sender::new(0),
             reading: Mutex::default(),
@@ -54,18 +96,18 @@ impl Feed {
             floor: AtomicI64::new(i64::MIN),
         };
         feed.pump(store).await?;
-        let last = store.last_revocation().await?;
+        let last = store.last_entry().await?;
         feed.newest.send_if_modified(|newest| std::mem::replace(newest, last.max(*newest)) < last);
         Ok(feed)
     }
 
     /// Takes over what the store has beyond what is in memory. To be called after every change that
     /// appended; when it returns, this issuer's own view has the change and the streams are told.
-    pub(crate) async fn pump(&self, store: &dyn Store) -> Result<(), StoreError> {
+    pub(crate) async fn pump(&self, store: &(impl Log + ?Sized)) -> Result<(), StoreError> {
         let _reading = self.reading.lock().await;
         loop {
             let after = *self.newest.borrow();
-            let batch = store.revocations_after(after, BATCH).await?;
+            let batch = store.entries_after(after, BATCH).await?;
             let Some(last) = batch.last().map(|entry| entry.seq) else { return Ok(()) };
             for entry in &batch {
                 self.view.apply(entry);
@@ -106,7 +148,42 @@ impl Feed {
         *self.newest.borrow()
     }
 
-    pub(crate) fn after(&self, seq: u64, limit: usize) -> Vec<Entry> {
+    /// The place of a reader that left off after an entry, or that begins now.
+    ///
+    /// A place that this log has not reached is another log's, as after a restored backup. The reader then
+    /// begins now, and the first heartbeat shows it that it is elsewhere.
+    pub(crate) fn position(&self, after: Option<u64>) -> LogPosition {
+        let newest = self.newest();
+        LogPosition { given: after.map_or(newest, |after| after.min(newest)) }
+    }
+
+    /// The next entries for a reader, at most `limit`; none where it has all there are.
+    pub(crate) fn read(&self, position: &mut LogPosition, limit: usize) -> Vec<Entry> {
+        let newest = self.newest();
+        if newest <= position.given {
+            return Vec::new();
+        }
+        let entries = self.after(position.given, limit);
+        // None is left of what followed: all of it is forgotten.
+        position.given = entries.last().map_or(newest, |last| last.seq);
+        entries
+    }
+
+    /// A sign of life for a reader that was given everything at `now`.
+    pub(crate) fn heartbeat(&self, position: LogPosition, now: Timestamp) -> Heartbeat {
+        Heartbeat { seq: position.given, now, log: Some(self.log) }
+    }
+
+    /// All that is not forgotten.
+    pub(crate) fn snapshot(&self, issuer: &str, now: Timestamp) -> Snapshot {
+        // The newest place is read first: an entry that arrives in between is in the list as well,
+        // and the stream that follows brings it again.
+        let seq = self.newest();
+        let entries = self.after(0, usize::MAX).into_iter().filter(|entry| entry.seq <= seq).collect();
+        Snapshot::new(issuer, seq, now, entries).of_log(self.log)
+    }
+
+    fn after(&self, seq: u64, limit: usize) -> Vec<Entry> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         let from = entries.partition_point(|entry| entry.seq <= seq);
         entries.range(from..).take(limit).cloned().collect()
@@ -120,3 +197,6 @@ impl Feed {
         self.view.forget(now);
     }
 }
+
+#[cfg(test)]
+mod simulation;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gatepass_jose::{Alg, KeyError, NamesNobody, SignError, SigningKey, Timestamp, base64url};
-use gatepass_revocation::{Entry, Heartbeat, Kind, Reason, Snapshot};
+use gatepass_revocation::{Entry, Heartbeat, Kind, LogId, Reason};
 use gatepass_token::ScopeSet;
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
 use crate::config::{CLOCK_ALLOWANCE, Config};
-use crate::feed::{Feed, REVOCATION_REACH, Sweep};
+use crate::feed::{Feed, LogPosition, REVOCATION_REACH, Sweep};
 use crate::keys::{self, KeyPolicy, KeyRecord, KeyState, Plan};
 use crate::password::HashPool;
 use crate::ring::{KeyRing, Published};
@@ -87,7 +87,7 @@ impl Issuer {
         let secrets = Secrets::derive(master)?;
         let ring = KeyRing::load(store.list_keys().await?, &secrets, &config)?;
         let issuer = Self {
-            feed: Feed::load(&*store).await?,
+            feed: Feed::load(&*store, LogId::new(random()?)).await?,
             roles: ArcSwap::default(),
             throttle: Arc::new(Throttle::new(config.throttle)),
             passwords: HashPool::start(config.hashing)?,
@@ -288,17 +288,23 @@ impl Issuer {
         self.feed.subscribe()
     }
 
-    /// The revocations after `seq` that are not forgotten, in order, at most `limit`: whoever reads
-    /// the log for a client must not hold a copy of all of it per client.
+    /// The place of a reader of the log that left off after the entry of this number, or that begins now.
     #[must_use]
-    pub fn revocations_after(&self, seq: u64, limit: usize) -> Vec<Entry> {
-        self.feed.after(seq, limit)
+    pub fn log_position(&self, after: Option<u64>) -> LogPosition {
+        self.feed.position(after)
     }
 
-    /// A sign of life for the stream.
+    /// The next revocations for a reader that are not forgotten, in order, at most `limit`: whoever reads
+    /// the log for a client must not hold a copy of all of it per client. None where it has all there are.
     #[must_use]
-    pub fn heartbeat(&self, now: Timestamp) -> Heartbeat {
-        Heartbeat { seq: self.feed.newest(), now }
+    pub fn read_log(&self, position: &mut LogPosition, limit: usize) -> Vec<Entry> {
+        self.feed.read(position, limit)
+    }
+
+    /// A sign of life for a reader that [`read_log`](Self::read_log) had nothing more for, at `now` or later.
+    #[must_use]
+    pub fn heartbeat(&self, position: LogPosition, now: Timestamp) -> Heartbeat {
+        self.feed.heartbeat(position, now)
     }
 
     /// All revocations that are not forgotten, signed for guards to start from.
@@ -306,11 +312,7 @@ impl Issuer {
     /// # Errors
     /// [`SnapshotError`] when no key signs.
     pub fn snapshot(&self, now: Timestamp) -> Result<String, SnapshotError> {
-        // The newest place is read first: an entry that arrives in between is in the list as well,
-        // and the stream that follows brings it again.
-        let seq = self.feed.newest();
-        let entries = self.feed.after(0, usize::MAX).into_iter().filter(|entry| entry.seq <= seq).collect();
-        let snapshot = Snapshot::new(self.config.issuer.as_str(), seq, now, entries);
+        let snapshot = self.feed.snapshot(self.config.issuer.as_str(), now);
         let ring = self.ring.load();
         let key = ring.signer(Alg::ES256, now).ok_or(SnapshotError::NoKey)?;
         Ok(snapshot.sign(key)?)

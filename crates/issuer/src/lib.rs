@@ -32,6 +32,7 @@ mod throttle;
 pub mod user;
 
 pub use config::{ADMIN_SCOPE, Config, ResourceServer, ResourceServers, ResourceServersError, Signing};
+pub use feed::LogPosition;
 pub use grant::{AuthenticatedClient, ClientAuthentication, TokenError, TokenRequest, TokenResponse};
 pub use introspection::{Introspection, RevokeError};
 pub use issuer::{Issuer, KeyInfo, OpenError, SnapshotError};

@@ -1,7 +1,7 @@
 use gatepass_jose::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Kind, Reason};
+use crate::{Kind, LogId, Reason};
 
 /// One line of the ordered revocation log.
 ///
@@ -81,6 +81,9 @@ pub struct Heartbeat {
     /// The issuer's clock, in milliseconds on the wire.
     #[serde(with = "millis")]
     pub now: Timestamp,
+    /// The log that `seq` counts in, if the issuer names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -167,6 +170,7 @@ mod tests {
             ("longest_id", with("s1", &"x".repeat(1024)), true),
             ("id_too_long", with("s1", &"x".repeat(1025)), false),
             ("unknown_kind", with("session", "galaxy"), false),
+            ("kind_as_object", with(r#""session""#, r#"{"session":null}"#), false),
             ("fractional_instant", with("1763780000123", "1763780000.123"), false),
             ("instant_as_text", with("1763780000123", "\"1763780000123\""), false),
             ("negative_seq", with("7", "-7"), false),
@@ -180,9 +184,16 @@ mod tests {
 
     #[test]
     fn a_heartbeat_keeps_its_wire_form() {
-        let heartbeat = Heartbeat { seq: 7, now: Timestamp::from_millis(1_763_780_000_123) };
-        let json = serde_json::to_string(&heartbeat).unwrap();
-        assert_eq!(json, r#"{"seq":7,"now":1763780000123}"#);
-        assert_eq!(serde_json::from_str::<Heartbeat>(&json).unwrap(), heartbeat);
+        let now = Timestamp::from_millis(1_763_780_000_123);
+        let cases = [
+            (None, r#"{"seq":7,"now":1763780000123}"#),
+            (Some(LogId::new([7; 16])), r#"{"seq":7,"now":1763780000123,"log":"BwcHBwcHBwcHBwcHBwcHBw"}"#),
+        ];
+        for (log, json) in cases {
+            let heartbeat = Heartbeat { seq: 7, now, log };
+            assert_eq!(serde_json::to_string(&heartbeat).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Heartbeat>(json).unwrap(), heartbeat);
+        }
+        assert!(serde_json::from_str::<Heartbeat>(r#"{"seq":7,"now":1,"log":"x"}"#).is_err());
     }
 }

@@ -12,7 +12,7 @@ use crate::{Entry, Heartbeat};
 /// use gatepass_jose::Timestamp;
 /// use gatepass_revocation::{FeedEvent, Heartbeat};
 ///
-/// let heartbeat = Heartbeat { seq: 7, now: Timestamp::from_millis(1_763_780_000_123) };
+/// let heartbeat = Heartbeat { seq: 7, now: Timestamp::from_millis(1_763_780_000_123), log: None };
 /// let event = FeedEvent::from(heartbeat).to_event();
 /// assert_eq!(event.to_frame(), "event: heartbeat\ndata: {\"seq\":7,\"now\":1763780000123}\n\n");
 /// assert_eq!(FeedEvent::parse(&event)?, Some(FeedEvent::Heartbeat(heartbeat)));
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
     use crate::sse::Parser;
-    use crate::{Kind, Reason};
+    use crate::{Kind, LogId, Reason};
 
     #[test]
     fn what_is_sent_is_what_is_read() {
@@ -106,7 +106,11 @@ mod tests {
                 forget_after: Timestamp::from_millis(2),
                 reason: Reason::CLAIMS_CHANGED,
             }),
-            FeedEvent::Heartbeat(Heartbeat { seq: 8, now: Timestamp::from_millis(3) }),
+            FeedEvent::Heartbeat(Heartbeat {
+                seq: 8,
+                now: Timestamp::from_millis(3),
+                log: Some(LogId::new([3; 16])),
+            }),
         ];
         let wire: String = messages.iter().map(|message| message.to_event().to_frame()).collect();
         let events = Parser::new().push(wire.as_bytes()).unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatepass_jose::Timestamp;
 
-use crate::{Entry, Heartbeat, Snapshot, View};
+use crate::{Entry, Heartbeat, LogId, Snapshot, View};
 
 /// What the driver of a [`Follower`] has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +23,13 @@ pub enum Action {
 /// A state machine without clock or connection: its driver tells it what arrived and when, and does the
 /// [`Action`] it answers. Its one promise is that [`staleness`](Self::staleness) never flatters: it counts
 /// from the last moment at which the view was proven complete, which only two things can do: a snapshot
-/// (complete when it was asked for, whenever it came), and a heartbeat whose `seq` is that of the last
-/// entry in an unbroken row.
+/// (complete when it was asked for, whenever it came), and a heartbeat of the same log whose `seq` is that
+/// of the last entry in an unbroken row.
 ///
 /// The moments are those of the driver's own clock, which must not step back; the issuer's clock is never
 /// compared with it. Only the pace of the two is: a heartbeat that comes later than its own time stamp and
-/// those of earlier heartbeats explain was held up on the way, and counts from when it should have come.
+/// those of earlier heartbeats explain was held up on the way, and counts from when it should have come. One
+/// that comes earlier than they allow shows that the issuer's clock was set, and proves nothing.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -42,11 +43,11 @@ pub enum Action {
 ///
 /// let snapshot = Snapshot::new("https://auth.example.com", 7, at(10), Vec::new());
 /// follower.snapshot(&snapshot, at(10));
-/// assert_eq!(follower.heartbeat(&Heartbeat { seq: 7, now: at(11) }, at(11)), Action::Continue);
+/// assert_eq!(follower.heartbeat(&Heartbeat { seq: 7, now: at(11), log: None }, at(11)), Action::Continue);
 /// assert_eq!(follower.staleness(at(13)), Some(Duration::from_secs(2)));
 ///
 /// // Entry 8 exists and was never seen here.
-/// assert_eq!(follower.heartbeat(&Heartbeat { seq: 8, now: at(13) }, at(13)), Action::Resync);
+/// assert_eq!(follower.heartbeat(&Heartbeat { seq: 8, now: at(13), log: None }, at(13)), Action::Resync);
 /// assert_eq!(follower.staleness(at(13)), Some(Duration::from_secs(2)));
 /// ```
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub struct Follower {
     view: Arc<View>,
     /// Every entry up to this one is in the view; nothing is known before the first snapshot.
     complete_to: Option<u64>,
+    /// The log that the view holds, as its snapshot names it.
+    log: Option<LogId>,
     /// The last heartbeat was older than the view.
     overtaken: bool,
     /// The least that our clock was ahead of a heartbeat's, on this stream, in milliseconds.
@@ -63,11 +66,13 @@ pub struct Follower {
 impl Follower {
     /// A heartbeat held up for longer than this asks for another stream.
     pub const MAX_LAG: Duration = Duration::from_secs(3);
+    /// Clocks may drift apart by so much while a stream is open; what is more was a hand on one of them.
+    const MAX_DRIFT: Duration = Duration::from_secs(1);
 
     /// A follower that knows nothing yet about what `view` should hold.
     #[must_use]
     pub fn new(view: Arc<View>) -> Self {
-        Follower { view, complete_to: None, overtaken: false, least_offset: None }
+        Follower { view, complete_to: None, log: None, overtaken: false, least_offset: None }
     }
 
     /// The view that is kept in step.
@@ -80,6 +85,7 @@ impl Follower {
     pub fn snapshot(&mut self, snapshot: &Snapshot, requested_at: Timestamp) {
         self.view.load(snapshot);
         self.complete_to = Some(snapshot.seq);
+        self.log = snapshot.log;
         self.overtaken = false;
         self.view.set_complete_at(requested_at);
     }
@@ -102,7 +108,14 @@ impl Follower {
         let Some(complete_to) = self.complete_to else {
             return Action::Resync;
         };
-        let lag = self.lag(heartbeat, now);
+        if heartbeat.log != self.log {
+            // Its places count other entries, whatever their numbers.
+            self.complete_to = None;
+            return Action::Resync;
+        }
+        let Some(lag) = self.lag(heartbeat, now) else {
+            return Action::Reconnect;
+        };
         let overtaken = heartbeat.seq < complete_to;
         let again = std::mem::replace(&mut self.overtaken, overtaken);
         match heartbeat.seq.cmp(&complete_to) {
@@ -142,12 +155,18 @@ impl Follower {
         self.view.staleness(now)
     }
 
-    /// How much longer this heartbeat took than the quickest one of this stream.
-    fn lag(&mut self, heartbeat: &Heartbeat, now: Timestamp) -> Duration {
+    /// How much longer this heartbeat took than the quickest one of this stream; `None` where its time stamp
+    /// cannot be compared with theirs.
+    fn lag(&mut self, heartbeat: &Heartbeat, now: Timestamp) -> Option<Duration> {
         let offset = now.as_millis().saturating_sub(heartbeat.now.as_millis());
-        let least = self.least_offset.map_or(offset, |least| least.min(offset));
+        let least = self.least_offset.unwrap_or(offset);
+        let lag = Duration::from_millis(offset.abs_diff(least));
+        if offset < least {
+            self.least_offset = Some(offset);
+            return (lag <= Self::MAX_DRIFT).then_some(Duration::ZERO);
+        }
         self.least_offset = Some(least);
-        Duration::from_millis(offset.abs_diff(least))
+        Some(lag)
     }
 }
 

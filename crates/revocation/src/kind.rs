@@ -1,13 +1,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// What a revocation names: how much it takes back.
 ///
 /// On the wire and on the command line a kind is its lower-case name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// One access token, by `jti`.
     Token,
@@ -70,6 +69,19 @@ impl FromStr for Kind {
     }
 }
 
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    /// From a string and nothing else. What is derived for an enum would take `{"all": null}` as well.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +94,18 @@ mod tests {
             assert_eq!(json, format!("\"{kind}\""));
             assert_eq!(serde_json::from_str::<Kind>(&json).unwrap(), kind);
         }
+    }
+
+    #[test]
+    fn only_a_string_is_a_kind() {
+        for json in ["{\"all\":null}", "{\"token\":{}}", "[\"all\"]", "5", "null", "\"All\""] {
+            assert!(serde_json::from_str::<Kind>(json).is_err(), "{json}");
+        }
+        assert_eq!(
+            serde_json::from_str::<Kind>("\"\\u0061ll\"").unwrap(),
+            Kind::All,
+            "however it is written"
+        );
     }
 
     #[test]

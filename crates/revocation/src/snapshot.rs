@@ -5,8 +5,8 @@ use gatepass_jose::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Entry;
 use crate::entry::millis;
+use crate::{Entry, LogId};
 
 /// Everything in the log that is not to be forgotten yet, signed by the issuer: where a guard begins.
 ///
@@ -25,6 +25,9 @@ pub struct Snapshot {
     /// The issuer's clock, in milliseconds on the wire.
     #[serde(with = "millis")]
     pub now: Timestamp,
+    /// The log that this is of, if the issuer names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogId>,
     /// The entries, in any order.
     pub entries: Vec<Entry>,
 }
@@ -69,8 +72,15 @@ impl Snapshot {
             exp: now.saturating_add(Self::LIFETIME).into(),
             seq,
             now,
+            log: None,
             entries,
         }
+    }
+
+    /// The same snapshot, of the log of that id.
+    #[must_use]
+    pub fn of_log(self, log: LogId) -> Self {
+        Snapshot { log: Some(log), ..self }
     }
 
     /// The snapshot as a JWT.
@@ -157,11 +167,12 @@ mod tests {
     #[test]
     fn a_snapshot_far_larger_than_any_token_is_read_back() {
         let key = key(Alg::ES256, "k1");
-        let snapshot = snapshot(5_000);
+        let snapshot = snapshot(5_000).of_log(LogId::new([5; 16]));
         let token = snapshot.sign(&key).unwrap();
         assert!(token.len() > 500_000);
         let read = verify(&token, &keys(&key)).unwrap();
         assert_eq!((read.entries, read.seq, read.now), (snapshot.entries, 5_000, NOW));
+        assert_eq!(read.log, snapshot.log);
     }
 
     #[test]

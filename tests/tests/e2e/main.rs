@@ -12,6 +12,7 @@ mod attack;
 mod cli;
 mod clients;
 mod crash;
+mod faults;
 mod flood;
 mod gateway;
 mod hostile;

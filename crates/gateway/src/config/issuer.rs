@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use gatepass_guard::{
     Alg, ClientSecret, Feed, Introspection, IssuerConfig, JwkSet, KeySource, OnStale, Revocation, SecretKey,
-    WhenStale,
+    StatusListSource, WhenStale,
 };
 use toml::Spanned;
 use url::Url;
@@ -14,16 +14,18 @@ use super::ConfigError;
 use super::check::Source;
 use super::error::nearest;
 use super::raw::{Field, RawIntrospection, RawIssuer, RawOnStale, RawRevocation, RawThen};
+use super::stale;
 use crate::guards::IssuerSettings;
 
-/// Checks every `[[issuer]]`.
+/// Checks every `[[issuer]]`. `routes_ask`: a route wants issuers to be asked when revocations are stale.
 pub(super) fn check_all(
     source: &Source<'_>,
     raw: &[Spanned<RawIssuer>],
+    routes_ask: bool,
 ) -> Result<Vec<IssuerSettings>, ConfigError> {
     let mut issuers: Vec<IssuerSettings> = Vec::new();
     for table in raw {
-        let settings = check(source, table)?;
+        let settings = check(source, table, routes_ask)?;
         if issuers.iter().any(|other| other.config.issuer == settings.config.issuer) {
             return Err(
                 source.error(table, format!("the issuer {} is configured twice", settings.config.issuer))
@@ -34,9 +36,13 @@ pub(super) fn check_all(
     Ok(issuers)
 }
 
-fn check(source: &Source<'_>, table: &Spanned<RawIssuer>) -> Result<IssuerSettings, ConfigError> {
+fn check(
+    source: &Source<'_>,
+    table: &Spanned<RawIssuer>,
+    routes_ask: bool,
+) -> Result<IssuerSettings, ConfigError> {
     let raw = table.get_ref();
-    let mut reader = Reader { source, table, hasher: DefaultHasher::new() };
+    let mut reader = Reader { source, table, routes_ask, hasher: DefaultHasher::new() };
     let url = source.required(
         table,
         &raw.url,
@@ -64,6 +70,7 @@ fn check(source: &Source<'_>, table: &Spanned<RawIssuer>) -> Result<IssuerSettin
 struct Reader<'r, 't> {
     source: &'r Source<'t>,
     table: &'r Spanned<RawIssuer>,
+    routes_ask: bool,
     hasher: DefaultHasher,
 }
 
@@ -180,39 +187,53 @@ impl Reader<'_, '_> {
 
     fn revocation(&mut self) -> Result<Revocation, ConfigError> {
         let raw = self.table.get_ref();
-        let what = "how revoked tokens are told: revocation = \"feed\", \"introspect\" or \"none\"";
+        let what =
+            "how revoked tokens are told: revocation = \"feed\", \"status-list\", \"introspect\" or \"none\"";
         let kind = self.source.required(self.table, &raw.revocation, "revocation", what)?;
-        if *kind.get_ref() != RawRevocation::Feed {
-            self.forbid_without_feed("feed", &raw.feed)?;
-            self.forbid_without_feed("on_stale", &raw.on_stale)?;
-        }
-        let asks_when_stale = raw.on_stale.as_ref().is_some_and(|on_stale| on_stale.get_ref().asks());
+        let (is_feed, is_list) =
+            (*kind.get_ref() == RawRevocation::Feed, *kind.get_ref() == RawRevocation::StatusList);
+        self.allow("feed", &raw.feed, is_feed, "revocation = \"feed\"")?;
+        self.allow("feed_fallbacks", &raw.feed_fallbacks, is_feed, "revocation = \"feed\"")?;
+        self.allow("status_list_origins", &raw.status_list_origins, is_list, "revocation = \"status-list\"")?;
+        let can_be_stale = is_feed || is_list;
+        self.allow("on_stale", &raw.on_stale, can_be_stale, "revocation = \"feed\" or \"status-list\"")?;
+        let asks_by_itself = raw.on_stale.as_ref().is_some_and(|on_stale| on_stale.get_ref().asks());
+        let is_asked = asks_by_itself || (can_be_stale && self.routes_ask);
         if let Some(table) = &raw.introspection
             && *kind.get_ref() != RawRevocation::Introspect
-            && !asks_when_stale
+            && !is_asked
         {
             return Err(self.source.error(table, "`introspection` has no meaning: nothing asks the issuer"));
         }
         match kind.get_ref() {
-            RawRevocation::Feed => {
-                let url = raw.feed.as_ref().map(|url| self.url(url)).transpose()?;
-                Ok(Revocation::Feed(Feed { url, ..Feed::new(self.on_stale(kind)?) }))
-            }
+            RawRevocation::Feed => Ok(Revocation::Feed(Feed {
+                url: raw.feed.as_ref().map(|url| self.url(url)).transpose()?,
+                fallbacks: self.urls(&raw.feed_fallbacks)?,
+                on_stale: self.on_stale(kind)?,
+                introspection: self.introspection_for_routes(kind)?,
+            })),
+            RawRevocation::StatusList => Ok(Revocation::StatusList(StatusListSource {
+                origins: self.urls(&raw.status_list_origins)?,
+                on_stale: self.on_stale(kind)?,
+                introspection: self.introspection_for_routes(kind)?,
+            })),
             RawRevocation::Introspect => Ok(Revocation::Introspect(self.introspection(kind)?)),
             RawRevocation::None => Ok(Revocation::None),
-            RawRevocation::StatusList => Err(self
-                .source
-                .error(kind, "status lists cannot be followed yet")
-                .hint("use \"feed\" or \"introspect\"")),
         }
     }
 
-    fn forbid_without_feed<T>(&self, key: &str, field: &Field<T>) -> Result<(), ConfigError> {
+    fn allow<T>(
+        &self,
+        key: &str,
+        field: &Field<T>,
+        is_allowed: bool,
+        where_it_is: &str,
+    ) -> Result<(), ConfigError> {
         match field {
-            Some(field) => {
-                Err(self.source.error(field, format!("`{key}` has no meaning without revocation = \"feed\"")))
+            Some(field) if !is_allowed => {
+                Err(self.source.error(field, format!("`{key}` has no meaning without {where_it_is}")))
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -223,20 +244,24 @@ impl Reader<'_, '_> {
                 "write on_stale = { after = \"30s\", then = \"deny\" }, or \"allow\", or \"introspect\"";
             return Err(self
                 .source
-                .error(wanted_by, "`on_stale` is missing: what holds while the feed is silent")
+                .error(wanted_by, "`on_stale` is missing: what holds while the issuer is silent")
                 .hint(hint));
         };
-        let raw = table.get_ref();
-        let after = self.source.required(table, &raw.after, "after", "a duration such as \"30s\"")?;
-        let then = self.source.required(table, &raw.then, "then", "\"allow\", \"deny\" or \"introspect\"")?;
-        Ok(OnStale {
-            after: self.source.duration(after)?,
-            then: match then.get_ref() {
-                RawThen::Allow => WhenStale::Allow,
-                RawThen::Deny => WhenStale::Deny,
-                RawThen::Introspect => WhenStale::Introspect(self.introspection(then)?),
-            },
-        })
+        let (after, then) = stale::check(self.source, table)?;
+        let then = match then.get_ref() {
+            RawThen::Allow => WhenStale::Allow,
+            RawThen::Deny => WhenStale::Deny,
+            RawThen::Introspect => WhenStale::Introspect(self.introspection(then)?),
+        };
+        Ok(OnStale { after, then })
+    }
+
+    /// For those routes that ask where the issuer's own `on_stale` does not.
+    fn introspection_for_routes<T>(
+        &mut self,
+        wanted_by: &Spanned<T>,
+    ) -> Result<Option<Introspection>, ConfigError> {
+        if self.routes_ask { self.introspection(wanted_by).map(Some) } else { Ok(None) }
     }
 
     fn introspection<T>(&mut self, wanted_by: &Spanned<T>) -> Result<Introspection, ConfigError> {
@@ -272,12 +297,20 @@ impl Reader<'_, '_> {
     }
 
     fn url(&self, text: &Spanned<String>) -> Result<Url, ConfigError> {
-        let url = Url::parse(text.get_ref())
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        self.url_at(text, text.get_ref())
+    }
+
+    fn urls(&self, field: &Field<Vec<String>>) -> Result<Vec<Url>, ConfigError> {
+        let Some(field) = field else { return Ok(Vec::new()) };
+        field.get_ref().iter().map(|text| self.url_at(field, text)).collect()
+    }
+
+    fn url_at<T>(&self, place: &Spanned<T>, text: &str) -> Result<Url, ConfigError> {
+        let url =
+            Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         url.ok_or_else(|| {
             self.source
-                .error(text, format!("`{}` is no http or https URL", text.get_ref()))
+                .error(place, format!("`{text}` is no http or https URL"))
                 .hint("write it with its scheme: \"https://auth.example.com\"")
         })
     }

@@ -1,6 +1,7 @@
 //! `[[route]]` and `[forward_auth]`: which requests, what they must show, where they go.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::{HeaderName, Method, header};
 use toml::Spanned;
@@ -9,7 +10,7 @@ use super::check::Source;
 use super::error::nearest;
 use super::raw::{Field, RawConfig, RawForwardAuth, RawRoute};
 use super::{ConfigError, ForwardAuth, Routes, UpstreamSettings};
-use super::{condition, cors, rate_limit, rule};
+use super::{condition, cors, rate_limit, rule, stale};
 use crate::header::claim::Forward;
 use crate::header::reserved::ReservedHeaders;
 use crate::rate_limit::RateLimit;
@@ -121,6 +122,7 @@ fn check_one(
         end_streams: raw.end_streams.as_ref().is_none_or(|end| *end.get_ref()),
         cors: raw.cors.as_ref().map(|cors| cors::check(source, cors)).transpose()?,
         rate_limit: None,
+        on_stale: stale::of_route(source, config, raw)?.map(Arc::new),
     })
 }
 

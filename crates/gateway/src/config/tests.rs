@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use gatepass_guard::{StaleAction, StalePolicy};
+
 use super::*;
 
 const ISSUER: &str = r#"
@@ -96,6 +98,7 @@ base_url = "http://127.0.0.1:7000"
 insecure_http = true
 revocation = "feed"
 feed = "https://a.example.com/feed"
+feed_fallbacks = ["https://b.example.com/feed"]
 on_stale = { after = "1m", then = "introspect" }
 introspection = { url = "https://a.example.com/introspect", client_id = "gateway", client_secret_file = "client-secret" }
 
@@ -113,6 +116,14 @@ jwks_file = "keys.json"
 revocation = "introspect"
 introspection = { client_id = "gateway", client_secret_file = "client-secret" }
 
+[[issuer]]
+url = "https://d.example.com"
+audience = ["one"]
+revocation = "status-list"
+status_list_origins = ["https://status.example.com"]
+on_stale = { after = "5m", then = "deny" }
+introspection = { client_id = "gateway", client_secret_file = "client-secret" }
+
 [[upstream]]
 name = "a"
 servers = ["http://127.0.0.1:9001", "http://[::1]", "http://service.internal:80/"]
@@ -126,6 +137,7 @@ upstream = "a"
 token = "strip"
 end_streams = false
 enforce = false
+on_stale = { after = "0s", then = "introspect" }
 require = { claim = { tenant = "acme", level = [3, true], groups = { contains = "x" }, amr = { present = true } } }
 forward = { "https://example.com/tenant" = "X-Tenant" }
 
@@ -178,7 +190,9 @@ handshake = "7s"
 tunnel = "8s"
 "#;
     let config = check::check(text, folder.path()).unwrap();
-    assert_eq!(config.issuers.len(), 3);
+    assert_eq!(config.issuers.len(), 4);
+    let policy = StalePolicy { after: Duration::ZERO, then: StaleAction::Introspect };
+    assert_eq!(config.routes.routes[0].on_stale.as_deref(), Some(&policy));
     let servers: Vec<String> = config.upstreams[0].servers.iter().map(ToString::to_string).collect();
     assert_eq!(servers, ["127.0.0.1:9001", "[::1]:80", "service.internal:80"]);
     let seconds = |duration: Duration| duration.as_secs();
@@ -269,11 +283,26 @@ fn what_is_refused_where_and_with_which_advice() {
         (with_issuer(""), Some(2), "`revocation` is missing here; give how revoked tokens are told"),
         (with_issuer("revocation = 'fed'"), Some(5), "unknown variant `fed`"),
         (with_issuer("revocation = 'fed'"), Some(5), "did you mean `feed`?"),
-        (with_issuer("revocation = 'status-list'"), Some(5), "status lists cannot be followed yet"),
+        (with_issuer("revocation = 'status-list'"), Some(5), "`on_stale` is missing"),
+        (
+            with_issuer("revocation = 'feed'\nstatus_list_origins = ['https://a']"),
+            Some(6),
+            "`status_list_origins` has no meaning without revocation = \"status-list\"",
+        ),
+        (
+            with_issuer("revocation = 'status-list'\nfeed_fallbacks = ['https://a']"),
+            Some(6),
+            "`feed_fallbacks` has no meaning without revocation = \"feed\"",
+        ),
+        (
+            with_issuer("revocation = 'feed'\nfeed_fallbacks = ['https://a', 'b']"),
+            Some(6),
+            "`b` is no http or https URL",
+        ),
         (
             with_issuer("revocation = 'feed'"),
             Some(5),
-            "`on_stale` is missing: what holds while the feed is silent",
+            "`on_stale` is missing: what holds while the issuer is silent",
         ),
         (
             with_issuer("revocation = 'feed'\non_stale = { then = 'deny' }"),
@@ -365,6 +394,14 @@ fn what_is_refused_where_and_with_which_advice() {
             Some(7),
             "the issuer https://auth.example.com is configured twice",
         ),
+        (
+            format!(
+                "{}{UPSTREAM}[[route]]\npath = '/'\nupstream = 'orders'\non_stale = {{ after = '1s', then = 'introspect' }}",
+                with_issuer("revocation = 'feed'\non_stale = { after = '1s', then = 'deny' }"),
+            ),
+            Some(5),
+            "`introspection` is missing: as whom to ask the issuer",
+        ),
         // Upstreams.
         ("listen = '[::]:1'\n[[upstream]]\nservers = ['http://a']".into(), Some(2), "`name` is missing here"),
         (
@@ -400,6 +437,18 @@ fn what_is_refused_where_and_with_which_advice() {
         (format!("listen = '[::]:1'{UPSTREAM}protocol = 'h3'"), Some(5), "unknown variant `h3`"),
         (format!("listen = '[::]:1'{UPSTREAM}{UPSTREAM}"), Some(7), "there is an upstream `orders` already"),
         // Routes. The first line of a route's keys is the 13th.
+        (
+            with_route(
+                "path = '/a'\nupstream = 'orders'\npublic = true\non_stale = { after = '1s', then = 'deny' }",
+            ),
+            Some(16),
+            "a public route has no token that could have been revoked",
+        ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\non_stale = { after = '1s', then = 'deny' }"),
+            Some(15),
+            "`on_stale` has no meaning: no issuer has",
+        ),
         (with_route("upstream = 'orders'"), Some(12), "`path` is missing here"),
         (with_route("path = '/a'"), Some(12), "`upstream` is missing here"),
         (

@@ -19,6 +19,7 @@ mod operations;
 mod rate_limit;
 mod reload;
 mod resource;
+mod revocation;
 mod rule;
 mod smuggling;
 mod streams;

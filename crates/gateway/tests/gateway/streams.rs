@@ -23,9 +23,9 @@ async fn distrust(gateway: &Running, text: &str) {
     gateway.gateway.reload(Config::parse(&text).unwrap()).await.unwrap();
 }
 
-async fn open_websocket(gateway: &Running, path: &str, token: &Token) -> TcpStream {
+pub(crate) async fn open_websocket(gateway: &Running, path: &str, bearer: &str) -> TcpStream {
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
-    let token = format!("authorization: {}\r\n\r\n", token.bearer());
+    let token = format!("authorization: {bearer}\r\n\r\n");
     let request = HANDSHAKE.replace("/socket", path).replace("\r\n\r\n", &format!("\r\n{token}"));
     stream.write_all(request.as_bytes()).await.unwrap();
     let answer = head(&mut stream).await;
@@ -33,14 +33,14 @@ async fn open_websocket(gateway: &Running, path: &str, token: &Token) -> TcpStre
     stream
 }
 
-async fn rest(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     within(stream.read_to_end(&mut rest)).await.unwrap();
     rest
 }
 
 /// A close frame of a server.
-fn close(code: u16, reason: &str) -> Vec<u8> {
+pub(crate) fn close(code: u16, reason: &str) -> Vec<u8> {
     [&[0x88, reason.len() as u8 + 2], &code.to_be_bytes()[..], reason.as_bytes()].concat()
 }
 
@@ -49,8 +49,8 @@ async fn a_websocket_ends_with_its_token() {
     let backend = echo().await;
     let text = config(backend.address, CLOSED);
     let gateway = Running::start(&text).await;
-    let mut ends = open_websocket(&gateway, "/socket", &Token::of("ann")).await;
-    let mut goes_on = open_websocket(&gateway, "/on/socket", &Token::of("ann")).await;
+    let mut ends = open_websocket(&gateway, "/socket", &Token::of("ann").bearer()).await;
+    let mut goes_on = open_websocket(&gateway, "/on/socket", &Token::of("ann").bearer()).await;
     let message = b"\x82\x05hello";
     for stream in [&mut ends, &mut goes_on] {
         stream.write_all(message).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_frame_that_has_begun_ends_before_the_close_frame() {
     .await;
     let text = config(backend.address, CLOSED);
     let gateway = Running::start(&text).await;
-    let mut stream = open_websocket(&gateway, "/", &Token::of("ann")).await;
+    let mut stream = open_websocket(&gateway, "/", &Token::of("ann").bearer()).await;
     within(stream.read_exact(&mut [0; 7])).await.unwrap();
     distrust(&gateway, &text).await;
     until("the end", || gateway.gateway.stats().ended == 1).await;
@@ -105,8 +105,8 @@ async fn a_token_that_expires_ends_what_it_opened_and_nothing_else() {
     let backend = echo().await;
     let gateway = Running::start(&config(backend.address, CLOSED)).await;
     // Its time is up five seconds from now: the gateway allows for clocks that differ by a minute.
-    let mut short = open_websocket(&gateway, "/", &Token::of("ann").expires_in(-55)).await;
-    let mut long = open_websocket(&gateway, "/", &Token::of("ann")).await;
+    let mut short = open_websocket(&gateway, "/", &Token::of("ann").expires_in(-55).bearer()).await;
+    let mut long = open_websocket(&gateway, "/", &Token::of("ann").bearer()).await;
     assert_eq!(rest(&mut short).await, close(4401, "expired"));
     long.write_all(b"\x82\x00").await.unwrap();
     within(long.read_exact(&mut [0; 2])).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_websocket_that_says_nothing_is_closed() {
     let backend = echo().await;
     let text = config(backend.address, CLOSED) + "[timeouts]\ntunnel = '200ms'\n";
     let gateway = Running::start(&text).await;
-    let mut stream = open_websocket(&gateway, "/on/", &Token::of("ann")).await;
+    let mut stream = open_websocket(&gateway, "/on/", &Token::of("ann").bearer()).await;
     assert_eq!(rest(&mut stream).await, close(1001, "idle"));
 }
 

@@ -15,7 +15,7 @@ use axum::{Json, Router};
 use futures_util::stream;
 use gatepass_guard::{Feed, Guard, IssuerConfig, KeySource, OnStale, Revocation, WhenStale};
 use gatepass_jose::{Alg, JwkSet, SigningKey, Timestamp, Typ, jwt};
-use gatepass_revocation::{Entry, FeedEvent, Heartbeat, Kind, Reason, Snapshot};
+use gatepass_revocation::{Entry, FeedEvent, Heartbeat, Kind, LogId, Reason, Snapshot};
 use gatepass_token::TokenId;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -31,12 +31,21 @@ pub(crate) struct Issuer {
     pub(crate) claimed_url: Mutex<Option<String>>,
     pub(crate) down: AtomicBool,
     pub(crate) openid: AtomicBool,
-    pub(crate) redirect_keys: AtomicBool,
+    /// Where a question for keys is sent on to.
+    pub(crate) redirect_keys: Mutex<Option<String>>,
+    pub(crate) redirect_metadata: Mutex<Option<String>>,
+    /// What is answered instead of the key set.
+    pub(crate) instead_of_keys: Mutex<Option<Vec<u8>>>,
+    /// For how long the key set may be used, in seconds.
+    pub(crate) max_age: AtomicUsize,
+    /// How long a question for keys takes, in milliseconds.
+    pub(crate) slow_keys: AtomicUsize,
     pub(crate) padding: AtomicUsize,
     pub(crate) silent: AtomicBool,
     pub(crate) inactive: AtomicBool,
     pub(crate) introspection_down: AtomicBool,
     log: Mutex<Vec<Entry>>,
+    pub(crate) log_id: Mutex<Option<LogId>>,
     /// Ends every open stream.
     pub(crate) cut: broadcast::Sender<()>,
     appended: broadcast::Sender<Entry>,
@@ -51,6 +60,9 @@ pub(crate) struct Issuer {
 pub(crate) struct Asked {
     pub(crate) keys: AtomicUsize,
     pub(crate) keys_not_modified: AtomicUsize,
+    /// The most questions for keys that were there at once.
+    pub(crate) keys_at_once: AtomicUsize,
+    keys_now: AtomicUsize,
     pub(crate) snapshot: AtomicUsize,
     pub(crate) statuses: AtomicUsize,
     pub(crate) stream: AtomicUsize,
@@ -96,12 +108,17 @@ impl Issuer {
             claimed_url: Mutex::default(),
             down: AtomicBool::new(false),
             openid: AtomicBool::new(true),
-            redirect_keys: AtomicBool::new(false),
+            redirect_keys: Mutex::default(),
+            redirect_metadata: Mutex::default(),
+            instead_of_keys: Mutex::default(),
+            max_age: AtomicUsize::new(600),
+            slow_keys: AtomicUsize::new(0),
             padding: AtomicUsize::new(0),
             silent: AtomicBool::new(false),
             inactive: AtomicBool::new(false),
             introspection_down: AtomicBool::new(false),
             log: Mutex::default(),
+            log_id: Mutex::new(Some(LogId::new([1; 16]))),
             cut: broadcast::Sender::new(4),
             appended: broadcast::Sender::new(64),
             snapshot_key: Mutex::default(),
@@ -229,16 +246,27 @@ pub(crate) fn inline(issuer: &Issuer) -> IssuerConfig {
 
 type Shared = State<Arc<Issuer>>;
 
-async fn openid_configuration(State(issuer): Shared) -> Result<Json<Value>, StatusCode> {
+async fn openid_configuration(State(issuer): Shared) -> Result<Json<Value>, Response<Body>> {
     if !issuer.openid.load(Ordering::SeqCst) {
-        return Err(StatusCode::NOT_FOUND);
+        return Err(status(StatusCode::NOT_FOUND));
     }
     metadata(State(issuer)).await
 }
 
-async fn metadata(State(issuer): Shared) -> Result<Json<Value>, StatusCode> {
+fn status(status: StatusCode) -> Response<Body> {
+    Response::builder().status(status).body(Body::empty()).unwrap()
+}
+
+fn redirect(to: &str) -> Response<Body> {
+    Response::builder().status(302).header(LOCATION, to).body(Body::empty()).unwrap()
+}
+
+async fn metadata(State(issuer): Shared) -> Result<Json<Value>, Response<Body>> {
     if issuer.is_down() {
-        return Err(StatusCode::BAD_GATEWAY);
+        return Err(status(StatusCode::BAD_GATEWAY));
+    }
+    if let Some(to) = &*issuer.redirect_metadata.lock().unwrap() {
+        return Err(redirect(to));
     }
     let claimed = issuer.claimed_url.lock().unwrap().clone().unwrap_or_else(|| issuer.url.clone());
     Ok(Json(json!({
@@ -250,12 +278,20 @@ async fn metadata(State(issuer): Shared) -> Result<Json<Value>, StatusCode> {
 
 async fn jwks(State(issuer): Shared, headers: HeaderMap, uri: axum::http::Uri) -> Response<Body> {
     issuer.asked.keys.fetch_add(1, Ordering::SeqCst);
-    let answer = Response::builder().header(CACHE_CONTROL, "max-age=600");
+    let at_once = issuer.asked.keys_now.fetch_add(1, Ordering::SeqCst) + 1;
+    issuer.asked.keys_at_once.fetch_max(at_once, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(issuer.slow_keys.load(Ordering::SeqCst) as u64)).await;
+    issuer.asked.keys_now.fetch_sub(1, Ordering::SeqCst);
+    let max_age = issuer.max_age.load(Ordering::SeqCst);
+    let answer = Response::builder().header(CACHE_CONTROL, format!("max-age={max_age}"));
     if issuer.is_down() {
-        return answer.status(StatusCode::BAD_GATEWAY).body(Body::empty()).unwrap();
+        return status(StatusCode::BAD_GATEWAY);
     }
-    if issuer.redirect_keys.load(Ordering::SeqCst) && uri.path() == "/jwks" {
-        return answer.status(302).header(LOCATION, "/jwks-elsewhere").body(Body::empty()).unwrap();
+    if let Some(to) = issuer.redirect_keys.lock().unwrap().as_ref().filter(|_| uri.path() == "/jwks") {
+        return redirect(to);
+    }
+    if let Some(body) = &*issuer.instead_of_keys.lock().unwrap() {
+        return answer.body(Body::from(body.clone())).unwrap();
     }
     let mut set = serde_json::to_value(issuer.jwk_set()).unwrap();
     set["padding"] = " ".repeat(issuer.padding.load(Ordering::SeqCst)).into();
@@ -274,7 +310,8 @@ async fn snapshot(State(issuer): Shared) -> Result<String, StatusCode> {
         return Err(StatusCode::BAD_GATEWAY);
     }
     let entries = issuer.log.lock().unwrap().clone();
-    let snapshot = Snapshot::new(&issuer.url, entries.len() as u64, now(), entries);
+    let log = *issuer.log_id.lock().unwrap();
+    let snapshot = Snapshot { log, ..Snapshot::new(&issuer.url, entries.len() as u64, now(), entries) };
     let stranger = issuer.snapshot_key.lock().unwrap();
     let keys = issuer.keys.lock().unwrap();
     let key = stranger.as_ref().or(keys.last()).unwrap();
@@ -313,7 +350,7 @@ async fn feed(State(issuer): Shared, headers: HeaderMap) -> Result<Response<Body
             biased;
             _ = cut.recv() => return None,
             entry = appended.recv() => FeedEvent::from(entry.ok()?),
-            () = heartbeat(&issuer) => FeedEvent::from(Heartbeat { seq: issuer.newest(), now: now() }),
+            () = heartbeat(&issuer) => FeedEvent::from(Heartbeat { seq: issuer.newest(), now: now(), log: *issuer.log_id.lock().unwrap() }),
         };
         Some((frame.to_event().to_frame(), (issuer, appended, cut, None)))
     });

@@ -7,6 +7,7 @@ use gatepass_guard::{
     Revoked, WhenStale,
 };
 use gatepass_jose::SigningKey;
+use gatepass_revocation::LogId;
 
 use crate::issuer::{Asked, CLIENT, Issuer, eventually, guard, new_key, now};
 
@@ -91,6 +92,27 @@ async fn a_stream_that_ends_is_taken_up_where_it_was() {
     in_step(&guard, 2).await;
     assert!(revoked(&guard, &issuer.token()).await.is_some());
     assert!(issuer.asked.last_event_id.load(Ordering::SeqCst) >= 1);
+}
+
+/// A restored backup that has as many entries again when the guard comes back, but others.
+#[tokio::test]
+async fn another_log_of_the_same_length_is_told_apart() {
+    let issuer = Issuer::start().await;
+    let guard = guard([issuer.followed(LONG, WhenStale::Allow)]).await;
+    for session in ["s7", "s8"] {
+        issuer.revoke(Kind::Session, session, Reason::LOGOUT);
+    }
+    in_step(&guard, 2).await;
+    issuer.down.store(true, Ordering::SeqCst);
+    issuer.cut.send(()).unwrap();
+    issuer.restore(1);
+    issuer.revoke_untold(Kind::Session, "s1", Reason::LOGOUT);
+    *issuer.log_id.lock().unwrap() = Some(LogId::new([2; 16]));
+    issuer.down.store(false, Ordering::SeqCst);
+    eventually("its entry is known", async || revoked(&guard, &issuer.token()).await.is_some()).await;
+    let lost = issuer.token_with("sid", "s8");
+    assert!(revoked(&guard, &lost).await.is_some(), "what was revoked stays so");
+    in_step(&guard, 2).await;
 }
 
 #[tokio::test]

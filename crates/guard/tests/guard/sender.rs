@@ -451,9 +451,9 @@ async fn a_stream_asks_again_without_a_second_proof() {
     headers.insert("dpop", client.proof(&token, json!({})).parse().unwrap());
     let request = GuardedRequest::new(&Method::GET, &headers).with_url(URL);
     let admitted = guard.authenticate(&request).await.unwrap();
-    assert_eq!(guard.verify_again(&admitted, &token).await, Ok(()));
-    let stolen = guard.verify_again(&admitted, &other.token(&issuer)).await;
+    assert_eq!(guard.verify_again(&admitted, &token, None).await, Ok(()));
+    let stolen = guard.verify_again(&admitted, &other.token(&issuer), None).await;
     assert_eq!(stolen.unwrap_err().check(), "dpop-scheme");
     issuer.revoke(Kind::Session, "s1", Reason::LOGOUT);
-    eventually("it is revoked", async || guard.verify_again(&admitted, &token).await.is_err()).await;
+    eventually("it is revoked", async || guard.verify_again(&admitted, &token, None).await.is_err()).await;
 }

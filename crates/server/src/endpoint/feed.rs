@@ -12,9 +12,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use gatepass_issuer::SnapshotError;
+use gatepass_issuer::{LogPosition, SnapshotError};
 use gatepass_jose::Timestamp;
-use gatepass_revocation::{FeedEvent, Heartbeat, sse};
+use gatepass_revocation::{FeedEvent, sse};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Uri};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, watch};
@@ -101,7 +101,7 @@ impl Snapshots {
         let asked_at = Instant::now();
         let mut last = Arc::clone(&self.0).lock_owned().await;
         let now = server.now();
-        let seq = server.issuer.heartbeat(now).seq;
+        let seq = *server.issuer.watch_revocations().borrow();
         if let Some(taken) = &*last {
             let is_fresh = now.since(taken.at) < SNAPSHOT_FOR && taken.begun.elapsed() < SNAPSHOT_FOR;
             if is_fresh && (taken.seq == seq || taken.begun > asked_at) {
@@ -121,12 +121,10 @@ impl Snapshots {
     }
 }
 
-/// One reader of the stream. It holds its place in the log and no entries: whoever reads slowly makes
-/// nothing pile up here, and is cut off when the connection stalls.
+/// One reader of the stream. It is cut off when its connection stalls.
 struct Reader {
     server: Arc<Server>,
-    /// The last entry that was sent.
-    sent: u64,
+    position: LogPosition,
     sent_at: Option<Instant>,
     newest: watch::Receiver<u64>,
     heartbeat: Interval,
@@ -138,13 +136,10 @@ struct Reader {
 impl Reader {
     fn new(server: Arc<Server>, after: Option<u64>, shutdown: Shutdown, place: OwnedSemaphorePermit) -> Self {
         let newest = server.issuer.watch_revocations();
-        let now = *newest.borrow();
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            // A place that this log has not reached is another log's, as after a restored backup. The
-            // first heartbeat shows the reader that it is ahead.
-            sent: after.map_or(now, |after| after.min(now)),
+            position: server.issuer.log_position(after),
             sent_at: None,
             server,
             newest,
@@ -164,7 +159,7 @@ impl Reader {
                 return Some(entries);
             }
             if std::mem::take(&mut self.heartbeat_due) {
-                let heartbeat = Heartbeat { seq: self.sent, now };
+                let heartbeat = self.server.issuer.heartbeat(self.position, now);
                 return Some(Bytes::from(FeedEvent::from(heartbeat).to_event().to_frame()));
             }
             tokio::select! {
@@ -178,19 +173,16 @@ impl Reader {
 
     /// The entries that follow what was sent, if there are any.
     async fn entries(&mut self) -> Option<Bytes> {
-        let newest = *self.newest.borrow_and_update();
-        if newest <= self.sent {
+        if !self.position.is_before(*self.newest.borrow_and_update()) {
             return None;
         }
         if let Some(sent_at) = self.sent_at {
             tokio::time::sleep_until(sent_at + PACE).await;
         }
-        let entries = self.server.issuer.revocations_after(self.sent, BATCH);
-        let Some(last) = entries.last().map(|entry| entry.seq) else {
-            self.sent = newest; // all of them are forgotten
+        let entries = self.server.issuer.read_log(&mut self.position, BATCH);
+        if entries.is_empty() {
             return None;
-        };
-        self.sent = last;
+        }
         self.sent_at = (entries.len() < BATCH).then(Instant::now);
         let frames = entries.into_iter().map(|entry| FeedEvent::from(entry).to_event().to_frame());
         Some(Bytes::from(frames.collect::<String>()))
