@@ -12,6 +12,7 @@ use crate::gateway::Shared;
 use crate::guards::Guards;
 use crate::metrics::{self, Format};
 use crate::stats::Stats;
+use crate::upstream::UpstreamStatus;
 
 const JSON: &str = "application/json";
 
@@ -43,18 +44,11 @@ fn answer(
         "/livez" => (StatusCode::OK, JSON, b"{}".to_vec()),
         "/readyz" => readiness(&shared.state.load().guards),
         "/stats" => {
-            let guards = &shared.state.load().guards;
-            (
-                StatusCode::OK,
-                JSON,
-                json(&Overview { readiness: Readiness::of(guards), stats: shared.stats() }),
-            )
+            let readiness = Readiness::of(&shared.state.load().guards);
+            let overview = Overview { readiness, stats: shared.stats(), upstreams: shared.upstreams() };
+            (StatusCode::OK, JSON, json(&overview))
         }
-        "/upstreams" => {
-            let state = shared.state.load();
-            let upstreams: Vec<_> = state.upstreams.iter().map(|upstream| upstream.status()).collect();
-            (StatusCode::OK, JSON, json(&upstreams))
-        }
+        "/upstreams" => (StatusCode::OK, JSON, json(&shared.upstreams())),
         "/metrics" => (StatusCode::OK, format.media_type(), metrics::render(shared, format).into_bytes()),
         _ => (StatusCode::NOT_FOUND, JSON, Vec::new()),
     }
@@ -77,6 +71,7 @@ struct Overview {
     readiness: Readiness,
     #[serde(flatten)]
     stats: Stats,
+    upstreams: Vec<UpstreamStatus>,
 }
 
 impl Readiness {

@@ -200,7 +200,7 @@ impl Gateway {
 
     /// How it stands with the servers behind, in the order of the configuration.
     pub fn upstreams(&self) -> Vec<UpstreamStatus> {
-        self.shared.state.load().upstreams.iter().map(|upstream| upstream.status()).collect()
+        self.shared.upstreams()
     }
 
     /// What has been counted since the start, reloads included.
@@ -213,6 +213,10 @@ impl Shared {
     pub(crate) fn stats(&self) -> Stats {
         self.counters.read(&self.state.load().route_stats)
     }
+
+    pub(crate) fn upstreams(&self) -> Vec<UpstreamStatus> {
+        self.state.load().upstreams.iter().map(|upstream| upstream.status()).collect()
+    }
 }
 
 impl State {
@@ -223,6 +227,8 @@ impl State {
             config.tls = Some(Arc::clone(old));
         }
         let guards = Guards::start(&config.issuers, old.map(|old| &old.guards)).await?;
+        // What can fail comes first: from here on, servers that stay are told of their new terms.
+        let access_log = open_access_log(&config, old, counters)?;
         let kept = old.map(|old| old.upstreams.as_slice()).unwrap_or_default();
         let upstreams = config.upstreams.iter().map(|settings| {
             let old = kept.iter().find(|upstream| upstream.name() == settings.name);
@@ -246,7 +252,7 @@ impl State {
             challenge,
             guards,
             route_stats: route_stats(&config.routes.labels, old),
-            access_log: open_access_log(&config, old, counters)?,
+            access_log,
             config,
         })
     }

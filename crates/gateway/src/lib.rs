@@ -231,9 +231,9 @@
 //! |---|---|
 //! | `/livez` | 200: it runs |
 //! | `/readyz` | 200, or 503 with `ready: false` and `reasons`, a sentence for each issuer whose good tokens would be refused. `issuers` has for each: `keys`, `key_set_age`, `revocation` (`staleness`, `is_stale`, `on_stale` and what it does `then`, `entries`, `connected`), `failures` (`asked_for`, `count`, `error` in words, `age`). Ages are seconds |
-//! | `/stats` | the same, always with 200, and what has been counted, as JSON: see [`Stats`] |
-//! | `/upstreams` | how it stands with each server behind |
-//! | `/metrics` | the same for Prometheus, and as OpenMetrics where `Accept` asks for that. Labels hold what the file says (routes as they are written there, issuers) and fixed words, never what a client sent |
+//! | `/stats` | the same, always with 200, what has been counted ([`Stats`]), and `upstreams` |
+//! | `/upstreams` | how it stands with the servers behind: see [`UpstreamStatus`] |
+//! | `/metrics` | as `/stats`, for Prometheus, and as OpenMetrics where `Accept` asks for that. Labels hold what the file says (routes as they are written there, issuers) and fixed words, never what a client sent |
 //!
 //! `gatepass top` shows it live. A duration is counted from the end of a request's head to the head of its answer.
 //!

@@ -77,7 +77,7 @@ async fn answer(
             recording.uploads(request.body().progress());
             let asked = recording.stopwatch();
             let sent = upstream.send(request, wishes.websocket && upstream.can_switch()).await;
-            recording.asked(&upstream.name(), asked);
+            recording.asked(upstream.name(), asked);
             sent.map(|answer| (answer, watch)).map_err(Refusal::from)
         }
         Err(refusal) => Err(refusal),

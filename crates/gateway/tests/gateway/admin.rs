@@ -49,6 +49,7 @@ async fn alive_ready_and_how_much() {
             assert_eq!(told, want);
         }
         if path == "/stats" {
+            assert_eq!(answer.json()["upstreams"][0]["servers"][0]["state"], "up");
             let refused = serde_json::json!({"bad-path": 1, "invalid-token": 1, "token-missing": 1});
             let want = serde_json::json!({"ended": 0, "passed": 2, "verified": 1, "refused": refused, "would_refuse": {}});
             for (member, want) in want.as_object().unwrap() {
