@@ -1,7 +1,6 @@
 //! Writing an object that has one meaning: no member twice, at any depth.
 //!
-//! The search rides on the one pass that writes: it costs a tenth of it, where reading the text again
-//! cost as much as writing it.
+//! The search rides on the one pass that writes. Reading the text again would cost as much as writing it.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
