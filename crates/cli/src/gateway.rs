@@ -1,9 +1,11 @@
 //! `gatepass gateway`: the gateway alone.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gatepass_gateway::{Config, Gateway};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -24,10 +26,8 @@ pub(crate) async fn run(path: &Path, check: bool) -> anyhow::Result<()> {
     // Before anybody can connect: who sees the socket may send the signal, and unhandled it kills.
     let hangups = signal(SignalKind::hangup())?;
     let listener = bind(config.listen(), "listen").await?;
-    let admin = match config.admin_listen() {
-        Some(address) => Some(bind(address, "admin_listen").await?),
-        None => None,
-    };
+    let admin = bind_where(config.admin_listen(), "admin_listen").await?;
+    let ext_authz = bind_where(config.ext_authz_listen(), "ext_authz.listen").await?;
     let (scheme, address) = (config.scheme(), listener.local_addr()?);
     let otlp = config.tracing_endpoint().map(Otlp::start).transpose()?;
     let logs_to_stdout = config.logs_to_stdout();
@@ -54,12 +54,26 @@ pub(crate) async fn run(path: &Path, check: bool) -> anyhow::Result<()> {
             None => Ok(()),
         }
     };
-    let served = tokio::try_join!(gateway.serve(listener, stop.cancelled()), admin);
+    let ext_authz = async {
+        match ext_authz {
+            Some(listener) => gateway.serve_ext_authz(listener, stop.cancelled()).await,
+            None => Ok(()),
+        }
+    };
+    let served = tokio::try_join!(gateway.serve(listener, stop.cancelled()), admin, ext_authz);
     if let Some(otlp) = otlp {
         otlp.finish().await;
     }
     served?;
     Ok(())
+}
+
+/// A socket for what is served only where it is asked for.
+async fn bind_where(address: Option<SocketAddr>, key: &str) -> anyhow::Result<Option<TcpListener>> {
+    match address {
+        Some(address) => bind(address, key).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Waits until tokens of every issuer can be verified, for no longer than `limit`.

@@ -54,6 +54,7 @@ pub(crate) const HYPER_HEADERS: usize = 100;
 pub struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) admin_listen: Option<SocketAddr>,
+    pub(crate) ext_authz_listen: Option<SocketAddr>,
     /// Plain connections without it.
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) resource: Option<Resource>,
@@ -114,6 +115,11 @@ impl Config {
     /// Where `/livez`, `/readyz`, `/stats`, `/upstreams` and `/metrics` are served, if anywhere.
     pub fn admin_listen(&self) -> Option<SocketAddr> {
         self.admin_listen
+    }
+
+    /// Where Envoy's `ext_authz` is answered over gRPC, if anywhere.
+    pub fn ext_authz_listen(&self) -> Option<SocketAddr> {
+        self.ext_authz_listen
     }
 
     /// Where spans are to be sent as OTLP over HTTP, if anywhere: see [`Gateway::export_spans`].
@@ -261,6 +267,14 @@ pub(crate) struct ForwardAuth {
     pub(crate) path: String,
     /// For a caller that names no request, so that no route says what to forward.
     pub(crate) forward: Vec<Forward>,
+}
+
+impl ForwardAuth {
+    /// What a path has below the endpoint's: nothing for the endpoint itself, else a path of its own. `None`
+    /// for a path that is not the endpoint's to answer.
+    pub(crate) fn below<'p>(&self, path: &'p str) -> Option<&'p str> {
+        path.strip_prefix(&*self.path).filter(|below| below.is_empty() || below.starts_with('/'))
+    }
 }
 
 /// What one client may cost.

@@ -6,6 +6,9 @@
 //! routes and rules apply as if the request had come here. 200 lets it through, with the identity in the
 //! fields that the route's `forward` names; 401 and 403 do not.
 //!
+//! Envoy's `ext_authz` over HTTP asks in another way: with the client's own method, host and target, the
+//! target written behind the endpoint's path (`path_prefix`). Over gRPC it asks [`crate::ext_authz`].
+//!
 //! # Who may set these fields
 //! Anybody may ask, for the answer opens nothing: it tells the asker about a token that it holds already.
 //! What matters is that the *proxy* sets the fields itself on every question, so that its client's copies
@@ -16,6 +19,8 @@
 //! - A URI without a method (a common nginx configuration) must meet the rule of every method of that path,
 //!   so that a client's `POST` is never let through by the rule for `GET`. Methods that no route of the path
 //!   names cannot be told apart then: send the method.
+//! - A question that names its request by its own target is not asked twice: with one of these fields beside
+//!   it, or an `X-Forwarded-Host` that is not its own host, 403.
 //! - A method or a host without a URI would be a question half asked: 403.
 //! - No field at all: the token is verified, and no rule applied.
 //! - A route that goes by header fields is found by those of the question: the proxy passes its client's on.
@@ -25,6 +30,7 @@
 //!   the answer has none (`auth_request_set` with `proxy_set_header`; Traefik's `authResponseHeaders` and
 //!   Caddy's `copy_headers` do so).
 
+use bytes::Bytes;
 use gatepass_guard::{Challenge, GuardedRequest};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -38,8 +44,8 @@ use crate::header::claim;
 use crate::message;
 use crate::record::Recording;
 use crate::refusal::Refusal;
-use crate::route::Demand;
 use crate::route::path::RequestPath;
+use crate::route::{Demand, TokenHandling};
 
 const METHOD: [HeaderName; 2] =
     [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];
@@ -47,106 +53,168 @@ const URI: [HeaderName; 2] =
     [HeaderName::from_static("x-forwarded-uri"), HeaderName::from_static("x-original-uri")];
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Answers a proxy's question.
+/// What a proxy asks about.
+#[derive(Debug)]
+pub(crate) struct Question<'q> {
+    /// The client's fields, as far as the proxy passes them on.
+    pub(crate) headers: &'q HeaderMap,
+    /// `None` where the proxy does not tell it.
+    pub(crate) method: Option<&'q str>,
+    /// The path, perhaps with a query. `None` where the proxy asks about the token alone.
+    pub(crate) target: Option<&'q str>,
+    pub(crate) host: Option<HeaderValue>,
+}
+
+/// What the service behind the proxy is to be told.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    /// As header fields.
+    pub(crate) identity: HeaderMap,
+    /// The route keeps the token from the service.
+    pub(crate) strips_token: bool,
+}
+
+/// Answers a proxy's question. `below` is what its path has below the endpoint's.
 pub(crate) async fn serve(
     shared: &Shared,
     state: &State,
     connection: &ClientConnection,
-    question: &Request<Incoming>,
+    request: &Request<Incoming>,
+    below: &str,
     recording: &mut Recording,
     in_flight: InFlight,
 ) -> Response<ResponseBody> {
     let mut fields = AnswerFields::default();
-    let mut response = match verify(shared, state, connection, question, &mut fields, recording).await {
-        Ok(identity) => {
+    let admission = match Question::read(request, below) {
+        Ok(question) => verify(shared, state, connection, &question, &mut fields, recording).await,
+        Err(refusal) => Err(refusal),
+    };
+    let mut response = match admission {
+        Ok(Admission { identity, .. }) => {
             shared.counters.count_verified();
             let mut response = Response::new(ResponseBody::own("", in_flight));
             *response.headers_mut() = identity;
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
-        Err(refusal) => {
-            shared.counters.count_refused(refusal.code());
-            recording.refused(&refusal);
-            refusal.log();
-            let mut response = refusal.into_response(&Challenge::default(), in_flight);
-            // nginx makes 500 of anything but 200, 401 and 403; others pass a 404 on as if the service had
-            // said so.
-            if response.status().is_client_error() && response.status() != StatusCode::UNAUTHORIZED {
-                *response.status_mut() = StatusCode::FORBIDDEN;
-            }
-            response
-        }
+        Err(refusal) => refuse(shared, &refusal, recording).map(|text| ResponseBody::own(text, in_flight)),
     };
     fields.set(response.headers_mut());
     response
 }
 
-/// The identity to forward, as header fields.
-async fn verify<'s>(
+/// The refusal as the proxy's client is to see it.
+pub(crate) fn refuse(shared: &Shared, refusal: &Refusal, recording: &mut Recording) -> Response<Bytes> {
+    shared.counters.count_refused(refusal.code());
+    recording.refused(refusal);
+    refusal.log();
+    let mut response = refusal.to_response(&Challenge::default());
+    // nginx makes 500 of anything but 200, 401 and 403; others pass a 404 on as if the service had said so.
+    if response.status().is_client_error() && response.status() != StatusCode::UNAUTHORIZED {
+        *response.status_mut() = StatusCode::FORBIDDEN;
+    }
+    response
+}
+
+/// Whether the request that is asked about is let through.
+pub(crate) async fn verify<'s>(
     shared: &Shared,
     state: &'s State,
     connection: &ClientConnection,
-    question: &Request<Incoming>,
+    question: &Question<'_>,
     fields: &mut AnswerFields<'s>,
     recording: &mut Recording,
-) -> Result<HeaderMap, Refusal> {
-    let headers = question.headers();
+) -> Result<Admission, Refusal> {
+    let headers = question.headers;
     message::require_one_credential(headers)?;
-    // The connection is the proxy's: nothing is known here of the client's certificate.
-    let guarded = GuardedRequest::new(question.method(), headers);
-    let asked = || asked(headers);
+    // The connection is the proxy's: nothing is known here of the client's certificate, and no proof of a
+    // key is taken, so the method is not looked at.
+    let guarded = GuardedRequest::new(&Method::GET, headers);
+    let asked = || question.shown();
     let candidate =
         Candidate { headers, guarded: &guarded, takes_dpop: false, peer: connection.address, asked: &asked };
-    let mut identity = HeaderMap::new();
-    let (method, uri) = (told(headers, &METHOD)?, told(headers, &URI)?);
-    match (method, uri) {
+    let mut admission = Admission::default();
+    match (question.method, question.target) {
         (None, None) => {
             let any = Demand::default();
             let token = admission::verify(&any, |_| None, &candidate, state, true).await?;
             if let Some(token) = token {
                 recording.admitted(&token);
-                claim::set(&mut identity, &state.config.routes.forward_auth.forward, &token)?;
+                claim::set(&mut admission.identity, &state.config.routes.forward_auth.forward, &token)?;
             }
         }
         (Some(_), None) => return Err(Refusal::AskedUnclearly("a method without a URI")),
-        (method, Some(uri)) => {
-            let path = RequestPath::parse(uri.split_once('?').map_or(uri, |(path, _)| path))?;
+        (method, Some(target)) => {
+            let path = RequestPath::parse(path_of(target))?;
             for index in find_routes(state, question, method, &path)? {
                 let (route, _) = state.route(index).ok_or(Refusal::NoRoute)?;
+                admission.strips_token |= route.token == TokenHandling::Strip;
                 let token = admission::admit(route, &path, &candidate, shared, state, fields).await?;
                 if let Some(token) = token {
                     recording.admitted(&token);
-                    claim::set(&mut identity, &route.forward, &token)?;
+                    claim::set(&mut admission.identity, &route.forward, &token)?;
                 }
             }
         }
     }
-    Ok(identity)
+    Ok(admission)
 }
 
 /// The routes whose rules the request has to meet that is asked about: the one of its method, or all of its
 /// path if its method is not told.
 fn find_routes(
     state: &State,
-    question: &Request<Incoming>,
+    question: &Question<'_>,
     method: Option<&str>,
     path: &RequestPath<'_>,
 ) -> Result<Vec<usize>, Refusal> {
-    let own_host = message::host(question)?;
-    let host = sole(question.headers(), &HOST)?.or(own_host.to_str().ok());
+    let host = question.host.as_ref().and_then(|host| host.to_str().ok());
     let router = &state.config.routes.router;
     match method {
         None => {
             let endpoint = router.find_endpoint(host, path).ok_or(Refusal::NoRoute)?;
-            Ok(endpoint.routes_with(question.headers())?)
+            Ok(endpoint.routes_with(question.headers)?)
         }
         Some(method) => {
             let no_method = |_| Refusal::AskedUnclearly("no such method");
             let method = Method::from_bytes(method.as_bytes()).map_err(no_method)?;
-            Ok(vec![router.find(host, path, &method, question.headers())?])
+            Ok(vec![router.find(host, path, &method, question.headers)?])
         }
     }
+}
+
+impl<'q> Question<'q> {
+    fn read(request: &'q Request<Incoming>, below: &'q str) -> Result<Self, Refusal> {
+        let headers = request.headers();
+        let (method, target) = (told(headers, &METHOD)?, told(headers, &URI)?);
+        let told_host = sole(headers, &HOST)?.and_then(|host| HeaderValue::from_str(host).ok());
+        if below.is_empty() {
+            let host = match (target, told_host) {
+                (None, _) => None,
+                (Some(_), Some(told)) => Some(told),
+                (Some(_), None) => Some(message::host(request)?),
+            };
+            return Ok(Self { headers, method, target, host });
+        }
+        let host = message::host(request)?;
+        if method.or(target).is_some()
+            || told_host.is_some_and(|told| !told.as_bytes().eq_ignore_ascii_case(host.as_bytes()))
+        {
+            return Err(Refusal::AskedUnclearly(
+                "a field names another request than the question's own target",
+            ));
+        }
+        Ok(Self { headers, method: Some(request.method().as_str()), target: Some(below), host: Some(host) })
+    }
+
+    /// For the log, so without the query: it may hold what nobody else is to know.
+    fn shown(&self) -> String {
+        format!("forward-auth {} {}", self.method.unwrap_or("-"), self.target.map_or("-", path_of))
+    }
+}
+
+fn path_of(target: &str) -> &str {
+    target.split_once('?').map_or(target, |(path, _)| path)
 }
 
 /// What a pair of fields tells, in whichever it is told.
@@ -167,10 +235,4 @@ fn sole<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
         return Err(Refusal::AskedUnclearly("a field stands twice"));
     }
     value.to_str().map(Some).map_err(|_| Refusal::AskedUnclearly("a field is not text"))
-}
-
-/// For the log.
-fn asked(headers: &HeaderMap) -> String {
-    let text = |pair| told(headers, pair).ok().flatten().unwrap_or("-");
-    format!("forward-auth {} {}", text(&METHOD), text(&URI))
 }

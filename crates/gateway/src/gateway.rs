@@ -24,7 +24,7 @@ use crate::stats::route::{RouteLabel, RouteStats};
 use crate::stats::{Counters, Stats};
 use crate::trace::SpanSink;
 use crate::upstream::{Upstream, UpstreamStatus};
-use crate::{admin, proxy, serve};
+use crate::{admin, ext_authz, proxy, serve};
 
 /// How often the files of a certificate are looked at.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(2);
@@ -167,6 +167,22 @@ impl Gateway {
         .await
     }
 
+    /// Answers Envoys that ask with `ext_authz` over gRPC, over TLS where clients are served so.
+    ///
+    /// # Errors
+    /// As [`Gateway::serve`].
+    pub async fn serve_ext_authz(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        serve::serve(listener, &self.shared, Door::Clients, shutdown, move |connection, request| {
+            ext_authz::serve(Arc::clone(&shared), Arc::clone(connection), request)
+        })
+        .await
+    }
+
     /// Takes over a new configuration whole. Requests in flight end under the old one; not one is refused
     /// or lost for the change.
     ///
@@ -183,6 +199,7 @@ impl Gateway {
         let old = self.shared.state.load_full();
         require_same(config.listen == old.config.listen, "listen")?;
         require_same(config.admin_listen == old.config.admin_listen, "admin_listen")?;
+        require_same(config.ext_authz_listen == old.config.ext_authz_listen, "ext_authz.listen")?;
         require_same(config.tls.is_some() == old.config.tls.is_some(), "tls")?;
         require_same(config.limits.connections == old.config.limits.connections, "limits.connections")?;
         require_same(config.limits.handshakes == old.config.limits.handshakes, "limits.handshakes")?;

@@ -123,6 +123,9 @@
 //! path = "/auth/verify"
 //! forward = { sub = "X-User-Id" }               # for a question that names no request; none
 //!
+//! [ext_authz]
+//! listen = "127.0.0.1:9191"                     # required; for Envoy over gRPC: see "Proxies that ask"
+//!
 //! [limits]
 //! connections = 10_000
 //! handshakes = 1_000                            # of TLS, at once
@@ -295,6 +298,27 @@
 //! well: their proofs must name a URL that begins with the origin of `public_url` (RFC 9449 section 4.3). The
 //! forward-auth endpoint takes none of these.
 //!
+//! # Proxies that ask
+//!
+//! A proxy that stands in front of the services itself can ask whether a request may pass, and under which
+//! identity; the same routes and rules apply as if the request had come here. Complete configurations are in
+//! `examples/proxies`.
+//!
+//! | proxy | asks | and names the request by |
+//! |---|---|---|
+//! | nginx `auth_request` | `forward_auth.path` | `X-Original-Method`, `X-Original-URI` |
+//! | Traefik, Caddy, HAProxy | `forward_auth.path` | `X-Forwarded-Method`, `X-Forwarded-Uri`, `X-Forwarded-Host` |
+//! | Envoy `ext_authz` over HTTP | `forward_auth.path` as `path_prefix` | method, target and host of the question |
+//! | Envoy `ext_authz` over gRPC | `ext_authz.listen` | the `CheckRequest` |
+//!
+//! 200 carries the fields of the route's `forward`; 401 and 403 carry the challenge and problem details; 503 is
+//! no answer either way, so the proxy has to fail closed. Anybody who reaches the endpoints may ask, for the
+//! answer opens nothing: what counts is that the proxy names the request in its own words, takes the identity
+//! from the answer alone, and removes its clients' copies. Over gRPC the answer says which to remove:
+//! identity fields that it does not set, in every spelling, fields that override a request line, and the token
+//! where the route strips it. There, what cannot be read as a question is denied; a message may have 128 KiB,
+//! and `timeouts.header` to come.
+//!
 //! # A first week
 //!
 //! With `enforce = false` a route passes on what its rule or its limit would have refused, without any identity. Each such
@@ -361,7 +385,7 @@
 //! | the server breaks off within the response's body | closed before its end | |
 //! | the gateway stops | what is in flight ends, for `timeouts.drain`; then closed | |
 //! | the forward-auth endpoint would answer with another 4xx than 401 | 403 | its own |
-//! | it is asked about two requests at once, or half of one | 403 | `asked-unclearly` |
+//! | it is asked about two requests at once, or half of one; `ext_authz`, what is no question | 403 | `asked-unclearly` |
 //!
 //! A configuration that [`Gateway::reload`] refuses changes nothing.
 
@@ -374,6 +398,7 @@ mod client;
 mod clock;
 mod config;
 mod cors;
+mod ext_authz;
 mod forward_auth;
 mod gateway;
 mod guards;

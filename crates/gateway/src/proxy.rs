@@ -52,9 +52,9 @@ async fn answer(
     recording: &mut Recording,
 ) -> Response<ResponseBody> {
     let in_flight = connection.begin();
-    if request.uri().path() == state.config.routes.forward_auth.path {
+    if let Some(below) = state.config.routes.forward_auth.below(request.uri().path()) {
         recording.serves_forward_auth();
-        return forward_auth::serve(shared, state, connection, &request, recording, in_flight).await;
+        return forward_auth::serve(shared, state, connection, &request, below, recording, in_flight).await;
     }
     if let Some(resource) = &state.config.resource
         && request.uri().path() == resource.metadata_path()

@@ -161,12 +161,16 @@ impl Refusal {
     }
 
     pub(crate) fn into_response(self, challenge: &Challenge, in_flight: InFlight) -> Response<ResponseBody> {
-        if let Self::Denied(denied) = &self {
+        self.to_response(challenge).map(|text| ResponseBody::own(text, in_flight))
+    }
+
+    pub(crate) fn to_response(&self, challenge: &Challenge) -> Response<Bytes> {
+        if let Self::Denied(denied) = self {
             let mut response = denied.to_response::<Bytes>();
             challenge.complete(&mut response);
-            return response.map(|text| ResponseBody::own(text, in_flight));
+            return response;
         }
-        let mut response = Response::new(ResponseBody::own(self.problem(), in_flight));
+        let mut response = Response::new(Bytes::from(self.problem()));
         let status = self.status();
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -177,7 +181,7 @@ impl Refusal {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if let Self::MethodNotAllowed { allow } = self {
-            headers.insert(header::ALLOW, allow);
+            headers.insert(header::ALLOW, allow.clone());
         } else if let Some(wait) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
         }

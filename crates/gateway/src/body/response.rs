@@ -35,6 +35,8 @@ pub(crate) enum ResponseError {
 enum Source {
     /// What the gateway says itself.
     Own(Bytes),
+    /// The same, and after it trailers.
+    Complete(Bytes, Box<HeaderMap>),
     /// The same, after everything else.
     Trailers(Box<HeaderMap>),
     Upstream(UpstreamBody),
@@ -67,6 +69,15 @@ type FrameResult = Result<Frame<Bytes>, ResponseError>;
 impl ResponseBody {
     pub(crate) fn own(text: impl Into<Bytes>, in_flight: InFlight) -> Self {
         Self { source: Source::Own(text.into()), _in_flight: in_flight, recording: None }
+    }
+
+    /// What the gateway says itself, with what comes after it.
+    pub(crate) fn with_trailers(text: impl Into<Bytes>, trailers: HeaderMap, in_flight: InFlight) -> Self {
+        Self {
+            source: Source::Complete(text.into(), Box::new(trailers)),
+            _in_flight: in_flight,
+            recording: None,
+        }
     }
 
     pub(crate) fn upstream(body: UpstreamBody, ending: Option<Ending>, in_flight: InFlight) -> Self {
@@ -102,6 +113,11 @@ impl ResponseBody {
         match source {
             Source::Own(text) if text.is_empty() => Poll::Ready(None),
             Source::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
+            Source::Complete(text, trailers) => {
+                let text = std::mem::take(text);
+                *source = Source::Trailers(std::mem::take(trailers));
+                Poll::Ready(Some(Ok(Frame::data(text))))
+            }
             Source::Trailers(trailers) => {
                 let last = Frame::trailers(std::mem::take(&mut **trailers));
                 *source = Source::Own(Bytes::new());
@@ -129,7 +145,7 @@ impl Source {
     fn is_end(&self) -> bool {
         match self {
             Self::Own(text) => text.is_empty(),
-            Self::Trailers(_) => false,
+            Self::Complete(..) | Self::Trailers(_) => false,
             Self::Upstream(body) | Self::Watched(body, _) => body.is_end_stream(),
         }
     }
@@ -234,7 +250,7 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Own(text) => SizeHint::with_exact(text.len() as u64),
+            Source::Own(text) | Source::Complete(text, _) => SizeHint::with_exact(text.len() as u64),
             Source::Trailers(_) => SizeHint::with_exact(0),
             Source::Upstream(body) | Source::Watched(body, _) => body.size_hint(),
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::line_of;
-use super::raw::{Field, RawConfig, RawLimits, RawTimeouts};
+use super::raw::{Field, RawConfig, RawExtAuthz, RawLimits, RawTimeouts};
 use super::{Config, ConfigError, HYPER_HEADERS, Limits, Network, Timeouts, UpstreamTimeouts, duration};
 use super::{issuer, operations, rate_limit, resource, route, stale, tls, upstream};
 
@@ -28,6 +28,7 @@ pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
     Ok(Config {
         listen: source.address(listen)?,
         admin_listen: raw.admin_listen.as_ref().map(|listen| source.address(listen)).transpose()?,
+        ext_authz_listen: source.ext_authz(&raw.ext_authz)?,
         tls: tls::check(&source, &raw.tls)?.map(Arc::new),
         resource: resource::check(&source, &raw)?,
         trusted_proxies: source.networks(&raw.trusted_proxies)?,
@@ -91,6 +92,12 @@ impl Source<'_> {
             let hint = "write an IP address and a port: \"127.0.0.1:8080\", or \"[::]:8080\" for everybody";
             self.error(text, format!("`{}` is no address to listen on", text.get_ref())).hint(hint)
         })
+    }
+
+    fn ext_authz(&self, table: &Field<RawExtAuthz>) -> Result<Option<SocketAddr>, ConfigError> {
+        let Some(table) = table else { return Ok(None) };
+        let what = "where Envoys ask: listen = \"127.0.0.1:9191\"";
+        self.address(self.required(table, &table.get_ref().listen, "listen", what)?).map(Some)
     }
 
     fn networks(&self, texts: &[Spanned<String>]) -> Result<Vec<Network>, ConfigError> {

@@ -38,6 +38,7 @@ pub(super) struct RawConfig {
     pub(super) rate_limit: Vec<Spanned<RawRateLimit>>,
     #[serde(default)]
     pub(super) forward_auth: RawForwardAuth,
+    pub(super) ext_authz: Field<RawExtAuthz>,
     #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
@@ -249,6 +250,12 @@ pub(super) struct RawForwardAuth {
     pub(super) path: Field<String>,
     #[serde(default)]
     pub(super) forward: BTreeMap<String, Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawExtAuthz {
+    pub(super) listen: Field<String>,
 }
 
 #[derive(Deserialize, Default)]

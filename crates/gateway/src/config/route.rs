@@ -34,7 +34,7 @@ pub(super) fn check_all(
     let mut routes: Vec<Route> = Vec::new();
     let mut labels = Vec::new();
     for table in &raw.route {
-        let (path, pattern) = check_path(source, table, &forward_auth.path)?;
+        let (path, pattern) = check_path(source, table, &forward_auth)?;
         let mut route = check_one(source, table, upstreams, raw, &pattern)?;
         route.forward.iter().for_each(|forward| reserved.insert(&forward.header));
         let RawRoute { host, methods, headers, rate_limit, .. } = table.get_ref();
@@ -144,13 +144,13 @@ fn find_upstream(
 fn check_path<'f>(
     source: &Source<'_>,
     table: &'f Spanned<RawRoute>,
-    taken: &str,
+    forward_auth: &ForwardAuth,
 ) -> Result<(&'f Spanned<String>, Pattern), ConfigError> {
     let what = "a path such as \"/api/orders/{id}\", or \"/{*rest}\" for everything";
     let path = source.required(table, &table.get_ref().path, "path", what)?;
-    if path.get_ref() == taken {
+    if forward_auth.below(path.get_ref()).is_some() {
         return Err(source
-            .error(path, format!("`{taken}` is the forward-auth endpoint"))
+            .error(path, format!("`{}` is the forward-auth endpoint", forward_auth.path))
             .hint("move that one with `path` in [forward_auth]"));
     }
     match Pattern::parse(path.get_ref()) {

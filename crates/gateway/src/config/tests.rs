@@ -254,6 +254,11 @@ fn what_is_refused_where_and_with_which_advice() {
             "`60` is no duration; write a whole number and a unit",
         ),
         (
+            "listen = '[::]:1'\n[ext_authz]".into(),
+            Some(2),
+            "`listen` is missing here; give where Envoys ask: listen = \"127.0.0.1:9191\"",
+        ),
+        (
             "listen = '[::]:1'\n[forward_auth]\npath = 'verify'".into(),
             Some(3),
             "the path must start with a slash",
@@ -462,6 +467,11 @@ fn what_is_refused_where_and_with_which_advice() {
         (with_route("path = '/a//b'\nupstream = 'orders'"), Some(13), "no request can have this path"),
         (
             with_route("path = '/auth/verify'\nupstream = 'orders'"),
+            Some(13),
+            "is the forward-auth endpoint; move that one",
+        ),
+        (
+            with_route("path = '/auth/verify/{x}'\nupstream = 'orders'"),
             Some(13),
             "is the forward-auth endpoint; move that one",
         ),

@@ -38,6 +38,11 @@ impl ReservedHeaders {
         }
     }
 
+    /// Every name that some route sets, in lower case with `-` for whatever is neither letter nor digit.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+
     pub(crate) fn contains(&self, name: &HeaderName) -> bool {
         let (field, name) = (name, name.as_str().as_bytes());
         let may_be_listed = self.lengths & length_bit(name.len()) != 0;

@@ -209,3 +209,47 @@ async fn the_endpoint_can_be_elsewhere_and_takes_any_method() {
     }
     assert_eq!(gateway.get("/auth/verify", &[("authorization", &token)]).await.status, 404);
 }
+
+/// As Envoy's `ext_authz` over HTTP asks.
+#[tokio::test]
+async fn a_question_can_be_the_request_itself_below_the_endpoint() {
+    let backend = Backend::mirror().await;
+    let gateway = Running::start(&config(backend.address, ROUTES)).await;
+    let reader = Token::of("ann").bearer();
+    let nobody = String::new();
+    type Fields = &'static [(&'static str, &'static str)];
+    let cases: [(&str, &str, Fields, &String, u16, &str); 13] = [
+        ("GET", "/orders?page=2", &[], &reader, 200, "ann"),
+        ("HEAD", "/orders", &[], &reader, 200, "ann"),
+        ("GET", "/orders", &[], &nobody, 401, "token-missing"),
+        ("POST", "/orders", &[], &reader, 403, "insufficient-scope"),
+        ("DELETE", "/orders", &[], &reader, 403, "method-not-allowed"),
+        ("GET", "/public", &[], &nobody, 200, ""),
+        ("GET", "/", &[], &reader, 403, "no-route"),
+        ("GET", "//public", &[], &nobody, 403, "bad-path"),
+        ("GET", "/../public", &[], &nobody, 403, "bad-path"),
+        ("GET", "/here", &[("host", "shop.example.com")], &nobody, 200, ""),
+        ("GET", "/here", &[("x-forwarded-host", "shop.example.com")], &nobody, 403, "asked-unclearly"),
+        ("GET", "/orders", &[("x-forwarded-host", "API.example.com")], &reader, 200, "ann"),
+        ("GET", "/orders", &[("x-original-uri", "/public")], &nobody, 403, "asked-unclearly"),
+    ];
+    for (method, target, fields, token, status, want) in cases {
+        let mut request = Request::builder().method(method).uri(format!("/auth/verify{target}"));
+        for (field, value) in fields {
+            request = request.header(*field, *value);
+        }
+        if !token.is_empty() {
+            request = request.header("authorization", token);
+        }
+        let answer = send(gateway.address, request.body(full("")).unwrap()).await;
+        let name = format!("{method} {target} {fields:?}: {answer:?}");
+        assert_eq!(answer.status, status, "{name}");
+        if status == 200 {
+            assert_eq!(answer.header("x-user-id").unwrap_or_default(), want, "{name}");
+        } else {
+            assert_eq!(answer.code(), want, "{name}");
+        }
+    }
+    assert_eq!(gateway.get("/auth/verifying", &[]).await.status, 404, "that is another path");
+    assert_eq!(backend.connections(), 0);
+}
