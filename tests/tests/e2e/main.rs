@@ -18,6 +18,7 @@ mod hostile;
 mod jwk;
 mod keys;
 mod lint;
+mod log_in;
 mod nginx;
 mod oauth;
 mod offline;
