@@ -393,6 +393,7 @@ mod access_log;
 mod admin;
 mod admission;
 mod answer;
+mod bff;
 mod body;
 mod client;
 mod clock;
@@ -420,6 +421,7 @@ mod trace;
 mod upstream;
 mod watch;
 
+pub use bff::{BffStartError, KeyFileError, SessionStoreError};
 pub use config::{Config, ConfigError, LoadError, parse_duration};
 pub use gateway::{Gateway, ReloadError, StartError};
 pub use stats::{RequestCount, RouteCounts, Seconds, Stats};

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use gatepass_guard::GuardedRequest;
+use gatepass_guard::{Admitted, Denied, GuardedRequest};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 
 use crate::admission::{self, Candidate};
 use crate::answer::AnswerFields;
+use crate::bff::{self, Bearing, SessionError};
 use crate::body::{Ending, RequestBody, ResponseBody};
 use crate::client::{ClientConnection, InFlight};
 use crate::gateway::{Shared, State};
@@ -62,6 +63,13 @@ async fn answer(
         recording.serves_metadata();
         return resource.serve(request.method(), in_flight);
     }
+    if let Some(bff) = &state.bff
+        && let Some(endpoint) = bff.endpoint(request.uri().path())
+    {
+        recording.serves_sessions();
+        // Not inline: other requests are not to be as large.
+        return Box::pin(bff::serve(shared, state, bff, endpoint, &request, recording, in_flight)).await;
+    }
     if *request.method() == Method::OPTIONS
         && let Some(preflight) = cors::preflight(state, &request)
     {
@@ -86,12 +94,12 @@ async fn answer(
         Ok((Answer::Response(response), watch)) => {
             shared.counters.count_passed();
             recording.passed();
-            to_client(response, watch, in_flight)
+            to_client(response, watch, state, in_flight)
         }
         Ok((Answer::Switched(response, place), watch)) => {
             shared.counters.count_passed();
             recording.passed();
-            let head = switched(&response, in_flight);
+            let head = switched(&response, state, in_flight);
             if let Some(client) = switching {
                 let idle = state.config.timeouts.tunnel;
                 connection.set_tunnel(Box::pin(tunnel::carry(client, response, place, idle, watch)));
@@ -124,23 +132,20 @@ async fn prepare<'s>(
     let path = request_path(request)?;
     let (route, upstream) = find_route(state, request, &host, &path, recording)?;
     *fields = AnswerFields::of_route(route, request.headers());
-    let asked = || format!("{} {}", request.method(), request.uri().path());
-    let url = external_url(state, request);
-    let mut guarded =
-        GuardedRequest::new(request.method(), request.headers()).with_certificate(connection.certificate());
-    if let Some(url) = &url {
-        guarded = guarded.with_url(url);
+    let mut bearing = bearing(route, request, wishes, shared, state, fields).await?;
+    let mut admitted =
+        admit(route, &path, request, bearing.as_ref(), connection, shared, state, fields).await;
+    if let (Err(Refusal::Denied(denied)), Some(bearing)) = (&admitted, &mut bearing)
+        && renew(bearing, denied, state, fields).await?
+    {
+        admitted = admit(route, &path, request, Some(bearing), connection, shared, state, fields).await;
     }
-    let candidate = Candidate {
-        headers: request.headers(),
-        guarded: &guarded,
-        takes_dpop: url.is_some(),
-        peer: connection.address,
-        asked: &asked,
-    };
-    let token = admission::admit(route, &path, &candidate, shared, state, fields).await?;
+    let token = admitted?;
     if let Some(token) = &token {
         recording.admitted(token);
+    }
+    if let Some(bearing) = &bearing {
+        request.headers_mut().insert(header::AUTHORIZATION, bearing.authorization().clone());
     }
     let watch = token.as_ref().filter(|_| route.end_streams && route.enforce).and_then(|token| {
         let authorization = request.headers().get(header::AUTHORIZATION)?.clone();
@@ -149,6 +154,9 @@ async fn prepare<'s>(
     let from_proxy = state.trusts(connection.address);
     clean(request, route, &state.config.routes.reserved, from_proxy);
     let headers = request.headers_mut();
+    if let Some(bff) = &state.bff {
+        bff.cookies.strip(headers);
+    }
     state.config.forwarded.set(headers, connection.hop(&host), from_proxy);
     headers.insert(header::HOST, host);
     recording.write(headers);
@@ -160,6 +168,72 @@ async fn prepare<'s>(
     }
     set_wishes(headers, Wishes { websocket: wishes.websocket && upstream.can_switch(), ..wishes });
     Ok((upstream, watch))
+}
+
+/// The session that a request comes with, where its route takes sessions.
+async fn bearing(
+    route: &Route,
+    request: &Request<Incoming>,
+    wishes: Wishes,
+    shared: &Shared,
+    state: &State,
+    fields: &mut AnswerFields<'_>,
+) -> Result<Option<Bearing>, Refusal> {
+    let Some(bff) = state.bff.as_ref().filter(|_| route.session) else { return Ok(None) };
+    let (headers, method) = (request.headers(), request.method());
+    let bearing = bff.bearing(headers, method, wishes.websocket, &state.guards).await;
+    if !matches!(bearing, Ok(None)) {
+        fields.of_session();
+    }
+    let bearing = bearing.map_err(|error| ended(error, state, fields));
+    admission::enforce(route, shared, bearing).map(Option::flatten)
+}
+
+/// Whether the session has another token after this refusal.
+async fn renew(
+    bearing: &mut Bearing,
+    denied: &Denied,
+    state: &State,
+    fields: &mut AnswerFields<'_>,
+) -> Result<bool, Refusal> {
+    bearing.renew_after(denied, &state.guards).await.map_err(|error| ended(error, state, fields))
+}
+
+fn ended(error: SessionError, state: &State, fields: &mut AnswerFields<'_>) -> Refusal {
+    if let (SessionError::Ended, Some(bff)) = (&error, &state.bff) {
+        fields.clear_session(bff.cookies.clear_session());
+    }
+    error.into()
+}
+
+/// Lets a request in, with the token that it bears or that its session does.
+#[allow(clippy::too_many_arguments)] // all that there is to know of a request
+async fn admit<'s>(
+    route: &'s Route,
+    path: &RequestPath<'_>,
+    request: &Request<Incoming>,
+    bearing: Option<&Bearing>,
+    connection: &ClientConnection,
+    shared: &Shared,
+    state: &'s State,
+    fields: &mut AnswerFields<'s>,
+) -> Result<Option<Admitted>, Refusal> {
+    let headers = bearing.map_or(request.headers(), |bearing| &bearing.headers);
+    let asked = || format!("{} {}", request.method(), request.uri().path());
+    let url = external_url(state, request);
+    let mut guarded =
+        GuardedRequest::new(request.method(), headers).with_certificate(connection.certificate());
+    if let Some(url) = &url {
+        guarded = guarded.with_url(url);
+    }
+    let candidate = Candidate {
+        headers,
+        guarded: &guarded,
+        takes_dpop: url.is_some(),
+        peer: connection.address,
+        asked: &asked,
+    };
+    admission::admit(route, path, &candidate, shared, state, fields).await
 }
 
 /// The path of a request's target, which is not always the one that hyper gives.
@@ -248,22 +322,29 @@ fn set_wishes(headers: &mut HeaderMap, wishes: Wishes) {
 fn to_client(
     mut response: Response<UpstreamBody>,
     watch: Option<Watch>,
+    state: &State,
     in_flight: InFlight,
 ) -> Response<ResponseBody> {
     let nominated = Nominated::by(response.headers());
     remove_fields(response.headers_mut(), |name| hop_by_hop::ends_here(name, &nominated));
     *response.version_mut() = Version::HTTP_11;
+    if let Some(bff) = &state.bff {
+        bff.cookies.refuse_foreign(response.headers_mut());
+    }
     let ending = watch.map(|watch| Ending::new(watch, response.headers()));
     response.map(|body| ResponseBody::upstream(body, ending, in_flight))
 }
 
 /// Tells the client that its connection is a tunnel from here on.
-fn switched(upstream: &Response<Incoming>, in_flight: InFlight) -> Response<ResponseBody> {
+fn switched(upstream: &Response<Incoming>, state: &State, in_flight: InFlight) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::own("", in_flight));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = upstream.headers().clone();
     let nominated = Nominated::by(response.headers());
     remove_fields(response.headers_mut(), |name| hop_by_hop::ends_here(name, &nominated));
+    if let Some(bff) = &state.bff {
+        bff.cookies.refuse_foreign(response.headers_mut());
+    }
     set_wishes(response.headers_mut(), Wishes { websocket: true, trailers: false });
     response
 }

@@ -23,6 +23,8 @@ pub(crate) struct Route {
     pub(crate) upstream: usize,
     pub(crate) forward: Vec<Forward>,
     pub(crate) token: TokenHandling,
+    /// Who shows no token may show a session's cookie.
+    pub(crate) session: bool,
     /// What a request opens ends with its token.
     pub(crate) end_streams: bool,
     /// What holds when revocations are stale, instead of what the issuer's configuration says.

@@ -10,6 +10,19 @@ use crate::location::{Location, Refused};
 pub(crate) struct Metadata {
     pub(crate) jwks_uri: Url,
     pub(crate) introspection_endpoint: Option<Url>,
+    pub(crate) login: LoginMetadata,
+}
+
+/// What the metadata say to those who log users in, as it stands there: who only verifies tokens is not to
+/// suffer from a fault in it.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct LoginMetadata {
+    pub(crate) authorization_endpoint: Option<String>,
+    pub(crate) token_endpoint: Option<String>,
+    pub(crate) revocation_endpoint: Option<String>,
+    pub(crate) end_session_endpoint: Option<String>,
+    #[serde(default)]
+    pub(crate) authorization_response_iss_parameter_supported: bool,
 }
 
 /// Why an issuer's metadata could not be used.
@@ -30,6 +43,8 @@ struct Wire {
     issuer: String,
     jwks_uri: String,
     introspection_endpoint: Option<String>,
+    #[serde(flatten)]
+    login: LoginMetadata,
 }
 
 /// Reads an issuer's metadata: OpenID Connect's, or else OAuth's.
@@ -63,5 +78,6 @@ async fn metadata_at(http: &Http, location: &Location, url: Url) -> Result<Metad
     Ok(Metadata {
         jwks_uri: location.named(&wire.jwks_uri)?,
         introspection_endpoint: endpoint.map(|url| location.named(url)).transpose()?,
+        login: wire.login,
     })
 }

@@ -14,6 +14,7 @@ use crate::config::{IssuerConfig, StartError};
 use crate::denied::Denied;
 use crate::http::Http;
 use crate::issuer::TrustedIssuer;
+use crate::openid::OpenIdIssuer;
 use crate::request::GuardedRequest;
 use crate::setup::{Means, trust};
 use crate::stale::StalePolicy;
@@ -165,6 +166,13 @@ impl Guard {
         let challenge = Challenge::default().with_dpop(&algs);
         let is_required = self.0.issuers.iter().all(|issuer| issuer.senders.is_required());
         if is_required { challenge.without_bearer() } else { challenge }
+    }
+
+    /// An issuer that this guard trusts, for a client that logs users in there. `None` for one that it does not
+    /// trust, or that publishes no keys to verify ID tokens with.
+    #[must_use]
+    pub fn openid(&self, issuer: &str) -> Option<OpenIdIssuer> {
+        self.0.issuers.iter().find(|trusted| trusted.issuer.as_str() == issuer)?.openid.clone()
     }
 
     /// Waits until every issuer's keys are there and every feed's first snapshot is loaded.

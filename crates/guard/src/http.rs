@@ -5,6 +5,10 @@ use std::time::Duration;
 use axum::http::header::{ACCEPT, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
+use url::form_urlencoded::byte_serialize;
+use zeroize::Zeroizing;
+
+use crate::config::ClientSecret;
 
 /// The longest document that is read: metadata, a JWK Set, the answer to an introspection.
 const MAX_DOCUMENT: usize = 1024 * 1024;
@@ -134,26 +138,27 @@ impl Http {
         }
     }
 
-    /// Posts a form with a client's credentials and reads the answer.
+    /// Posts a form with a client's credentials and reads the answer, whatever its status.
     pub(crate) async fn post_form(
         &self,
         url: &Url,
-        (client_id, client_secret): (&str, &str),
+        client_id: &str,
+        client_secret: &ClientSecret,
         form: String,
-    ) -> Result<Vec<u8>, FetchError> {
+    ) -> Result<(StatusCode, Vec<u8>), FetchError> {
+        // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
+        let encoded = |text: &str| Zeroizing::new(byte_serialize(text.as_bytes()).collect::<String>());
         let request = self
             .0
             .post(url.clone())
             .timeout(TIMEOUT)
-            .basic_auth(client_id, Some(client_secret))
+            .basic_auth(&*encoded(client_id), Some(&*encoded(client_secret.expose())))
             .header("content-type", "application/x-www-form-urlencoded")
             .header("accept", "application/json")
             .body(form);
         let response = send(request, url).await?;
-        match response.status() {
-            StatusCode::OK => read(response, url, MAX_DOCUMENT).await,
-            status => Err(FetchError::Status { url: url.clone(), status }),
-        }
+        let status = response.status();
+        Ok((status, read(response, url, MAX_DOCUMENT).await?))
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use gatepass_jose::{JsonError, Timestamp, parse_strict_json};
 use serde::Deserialize;
 use tokio::sync::{OnceCell, Semaphore};
 use url::Url;
-use url::form_urlencoded::{Serializer, byte_serialize};
+use url::form_urlencoded::Serializer;
 
 use crate::clock::Now;
 use crate::config::Introspection;
@@ -98,15 +99,15 @@ impl Introspector {
         // Fails only when the semaphore is closed, which nobody does.
         let _permit = self.requests.acquire().await;
         let endpoint = self.endpoint.get_or_try_init(|| self.find_endpoint()).await?;
-        // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
-        let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-        let client_id = encoded(&self.config.client_id);
-        let client_secret = zeroize::Zeroizing::new(encoded(self.config.client_secret.expose()));
         let form = Serializer::new(String::new())
             .append_pair("token", token)
             .append_pair("token_type_hint", "access_token")
             .finish();
-        let body = self.http.post_form(endpoint, (&client_id, &client_secret), form).await?;
+        let Introspection { client_id, client_secret, .. } = &self.config;
+        let (status, body) = self.http.post_form(endpoint, client_id, client_secret, form).await?;
+        if status != StatusCode::OK {
+            return Err(FetchError::Status { url: endpoint.clone(), status }.into());
+        }
         let answer: Answer = parse_strict_json(&body).map_err(IntrospectionError::Malformed)?;
         Ok(answer.active)
     }

@@ -14,6 +14,7 @@ use crate::denied::Denied;
 use crate::failures::Failures;
 use crate::introspection::Introspector;
 use crate::keys::{Believed, KeyCache};
+use crate::openid::OpenIdIssuer;
 use crate::secret::SharedSecret;
 use crate::sender::SenderCheck;
 use crate::stale::{StaleAction, StalePolicy};
@@ -26,6 +27,8 @@ pub(crate) struct TrustedIssuer {
     pub(crate) revocations: Revocations,
     pub(crate) senders: SenderCheck,
     pub(crate) failures: Arc<Failures>,
+    /// For whoever logs users in there; `None` where it publishes no keys.
+    pub(crate) openid: Option<OpenIdIssuer>,
 }
 
 /// What an issuer's tokens are verified with.

@@ -21,6 +21,7 @@ use crate::introspection::Introspector;
 use crate::issuer::{Followed, Revocations, Tokens, TrustedIssuer};
 use crate::keys::{KeyCache, Source, Terms};
 use crate::location::{Location, Refused, join};
+use crate::openid::OpenIdIssuer;
 use crate::secret::SharedSecret;
 use crate::sender::SenderCheck;
 use crate::stale::{StaleAction, StalePolicy};
@@ -56,8 +57,12 @@ pub(crate) fn trust(config: &IssuerConfig, means: &Means) -> Result<TrustedIssue
         Revocation::None => (setup.tokens(None)?, Revocations::NotTold),
     };
     let senders = senders(config)?;
+    let openid = match &tokens {
+        Tokens::Published(keys) => Some(setup.openid(keys)),
+        Tokens::Shared(_) => None,
+    };
     let (issuer, failures) = (setup.location.issuer().clone(), setup.failures);
-    Ok(TrustedIssuer { issuer, tokens, revocations, senders, failures })
+    Ok(TrustedIssuer { issuer, tokens, revocations, senders, failures, openid })
 }
 
 fn senders(config: &IssuerConfig) -> Result<SenderCheck, StartError> {
@@ -125,6 +130,16 @@ impl Setup<'_> {
         let fresh = Arc::clone(&cache);
         self.means.background.spawn(async move { fresh.keep_fresh().await });
         Ok(cache)
+    }
+
+    fn openid(&self, keys: &Arc<KeyCache>) -> OpenIdIssuer {
+        OpenIdIssuer::new(
+            self.location.clone(),
+            Arc::clone(keys),
+            self.config.clock_skew,
+            self.means.http.clone(),
+            Arc::clone(&self.means.clock),
+        )
     }
 
     fn introspector(&self, introspection: &Introspection) -> Result<Box<Introspector>, StartError> {

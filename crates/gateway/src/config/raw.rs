@@ -39,6 +39,7 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) forward_auth: RawForwardAuth,
     pub(super) ext_authz: Field<RawExtAuthz>,
+    pub(super) bff: Field<RawBff>,
     #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
@@ -203,6 +204,7 @@ pub(super) struct RawRoute {
     #[serde(default)]
     pub(super) forward: BTreeMap<String, Spanned<String>>,
     pub(super) token: Option<TokenHandling>,
+    pub(super) session: Field<bool>,
     pub(super) end_streams: Field<bool>,
     pub(super) on_stale: Field<RawOnStale>,
     pub(super) enforce: Field<bool>,
@@ -256,6 +258,24 @@ pub(super) struct RawForwardAuth {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawExtAuthz {
     pub(super) listen: Field<String>,
+}
+
+#[derive(Deserialize, Hash)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawBff {
+    pub(super) issuer: Field<String>,
+    pub(super) client_id: Field<String>,
+    pub(super) client_secret_file: Field<String>,
+    pub(super) scope: Field<String>,
+    pub(super) resource: Field<String>,
+    pub(super) prefix: Field<String>,
+    pub(super) cookie: Field<String>,
+    pub(super) after_login: Field<String>,
+    pub(super) after_logout: Field<String>,
+    pub(super) idle: Field<String>,
+    pub(super) absolute: Field<String>,
+    pub(super) store: Field<String>,
+    pub(super) key_file: Field<String>,
 }
 
 #[derive(Deserialize, Default)]

@@ -112,12 +112,18 @@ fn check_one(
             .error(enforce, "a public route has no rule to enforce")
             .hint("take `enforce` or `public` out"));
     }
+    if let (Access::Public, Some(session)) = (&access, &raw.session) {
+        return Err(source
+            .error(session, "a public route looks at no token, so a session would bring it nothing")
+            .hint("take `session` or `public` out"));
+    }
     let upstream = source.required(table, &raw.upstream, "upstream", "the name of an [[upstream]]")?;
     Ok(Route {
         access,
         upstream: find_upstream(source, upstream, upstreams)?,
         forward,
         token: raw.token.unwrap_or_default(),
+        session: raw.session.as_ref().is_some_and(|session| *session.get_ref()),
         enforce: raw.enforce.as_ref().is_none_or(|enforce| *enforce.get_ref()),
         end_streams: raw.end_streams.as_ref().is_none_or(|end| *end.get_ref()),
         cors: raw.cors.as_ref().map(|cors| cors::check(source, cors)).transpose()?,
