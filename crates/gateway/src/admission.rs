@@ -8,7 +8,6 @@ use tracing::Level;
 
 use crate::answer::AnswerFields;
 use crate::gateway::{Shared, State};
-use crate::header::client_address::client_address;
 use crate::rate_limit::Per;
 use crate::refusal::Refusal;
 use crate::route::path::RequestPath;
@@ -96,7 +95,8 @@ fn count<'s>(
     let Some(limiter) = route.rate_limit.and_then(|(index, _)| state.limiters.get(index)) else {
         return Ok(());
     };
-    let address = client_address(candidate.headers, candidate.peer, |address| state.trusts(address));
+    let (headers, peer) = (candidate.headers, candidate.peer);
+    let address = state.config.forwarded.client(headers, peer, |address| state.trusts(address));
     let standing = limiter.take(token, address);
     fields.set_limit(limiter, standing);
     if standing.refused_for.is_some() { Err(Refusal::RateLimited) } else { Ok(()) }

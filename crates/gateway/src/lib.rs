@@ -40,7 +40,7 @@
 //! revocation = "feed"                           # required: feed | status-list | introspect | none
 //! feed = "https://auth.example.com/revocations" # `revocations` below `url`
 //! feed_fallbacks = ["https://auth-2.example.com/revocations"] # the next ones when that fails; none
-//! status_list_origins = ["https://status.example.com"] # of status lists, beside the issuer's own; none
+//! # status_list_origins = ["https://status.example.com"] # of "status-list", beside the issuer's own; none
 //! on_stale = { after = "30s", then = "introspect" } # required with a feed or lists: allow | deny | introspect
 //! introspection = { client_id = "gateway", client_secret_file = "secret" } # where it is asked; also `url`
 //! base_url = "http://10.0.0.7:9000"             # where the issuer is reached from here, if elsewhere
@@ -191,11 +191,12 @@
 //! # How often
 //!
 //! A limit lets `burst` requests through at once, and gives back one every `every / requests`. It counts by
-//! token's subject or client, once that is verified, or by address, before anything else is done; without a
-//! token on an `optional` route, by address. An address is that of the connection; where this is one of
-//! `trusted_proxies`, the last one of `X-Forwarded-For` that is none of them. An IPv6 network of 64 bits is one
-//! address. Answers say in `RateLimit` how many requests are left (`r`) and in how many seconds all are again
-//! (`t`), in `RateLimit-Policy` the limit, and those that refuse in `Retry-After` when the next one would pass.
+//! token's subject or client, once that has met the rule, or by address, before anything else is done;
+//! without a token on an `optional` route, by address. An address is that of the connection; where this is
+//! one of `trusted_proxies`, the last one of `X-Forwarded-For` (or `Forwarded`: see `forwarded`) that is none
+//! of them. An IPv6 network of 64 bits is one address. Answers say in `RateLimit` how many requests are left
+//! (`r`) and in how many seconds all are again (`t`), in `RateLimit-Policy` the limit, and those that refuse
+//! in `Retry-After` when the next one would pass.
 //!
 //! Each limit remembers up to 65,536 callers, in two megabytes. Beyond that, callers whose allowance is whole
 //! are forgotten; if there are none, newcomers share sixteen allowances between them: a flood opens nothing,
@@ -321,9 +322,10 @@
 //!
 //! # A first week
 //!
-//! With `enforce = false` a route passes on what its rule or its limit would have refused, without any identity. Each such
-//! request is counted in `/stats` (`would_refuse`, by `code`) and stands in the audit log as `(not enforced)`;
-//! what a request opened then is not ended either. Fields that a client may not set are removed all the same.
+//! With `enforce = false` a route passes on what its rule or its limit would have refused, without any
+//! identity. Each such request is counted in `/stats` (`would_refuse`, by `code`) and stands in the audit log
+//! as `(not enforced)`; what a request opened then is not ended either. Fields that a client may not set are
+//! removed all the same.
 //!
 //! # Tokens that are bound to a certificate
 //!

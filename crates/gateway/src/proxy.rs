@@ -63,9 +63,9 @@ async fn answer(
         return resource.serve(request.method(), in_flight);
     }
     if *request.method() == Method::OPTIONS
-        && let Some(preflight) = cors::preflight(state, &request)
+        && let Some(preflight) = cors::preflight(state, &request, recording)
     {
-        return cors::answer(preflight, shared, state, in_flight);
+        return cors::answer(preflight, shared, state, recording, in_flight);
     }
     let mut fields = AnswerFields::default();
     let wishes = hop_by_hop::wishes(request.headers());

@@ -54,7 +54,8 @@ async fn each_request_is_one_line_and_nothing_in_it_opens_anything() {
     let good = Token::of("ann\n{\"forged\": true}").claim("sid", "s1").bearer();
     let expired = Token::of("ann").expires_in(-900).bearer();
     let endless = format!("/{}", "a".repeat(5_000));
-    let requests: [(&str, &str, &[(&str, &str)], &str); 6] = [
+    type Asked<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+    let requests: [Asked<'_>; 6] = [
         (
             "POST",
             "/closed/7?ticket=querysecret",
