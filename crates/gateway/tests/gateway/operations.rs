@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use gatepass_gateway::{Span, SpanSink, SpanValue};
 use http::{Request, Response, StatusCode};
@@ -12,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{
     Answer, Backend, OPEN, Running, Token, channel, config, connect, full, mirrored, send, send_on, until,
+    within,
 };
 use crate::upgrade;
 
@@ -407,12 +409,16 @@ async fn readiness_says_what_is_lacking() {
     );
     let gateway = Running::start(&format!("{}{second}", config(backend.address, OPEN))).await;
     let admin = operator(&gateway).await;
-    let failed = || async { ask(admin, "/readyz").await };
-    let mut answer = failed().await;
-    while answer.json()["issuers"][1]["failures"].as_array().unwrap().is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-        answer = failed().await;
-    }
+    let answer = within(async {
+        loop {
+            let answer = ask(admin, "/readyz").await;
+            if answer.json()["issuers"][1]["failures"][0]["asked_for"] == "keys" {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     let told = answer.json();
     assert_eq!(told["ready"], false);
