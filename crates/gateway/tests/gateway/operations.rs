@@ -277,10 +277,15 @@ async fn metrics_are_of_routes_and_never_of_what_clients_invent() {
         "gatepass_gateway_refusals_total{code=\"no-route\"} 21",
         "gatepass_gateway_response_seconds_count{route=\"/closed/{id}\",methods=\"GET,POST\"} 2",
         "gatepass_gateway_ready 1",
+        "gatepass_gateway_upstream_waiting{upstream=\"backend\"} 0",
         "gatepass_guard_keys{issuer=\"https://auth.example.com\"} 1",
     ] {
         assert!(answer.text.lines().any(|found| found == line), "{line} is not in\n{}", answer.text);
     }
+
+    let server =
+        format!("gatepass_gateway_server_up{{upstream=\"backend\",server=\"{}\"}} 1", backend.address);
+    assert!(answer.text.contains(&server), "{server} is not in\n{}", answer.text);
 
     // They count on when the file is loaded again, and others begin.
     let more = format!("{routes}{}", CLOSED.replace("/closed", "/other"));
