@@ -98,6 +98,11 @@ enum Site<'o> {
 }
 
 impl Origins {
+    /// Whether a page of this server itself caused the request, or no page at all.
+    pub(crate) fn is_own_page(&self, headers: &HeaderMap) -> bool {
+        self.site(headers) == Site::Own
+    }
+
     fn site(&self, headers: &HeaderMap) -> Site<'_> {
         let (Ok(fetch_site), Ok(origin)) = (single(headers, &SEC_FETCH_SITE), single(headers, &ORIGIN))
         else {

@@ -18,8 +18,12 @@ use tracing::{Level, Span};
 use crate::clock::Clock;
 use crate::completion::carry_through;
 use crate::config::HttpConfig;
-use crate::endpoint::{admin, feed, health, introspect, jwks, metadata, revoke, session, token};
+use crate::endpoint::{
+    admin, authorize, consent, feed, health, introspect, jwks, logout, metadata, revoke, session, sign_on,
+    token, userinfo,
+};
 use crate::origin::require_own_site;
+use crate::page;
 use crate::problem::{self, Problem};
 use crate::request_id::{self, RequestId};
 use crate::server::Server;
@@ -37,6 +41,13 @@ pub fn router(issuer: Arc<Issuer>, config: HttpConfig) -> Router {
 pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Router {
     let server = Arc::new(Server::new(issuer, config, clock));
     let public = Router::new()
+        .route("/oauth/authorize", get(authorize::authorize).post(authorize::posted))
+        .route("/oauth/login", post(sign_on::login))
+        .route("/oauth/consent", post(sign_on::consent))
+        .route("/oauth/logout", get(logout::logout).post(logout::posted))
+        .route("/oauth/logout/confirm", post(logout::confirmed))
+        .route("/oauth/style.css", get(page::style))
+        .route("/oauth/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
         .route("/oauth/token", post(token::token))
         .route("/oauth/introspect", post(introspect::introspect))
         .route("/oauth/revoke", post(revoke::revoke))
@@ -83,6 +94,8 @@ fn sessions(server: &Arc<Server>) -> Router<Arc<Server>> {
         .route("/session/logout", post(session::logout))
         .route("/session/logout-all", post(session::logout_all))
         .route("/session/list", get(session::list))
+        .route("/session/consents", get(consent::list))
+        .route("/session/consents/{client}", delete(consent::withdraw))
         .route("/session/{sid}", delete(session::end))
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(from_fn_with_state(Arc::clone(server), require_own_site))
