@@ -57,6 +57,14 @@ impl Client {
         self.redirect_uris.iter().find_map(|registered| registered.matches(requested))
     }
 
+    /// The most that it can have of a user as it is registered now: a session that was granted more before
+    /// must not keep it.
+    #[must_use]
+    pub fn most_of_a_user(&self) -> ScopeSet {
+        let identity: ScopeSet = IDENTITY_SCOPES.iter().filter_map(|scope| scope.parse().ok()).collect();
+        self.scope.union(&identity)
+    }
+
     /// Whether it is registered for a grant.
     #[must_use]
     pub fn may_use(&self, grant: GrantType) -> bool {

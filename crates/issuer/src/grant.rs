@@ -197,12 +197,15 @@ impl Issuer {
                 self.client_credentials(&client, scope, resource.as_deref(), minted_at, now)
             }
             TokenRequest::RefreshToken { token, scope } => {
-                if let AuthenticatedClient::Confidential(client) | AuthenticatedClient::Public(client) =
-                    &client
-                {
-                    require_grant(client, GrantType::RefreshToken)?;
-                }
-                let tokens = self.refresh(&token, &client.id(), scope.as_ref(), now).await?;
+                let most = match &client {
+                    AuthenticatedClient::Confidential(client) | AuthenticatedClient::Public(client) => {
+                        require_grant(client, GrantType::RefreshToken)?;
+                        Some(client.most_of_a_user())
+                    }
+                    AuthenticatedClient::FirstParty => None,
+                };
+                let tokens =
+                    self.refresh_within(&token, &client.id(), scope.as_ref(), most.as_ref(), now).await?;
                 Ok(TokenResponse {
                     access_token: tokens.access_token,
                     expires_in: tokens.expires_in,

@@ -222,7 +222,7 @@ impl Issuer {
             return Err(LoginError::Denied); // disabled since the password was read
         };
         tracing::info!(target: "gatepass::audit", event = "login", sub = %user.id, sid = %session.id);
-        Ok(self.tokens(&session, &user, None, minted_at, now)?)
+        Ok(self.tokens(&session, &user, &[], minted_at, now)?)
     }
 
     /// The user whose name and password these are.
@@ -304,6 +304,18 @@ impl Issuer {
         scope: Option<&ScopeSet>,
         now: Timestamp,
     ) -> Result<Tokens, RefreshError> {
+        self.refresh_within(token, client, scope, None, now).await
+    }
+
+    /// As [`Issuer::refresh`], and no more than `most`, whatever was granted.
+    pub(crate) async fn refresh_within(
+        &self,
+        token: &str,
+        client: &ClientId,
+        scope: Option<&ScopeSet>,
+        most: Option<&ScopeSet>,
+        now: Timestamp,
+    ) -> Result<Tokens, RefreshError> {
         let genuine =
             refresh_token::verify(&self.secrets.refresh_mac, token).map_err(|_| RefreshError::Invalid)?;
         let sid = genuine.family.to_string();
@@ -321,7 +333,8 @@ impl Issuer {
                 Err(RefreshError::Invalid)
             }
             Rotated::Rotated(session, user) | Rotated::Repeated(session, user) => {
-                Ok(self.tokens(&session, &user, scope, minted_at, now)?)
+                let limits: Vec<&ScopeSet> = scope.into_iter().chain(most).collect();
+                Ok(self.tokens(&session, &user, &limits, minted_at, now)?)
             }
             Rotated::Refused(Refusal::Scope) => Err(RefreshError::Scope),
             Rotated::Refused(refusal) => {
@@ -446,7 +459,7 @@ impl Issuer {
         &self,
         session: &Session,
         user: &User,
-        narrower: Option<&ScopeSet>,
+        narrower: &[&ScopeSet],
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<Tokens, InternalError> {
@@ -456,11 +469,11 @@ impl Issuer {
             .or_else(|| self.target(None))
             .ok_or(SecretError::Random)?;
         let mut scope = self.scope_of(&user.roles, target);
-        for limit in session.scope.iter().chain(narrower) {
+        for limit in session.scope.iter().chain(narrower.iter().copied()) {
             scope = scope.intersection(limit);
         }
         if session.login.is_some() {
-            scope = scope.union(&identity_scope(session.scope.iter().chain(narrower)));
+            scope = scope.union(&identity_scope(session.scope.iter().chain(narrower.iter().copied())));
         }
         let grant = Grant {
             subject: user.id.to_string(),

@@ -228,7 +228,7 @@ pub trait Store: Send + Sync + 'static {
     /// Durable.
     async fn give_consent(&self, consent: &Consent) -> Result<(), StoreError>;
     /// Removes a consent and ends the user's live sessions of that client at `now`, with `revocation` for
-    /// each: all at once or nothing. Durable. `false` when there was no consent; sessions end all the same.
+    /// each: all at once or nothing. Durable. `false` when there was neither a consent nor a session.
     async fn withdraw_consent(
         &self,
         user: UserId,
