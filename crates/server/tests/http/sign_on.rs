@@ -223,7 +223,8 @@ async fn a_code_that_comes_again_takes_back_what_it_gave() {
     let refused = fixture.post("/oauth/token").form(&refresh).send().await;
     assert_eq!(refused.oauth_error().1, "invalid_grant", "the session has ended");
     let sid = claims(access)["sid"].as_str().unwrap().to_owned();
-    let log = fixture.issuer.revocations_after(0, 10);
+    let mut position = fixture.issuer.log_position(Some(0));
+    let log = fixture.issuer.read_log(&mut position, 10);
     assert!(log.iter().any(|entry| entry.id == sid), "{log:?}");
 }
 
