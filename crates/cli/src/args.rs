@@ -191,6 +191,10 @@ pub(crate) enum User {
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
     },
+    /// List what the user has allowed applications
+    Consents { name: String },
+    /// Take back what the user has allowed an application, and end what it gave
+    Withdraw { name: String, client: String },
     /// End the user's sessions and let them log in no more
     Disable { name: String },
     /// Let the user log in again
@@ -215,6 +219,15 @@ pub(crate) enum Client {
         /// It cannot keep a secret and gets none
         #[arg(long)]
         public: bool,
+        /// Where browsers may be sent back to after a login, any number of times; it may then log users in
+        #[arg(long = "redirect-uri", value_name = "URI")]
+        redirect_uris: Vec<String>,
+        /// Where browsers may be sent to after a logout, any number of times
+        #[arg(long = "post-logout-redirect-uri", value_name = "URI", requires = "redirect_uris")]
+        post_logout_redirect_uris: Vec<String>,
+        /// It is your own: users are not asked whether they allow it
+        #[arg(long)]
+        trusted: bool,
     },
     /// List all clients
     List,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use gatepass_issuer::admin::{AdminError, ChangeClient, NewClient};
+use gatepass_issuer::admin::{AdminError, ChangeClient, NewClient, SignOnClient};
 use gatepass_issuer::client::GrantType;
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::user::{Role, RoleName};
@@ -68,6 +68,7 @@ impl Backend {
                     grants: vec![GrantType::ClientCredentials],
                     scope: ADMIN_SCOPE.parse()?,
                     audience: vec![self.issuer.name().to_string()],
+                    sign_on: SignOnClient::default(),
                 };
                 self.issuer.create_client(new, clock::now()).await?.1
             }

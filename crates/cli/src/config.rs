@@ -41,6 +41,8 @@ struct RawConfig {
     #[serde(default)]
     refresh_token: RawRefreshToken,
     #[serde(default)]
+    login: RawLogin,
+    #[serde(default)]
     cookie: RawCookie,
     #[serde(default)]
     keys: RawKeys,
@@ -72,6 +74,13 @@ struct RawAccessToken {
 #[serde(deny_unknown_fields)]
 struct RawRefreshToken {
     leeway: Option<Period>,
+    idle: Option<Period>,
+    absolute: Option<Period>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLogin {
     idle: Option<Period>,
     absolute: Option<Period>,
 }
@@ -145,6 +154,8 @@ impl ServerConfig {
         set(&mut config.refresh.leeway, raw.refresh_token.leeway);
         set(&mut config.refresh.idle, raw.refresh_token.idle);
         set(&mut config.refresh.absolute, raw.refresh_token.absolute);
+        set(&mut config.login.idle, raw.login.idle);
+        set(&mut config.login.absolute, raw.login.absolute);
         set(&mut config.rotate_keys_every, raw.keys.rotate_every);
         set(&mut config.jwks_max_age, raw.keys.max_age);
         if let Some(limit) = raw.throttle.account {
@@ -224,6 +235,9 @@ fn require_durations(config: &Config) -> anyhow::Result<()> {
     }
     if config.refresh.idle < least || config.refresh.absolute < config.refresh.idle {
         bail!("`refresh_token.absolute` must be at least `refresh_token.idle`, and that at least 1s");
+    }
+    if config.login.idle < least || config.login.absolute < config.login.idle {
+        bail!("`login.absolute` must be at least `login.idle`, and that at least 1s");
     }
     if config.refresh.leeway > Duration::from_secs(300) {
         bail!("`refresh_token.leeway` must be at most 5m: within it a thief is not seen");

@@ -10,6 +10,7 @@ use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::{Issuer, OpenError};
 use crate::password::{InvalidPassword, Overloaded, Password, PasswordHash};
+use crate::redirect_uri::RedirectUri;
 use crate::secrets::{SecretError, random};
 use crate::store::{ChangeError, EndSessions, HolderRevocation, Page, StoreError, UserChange, Whose};
 use crate::user::{Role, RoleName, User, Username};
@@ -39,6 +40,12 @@ pub enum AdminError {
     /// That identifier is taken by the issuer itself.
     #[error("the identifier is reserved")]
     Reserved,
+    /// A client that is to log users in has nowhere to send them back to.
+    #[error("the grant authorization_code needs at least one redirect URI")]
+    NoRedirectUri,
+    /// A client without a secret was to be exempt from PKCE.
+    #[error("only a client with a secret can do without PKCE")]
+    NeedsPkce,
     /// Too many passwords are waiting to be hashed.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
@@ -102,6 +109,32 @@ pub struct NewClient {
     pub scope: ScopeSet,
     /// The audiences it may ask for; empty: the default resource server.
     pub audience: Vec<String>,
+    /// How it logs users in.
+    pub sign_on: SignOnClient,
+}
+
+/// How a client logs users in; the default is not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignOnClient {
+    /// Where browsers may be sent back to with a code.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// Where browsers may be sent to after a logout.
+    pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Whether its users are not asked for consent.
+    pub trusted: bool,
+    /// Whether it must show a code challenge.
+    pub require_pkce: bool,
+}
+
+impl Default for SignOnClient {
+    fn default() -> Self {
+        Self {
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            trusted: false,
+            require_pkce: true,
+        }
+    }
 }
 
 /// What is to change about a client; `None` leaves it.
@@ -115,6 +148,14 @@ pub struct ChangeClient {
     pub scope: Option<ScopeSet>,
     /// Other audiences; fewer take the client's tokens back.
     pub audience: Option<Vec<String>>,
+    /// Other redirect URIs, all of them.
+    pub redirect_uris: Option<Vec<RedirectUri>>,
+    /// Other places to go after a logout, all of them.
+    pub post_logout_redirect_uris: Option<Vec<RedirectUri>>,
+    /// Whether its users are not asked for consent.
+    pub trusted: Option<bool>,
+    /// Whether it must show a code challenge.
+    pub require_pkce: Option<bool>,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
     pub disabled: Option<bool>,
     /// Whether to give it a new secret; the old one is good for nothing at once.
@@ -217,7 +258,7 @@ impl Issuer {
     ) -> Result<(Client, Option<ClientSecret>), AdminError> {
         self.require_audiences(&new.audience)?;
         let id = match new.id {
-            Some(id) if id.is_first_party() => return Err(AdminError::Reserved),
+            Some(id) if id.is_reserved() => return Err(AdminError::Reserved),
             Some(id) => id,
             None => random_client_id()?,
         };
@@ -229,9 +270,14 @@ impl Issuer {
             grants: new.grants,
             scope: new.scope,
             audience: new.audience,
+            redirect_uris: new.sign_on.redirect_uris,
+            post_logout_redirect_uris: new.sign_on.post_logout_redirect_uris,
+            trusted: new.sign_on.trusted,
+            require_pkce: new.sign_on.require_pkce,
             disabled: false,
             created_at: now,
         };
+        require_sign_on(&client)?;
         self.store.create_client(&client).await?;
         tracing::info!(target: "gatepass::audit", event = "client-created", client_id = %client.id);
         Ok((client, secret))
@@ -272,6 +318,12 @@ impl Issuer {
         client.name = change.name.unwrap_or(client.name);
         client.grants = change.grants.unwrap_or(client.grants);
         client.scope = change.scope.unwrap_or(client.scope);
+        client.redirect_uris = change.redirect_uris.unwrap_or(client.redirect_uris);
+        client.post_logout_redirect_uris =
+            change.post_logout_redirect_uris.unwrap_or(client.post_logout_redirect_uris);
+        client.trusted = change.trusted.unwrap_or(client.trusted);
+        client.require_pkce = change.require_pkce.unwrap_or(client.require_pkce);
+        require_sign_on(&client)?;
         client.disabled = change.disabled.unwrap_or(client.disabled);
         let secret = match change.new_secret && client.secret.is_some() {
             true => Some(ClientSecret::from_random(&random()?)),
@@ -408,6 +460,16 @@ fn whose(kind: Kind, id: &str) -> Option<Whose> {
         // A client that acts for itself is a subject too.
         Kind::Subject => id.parse().map(Whose::User).or_else(|_| id.parse().map(Whose::Client)).ok(),
         Kind::Token | Kind::Session | Kind::Key => None,
+    }
+}
+
+/// A public client without a code challenge would let anybody use a code who sees one.
+fn require_sign_on(client: &Client) -> Result<(), AdminError> {
+    let logs_in = client.may_use(GrantType::AuthorizationCode);
+    match client {
+        _ if logs_in && client.redirect_uris.is_empty() => Err(AdminError::NoRedirectUri),
+        Client { secret: None, require_pkce: false, .. } => Err(AdminError::NeedsPkce),
+        _ => Ok(()),
     }
 }
 

@@ -7,6 +7,18 @@ use gatepass_token::ScopeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::id::ClientId;
+use crate::redirect_uri::{RedirectUri, RegisteredRedirectUri};
+
+/// The scope that makes a request one of OpenID Connect: it gives an ID token and opens the userinfo
+/// endpoint.
+pub const OPENID: &str = "openid";
+/// The scope for what the user is called.
+pub const PROFILE: &str = "profile";
+/// The scope that gives a refresh token, which outlives the login.
+pub const OFFLINE_ACCESS: &str = "offline_access";
+/// The scopes that are about the user and not about a resource server; any client that logs users in may
+/// ask for them.
+pub const IDENTITY_SCOPES: [&str; 3] = [OPENID, PROFILE, OFFLINE_ACCESS];
 
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,16 +35,49 @@ pub struct Client {
     pub scope: ScopeSet,
     /// The audiences it may ask for; empty: the issuer's default resource server.
     pub audience: Vec<String>,
+    /// Where browsers may be sent back to with a code.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// Where browsers may be sent to after a logout.
+    pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Whether it is the operator's own: its users are not asked for consent.
+    pub trusted: bool,
+    /// Whether it must show a code challenge. Only a confidential client that uses `nonce` can do without
+    /// (OAuth 2.1 section 7.5.1).
+    pub require_pkce: bool,
     /// A disabled client gets nothing.
     pub disabled: bool,
     /// When it was registered.
     pub created_at: Timestamp,
 }
 
+impl Client {
+    /// The proof that `requested` is one of the redirect URIs; see [`RedirectUri::matches`].
+    #[must_use]
+    pub fn registered_redirect_uri(&self, requested: &str) -> Option<RegisteredRedirectUri> {
+        self.redirect_uris.iter().find_map(|registered| registered.matches(requested))
+    }
+
+    /// The most that it can have of a user as it is registered now: a session that was granted more before
+    /// must not keep it.
+    #[must_use]
+    pub fn most_of_a_user(&self) -> ScopeSet {
+        let identity: ScopeSet = IDENTITY_SCOPES.iter().filter_map(|scope| scope.parse().ok()).collect();
+        self.scope.union(&identity)
+    }
+
+    /// Whether it is registered for a grant.
+    #[must_use]
+    pub fn may_use(&self, grant: GrantType) -> bool {
+        self.grants.contains(&grant)
+    }
+}
+
 /// The grants that a client may be registered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantType {
+    /// [RFC 6749 section 4.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1).
+    AuthorizationCode,
     /// [RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4).
     ClientCredentials,
     /// [RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6).

@@ -28,6 +28,8 @@ pub struct Config {
     pub access_token_lifetime: Duration,
     /// Refresh tokens and sessions.
     pub refresh: RefreshPolicy,
+    /// How long a login at the authorization server's own pages serves applications.
+    pub login: LoginPolicy,
     /// How long a signing key signs.
     pub rotate_keys_every: Duration,
     /// How long verifiers may keep the key set: the `max-age` it is served with. A key is published
@@ -48,6 +50,7 @@ impl Config {
             resource_servers,
             access_token_lifetime: Duration::from_secs(15 * 60),
             refresh: RefreshPolicy::default(),
+            login: LoginPolicy::default(),
             rotate_keys_every: Duration::from_secs(30 * 24 * 3600),
             jwks_max_age: Duration::from_secs(300),
             throttle: ThrottlePolicy::default(),
@@ -61,6 +64,22 @@ impl Config {
             publish_ahead: self.jwks_max_age * 2,
             verify_for: self.access_token_lifetime + CLOCK_ALLOWANCE,
         }
+    }
+}
+
+/// How long one login serves applications without a password being asked for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginPolicy {
+    /// How long it lives without an application asking.
+    pub idle: Duration,
+    /// How long it lives at all.
+    pub absolute: Duration,
+}
+
+impl Default for LoginPolicy {
+    /// Half a day idle, a week at most.
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(12 * 3600), absolute: Duration::from_secs(7 * 24 * 3600) }
     }
 }
 

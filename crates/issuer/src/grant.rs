@@ -1,12 +1,16 @@
 //! The token endpoint's rules: client authentication and the grants
 //! ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749) as OAuth 2.1 narrows it).
 
+mod authorization_code;
+
 use std::time::Duration;
 
 use gatepass_jose::Timestamp;
-use gatepass_token::ScopeSet;
+use gatepass_token::{CodeVerifier, ScopeSet};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
+use self::authorization_code::ShownCode;
 use crate::client::{Client, GrantType, SecretDigest};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
@@ -19,6 +23,17 @@ use crate::store::StoreError;
 /// A request to the token endpoint: one variant per grant, each with what that grant requires.
 #[derive(Clone, Debug)]
 pub enum TokenRequest {
+    /// [RFC 6749 section 4.1.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3).
+    AuthorizationCode {
+        /// The code as presented.
+        code: Zeroizing<String>,
+        /// Where the browser was sent with it, if the request says so.
+        redirect_uri: Option<String>,
+        /// What the code challenge was made of, if the request has it.
+        verifier: Option<CodeVerifier>,
+        /// For which resource server (RFC 8707): the one that was granted, or none.
+        resource: Option<String>,
+    },
     /// [RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4).
     ClientCredentials {
         /// What is asked for; `None`: everything the client is registered for.
@@ -55,6 +70,8 @@ pub struct TokenResponse {
     pub scope: ScopeSet,
     /// The next refresh token, where the grant gives one.
     pub refresh_token: Option<RefreshToken>,
+    /// Who the user is, where the scope `openid` was granted.
+    pub id_token: Option<String>,
 }
 
 /// An authenticated client, or the public client of the operator's own apps.
@@ -87,8 +104,8 @@ pub enum TokenError {
     /// Unknown client, wrong secret, missing secret, disabled client.
     #[error("the client could not be authenticated")]
     InvalidClient,
-    /// The refresh token is not valid, or another client's.
-    #[error("the refresh token is not valid")]
+    /// The code or the refresh token is not valid, used before, or another client's.
+    #[error("the code or refresh token is not valid")]
     InvalidGrant,
     /// The client is not registered for this grant.
     #[error("the client may not use this grant")]
@@ -166,6 +183,10 @@ impl Issuer {
         let minted_at = self.feed.minting_instant(now);
         let client = self.authenticate_client(authentication).await?;
         match request {
+            TokenRequest::AuthorizationCode { code, redirect_uri, verifier, resource } => {
+                let shown = ShownCode { code, redirect_uri, verifier, resource };
+                self.authorization_code(&client, shown, minted_at, now).await
+            }
             TokenRequest::ClientCredentials { scope, resource } => {
                 let client = match client {
                     AuthenticatedClient::Confidential(client) => client,
@@ -176,17 +197,21 @@ impl Issuer {
                 self.client_credentials(&client, scope, resource.as_deref(), minted_at, now)
             }
             TokenRequest::RefreshToken { token, scope } => {
-                if let AuthenticatedClient::Confidential(client) | AuthenticatedClient::Public(client) =
-                    &client
-                {
-                    require_grant(client, GrantType::RefreshToken)?;
-                }
-                let tokens = self.refresh(&token, &client.id(), scope.as_ref(), now).await?;
+                let most = match &client {
+                    AuthenticatedClient::Confidential(client) | AuthenticatedClient::Public(client) => {
+                        require_grant(client, GrantType::RefreshToken)?;
+                        Some(client.most_of_a_user())
+                    }
+                    AuthenticatedClient::FirstParty => None,
+                };
+                let tokens =
+                    self.refresh_within(&token, &client.id(), scope.as_ref(), most.as_ref(), now).await?;
                 Ok(TokenResponse {
                     access_token: tokens.access_token,
                     expires_in: tokens.expires_in,
                     scope: tokens.scope,
                     refresh_token: Some(tokens.refresh_token),
+                    id_token: None,
                 })
             }
         }
@@ -222,11 +247,12 @@ impl Issuer {
             expires_in: minted.expires_in,
             scope: minted.scope,
             refresh_token: None,
+            id_token: None,
         })
     }
 
     /// A client's token is for one resource server; for the issuer as well only where it administers.
-    fn client_target(
+    pub(crate) fn client_target(
         &self,
         client: &Client,
         resource: Option<&str>,
@@ -252,6 +278,6 @@ impl Issuer {
     }
 }
 
-fn require_grant(client: &Client, grant: GrantType) -> Result<(), TokenError> {
-    if client.grants.contains(&grant) { Ok(()) } else { Err(TokenError::UnauthorizedClient) }
+pub(crate) fn require_grant(client: &Client, grant: GrantType) -> Result<(), TokenError> {
+    if client.may_use(grant) { Ok(()) } else { Err(TokenError::UnauthorizedClient) }
 }

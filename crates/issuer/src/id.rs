@@ -121,6 +121,19 @@ impl ClientId {
         *self.0 == *"first-party"
     }
 
+    /// The authorization server's own pages, under which logins are kept that serve every application.
+    /// Nobody can authenticate as it.
+    #[must_use]
+    pub fn sign_on() -> Self {
+        Self("gatepass-sign-on".into())
+    }
+
+    /// Whether the issuer has taken the identifier for itself, so that no client can be registered under it.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.is_first_party() || *self == Self::sign_on()
+    }
+
     /// The identifier's text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -11,29 +11,40 @@
 //! was read after it is not.
 
 pub mod admin;
+pub mod authorize;
 pub mod client;
+pub mod code;
 mod config;
+pub mod consent;
 mod feed;
+mod form_token;
 mod grant;
 pub mod id;
+mod id_token;
 mod introspection;
 mod issuer;
 pub mod keys;
 mod mint;
 pub mod password;
+pub mod redirect_uri;
 mod refresh_token;
 mod ring;
 pub mod rotation;
 mod secrets;
 pub mod session;
 mod sessions;
+mod sign_on;
 pub mod store;
 mod throttle;
 pub mod user;
 
-pub use config::{ADMIN_SCOPE, Config, ResourceServer, ResourceServers, ResourceServersError, Signing};
+pub use config::{
+    ADMIN_SCOPE, Config, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError, Signing,
+};
 pub use feed::LogPosition;
+pub use form_token::FormStep;
 pub use grant::{AuthenticatedClient, ClientAuthentication, TokenError, TokenRequest, TokenResponse};
+pub use id_token::{ACR_PASSWORD, Hint, ID_TOKEN_ALG, UserClaims, UserClaimsError};
 pub use introspection::{Introspection, RevokeError};
 pub use issuer::{Issuer, KeyInfo, OpenError, SnapshotError};
 pub use mint::MintError;
@@ -41,4 +52,5 @@ pub use refresh_token::RefreshToken;
 pub use ring::Published;
 pub use secrets::{MasterKey, SecretError};
 pub use sessions::{BearerError, Caller, InternalError, Login, LoginError, RefreshError, Tokens, UserInfo};
+pub use sign_on::{LoginCookie, SignedOn};
 pub use throttle::{ThrottleLimit, ThrottlePolicy};

@@ -46,6 +46,16 @@ pub(crate) enum Target<'a> {
     Issuer,
 }
 
+impl Target<'_> {
+    /// The resource server's audience; `None` where it is the issuer itself.
+    pub(crate) fn audience(&self) -> Option<&str> {
+        match self {
+            Self::WithIssuer(server) | Self::Only(server) => Some(&server.audience),
+            Self::Issuer => None,
+        }
+    }
+}
+
 /// A minted token.
 #[derive(Clone, Debug)]
 pub(crate) struct Minted {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gatepass_jose::{
-    Alg, Audience, JwkSet, KeySet, SecretKey, SigningKey, Timestamp, Verifier, VerifyingKey,
+    Alg, Audience, JwkSet, KeySet, SecretKey, SigningKey, Timestamp, Typ, Verifier, VerifyingKey,
 };
 use gatepass_token::access_verifier;
 
@@ -87,6 +87,13 @@ impl KeyRing {
     /// shares the secret could have minted them.
     pub(crate) fn shared_verifiers(&self) -> impl Iterator<Item = &Verifier> {
         self.shared.iter().map(|(.., verifier)| verifier)
+    }
+
+    /// Verifies ID tokens that come back, made for the client of that name.
+    pub(crate) fn hint_verifier(&self, typ: Typ, client: &str) -> Option<Verifier> {
+        let keys = self.keys.iter().filter_map(|ring| ring.key.verifying_key().ok()).collect();
+        let audience = Audience::new([client]).ok()?;
+        Some(Verifier::new(self.verifier.issuer().clone(), audience, typ, KeySet::new(keys)))
     }
 
     pub(crate) fn records(&self) -> impl Iterator<Item = &KeyRecord> {

@@ -10,6 +10,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::client::{ClientSecret, SecretDigest};
+use crate::code::CodeDigest;
 
 /// 32 random bytes from which every other secret of the issuer is derived. They come from a file or
 /// the environment, never from the store: whoever steals the store alone can neither sign, nor
@@ -91,7 +92,10 @@ impl fmt::Debug for MasterKey {
 /// The derived keys, ready for use.
 pub(crate) struct Secrets {
     pub(crate) refresh_mac: hmac::Key,
+    pub(crate) login_mac: hmac::Key,
+    pub(crate) form_mac: hmac::Key,
     client_mac: hmac::Key,
+    code_mac: hmac::Key,
     seal: RandomizedNonceKey,
 }
 
@@ -101,19 +105,22 @@ impl Secrets {
         let seal = master.derive(b"signing keys at rest")?;
         Ok(Self {
             refresh_mac: mac(b"refresh tokens")?,
+            login_mac: mac(b"login cookies")?,
+            form_mac: mac(b"form tokens")?,
             client_mac: mac(b"client secrets")?,
+            code_mac: mac(b"authorization codes")?,
             seal: RandomizedNonceKey::new(&AES_256_GCM, seal.as_slice()).map_err(|_| SecretError::Random)?,
         })
     }
 
     /// What the store keeps of a client secret.
     pub(crate) fn digest(&self, secret: &ClientSecret) -> SecretDigest {
-        let tag = hmac::sign(&self.client_mac, secret.expose().as_bytes());
-        let mut digest = [0; 32];
-        for (to, from) in digest.iter_mut().zip(tag.as_ref()) {
-            *to = *from;
-        }
-        SecretDigest(digest)
+        SecretDigest(tag(&self.client_mac, secret.expose().as_bytes()))
+    }
+
+    /// What the store keeps of an authorization code, which is how it is found.
+    pub(crate) fn code_digest(&self, code: &str) -> CodeDigest {
+        CodeDigest(tag(&self.code_mac, code.as_bytes()))
     }
 
     /// Whether `presented` is the secret that `digest` was made of, in constant time.
@@ -146,6 +153,14 @@ impl Secrets {
         buffer.truncate(len);
         Ok(buffer)
     }
+}
+
+fn tag(key: &hmac::Key, text: &[u8]) -> [u8; 32] {
+    let mut tag = [0; 32];
+    for (to, from) in tag.iter_mut().zip(hmac::sign(key, text).as_ref()) {
+        *to = *from;
+    }
+    tag
 }
 
 fn key_context(kid: &str, alg: Alg) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use gatepass_jose::Timestamp;
 use gatepass_token::ScopeSet;
 
+use crate::client::OFFLINE_ACCESS;
 use crate::id::{ClientId, SessionId, UserId};
 
 /// A session's one row. A rotation changes it in place; nothing else is ever stored for one.
@@ -12,8 +13,10 @@ pub struct Session {
     pub id: SessionId,
     /// Whose session it is.
     pub user: UserId,
-    /// The client that started it.
+    /// The client that started it; [`ClientId::sign_on`] for a login at the authorization server's own pages.
     pub client: ClientId,
+    /// The login at those pages that it arose from.
+    pub login: Option<SessionId>,
     /// What its tokens are limited to; `None`: whatever the user's roles allow at the time.
     pub scope: Option<ScopeSet>,
     /// The audience that was asked for at the start; `None`: the issuer's default.
@@ -41,6 +44,19 @@ impl Session {
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && now < self.idle_expires_at && now < self.expires_at
+    }
+
+    /// Whether it is a login at the authorization server's own pages, which serves every application.
+    #[must_use]
+    pub fn is_login(&self) -> bool {
+        self.client == ClientId::sign_on()
+    }
+
+    /// Whether it goes on when the login that it arose from ends: the user has allowed access in their
+    /// absence.
+    #[must_use]
+    pub fn outlives_login(&self) -> bool {
+        self.scope.as_ref().is_some_and(|scope| scope.contains(OFFLINE_ACCESS))
     }
 
     /// When it was last used: its start, or its last rotation.

@@ -10,6 +10,7 @@ use gatepass_token::{AccessClaims, ScopeSet};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::client::IDENTITY_SCOPES;
 use crate::config::{ADMIN_SCOPE, ResourceServer};
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
@@ -205,32 +206,61 @@ impl Issuer {
         if login.resource.as_deref().is_some_and(|resource| self.target(Some(resource)).is_none()) {
             return Err(LoginError::UnknownResource);
         }
-        let user = self.store.find_user_by_name(&login.username).await?;
-        let Some(user) = self.check_password(&login, user, now).await? else {
-            tracing::info!(target: "gatepass::audit", event = "login-denied", username = %login.username);
-            return Err(LoginError::Denied);
-        };
+        let user = self.require_password(&login, now).await?;
         let minted_at = self.feed.minting_instant(now);
-        let session = Session {
-            id: SessionId::new(now, random()?),
-            user: user.id,
-            client: ClientId::first_party(),
-            scope: login.scope,
-            resource: login.resource,
-            device: login.device.chars().filter(|c| !c.is_control()).take(MAX_DEVICE).collect(),
-            created_at: now,
-            generation: 1,
-            rotated_at: None,
-            idle_expires_at: now.saturating_add(self.config.refresh.idle.min(self.config.refresh.absolute)),
-            expires_at: now.saturating_add(self.config.refresh.absolute),
-            revoked_at: None,
-            bound: false,
-        };
+        let policy = self.config.refresh;
+        let started = self.new_session(
+            user.id,
+            ClientId::first_party(),
+            &login.device,
+            policy.idle,
+            policy.absolute,
+            now,
+        )?;
+        let session = Session { scope: login.scope, resource: login.resource, ..started };
         let Some(user) = self.store.start_session(&session).await? else {
             return Err(LoginError::Denied); // disabled since the password was read
         };
         tracing::info!(target: "gatepass::audit", event = "login", sub = %user.id, sid = %session.id);
-        Ok(self.tokens(&session, &user, None, minted_at, now)?)
+        Ok(self.tokens(&session, &user, &[], minted_at, now)?)
+    }
+
+    /// The user whose name and password these are.
+    pub(crate) async fn require_password(&self, login: &Login, now: Timestamp) -> Result<User, LoginError> {
+        let user = self.store.find_user_by_name(&login.username).await?;
+        let user = self.check_password(login, user, now).await?;
+        user.ok_or_else(|| {
+            tracing::info!(target: "gatepass::audit", event = "login-denied", username = %login.username);
+            LoginError::Denied
+        })
+    }
+
+    /// A session that begins now.
+    pub(crate) fn new_session(
+        &self,
+        user: UserId,
+        client: ClientId,
+        device: &str,
+        idle: Duration,
+        absolute: Duration,
+        now: Timestamp,
+    ) -> Result<Session, SecretError> {
+        Ok(Session {
+            id: SessionId::new(now, random()?),
+            user,
+            client,
+            login: None,
+            scope: None,
+            resource: None,
+            device: device.chars().filter(|c| !c.is_control()).take(MAX_DEVICE).collect(),
+            created_at: now,
+            generation: 1,
+            rotated_at: None,
+            idle_expires_at: now.saturating_add(idle.min(absolute)),
+            expires_at: now.saturating_add(absolute),
+            revoked_at: None,
+            bound: false,
+        })
     }
 
     /// The user, if the password is theirs and they may log in.
@@ -274,6 +304,18 @@ impl Issuer {
         scope: Option<&ScopeSet>,
         now: Timestamp,
     ) -> Result<Tokens, RefreshError> {
+        self.refresh_within(token, client, scope, None, now).await
+    }
+
+    /// As [`Issuer::refresh`], and no more than `most`, whatever was granted.
+    pub(crate) async fn refresh_within(
+        &self,
+        token: &str,
+        client: &ClientId,
+        scope: Option<&ScopeSet>,
+        most: Option<&ScopeSet>,
+        now: Timestamp,
+    ) -> Result<Tokens, RefreshError> {
         let genuine =
             refresh_token::verify(&self.secrets.refresh_mac, token).map_err(|_| RefreshError::Invalid)?;
         let sid = genuine.family.to_string();
@@ -291,7 +333,8 @@ impl Issuer {
                 Err(RefreshError::Invalid)
             }
             Rotated::Rotated(session, user) | Rotated::Repeated(session, user) => {
-                Ok(self.tokens(&session, &user, scope, minted_at, now)?)
+                let limits: Vec<&ScopeSet> = scope.into_iter().chain(most).collect();
+                Ok(self.tokens(&session, &user, &limits, minted_at, now)?)
             }
             Rotated::Refused(Refusal::Scope) => Err(RefreshError::Scope),
             Rotated::Refused(refusal) => {
@@ -412,11 +455,11 @@ impl Issuer {
         Ok(Caller { claims: verified.into_claims() })
     }
 
-    fn tokens(
+    pub(crate) fn tokens(
         &self,
         session: &Session,
         user: &User,
-        narrower: Option<&ScopeSet>,
+        narrower: &[&ScopeSet],
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<Tokens, InternalError> {
@@ -426,8 +469,11 @@ impl Issuer {
             .or_else(|| self.target(None))
             .ok_or(SecretError::Random)?;
         let mut scope = self.scope_of(&user.roles, target);
-        for limit in session.scope.iter().chain(narrower) {
+        for limit in session.scope.iter().chain(narrower.iter().copied()) {
             scope = scope.intersection(limit);
+        }
+        if session.login.is_some() {
+            scope = scope.union(&identity_scope(session.scope.iter().chain(narrower.iter().copied())));
         }
         let grant = Grant {
             subject: user.id.to_string(),
@@ -470,6 +516,12 @@ impl Issuer {
             .fold(ScopeSet::default(), |all, scope| all.union(scope));
         limit_to(&all, target)
     }
+}
+
+/// The scopes about the user that all `limits` have: no role gives them, the user does.
+fn identity_scope<'s>(limits: impl Iterator<Item = &'s ScopeSet>) -> ScopeSet {
+    let all = IDENTITY_SCOPES.iter().filter_map(|scope| scope.parse().ok()).collect();
+    limits.fold(all, |scope: ScopeSet, limit| scope.intersection(limit))
 }
 
 /// The part of `scope` that means something at `target`.

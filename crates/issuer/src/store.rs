@@ -11,6 +11,8 @@ use gatepass_revocation::{Entry, Kind, Reason};
 use thiserror::Error;
 
 use crate::client::Client;
+use crate::code::{AuthorizationCode, CodeDigest, CodeRefusal, PresentedCode};
+use crate::consent::Consent;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::keys::KeyRecord;
 use crate::password::PasswordHash;
@@ -54,6 +56,12 @@ pub struct NewRevocation {
 }
 
 impl NewRevocation {
+    /// The same for one session.
+    #[must_use]
+    pub fn of_session(&self, session: SessionId) -> Self {
+        Self { kind: Kind::Session, id: session.to_string(), ..self.clone() }
+    }
+
     /// The entry it becomes at place `seq` of the log.
     #[must_use]
     pub fn at(self, seq: u64) -> Entry {
@@ -73,6 +81,20 @@ pub enum Rotated {
     Refused(Refusal),
     /// A replay: the session is revoked and the revocation is in the log. Durable.
     Revoked(Session),
+}
+
+/// What [`Store::redeem_code`] did.
+#[derive(Clone, Debug)]
+pub enum Redeemed {
+    /// The code is used up, and its session has started. Durable.
+    Given(Box<AuthorizationCode>, Box<Session>, Box<User>),
+    /// The code is used up and gave nothing. Durable.
+    Refused(CodeRefusal),
+    /// It was used before. The session that it gave is revoked, and the revocation is in the log, unless
+    /// it had given none or that had ended. Durable.
+    Replayed(Option<SessionId>),
+    /// There is no such code.
+    Unknown,
 }
 
 /// A change of a user's row; what is `None` stays as it is.
@@ -157,8 +179,9 @@ pub trait Store: Send + Sync + 'static {
         presented: &Presented,
         on_replay: NewRevocation,
     ) -> Result<Rotated, StoreError>;
-    /// Marks a session revoked at `now` and appends `revocation`, both or neither. Durable. `false`,
-    /// with nothing changed, when there is no such session or it was revoked before.
+    /// Marks a session revoked at `now` and appends `revocation`, both or neither. With a login end the
+    /// live sessions that arose from it, save those that outlive it, each with a revocation of its own.
+    /// Durable. `false`, with nothing changed, when there is no such session or it was revoked before.
     async fn revoke_session(
         &self,
         id: SessionId,
@@ -173,6 +196,47 @@ pub trait Store: Send + Sync + 'static {
         at: Timestamp,
         revocation: NewRevocation,
     ) -> Result<(), StoreError>;
+    /// Keeps a new login in the place of `previous`, if that is a login of the same user: its sessions are
+    /// the new one's, and it is revoked. As [`Store::start_session`] in everything else.
+    async fn start_login(
+        &self,
+        login: &Session,
+        previous: Option<SessionId>,
+    ) -> Result<Option<User>, StoreError>;
+    /// Moves a session's idle end, unless it was revoked.
+    async fn extend_session(&self, id: SessionId, idle_expires_at: Timestamp) -> Result<(), StoreError>;
+
+    /// Keeps a new authorization code. Durable.
+    async fn keep_code(&self, code: &AuthorizationCode) -> Result<(), StoreError>;
+    /// Reads the code and its login, asks [`crate::code::decide`], and does what it says; on
+    /// [`crate::code::Decision::Replay`] it ends the code's session and appends `on_replay` for it. As if
+    /// no other operation ran meanwhile. Durable.
+    async fn redeem_code(
+        &self,
+        digest: CodeDigest,
+        presented: &PresentedCode,
+        on_replay: NewRevocation,
+    ) -> Result<Redeemed, StoreError>;
+    /// Removes codes that expired before `before`, at most `limit`.
+    async fn forget_codes(&self, before: Timestamp, limit: u32) -> Result<(), StoreError>;
+
+    /// What a user has allowed a client.
+    async fn find_consent(&self, user: UserId, client: &ClientId) -> Result<Option<Consent>, StoreError>;
+    /// Everything a user has allowed, in the order of the clients' ids.
+    async fn list_consents(&self, user: UserId) -> Result<Vec<Consent>, StoreError>;
+    /// Keeps a consent. One that is there already is joined by the new scope and keeps its first instant.
+    /// Durable.
+    async fn give_consent(&self, consent: &Consent) -> Result<(), StoreError>;
+    /// Removes a consent and ends the user's live sessions of that client at `now`, with `revocation` for
+    /// each: all at once or nothing. Durable. `false` when there was neither a consent nor a session.
+    async fn withdraw_consent(
+        &self,
+        user: UserId,
+        client: &ClientId,
+        now: Timestamp,
+        revocation: NewRevocation,
+    ) -> Result<bool, StoreError>;
+
     /// Removes sessions that ended before `before`: revoked, idle or used up. At most `limit` in one
     /// go, so that nobody waits behind it; returns how many.
     async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError>;

@@ -29,14 +29,7 @@ pub(crate) fn authenticate(
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Caller, BearerRefusal> {
-    let token = match Authorization::of(headers) {
-        Authorization::Bearer(token) => token,
-        Authorization::Several => return Err(BearerRefusal::Several),
-        Authorization::Absent | Authorization::Basic(_) | Authorization::Other => {
-            return Err(BearerRefusal::Missing);
-        }
-    };
-    issuer.authenticate(token, now).map_err(|error| {
+    issuer.authenticate(token(headers)?, now).map_err(|error| {
         // The check that failed, and nothing that the token says of itself.
         let check = match &error {
             BearerError::Rejected(rejection) => rejection.code(),
@@ -47,6 +40,15 @@ pub(crate) fn authenticate(
         tracing::info!(target: "gatepass::audit", event = "access-token-refused", check);
         BearerRefusal::Invalid(error)
     })
+}
+
+/// The request's access token, not believed yet.
+pub(crate) fn token(headers: &HeaderMap) -> Result<&str, BearerRefusal> {
+    match Authorization::of(headers) {
+        Authorization::Bearer(token) => Ok(token),
+        Authorization::Several => Err(BearerRefusal::Several),
+        Authorization::Absent | Authorization::Basic(_) | Authorization::Other => Err(BearerRefusal::Missing),
+    }
 }
 
 /// As [`authenticate`], for callers who administer the issuer.

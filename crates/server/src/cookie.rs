@@ -1,10 +1,10 @@
-//! The cookie that holds a browser's refresh token
+//! The cookies that hold a browser's refresh token, its login, and what its forms are bound to
 //! ([RFC 6265](https://www.rfc-editor.org/rfc/rfc6265)).
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use gatepass_issuer::RefreshToken;
+use gatepass_issuer::{LoginCookie, RefreshToken};
 use http::header::{COOKIE, InvalidHeaderValue};
 use http::{HeaderMap, HeaderValue};
 use thiserror::Error;
@@ -12,16 +12,30 @@ use zeroize::Zeroizing;
 
 use crate::config::HttpConfig;
 
-/// Reads and writes the refresh cookie.
+/// Reads and writes one cookie.
 #[derive(Debug)]
-pub(crate) struct RefreshCookie {
+struct Cookie {
     name: Box<str>,
     attributes: String,
 }
 
+/// Reads and writes the refresh cookie.
+#[derive(Debug)]
+pub(crate) struct RefreshCookie(Cookie);
+
+/// Reads and writes the cookies of the login pages. Their prefix `__Host-` makes browsers refuse them from a
+/// neighbour and from a connection that is not encrypted. They go when the browser does.
+#[derive(Debug)]
+pub(crate) struct PageCookies {
+    /// Names the login.
+    login: Cookie,
+    /// A secret that forms are bound to.
+    browser: Cookie,
+}
+
 /// The request has two cookies of that name. One of them was planted, and nobody can tell which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the request has more than one refresh cookie")]
+#[error("the request has the same cookie more than once")]
 pub(crate) struct TwoCookies;
 
 impl RefreshCookie {
@@ -30,14 +44,71 @@ impl RefreshCookie {
     pub(crate) fn new(config: &HttpConfig, issuer_path: &str) -> Self {
         let path = issuer_path.trim_end_matches('/');
         let same_site = config.same_site.name();
-        Self {
+        Self(Cookie {
             name: config.cookie_name.as_str().into(),
             attributes: format!("Path={path}/session; HttpOnly; Secure; SameSite={same_site}"),
-        }
+        })
     }
 
     /// The refresh token in the request's cookies. An empty one is none.
     pub(crate) fn find<'h>(&self, headers: &'h HeaderMap) -> Result<Option<Cow<'h, str>>, TwoCookies> {
+        self.0.find(headers)
+    }
+
+    /// `Set-Cookie` with a new refresh token.
+    pub(crate) fn set(
+        &self,
+        token: &RefreshToken,
+        lives_for: Duration,
+    ) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.0.write(token.expose(), Some(lives_for.as_secs()))
+    }
+
+    /// `Set-Cookie` that makes the browser forget it.
+    pub(crate) fn clear(&self) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.0.write("", Some(0))
+    }
+}
+
+impl PageCookies {
+    pub(crate) fn new() -> Self {
+        // `Lax`: an application sends the browser here with a link or a redirect, and the login must come along.
+        let cookie = |name: &str| Cookie {
+            name: name.into(),
+            attributes: "Path=/; HttpOnly; Secure; SameSite=Lax".to_owned(),
+        };
+        Self { login: cookie("__Host-gatepass-login"), browser: cookie("__Host-gatepass-browser") }
+    }
+
+    /// The login that the request's cookies name.
+    pub(crate) fn login<'h>(&self, headers: &'h HeaderMap) -> Result<Option<Cow<'h, str>>, TwoCookies> {
+        self.login.find(headers)
+    }
+
+    /// The secret that the browser's forms are bound to.
+    pub(crate) fn browser<'h>(&self, headers: &'h HeaderMap) -> Result<Option<Cow<'h, str>>, TwoCookies> {
+        self.browser.find(headers)
+    }
+
+    /// `Set-Cookie` with a new login.
+    pub(crate) fn set_login(&self, login: &LoginCookie) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.login.write(login.expose(), None)
+    }
+
+    /// `Set-Cookie` that makes the browser forget its login.
+    pub(crate) fn clear_login(&self) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.login.write("", Some(0))
+    }
+
+    /// `Set-Cookie` with a new secret for forms.
+    pub(crate) fn set_browser(&self, secret: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.browser.write(secret, None)
+    }
+}
+
+impl Cookie {
+    /// The value in the request's cookies. An empty one is none.
+    fn find<'h>(&self, headers: &'h HeaderMap) -> Result<Option<Cow<'h, str>>, TwoCookies> {
         let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|b| *b == b';'));
         let mut values = pairs.filter_map(|pair| self.value(pair));
         match (values.next(), values.next()) {
@@ -51,23 +122,11 @@ impl RefreshCookie {
         value.trim_ascii_start().strip_prefix(b"=").map(<[u8]>::trim_ascii)
     }
 
-    /// `Set-Cookie` with a new refresh token.
-    pub(crate) fn set(
-        &self,
-        token: &RefreshToken,
-        lives_for: Duration,
-    ) -> Result<HeaderValue, InvalidHeaderValue> {
-        self.write(token.expose(), lives_for.as_secs())
-    }
-
-    /// `Set-Cookie` that makes the browser forget it.
-    pub(crate) fn clear(&self) -> Result<HeaderValue, InvalidHeaderValue> {
-        self.write("", 0)
-    }
-
-    fn write(&self, value: &str, max_age: u64) -> Result<HeaderValue, InvalidHeaderValue> {
+    /// Without `max_age` the cookie goes when the browser does.
+    fn write(&self, value: &str, max_age: Option<u64>) -> Result<HeaderValue, InvalidHeaderValue> {
         let Self { name, attributes } = self;
-        let cookie = Zeroizing::new(format!("{name}={value}; {attributes}; Max-Age={max_age}"));
+        let max_age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
+        let cookie = Zeroizing::new(format!("{name}={value}; {attributes}{max_age}"));
         let mut header = HeaderValue::from_str(&cookie)?;
         header.set_sensitive(true);
         Ok(header)

@@ -1,14 +1,19 @@
 //! The endpoints, one file each. A handler reads its request, asks the issuer, writes the answer.
 
 pub(crate) mod admin;
+pub(crate) mod authorize;
+pub(crate) mod consent;
 pub(crate) mod feed;
 pub(crate) mod health;
 pub(crate) mod introspect;
 pub(crate) mod jwks;
+pub(crate) mod logout;
 pub(crate) mod metadata;
 pub(crate) mod revoke;
 pub(crate) mod session;
+pub(crate) mod sign_on;
 pub(crate) mod token;
+pub(crate) mod userinfo;
 
 use gatepass_issuer::password::Password;
 use serde::{Deserialize, Deserializer};

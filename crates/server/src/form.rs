@@ -49,6 +49,11 @@ impl Form {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// All parameters, in the order in which they came.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Refuses parameters that are not among `known`: a misspelt one must not be passed over.
     pub(crate) fn require_only(&self, known: &[&str]) -> Result<(), FormError> {
         match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {

@@ -13,7 +13,13 @@
 //! | `POST /session/logout-all` | the same | ends every session of the user |
 //! | `GET /session/list` | Bearer | the user's own sessions |
 //! | `DELETE /session/{sid}` | Bearer | ends one of the user's own sessions |
-//! | `POST /oauth/token` | a client | `client_credentials`, `refresh_token` (RFC 6749) |
+//! | `GET`, `POST /oauth/authorize` | a browser that an application sends | code with PKCE (RFC 6749, OpenID Connect) |
+//! | `POST /oauth/login`, `/oauth/consent` | the pages that it shows | logs in, allows |
+//! | `GET`, `POST /oauth/logout` | a browser that an application sends | RP-initiated logout |
+//! | `GET`, `POST /oauth/userinfo` | Bearer with the scope `openid` | who the user is |
+//! | `GET /session/consents` | Bearer | what the user has allowed applications |
+//! | `DELETE /session/consents/{client}` | Bearer | takes it back, and ends what it gave |
+//! | `POST /oauth/token` | a client | `authorization_code`, `client_credentials`, `refresh_token` (RFC 6749) |
 //! | `POST /oauth/introspect` | a confidential client, or Bearer with the admin scope | RFC 7662 |
 //! | `POST /oauth/revoke` | the client that the token was issued to | RFC 7009 |
 //! | `GET /.well-known/oauth-authorization-server` | anybody | RFC 8414 |
@@ -73,6 +79,7 @@ mod form;
 mod network;
 mod oauth_error;
 mod origin;
+mod page;
 mod problem;
 mod request_id;
 mod router;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use axum::response::{IntoResponse, Response};
 use gatepass_issuer::store::StoreError;
-use gatepass_issuer::{InternalError, RevokeError, TokenError};
+use gatepass_issuer::{InternalError, RevokeError, TokenError, UserClaimsError};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -16,6 +16,12 @@ use crate::form::FormError;
 
 /// How a client may authenticate.
 const BASIC_CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic realm="gatepass", charset="UTF-8""#);
+
+/// RFC 6750 section 3.1, for the userinfo endpoint.
+const OPENID_CHALLENGE: HeaderValue =
+    HeaderValue::from_static(r#"Bearer realm="gatepass", error="insufficient_scope", scope="openid""#);
+const INVALID_TOKEN_CHALLENGE: HeaderValue =
+    HeaderValue::from_static(r#"Bearer realm="gatepass", error="invalid_token""#);
 
 /// An error of the token, introspection or revocation endpoint.
 #[derive(Debug)]
@@ -47,7 +53,7 @@ impl OAuthError {
 
     /// A grant that is not served.
     pub(crate) fn unsupported_grant_type() -> Self {
-        let description = "grant_type is client_credentials or refresh_token";
+        let description = "grant_type is authorization_code, client_credentials or refresh_token";
         Self::bad_request("unsupported_grant_type", description)
     }
 
@@ -97,6 +103,24 @@ impl From<StoreError> for OAuthError {
         tracing::error!(%error, "a request failed because the store did");
         let description = "the store does not answer";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description)
+    }
+}
+
+impl From<UserClaimsError> for OAuthError {
+    fn from(error: UserClaimsError) -> Self {
+        match error {
+            UserClaimsError::Bearer(error) => BearerRefusal::Invalid(error).into(),
+            UserClaimsError::Scope => Self {
+                challenge: Some(OPENID_CHALLENGE),
+                ..Self::new(StatusCode::FORBIDDEN, "insufficient_scope", error.to_string())
+            },
+            UserClaimsError::Nobody => Self {
+                challenge: Some(INVALID_TOKEN_CHALLENGE),
+                ..Self::new(StatusCode::UNAUTHORIZED, "invalid_token", error.to_string())
+            },
+            UserClaimsError::Store(error) => error.into(),
+            error => Self::internal(&error),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::config::HttpConfig;
-use crate::cookie::RefreshCookie;
+use crate::cookie::{PageCookies, RefreshCookie};
 use crate::endpoint::feed::Snapshots;
 use crate::endpoint::metadata::Metadata;
 use crate::origin::{Origin, Origins};
@@ -21,6 +21,9 @@ pub(crate) struct Server {
     clock: Clock,
     pub(crate) origins: Origins,
     pub(crate) cookie: RefreshCookie,
+    pub(crate) page_cookies: PageCookies,
+    /// The path below which the issuer is reached, without a slash at its end.
+    pub(crate) base_path: Box<str>,
     pub(crate) metadata: Metadata,
     pub(crate) snapshots: Snapshots,
     /// A place for each revocation stream that may be open.
@@ -33,6 +36,8 @@ impl Server {
         Self {
             origins: Origins { own: url.as_ref().and_then(Origin::of), apps: config.app_origins.clone() },
             cookie: RefreshCookie::new(&config, url.as_ref().map_or("", Url::path)),
+            page_cookies: PageCookies::new(),
+            base_path: url.as_ref().map_or("", Url::path).trim_end_matches('/').into(),
             metadata: Metadata::new(issuer.name().as_str(), issuer.config().jwks_max_age),
             snapshots: Snapshots::default(),
             streams: Arc::new(Semaphore::new(config.max_streams.min(Semaphore::MAX_PERMITS))),

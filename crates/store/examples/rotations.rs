@@ -144,6 +144,7 @@ fn session(n: usize, user: UserId) -> Session {
         id: SessionId::new(now, random(n)),
         user,
         client: ClientId::first_party(),
+        login: None,
         scope: None,
         resource: None,
         device: "Firefox 145 on Debian".into(),

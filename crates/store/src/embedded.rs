@@ -3,6 +3,8 @@
 mod backup;
 mod checkpoint;
 mod client;
+mod code;
+mod consent;
 mod directory;
 mod failure;
 mod queue;

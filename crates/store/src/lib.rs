@@ -45,6 +45,8 @@
 //! | `role` | `name` | |
 //! | `client` | `id` | |
 //! | `session` | `id` | by user |
+//! | `code` | keyed hash of the code | by `expires_at` |
+//! | `consent` | `user`, `client` | |
 //! | `revocation` | `seq`, never used twice | by `forget_after` |
 //! | `signing_key` | `kid` | private keys sealed by the issuer |
 //!

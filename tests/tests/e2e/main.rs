@@ -19,6 +19,7 @@ mod hostile;
 mod jwk;
 mod keys;
 mod lint;
+mod log_in;
 mod oauth;
 mod offline;
 mod operations;

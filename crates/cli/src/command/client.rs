@@ -17,11 +17,31 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
     let change =
         async |id: &str, change: Value| api.patch(&format!("/clients/{}", segment(id)), change).await;
     match command {
-        Client::Add { id, name, scopes, audiences, public } => {
+        Client::Add {
+            id,
+            name,
+            scopes,
+            audiences,
+            public,
+            redirect_uris,
+            post_logout_redirect_uris,
+            trusted,
+        } => {
             let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
-            let grant = if public { "refresh_token" } else { "client_credentials" };
+            let grants: &[&str] = match (redirect_uris.is_empty(), public) {
+                (false, _) => &["authorization_code", "refresh_token"],
+                (true, true) => &["refresh_token"],
+                (true, false) => &["client_credentials"],
+            };
             let mut body = json!({
-                "client_name": name, "confidential": !public, "grant_types": [grant], "scope": scopes.join(" "), "audience": audiences
+                "client_name": name,
+                "confidential": !public,
+                "grant_types": grants,
+                "scope": scopes.join(" "),
+                "audience": audiences,
+                "redirect_uris": redirect_uris,
+                "post_logout_redirect_uris": post_logout_redirect_uris,
+                "trusted": trusted,
             });
             if let (Some(id), Some(body)) = (id, body.as_object_mut()) {
                 body.insert("client_id".to_owned(), json!(id));

@@ -40,6 +40,14 @@ async fn carry_out(api: &Api, target: &Target, command: User) -> anyhow::Result<
                 print::line(format!("{:<16}{}", "password", *password));
             }
         }
+        User::Consents { name } => {
+            let answer = api.get(&consents(api, &name).await?).await?;
+            let consents = answer.get("consents").and_then(Value::as_array).cloned().unwrap_or_default();
+            show_list(target, consents, &["client_id", "scope"]);
+        }
+        User::Withdraw { name, client } => {
+            api.delete(&format!("{}/{}", consents(api, &name).await?, segment(&client))).await?;
+        }
         User::Disable { name } => change(api, target, &name, json!({ "disabled": true })).await?,
         User::Enable { name } => change(api, target, &name, json!({ "disabled": false })).await?,
     }
@@ -50,6 +58,11 @@ async fn change(api: &Api, target: &Target, name: &str, change: Value) -> anyhow
     let user = find(api, name).await?;
     show(target, &api.patch(&format!("/users/{}", print::said(&user, "id")), change).await?);
     Ok(())
+}
+
+/// Where a user's consents are.
+async fn consents(api: &Api, name: &str) -> anyhow::Result<String> {
+    Ok(format!("/users/{}/consents", print::said(&find(api, name).await?, "id")))
 }
 
 async fn find(api: &Api, name: &str) -> anyhow::Result<Value> {

@@ -14,6 +14,7 @@ fn session() -> Session {
         id: SessionId::new(NOW, [1; 10]),
         user: UserId::new(NOW, [2; 10]),
         client: client(),
+        login: None,
         scope: None,
         resource: None,
         device: "test".into(),

@@ -2,6 +2,7 @@
 //! scope `gatepass:admin`.
 
 mod clients;
+mod consents;
 mod keys;
 mod openapi;
 mod revocations;
@@ -41,6 +42,8 @@ pub(crate) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
     let api = OpenApiRouter::with_openapi(openapi::description())
         .routes(routes!(users::create, users::list))
         .routes(routes!(users::find, users::change))
+        .routes(routes!(consents::list))
+        .routes(routes!(consents::withdraw))
         .routes(routes!(clients::create, clients::list))
         .routes(routes!(clients::find, clients::change))
         .routes(routes!(roles::list))
@@ -176,6 +179,8 @@ impl From<AdminError> for Problem {
             AdminError::Unknown => Self::not_found(),
             AdminError::Password(why) => Self::invalid_value("password", why),
             AdminError::UnknownAudience(_) => Self::invalid_value("audience", detail),
+            AdminError::NoRedirectUri => Self::invalid_value("redirect_uris", detail),
+            AdminError::NeedsPkce => Self::invalid_value("require_pkce", detail),
             AdminError::Overloaded(overloaded) => Self::overloaded(overloaded.retry_after),
             AdminError::Store(error) => error.into(),
             error => Self::internal(&error),

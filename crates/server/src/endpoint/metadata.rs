@@ -8,6 +8,10 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
+use gatepass_issuer::authorize::ResponseMode;
+use gatepass_issuer::client::IDENTITY_SCOPES;
+use gatepass_issuer::{ACR_PASSWORD, ID_TOKEN_ALG};
+use gatepass_jose::Alg;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
@@ -29,9 +33,14 @@ struct AuthorizationServer<'m> {
     jwks_uri: String,
     token_endpoint: String,
     token_endpoint_auth_methods_supported: [&'static str; 3],
-    grant_types_supported: [&'static str; 2],
-    /// Required, and empty: there is no authorization endpoint.
-    response_types_supported: [&'static str; 0],
+    authorization_endpoint: String,
+    /// [RFC 9207 section 3](https://www.rfc-editor.org/rfc/rfc9207#section-3).
+    authorization_response_iss_parameter_supported: bool,
+    code_challenge_methods_supported: [&'static str; 1],
+    response_types_supported: [&'static str; 1],
+    response_modes_supported: [&'static str; 2],
+    scopes_supported: [&'static str; 3],
+    grant_types_supported: &'static [&'static str],
     revocation_endpoint: String,
     revocation_endpoint_auth_methods_supported: [&'static str; 3],
     introspection_endpoint: String,
@@ -44,8 +53,16 @@ struct OpenId<'m> {
     #[serde(flatten)]
     authorization_server: &'m AuthorizationServer<'m>,
     subject_types_supported: [&'static str; 1],
-    /// Required, and empty: no ID token is issued.
-    id_token_signing_alg_values_supported: [&'static str; 0],
+    id_token_signing_alg_values_supported: [Alg; 1],
+    userinfo_endpoint: String,
+    end_session_endpoint: String,
+    acr_values_supported: [&'static str; 1],
+    claims_supported: [&'static str; 11],
+    prompt_values_supported: [&'static str; 4],
+    claims_parameter_supported: bool,
+    request_parameter_supported: bool,
+    /// Left out, it would mean yes.
+    request_uri_parameter_supported: bool,
 }
 
 /// `GET /.well-known/oauth-authorization-server`
@@ -66,8 +83,13 @@ impl Metadata {
             jwks_uri: format!("{base}/.well-known/jwks.json"),
             token_endpoint: format!("{base}/oauth/token"),
             token_endpoint_auth_methods_supported: client_authentication::METHODS,
-            grant_types_supported: ["client_credentials", "refresh_token"],
-            response_types_supported: [],
+            authorization_endpoint: format!("{base}/oauth/authorize"),
+            authorization_response_iss_parameter_supported: true,
+            code_challenge_methods_supported: ["S256"],
+            response_types_supported: ["code"],
+            response_modes_supported: ResponseMode::NAMES,
+            scopes_supported: IDENTITY_SCOPES,
+            grant_types_supported: &["authorization_code", "client_credentials", "refresh_token"],
             revocation_endpoint: format!("{base}/oauth/revoke"),
             revocation_endpoint_auth_methods_supported: client_authentication::METHODS,
             introspection_endpoint: format!("{base}/oauth/introspect"),
@@ -80,7 +102,27 @@ impl Metadata {
         let openid = OpenId {
             authorization_server: &metadata,
             subject_types_supported: ["public"],
-            id_token_signing_alg_values_supported: [],
+            id_token_signing_alg_values_supported: [ID_TOKEN_ALG],
+            userinfo_endpoint: format!("{base}/oauth/userinfo"),
+            end_session_endpoint: format!("{base}/oauth/logout"),
+            acr_values_supported: [ACR_PASSWORD],
+            claims_supported: [
+                "iss",
+                "sub",
+                "aud",
+                "exp",
+                "iat",
+                "auth_time",
+                "nonce",
+                "acr",
+                "amr",
+                "sid",
+                "preferred_username",
+            ],
+            prompt_values_supported: ["none", "login", "consent", "select_account"],
+            claims_parameter_supported: false,
+            request_parameter_supported: false,
+            request_uri_parameter_supported: false,
         };
         let cache_control = cache_for(max_age);
         Self {

@@ -26,7 +26,7 @@ use crate::server::Server;
 
 /// What a 401 must offer (RFC 9110 section 15.5.2): the session API itself. A scheme that browsers do
 /// not know, so that they leave it to the app instead of asking the user for a password themselves.
-const SESSION_CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Session realm="gatepass""#);
+pub(super) const SESSION_CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Session realm="gatepass""#);
 
 /// How much of `User-Agent` is looked at for the name of the device, in bytes.
 const MAX_DEVICE: usize = 512;
@@ -265,7 +265,7 @@ fn require_nothing_left(refusal: bearer::BearerRefusal, had_refresh_token: bool)
     }
 }
 
-fn device(headers: &HeaderMap) -> String {
+pub(super) fn device(headers: &HeaderMap) -> String {
     let user_agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
     String::from_utf8_lossy(user_agent.get(..MAX_DEVICE).unwrap_or(user_agent)).into_owned()
 }

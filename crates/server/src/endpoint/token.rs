@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use gatepass_issuer::TokenRequest;
-use gatepass_token::ScopeSet;
+use gatepass_token::{CodeVerifier, ScopeSet};
 use http::HeaderMap;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::body::FormBody;
 use crate::client_authentication;
@@ -25,6 +26,8 @@ struct TokenAnswer<'t> {
     scope: &'t ScopeSet,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'t str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'t str>,
 }
 
 /// `POST /oauth/token`
@@ -42,6 +45,7 @@ pub(crate) async fn token(
         expires_in: tokens.expires_in.as_secs(),
         scope: &tokens.scope,
         refresh_token: tokens.refresh_token.as_ref().map(|token| token.expose()),
+        id_token: tokens.id_token.as_deref(),
     };
     Ok(axum::Json(answer).into_response())
 }
@@ -51,6 +55,7 @@ fn token_request(form: &Form) -> Result<TokenRequest, OAuthError> {
     let grant_type = form.find("grant_type").ok_or_else(|| missing("grant_type"))?;
     let scope = form.find("scope").map(str::parse).transpose().map_err(OAuthError::invalid_scope)?;
     match grant_type {
+        "authorization_code" => authorization_code(form),
         "client_credentials" => {
             Ok(TokenRequest::ClientCredentials { scope, resource: form.find("resource").map(str::to_owned) })
         }
@@ -60,4 +65,16 @@ fn token_request(form: &Form) -> Result<TokenRequest, OAuthError> {
         }
         _ => Err(OAuthError::unsupported_grant_type()),
     }
+}
+
+fn authorization_code(form: &Form) -> Result<TokenRequest, OAuthError> {
+    let text = |name: &str| form.find(name).map(str::to_owned);
+    let code = form.find("code").ok_or_else(|| OAuthError::invalid_request("code is missing"))?;
+    let verifier = form.find("code_verifier").map(CodeVerifier::parse).transpose();
+    Ok(TokenRequest::AuthorizationCode {
+        code: Zeroizing::new(code.to_owned()),
+        redirect_uri: text("redirect_uri"),
+        verifier: verifier.map_err(|error| OAuthError::invalid_request(error.to_string()))?,
+        resource: text("resource"),
+    })
 }

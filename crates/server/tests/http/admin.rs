@@ -111,6 +111,7 @@ async fn a_clients_secret_is_shown_once() {
             "client_id": "report", "client_name": "nightly report", "confidential": true,
             "grant_types": ["client_credentials"], "scope": "orders:read",
             "audience": ["https://api.example.com"], "disabled": false, "created_at": 1_763_780_000,
+            "redirect_uris": [], "post_logout_redirect_uris": [], "trusted": false, "require_pkce": true,
         })
     );
     assert_eq!(admin.get("clients/report").await.expect(StatusCode::OK).json(), want);

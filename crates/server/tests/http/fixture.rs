@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
-use gatepass_issuer::admin::{NewClient, NewUser};
+use gatepass_issuer::admin::{NewClient, NewUser, SignOnClient};
 use gatepass_issuer::client::GrantType;
 use gatepass_issuer::id::UserId;
 use gatepass_issuer::password::{HashPolicy, Password};
@@ -150,6 +150,7 @@ async fn populate(issuer: &Issuer, now: Timestamp) -> (UserId, String) {
         grants: grants.to_vec(),
         scope: "orders:read".parse().unwrap(),
         audience: Vec::new(),
+        sign_on: SignOnClient::default(),
     };
     let grants = [GrantType::ClientCredentials];
     let (_, secret) = issuer.create_client(client("batch", true, &grants), now).await.unwrap();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod admin;
+mod browser;
 mod cors;
 mod feed;
 mod fixture;
@@ -15,3 +16,4 @@ mod openapi;
 mod routing;
 mod serving;
 mod session;
+mod sign_on;

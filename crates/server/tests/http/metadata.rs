@@ -21,8 +21,13 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "jwks_uri": format!("{ISSUER}/.well-known/jwks.json"),
         "token_endpoint": format!("{ISSUER}/oauth/token"),
         "token_endpoint_auth_methods_supported": methods,
-        "grant_types_supported": ["client_credentials", "refresh_token"],
-        "response_types_supported": [],
+        "authorization_endpoint": format!("{ISSUER}/oauth/authorize"),
+        "authorization_response_iss_parameter_supported": true,
+        "code_challenge_methods_supported": ["S256"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "scopes_supported": ["openid", "profile", "offline_access"],
+        "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
         "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint": format!("{ISSUER}/oauth/introspect"),
@@ -31,11 +36,29 @@ async fn metadata_names_what_is_there_and_nothing_else() {
     assert_eq!(answer.json(), want);
 
     want["subject_types_supported"] = json!(["public"]);
-    want["id_token_signing_alg_values_supported"] = json!([]);
+    want["id_token_signing_alg_values_supported"] = json!(["ES256"]);
+    want["userinfo_endpoint"] = json!(format!("{ISSUER}/oauth/userinfo"));
+    want["end_session_endpoint"] = json!(format!("{ISSUER}/oauth/logout"));
+    want["acr_values_supported"] = json!(["urn:gatepass:acr:password"]);
+    let claims = "iss sub aud exp iat auth_time nonce acr amr sid preferred_username";
+    want["claims_supported"] = claims.split(' ').collect();
+    want["prompt_values_supported"] = json!(["none", "login", "consent", "select_account"]);
+    for name in ["claims_parameter", "request_parameter", "request_uri_parameter"] {
+        want[format!("{name}_supported")] = json!(false);
+    }
     let openid = fixture.get("/.well-known/openid-configuration").send().await.expect(StatusCode::OK);
     assert_eq!(openid.json(), want);
 
-    for name in ["token_endpoint", "revocation_endpoint", "introspection_endpoint", "jwks_uri"] {
+    let served = [
+        "authorization_endpoint",
+        "token_endpoint",
+        "userinfo_endpoint",
+        "end_session_endpoint",
+        "revocation_endpoint",
+        "introspection_endpoint",
+        "jwks_uri",
+    ];
+    for name in served {
         let path = want[name].as_str().unwrap().strip_prefix(ISSUER).unwrap();
         assert_ne!(fixture.post(path).send().await.status, 404, "{name} is served");
     }

@@ -77,7 +77,22 @@ async fn what_the_token_endpoint_refuses() {
             basic().form("grant_type=password&username=a&password=b"),
             (400, "unsupported_grant_type"),
         ),
-        ("code_grant", basic().form("grant_type=authorization_code&code=x"), (400, "unsupported_grant_type")),
+        (
+            "code_grant_not_registered",
+            basic().form("grant_type=authorization_code&code=x"),
+            (400, "unauthorized_client"),
+        ),
+        ("code_grant_without_code", basic().form("grant_type=authorization_code"), (400, "invalid_request")),
+        (
+            "malformed_verifier",
+            basic().form("grant_type=authorization_code&code=x&code_verifier=short"),
+            (400, "invalid_request"),
+        ),
+        (
+            "code_grant_of_nobody",
+            token().form("grant_type=authorization_code&code=x"),
+            (401, "invalid_client"),
+        ),
         (
             "too_much_scope",
             basic().form(&format!("{CREDENTIALS}&scope=orders:write")),

@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use crate::fixture::Fixture;
 
 /// Every route of the admin API.
-const ROUTES: [(&str, &str); 15] = [
+const ROUTES: [(&str, &str); 17] = [
     ("get", "/admin/v1/users"),
     ("post", "/admin/v1/users"),
     ("get", "/admin/v1/users/{id}"),
     ("patch", "/admin/v1/users/{id}"),
+    ("get", "/admin/v1/users/{id}/consents"),
+    ("delete", "/admin/v1/users/{id}/consents/{client}"),
     ("get", "/admin/v1/clients"),
     ("post", "/admin/v1/clients"),
     ("get", "/admin/v1/clients/{id}"),
@@ -32,7 +34,7 @@ async fn only_administrators_get_in() {
     let alice = fixture.log_in("alice").await.access;
     let batch = fixture.batch_token().await;
     for (method, path) in ROUTES {
-        let path = path.replace("{id}", "x").replace("{name}", "x");
+        let path = path.replace("{id}", "x").replace("{name}", "x").replace("{client}", "x");
         let call = || fixture.call(method.to_uppercase().parse().unwrap(), &path);
         let cases = [
             ("nobody", call(), (401, "token-missing")),

@@ -10,7 +10,8 @@ use super::revocation;
 use super::row::Columns;
 use super::writer::Group;
 
-const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at";
+const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at, redirect_uris,
+                       post_logout_redirect_uris, trusted, require_pkce";
 
 fn read(row: &Row<'_>) -> Result<Client, Failure> {
     let mut columns = Columns::of("client", row);
@@ -23,11 +24,16 @@ fn read(row: &Row<'_>) -> Result<Client, Failure> {
         audience: columns.read(|json| serde_json::from_str(json))?,
         disabled: columns.value()?,
         created_at: columns.instant()?,
+        redirect_uris: columns.read(|json| serde_json::from_str(json))?,
+        post_logout_redirect_uris: columns.read(|json| serde_json::from_str(json))?,
+        trusted: columns.value()?,
+        require_pkce: columns.value()?,
     })
 }
 
 fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Failure> {
-    let Client { id, name, secret, grants, scope, audience, disabled, created_at } = client;
+    let Client { id, name, secret, grants, scope, audience, disabled, created_at, .. } = client;
+    let Client { redirect_uris, post_logout_redirect_uris, trusted, require_pkce, .. } = client;
     let json = |error| Failure::unstorable("the client", error);
     let rows = statement.execute(params![
         id.as_str(),
@@ -37,16 +43,22 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
         scope.to_string(),
         serde_json::to_string(audience).map_err(json)?,
         disabled,
-        created_at.as_millis()
+        created_at.as_millis(),
+        serde_json::to_string(redirect_uris).map_err(json)?,
+        serde_json::to_string(post_logout_redirect_uris).map_err(json)?,
+        trusted,
+        require_pkce
     ])?;
     Ok(rows == 1)
 }
 
 /// `false`, with nothing changed, when the id is taken.
 pub(super) fn create(group: &Group<'_>, client: &Client) -> Result<bool, Failure> {
-    let sql = "INSERT INTO client (id, name, secret, grants, scope, audience, disabled, created_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING";
-    write(group.prepare_cached(sql)?, client)
+    let sql = format!(
+        "INSERT INTO client ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+         ON CONFLICT (id) DO NOTHING"
+    );
+    write(group.prepare_cached(&sql)?, client)
 }
 
 /// `false`, with nothing changed, when there is no such client.
@@ -56,7 +68,8 @@ pub(super) fn replace(
     revocations: &[NewRevocation],
 ) -> Result<bool, Failure> {
     let sql = "UPDATE client SET name = ?2, secret = ?3, grants = ?4, scope = ?5, audience = ?6,
-               disabled = ?7, created_at = ?8 WHERE id = ?1";
+               disabled = ?7, created_at = ?8, redirect_uris = ?9, post_logout_redirect_uris = ?10,
+               trusted = ?11, require_pkce = ?12 WHERE id = ?1";
     group.atomically(|connection| {
         let known = write(connection.prepare_cached(sql)?, client)?;
         if known {

@@ -1,6 +1,6 @@
 //! The table `session`: one row for each, overwritten in place by a rotation.
 
-use gatepass_issuer::id::{SessionId, UserId};
+use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::rotation::{Decision, Presented, Refusal, Rotation, decide};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{EndSessions, NewRevocation, Rotated, Whose};
@@ -26,7 +26,7 @@ const GENERATION_OFFSET: i64 = 1 << 31;
 /// What [`read`] reads.
 macro_rules! columns {
     () => {
-        "id, user, client, scope, resource, device, created_at, generation, rotated_at, idle_expires_at,
+        "id, user, client, login, scope, resource, device, created_at, generation, rotated_at, idle_expires_at,
          expires_at, revoked_at, bound"
     };
 }
@@ -45,6 +45,7 @@ fn read(row: &Row<'_>) -> Result<Session, Failure> {
         id: SessionId::from_bytes(columns.value()?),
         user: UserId::from_bytes(columns.value()?),
         client: columns.parsed()?,
+        login: columns.value::<Option<[u8; 16]>>()?.map(SessionId::from_bytes),
         scope: columns.parsed_if_any()?,
         resource: columns.value()?,
         device: columns.value()?,
@@ -79,8 +80,8 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
     group
         .prepare_cached(
             "INSERT INTO session (id, user, client, scope, resource, device, created_at, generation,
-                                  rotated_at, idle_expires_at, expires_at, revoked_at, bound)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                                  rotated_at, idle_expires_at, expires_at, revoked_at, bound, login)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             session.id.as_bytes(),
@@ -95,7 +96,8 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
             session.idle_expires_at.as_millis(),
             session.expires_at.as_millis(),
             session.revoked_at.map(Timestamp::as_millis),
-            session.bound
+            session.bound,
+            session.login.as_ref().map(SessionId::as_bytes)
         ])?;
     Ok(Some(user))
 }
@@ -113,6 +115,15 @@ pub(super) fn list_live(
     user: UserId,
     now: Timestamp,
 ) -> Result<Vec<Session>, Failure> {
+    live_of_user(connection, user, now, LISTED)
+}
+
+fn live_of_user(
+    connection: &Connection,
+    user: UserId,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Session>, Failure> {
     let sql = concat!(
         "SELECT ",
         columns!(),
@@ -121,7 +132,7 @@ pub(super) fn list_live(
     );
     connection
         .prepare_cached(sql)?
-        .query_and_then(params![user.as_bytes(), now.as_millis(), LISTED], read)?
+        .query_and_then(params![user.as_bytes(), now.as_millis(), limit], read)?
         .collect()
 }
 
@@ -201,12 +212,71 @@ pub(super) fn revoke(
     revocation: NewRevocation,
 ) -> Result<bool, Failure> {
     group.atomically(|connection| {
+        let Some(session) = find(connection, id)? else { return Ok(false) };
         let marked = mark_revoked(connection, id, now)?;
+        if marked && session.is_login() {
+            let others = live_of_user(connection, session.user, now, u32::MAX)?;
+            let dependent = others.iter().filter(|other| other.login == Some(id) && !other.outlives_login());
+            end_each(connection, dependent, now, &revocation)?;
+        }
         if marked {
             revocation::append(connection, revocation)?;
         }
         Ok(marked)
     })
+}
+
+fn end_each<'s>(
+    connection: &Connection,
+    mut sessions: impl Iterator<Item = &'s Session>,
+    now: Timestamp,
+    revocation: &NewRevocation,
+) -> Result<(), Failure> {
+    sessions.try_for_each(|session| {
+        mark_revoked(connection, session.id, now)?;
+        revocation::append(connection, revocation.of_session(session.id)).map(drop)
+    })
+}
+
+/// Ends a user's live sessions of one client, each with its revocation; returns whether there were any.
+pub(super) fn end_of_client(
+    connection: &Connection,
+    user: UserId,
+    client: &ClientId,
+    now: Timestamp,
+    revocation: &NewRevocation,
+) -> Result<bool, Failure> {
+    let mut sessions = live_of_user(connection, user, now, u32::MAX)?;
+    sessions.retain(|session| session.client == *client);
+    end_each(connection, sessions.iter(), now, revocation)?;
+    Ok(!sessions.is_empty())
+}
+
+/// Starts a login in the place of another of the same user, whose sessions it takes over.
+pub(super) fn start_login(
+    group: &Group<'_>,
+    login: &Session,
+    previous: Option<SessionId>,
+) -> Result<Option<User>, Failure> {
+    group.atomically(|connection| {
+        let Some(user) = start(group, login)? else { return Ok(None) };
+        let previous = previous.map(|id| find(connection, id)).transpose()?.flatten();
+        if let Some(previous) = previous.filter(|previous| previous.user == login.user && previous.is_login())
+        {
+            mark_revoked(connection, previous.id, login.created_at)?;
+            connection
+                .prepare_cached("UPDATE session SET login = ?3 WHERE user = ?1 AND login = ?2")?
+                .execute([login.user.as_bytes(), previous.id.as_bytes(), login.id.as_bytes()])?;
+        }
+        Ok(Some(user))
+    })
+}
+
+pub(super) fn extend(connection: &Connection, id: SessionId, idle: Timestamp) -> Result<(), Failure> {
+    connection
+        .prepare_cached("UPDATE session SET idle_expires_at = ?2 WHERE id = ?1 AND revoked_at IS NULL")?
+        .execute(params![id.as_bytes(), idle.as_millis()])?;
+    Ok(())
 }
 
 /// Marks a user's live sessions revoked, save one.

@@ -2,13 +2,15 @@
 
 use async_trait::async_trait;
 use gatepass_issuer::client::Client;
+use gatepass_issuer::code::{AuthorizationCode, CodeDigest, PresentedCode};
+use gatepass_issuer::consent::Consent;
 use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::keys::KeyRecord;
 use gatepass_issuer::rotation::Presented;
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{
-    ChangeError, EndSessions, HolderRevocation, NewRevocation, Page, Rotated, Store, StoreError, UserChange,
-    Whose,
+    ChangeError, EndSessions, HolderRevocation, NewRevocation, Page, Redeemed, Rotated, Store, StoreError,
+    UserChange, Whose,
 };
 use gatepass_issuer::user::{Role, RoleName, User, Username};
 use gatepass_jose::Timestamp;
@@ -17,7 +19,7 @@ use rusqlite::Connection;
 
 use super::failure::Failure;
 use super::writer::Group;
-use super::{Embedded, client, revocation, role, session, signing_key, user};
+use super::{Embedded, client, code, consent, revocation, role, session, signing_key, user};
 
 /// How many revocations go in one step, so that nobody waits long behind it.
 const FORGOTTEN_AT_ONCE: u32 = 1000;
@@ -150,6 +152,63 @@ impl Store for Embedded {
     ) -> Result<(), StoreError> {
         let whose = whose.clone();
         self.write(move |group| session::end(group, &whose, at, revocation)).await
+    }
+
+    async fn start_login(
+        &self,
+        login: &Session,
+        previous: Option<SessionId>,
+    ) -> Result<Option<User>, StoreError> {
+        let login = login.clone();
+        self.write(move |group| session::start_login(group, &login, previous)).await
+    }
+
+    async fn extend_session(&self, id: SessionId, idle_expires_at: Timestamp) -> Result<(), StoreError> {
+        self.write(move |group| session::extend(group, id, idle_expires_at)).await
+    }
+
+    async fn keep_code(&self, code: &AuthorizationCode) -> Result<(), StoreError> {
+        let code = code.clone();
+        self.write(move |group| code::keep(group, &code)).await
+    }
+
+    async fn redeem_code(
+        &self,
+        digest: CodeDigest,
+        presented: &PresentedCode,
+        on_replay: NewRevocation,
+    ) -> Result<Redeemed, StoreError> {
+        let presented = presented.clone();
+        self.write(move |group| code::redeem(group, digest, &presented, &on_replay)).await
+    }
+
+    async fn forget_codes(&self, before: Timestamp, limit: u32) -> Result<(), StoreError> {
+        self.write(move |group| code::forget(group, before, limit)).await.map(drop)
+    }
+
+    async fn find_consent(&self, user: UserId, client: &ClientId) -> Result<Option<Consent>, StoreError> {
+        let client = client.clone();
+        self.read(move |connection| consent::find(connection, user, &client)).await
+    }
+
+    async fn list_consents(&self, user: UserId) -> Result<Vec<Consent>, StoreError> {
+        self.read(move |connection| consent::list(connection, user)).await
+    }
+
+    async fn give_consent(&self, consent: &Consent) -> Result<(), StoreError> {
+        let consent = consent.clone();
+        self.write(move |group| consent::give(group, consent)).await
+    }
+
+    async fn withdraw_consent(
+        &self,
+        user: UserId,
+        client: &ClientId,
+        now: Timestamp,
+        revocation: NewRevocation,
+    ) -> Result<bool, StoreError> {
+        let client = client.clone();
+        self.write(move |group| consent::withdraw(group, user, &client, now, &revocation)).await
     }
 
     async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError> {

@@ -126,15 +126,44 @@ async fn what_is_not_a_store_is_refused_and_left_as_it_is() {
 async fn a_later_schema_is_refused_and_left_as_it_is() {
     let dir = TempDir::new().unwrap();
     open(dir.path()).close().await.unwrap();
-    Connection::open(file(&dir)).unwrap().execute_batch("PRAGMA user_version = 1000").unwrap();
+    let pragma = |sql: &str| Connection::open(file(&dir)).unwrap().execute_batch(sql).unwrap();
+    let known = "SELECT user_version FROM pragma_user_version";
+    let known: u32 = Connection::open(file(&dir)).unwrap().query_row(known, [], |row| row.get(0)).unwrap();
+    pragma("PRAGMA user_version = 1000");
     match Embedded::open(dir.path()).map(drop) {
         Err(error @ OpenError::TooNew { found: 1000, .. }) => {
             assert!(error.to_string().contains("schema 1000"), "{error}");
         }
         other => panic!("{other:?}"),
     }
-    Connection::open(file(&dir)).unwrap().execute_batch("PRAGMA user_version = 1").unwrap();
+    pragma(&format!("PRAGMA user_version = {known}"));
     open(dir.path());
+}
+
+/// What the first version of the schema kept.
+const VERSION_1: &str = concat!(
+    include_str!("../../src/embedded/schema/1.sql"),
+    "INSERT INTO user VALUES (x'00112233445566778899aabbccddeeff', 'Alice', 'alice', '$argon2id$', 0, 1);
+     INSERT INTO client VALUES ('batch', 'Batch', NULL, '[\"client_credentials\"]', 'a b', '[]', 0, 1);
+     INSERT INTO session VALUES (x'ffeeddccbbaa99887766554433221100', x'00112233445566778899aabbccddeeff',
+        'first-party', 'a', NULL, 'Firefox', 1, -2147483647, -140737488355327, 9000000000000, 9000000000000, NULL, 0);
+     PRAGMA application_id = 0x67617465; PRAGMA user_version = 1;"
+);
+
+#[tokio::test]
+async fn a_store_of_the_first_version_keeps_what_it_has() {
+    let dir = TempDir::new().unwrap();
+    Connection::open(file(&dir)).unwrap().execute_batch(VERSION_1).unwrap();
+    let store = open(dir.path());
+    let user = store.find_user_by_name(&"alice".parse().unwrap()).await.unwrap().unwrap();
+    let sessions = store.list_sessions(user.id, at(0)).await.unwrap();
+    assert_eq!((sessions.len(), sessions[0].login, sessions[0].generation), (1, None, 1));
+    let client = store.find_client(&"batch".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!((client.redirect_uris.len(), client.trusted, client.require_pkce), (0, false, true));
+    let rotated = store.rotate_session(sessions[0].id, &presented(1, at(1)), revocation("x")).await.unwrap();
+    assert!(matches!(rotated, Rotated::Rotated(..)), "{rotated:?}");
+    store.close().await.unwrap();
+    require_sound(&dir);
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 pub(crate) mod sample;
 
 pub(crate) mod clients;
+pub(crate) mod codes;
+pub(crate) mod consents;
 pub(crate) mod keys;
 pub(crate) mod revocations;
 pub(crate) mod roles;
@@ -62,6 +64,18 @@ macro_rules! every_promise_holds_for {
                 a_session_is_revoked_once
                 live_sessions_are_listed_oldest_first_and_not_endlessly
                 sessions_end_by_user_client_or_all_in_one_step
+            }
+            codes {
+                a_code_gives_its_session_once
+                a_code_is_given_once_under_a_race
+                a_refused_code_is_used_up
+                codes_are_forgotten_when_their_time_has_come
+                a_login_ends_with_what_hangs_on_it
+                a_new_login_takes_over_from_the_last
+            }
+            consents {
+                consents_are_joined_and_listed
+                a_withdrawn_consent_ends_the_clients_sessions_in_one_step
             }
             sweeping {
                 what_ended_is_forgotten_and_nothing_else

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::response::Response;
-use gatepass_issuer::admin::{ChangeClient, NewClient};
+use gatepass_issuer::admin::{ChangeClient, NewClient, SignOnClient};
 use gatepass_issuer::client::{Client, ClientSecret, GrantType};
 use gatepass_issuer::id::ClientId;
+use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_token::ScopeSet;
 use http::Uri;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -50,6 +51,22 @@ pub(super) struct CreateRequest {
     /// The audiences that it may ask for; the issuer's default if empty.
     #[serde(default)]
     audience: Vec<String>,
+    /// Where browsers may be sent back to with a code: https, or http to this machine, or a scheme such as
+    /// `com.example.app`. Compared character by character.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, example = json!(["https://app.example.com/callback"]))]
+    redirect_uris: Vec<RedirectUri>,
+    /// Where browsers may be sent to after a logout.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Whether it is the operator's own, so that users are not asked for consent.
+    #[serde(default)]
+    trusted: bool,
+    /// Whether it must use PKCE. Only a client with a secret that uses `nonce` can do without.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    require_pkce: bool,
 }
 
 /// What is to change about a client; what is left out stays as it is.
@@ -69,6 +86,16 @@ pub(super) struct ChangeRequest {
     scope: Option<ScopeSet>,
     /// The audiences that it may ask for. Others take its access tokens back.
     audience: Option<Vec<String>>,
+    /// Where browsers may be sent back to with a code, all of them.
+    #[schema(value_type = Option<Vec<String>>)]
+    redirect_uris: Option<Vec<RedirectUri>>,
+    /// Where browsers may be sent to after a logout, all of them.
+    #[schema(value_type = Option<Vec<String>>)]
+    post_logout_redirect_uris: Option<Vec<RedirectUri>>,
+    /// Whether users are not asked for consent.
+    trusted: Option<bool>,
+    /// Whether it must use PKCE.
+    require_pkce: Option<bool>,
     /// Whether it is kept out. Disabling takes its access tokens back.
     disabled: Option<bool>,
     /// Whether it gets a new secret. The old one is good for nothing from then on.
@@ -98,6 +125,16 @@ pub(super) struct ClientAnswer {
     scope: ScopeSet,
     /// The audiences that it may ask for.
     audience: Vec<String>,
+    /// Where browsers may be sent back to with a code.
+    #[schema(value_type = Vec<String>)]
+    redirect_uris: Vec<RedirectUri>,
+    /// Where browsers may be sent to after a logout.
+    #[schema(value_type = Vec<String>)]
+    post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Whether users are not asked for consent.
+    trusted: bool,
+    /// Whether it must use PKCE.
+    require_pkce: bool,
     /// Whether it is kept out.
     disabled: bool,
     /// When it was registered, in seconds since 1970.
@@ -137,6 +174,12 @@ pub(super) async fn create(
         grants: request.grant_types,
         scope: request.scope,
         audience: request.audience,
+        sign_on: SignOnClient {
+            redirect_uris: request.redirect_uris,
+            post_logout_redirect_uris: request.post_logout_redirect_uris,
+            trusted: request.trusted,
+            require_pkce: request.require_pkce,
+        },
     };
     let (client, secret) = server.issuer.create_client(new, server.now()).await?;
     Ok(created(format!("/admin/v1/clients/{}", client.id), JsonAnswer(ClientAnswer::new(client, secret))))
@@ -198,6 +241,10 @@ pub(super) async fn change(
         grants: request.grant_types,
         scope: request.scope,
         audience: request.audience,
+        redirect_uris: request.redirect_uris,
+        post_logout_redirect_uris: request.post_logout_redirect_uris,
+        trusted: request.trusted,
+        require_pkce: request.require_pkce,
         disabled: request.disabled,
         new_secret: request.new_secret,
     };
@@ -234,6 +281,10 @@ impl ClientAnswer {
             grant_types: client.grants,
             scope: client.scope,
             audience: client.audience,
+            redirect_uris: client.redirect_uris,
+            post_logout_redirect_uris: client.post_logout_redirect_uris,
+            trusted: client.trusted,
+            require_pkce: client.require_pkce,
             disabled: client.disabled,
             created_at: client.created_at.as_secs(),
         }

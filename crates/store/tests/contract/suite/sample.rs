@@ -24,7 +24,7 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 }
 
 /// Ten bytes that nobody else got, in this process or another; later ones are greater.
-fn unique() -> [u8; 10] {
+pub(crate) fn unique() -> [u8; 10] {
     static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let mut bytes = [0; 10];
@@ -56,6 +56,10 @@ pub(crate) fn client(id: &str) -> Client {
         grants: vec![GrantType::ClientCredentials, GrantType::RefreshToken],
         scope: "orders:read orders:write".parse().unwrap(),
         audience: vec!["https://api.example.com".into(), "with space".into()],
+        redirect_uris: vec!["https://app.example.com/callback".parse().unwrap()],
+        post_logout_redirect_uris: vec!["https://app.example.com/".parse().unwrap()],
+        trusted: true,
+        require_pkce: false,
         disabled: false,
         created_at: NOW,
     }
@@ -71,6 +75,7 @@ pub(crate) fn session_at(user: UserId, now: Timestamp) -> Session {
         id: SessionId::new(now, unique()),
         user,
         client: ClientId::first_party(),
+        login: None,
         scope: None,
         resource: None,
         device: "Firefox 145 on Debian".into(),

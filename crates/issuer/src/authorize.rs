@@ -1,0 +1,258 @@
+//! The authorization endpoint's rules
+//! ([RFC 6749 section 4.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1) as OAuth 2.1 narrows it, and
+//! [OpenID Connect Core 1.0 section 3.1.2](https://openid.net/specs/openid-connect-core-1_0.html#AuthorizationEndpoint)).
+//!
+//! What a browser brings is checked in two halves. Until the client and its redirect URI are known to belong
+//! together, an error can only be shown ([`AuthorizeError::Page`]): sending the browser on would make this
+//! server a gate to anywhere. From then on the client hears of it ([`AuthorizeError::Refused`]), and the
+//! proof that it may is in the [`Back`] that every later step carries.
+
+mod logout;
+mod request;
+mod step;
+
+use gatepass_jose::Timestamp;
+use gatepass_token::ScopeSet;
+use thiserror::Error;
+
+pub use self::logout::{LogoutError, LogoutRequest, LogoutStep};
+pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};
+pub use self::step::{Done, Situation, Step, decide};
+use crate::code::{AuthorizationCode, CODE_LIFETIME, Code};
+use crate::consent::Consent;
+use crate::issuer::Issuer;
+use crate::redirect_uri::RegisteredRedirectUri;
+use crate::secrets::random;
+use crate::sessions::InternalError;
+use crate::sign_on::SignedOn;
+use crate::store::StoreError;
+
+/// How the answer travels to the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// In the redirect URI's query.
+    #[default]
+    Query,
+    /// In a form that the browser sends
+    /// ([OAuth 2.0 Form Post Response Mode](https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html)).
+    FormPost,
+}
+
+impl ResponseMode {
+    /// The modes that are served, as the metadata name them. `fragment` is not: what stands there is seen by
+    /// every script of the page.
+    pub const NAMES: [&str; 2] = ["query", "form_post"];
+
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "query" => Some(Self::Query),
+            "form_post" => Some(Self::FormPost),
+            _ => None,
+        }
+    }
+}
+
+/// The way back to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Back {
+    /// Where to, proven to be registered.
+    pub redirect_uri: RegisteredRedirectUri,
+    /// How.
+    pub mode: ResponseMode,
+    /// What the client wants to see again.
+    pub state: Option<String>,
+}
+
+/// What the client is told of an error
+/// ([RFC 6749 section 4.1.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1),
+/// [OpenID Connect Core 1.0 section 3.1.2.6](https://openid.net/specs/openid-connect-core-1_0.html#AuthError)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{description}")]
+pub struct Refusal {
+    /// The code, for programs.
+    pub error: &'static str,
+    /// A sentence, for people.
+    pub description: &'static str,
+}
+
+impl Refusal {
+    pub(crate) const fn new(error: &'static str, description: &'static str) -> Self {
+        Self { error, description }
+    }
+
+    /// The user said no.
+    pub const ACCESS_DENIED: Self = Self::new("access_denied", "the user did not allow it");
+    /// The user would have to log in, and must not be asked.
+    pub const LOGIN_REQUIRED: Self = Self::new("login_required", "the user must log in for this");
+    /// The user would have to consent, and must not be asked.
+    pub const CONSENT_REQUIRED: Self = Self::new("consent_required", "the user must allow this first");
+    /// Our fault.
+    pub const SERVER_ERROR: Self = Self::new("server_error", "the server failed; its log says why");
+    /// Too much is asked of this server.
+    pub const UNAVAILABLE: Self = Self::new("temporarily_unavailable", "the server is busy; try again");
+}
+
+/// Why an authorization request leads to no code.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum AuthorizeError {
+    /// Nobody trustworthy to send the browser back to: it is shown.
+    #[error(transparent)]
+    Page(#[from] PageError),
+    /// The client is told.
+    #[error("{refusal}")]
+    Refused {
+        /// Where it listens.
+        back: Box<Back>,
+        /// What it is told.
+        refusal: Refusal,
+    },
+    /// The store failed before the client was known.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is wrong with a request that cannot be answered to its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PageError {
+    /// There is no client of that name, or it is disabled.
+    #[error("The application that sent you here is not known to this server.")]
+    Client,
+    /// The request says nowhere to go back to.
+    #[error("The application that sent you here did not say where to go back to (redirect_uri).")]
+    NoRedirectUri,
+    /// The client has not registered that redirect URI.
+    #[error("The application that sent you here wants you sent to an address that it has not registered.")]
+    RedirectUri,
+}
+
+impl Issuer {
+    /// Checks an authorization request: all that can be said of it without knowing the user.
+    ///
+    /// # Errors
+    /// [`AuthorizeError`].
+    pub async fn authorization_request(
+        &self,
+        params: &AuthorizationParams<'_>,
+    ) -> Result<AuthorizationRequest, AuthorizeError> {
+        let id = params.client_id.and_then(|id| id.parse().ok()).ok_or(PageError::Client)?;
+        let client = self.store.find_client(&id).await?.filter(|client| !client.disabled);
+        let client = client.ok_or(PageError::Client)?;
+        let requested = params.redirect_uri.ok_or(PageError::NoRedirectUri)?;
+        let redirect_uri = client.registered_redirect_uri(requested).ok_or(PageError::RedirectUri)?;
+        // From here on the client hears of errors.
+        let (back, mode) = params.back(redirect_uri);
+        let refused = |refusal| AuthorizeError::Refused { back: Box::new(back.clone()), refusal };
+        mode.map_err(refused)?;
+        let mut request = AuthorizationRequest::check(client, back.clone(), params).map_err(refused)?;
+        request.resource =
+            self.granted_resource(&request, params.resource).ok_or_else(|| refused(UNKNOWN_RESOURCE))?;
+        request.hinted_user =
+            params.id_token_hint.and_then(|hint| self.read_hint(hint)).map(|hint| hint.user);
+        Ok(request)
+    }
+
+    /// The audience of the tokens; `None` for one that this client cannot have.
+    fn granted_resource(&self, request: &AuthorizationRequest, asked: Option<&str>) -> Option<String> {
+        let target = self.client_target(&request.client, asked, &request.scope).ok()?;
+        Some(target.audience().map_or_else(|| self.config.issuer.to_string(), str::to_owned))
+    }
+
+    /// What comes next for somebody who is logged in as `login`, or not at all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn next_step(
+        &self,
+        request: &AuthorizationRequest,
+        login: Option<&SignedOn>,
+        done: Done,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        let consent = match login {
+            Some(login) => self.store.find_consent(login.user.id, &request.client.id).await?,
+            None => None,
+        };
+        let situation = Situation {
+            login: login.map(|login| (login.user.id, login.session.created_at)),
+            consented: consent.as_ref().map(|consent| &consent.scope),
+            done,
+            now,
+        };
+        Ok(decide(request, &situation))
+    }
+
+    /// Remembers that the user allows the client what it asks for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn give_consent(
+        &self,
+        request: &AuthorizationRequest,
+        login: &SignedOn,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let consent = Consent {
+            user: login.user.id,
+            client: request.client.id.clone(),
+            scope: request.scope.clone(),
+            given_at: now,
+        };
+        self.store.give_consent(&consent).await?;
+        tracing::info!(
+            target: "gatepass::audit", event = "consent-given", sub = %consent.user,
+            client_id = %consent.client, scope = %consent.scope
+        );
+        Ok(())
+    }
+
+    /// The code with which the client fetches its tokens. To be called when [`Issuer::next_step`] says
+    /// [`Step::Give`].
+    ///
+    /// # Errors
+    /// [`InternalError`].
+    pub async fn give_code(
+        &self,
+        request: &AuthorizationRequest,
+        login: &SignedOn,
+        now: Timestamp,
+    ) -> Result<Code, InternalError> {
+        let code = Code::from_random(&random()?);
+        let row = AuthorizationCode {
+            digest: self.secrets.code_digest(code.expose()),
+            client: request.client.id.clone(),
+            redirect_uri: request.back.redirect_uri.as_str().to_owned(),
+            challenge: request.challenge,
+            user: login.user.id,
+            login: login.session.id,
+            auth_time: login.session.created_at,
+            scope: request.scope.clone(),
+            resource: request.resource.clone(),
+            nonce: request.nonce.clone(),
+            expires_at: now.saturating_add(CODE_LIFETIME),
+            used_at: None,
+            session: None,
+        };
+        self.store.keep_code(&row).await?;
+        tracing::info!(
+            target: "gatepass::audit", event = "code-given", sub = %row.user, client_id = %row.client
+        );
+        Ok(code)
+    }
+}
+
+const UNKNOWN_RESOURCE: Refusal =
+    Refusal::new("invalid_target", "the client may not have tokens for this resource");
+
+/// What of a request's scope a user is asked for, in words where there are some.
+#[must_use]
+pub fn describe_scope(scope: &ScopeSet) -> Vec<(&str, Option<&'static str>)> {
+    let words = |scope: &str| match scope {
+        crate::client::OPENID => Some("Know that it is you"),
+        crate::client::PROFILE => Some("See your user name"),
+        crate::client::OFFLINE_ACCESS => Some("Keep access while you are away"),
+        _ => None,
+    };
+    scope.iter().map(|scope| (scope, words(scope))).collect()
+}

@@ -1,0 +1,97 @@
+//! A logout that an application asks for
+//! ([OpenID Connect RP-Initiated Logout 1.0](https://openid.net/specs/openid-connect-rpinitiated-1_0.html)).
+
+use gatepass_jose::Timestamp;
+use gatepass_revocation::Reason;
+use thiserror::Error;
+
+use crate::id::ClientId;
+use crate::issuer::Issuer;
+use crate::redirect_uri::RegisteredRedirectUri;
+use crate::sign_on::SignedOn;
+use crate::store::StoreError;
+
+/// What an application asks for, as it came.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)] // the names are the registry's own
+pub struct LogoutRequest<'r> {
+    pub id_token_hint: Option<&'r str>,
+    pub client_id: Option<&'r str>,
+    pub post_logout_redirect_uri: Option<&'r str>,
+}
+
+/// What comes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogoutStep {
+    /// Nobody proved to be the application: the user is asked.
+    Ask(Option<RegisteredRedirectUri>),
+    /// It is done.
+    Done(Option<RegisteredRedirectUri>),
+}
+
+/// Why a logout is not carried out.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum LogoutError {
+    /// The hint was made for another client.
+    #[error("The application that sent you here says that it is two applications at once.")]
+    WrongClient,
+    /// The client has not registered that address, or there is no client.
+    #[error("The application that sent you here wants you sent to an address that it has not registered.")]
+    RedirectUri,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Issuer {
+    /// Carries out a logout, or says that the user must be asked. With an ID token of the one who is logged
+    /// in, or `confirmed` by them, the login ends, the application's own session, and every session that
+    /// does not outlive its login.
+    ///
+    /// # Errors
+    /// [`LogoutError`].
+    pub async fn sign_off(
+        &self,
+        request: LogoutRequest<'_>,
+        login: Option<&SignedOn>,
+        confirmed: bool,
+        now: Timestamp,
+    ) -> Result<LogoutStep, LogoutError> {
+        let hint = request.id_token_hint.and_then(|hint| self.read_hint(hint));
+        let named: Option<ClientId> = request.client_id.and_then(|id| id.parse().ok());
+        let client = match (&hint, named) {
+            (Some(hint), Some(named)) if hint.client != named => return Err(LogoutError::WrongClient),
+            (Some(hint), _) => Some(hint.client.clone()),
+            (None, named) => named,
+        };
+        let back = self.post_logout(client.as_ref(), request.post_logout_redirect_uri).await?;
+        let is_theirs =
+            hint.as_ref().is_some_and(|hint| login.is_none_or(|login| login.user.id == hint.user));
+        if login.is_some() && !is_theirs && !confirmed {
+            return Ok(LogoutStep::Ask(back));
+        }
+        if let Some(session) = hint.filter(|_| is_theirs).and_then(|hint| hint.session) {
+            self.end_session(session, Reason::LOGOUT, now).await?;
+        }
+        if let Some(login) = login {
+            self.end_session(login.session.id, Reason::LOGOUT, now).await?;
+        }
+        Ok(LogoutStep::Done(back))
+    }
+
+    async fn post_logout(
+        &self,
+        client: Option<&ClientId>,
+        requested: Option<&str>,
+    ) -> Result<Option<RegisteredRedirectUri>, LogoutError> {
+        let Some(requested) = requested else { return Ok(None) };
+        let client = match client {
+            Some(id) => self.store.find_client(id).await?,
+            None => None,
+        };
+        let client = client.filter(|client| !client.disabled).ok_or(LogoutError::RedirectUri)?;
+        let registered = client.post_logout_redirect_uris.iter().find_map(|uri| uri.matches(requested));
+        registered.map(Some).ok_or(LogoutError::RedirectUri)
+    }
+}

@@ -1,0 +1,402 @@
+//! An authorization request, checked against its client's registration.
+
+use std::time::Duration;
+
+use gatepass_token::{CodeChallenge, InvalidCodeChallenge, ScopeSet};
+
+use super::{Back, Refusal, ResponseMode};
+use crate::client::{Client, GrantType, IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID};
+use crate::id::UserId;
+use crate::redirect_uri::RegisteredRedirectUri;
+
+/// The longest `nonce`, in bytes: it comes again in the ID token.
+const MAX_NONCE: usize = 512;
+/// The longest `login_hint` that is shown.
+const MAX_HINT: usize = 128;
+
+/// Scopes of OpenID Connect that nothing is known for here. They are passed over, as
+/// [OpenID Connect Core 1.0 section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest) asks.
+const WITHOUT_MEANING: [&str; 3] = ["email", "address", "phone"];
+
+/// The parameters of an authorization request, as they came; each was given at most once, and an empty one
+/// counts as left out. Others than these mean nothing here.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)] // the names are the registry's own
+pub struct AuthorizationParams<'p> {
+    pub client_id: Option<&'p str>,
+    pub redirect_uri: Option<&'p str>,
+    pub response_type: Option<&'p str>,
+    pub response_mode: Option<&'p str>,
+    pub scope: Option<&'p str>,
+    pub state: Option<&'p str>,
+    pub nonce: Option<&'p str>,
+    pub code_challenge: Option<&'p str>,
+    pub code_challenge_method: Option<&'p str>,
+    pub prompt: Option<&'p str>,
+    pub max_age: Option<&'p str>,
+    pub login_hint: Option<&'p str>,
+    pub id_token_hint: Option<&'p str>,
+    pub resource: Option<&'p str>,
+    pub request: Option<&'p str>,
+    pub request_uri: Option<&'p str>,
+    pub registration: Option<&'p str>,
+}
+
+/// What the client wants the user to be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prompt {
+    /// Nothing: answer at once, or say what would have to be asked.
+    pub none: bool,
+    /// To log in, whether they are logged in or not.
+    pub login: bool,
+    /// To allow it, whether they have before or not.
+    pub consent: bool,
+}
+
+/// An authorization request that its client may make.
+#[derive(Clone, Debug)]
+pub struct AuthorizationRequest {
+    /// The client.
+    pub client: Client,
+    /// The way back to it.
+    pub back: Back,
+    /// What it asks for, within its registration.
+    pub scope: ScopeSet,
+    /// The audience of the tokens.
+    pub resource: String,
+    /// What the ID token is to repeat.
+    pub nonce: Option<String>,
+    /// What the verifier must hash to; `None` only for a client that is exempt.
+    pub challenge: Option<CodeChallenge>,
+    /// What the user is to be asked.
+    pub prompt: Prompt,
+    /// How long ago the user may have logged in.
+    pub max_age: Option<Duration>,
+    /// Who the client thinks is there; to be shown in the login form, and believed by nobody.
+    pub login_hint: Option<String>,
+    /// Who the client had there before, by an ID token of this issuer.
+    pub hinted_user: Option<UserId>,
+}
+
+impl AuthorizationParams<'_> {
+    /// The way back, which is known even where the way that the client wants is refused.
+    pub(super) fn back(&self, redirect_uri: RegisteredRedirectUri) -> (Back, Result<(), Refusal>) {
+        let (mode, known) = match self.response_mode.map(ResponseMode::of) {
+            None => (ResponseMode::default(), Ok(())),
+            Some(Some(mode)) => (mode, Ok(())),
+            Some(None) => (ResponseMode::default(), Err(invalid("response_mode is query or form_post"))),
+        };
+        (Back { redirect_uri, mode, state: self.state.map(str::to_owned) }, known)
+    }
+}
+
+impl AuthorizationRequest {
+    pub(super) fn check(
+        client: Client,
+        back: Back,
+        params: &AuthorizationParams<'_>,
+    ) -> Result<Self, Refusal> {
+        require_served(params)?;
+        if !client.may_use(GrantType::AuthorizationCode) {
+            return Err(Refusal::new("unauthorized_client", "the client may not log users in"));
+        }
+        let scope = scope(&client, params.scope)?;
+        let nonce = params.nonce.map(str::to_owned);
+        if nonce.as_ref().is_some_and(|nonce| nonce.len() > MAX_NONCE) {
+            return Err(invalid("nonce is longer than 512 bytes"));
+        }
+        let challenge = challenge(params)?;
+        let is_exempt =
+            !client.require_pkce && client.secret.is_some() && nonce.is_some() && scope.contains(OPENID);
+        if challenge.is_none() && !is_exempt {
+            return Err(invalid("code_challenge is missing: this server requires PKCE with S256"));
+        }
+        Ok(Self {
+            challenge,
+            prompt: prompt(params.prompt)?,
+            max_age: max_age(params.max_age)?,
+            login_hint: params.login_hint.filter(|hint| is_shown(hint)).map(str::to_owned),
+            client,
+            back,
+            scope,
+            nonce,
+            resource: String::new(),
+            hinted_user: None,
+        })
+    }
+}
+
+/// What this server does at all.
+fn require_served(params: &AuthorizationParams<'_>) -> Result<(), Refusal> {
+    if params.request.is_some() {
+        return Err(Refusal::new("request_not_supported", "request objects are not served"));
+    }
+    if params.request_uri.is_some() {
+        return Err(Refusal::new("request_uri_not_supported", "request_uri is not served"));
+    }
+    if params.registration.is_some() {
+        return Err(Refusal::new("registration_not_supported", "registration is not served"));
+    }
+    match params.response_type {
+        Some("code") => Ok(()),
+        Some(_) => Err(Refusal::new("unsupported_response_type", "response_type is code")),
+        None => Err(invalid("response_type is missing")),
+    }
+}
+
+/// What is asked for and means something; left out, everything that the client is registered for.
+fn scope(client: &Client, asked: Option<&str>) -> Result<ScopeSet, Refusal> {
+    let Some(asked) = asked else { return Ok(client.scope.clone()) };
+    let asked: ScopeSet =
+        asked.parse().map_err(|_| Refusal::new("invalid_scope", "the scope is no scope"))?;
+    let mut granted = ScopeSet::default();
+    for scope in asked.iter() {
+        let allowed = match scope {
+            _ if WITHOUT_MEANING.contains(&scope) && !client.scope.contains(scope) => continue,
+            OFFLINE_ACCESS if !client.may_use(GrantType::RefreshToken) => continue,
+            scope => IDENTITY_SCOPES.contains(&scope) || client.scope.contains(scope),
+        };
+        if !allowed {
+            return Err(Refusal::new("invalid_scope", "the scope exceeds what the client may have"));
+        }
+        granted = granted.union(&scope.parse().unwrap_or_default());
+    }
+    Ok(granted)
+}
+
+fn challenge(params: &AuthorizationParams<'_>) -> Result<Option<CodeChallenge>, Refusal> {
+    match (params.code_challenge, params.code_challenge_method) {
+        (Some(challenge), method) => {
+            CodeChallenge::parse(challenge, method).map(Some).map_err(|error| match error {
+                InvalidCodeChallenge::Method => invalid("code_challenge_method must be S256"),
+                _ => invalid("code_challenge is not the base64url text of a SHA-256 digest"),
+            })
+        }
+        (None, Some(_)) => Err(invalid("code_challenge_method is there without code_challenge")),
+        (None, None) => Ok(None),
+    }
+}
+
+fn prompt(text: Option<&str>) -> Result<Prompt, Refusal> {
+    let mut prompt = Prompt::default();
+    for word in text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
+        match word {
+            "none" => prompt.none = true,
+            // Another account is chosen by logging in with it.
+            "login" | "select_account" => prompt.login = true,
+            "consent" => prompt.consent = true,
+            _ => return Err(invalid("prompt is none, login, consent or select_account")),
+        }
+    }
+    match prompt {
+        Prompt { none: true, login, consent } if login || consent => {
+            Err(invalid("prompt=none goes with nothing else"))
+        }
+        prompt => Ok(prompt),
+    }
+}
+
+fn max_age(text: Option<&str>) -> Result<Option<Duration>, Refusal> {
+    let seconds = text.map(|text| match text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are longer ago than anything.
+        true => Ok(text.parse().unwrap_or(u64::MAX)),
+        false => Err(invalid("max_age is a number of seconds")),
+    });
+    Ok(seconds.transpose()?.map(Duration::from_secs))
+}
+
+fn is_shown(hint: &str) -> bool {
+    hint.chars().count() <= MAX_HINT && !hint.chars().any(char::is_control)
+}
+
+const fn invalid(description: &'static str) -> Refusal {
+    Refusal::new("invalid_request", description)
+}
+
+#[cfg(test)]
+mod tests {
+    use gatepass_jose::Timestamp;
+
+    use super::*;
+    use crate::client::SecretDigest;
+
+    const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+    fn client() -> Client {
+        Client {
+            id: "web".parse().unwrap(),
+            name: "Web".into(),
+            secret: Some(SecretDigest([0; 32])),
+            grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+            scope: "orders:read orders:write".parse().unwrap(),
+            audience: Vec::new(),
+            redirect_uris: vec!["https://app.example.com/callback".parse().unwrap()],
+            post_logout_redirect_uris: Vec::new(),
+            trusted: false,
+            require_pkce: true,
+            disabled: false,
+            created_at: Timestamp::EPOCH,
+        }
+    }
+
+    fn params() -> AuthorizationParams<'static> {
+        AuthorizationParams {
+            response_type: Some("code"),
+            scope: Some("openid orders:read"),
+            code_challenge: Some(CHALLENGE),
+            code_challenge_method: Some("S256"),
+            ..AuthorizationParams::default()
+        }
+    }
+
+    fn check(client: Client, params: &AuthorizationParams<'_>) -> Result<AuthorizationRequest, &'static str> {
+        let uri = client.registered_redirect_uri("https://app.example.com/callback").unwrap();
+        let (back, mode) = params.back(uri);
+        mode.and_then(|()| AuthorizationRequest::check(client, back, params)).map_err(|refusal| refusal.error)
+    }
+
+    #[test]
+    fn what_a_client_is_refused() {
+        let no_pkce = AuthorizationParams { code_challenge: None, code_challenge_method: None, ..params() };
+        let cases = [
+            ("good", params(), None),
+            (
+                "no_response_type",
+                AuthorizationParams { response_type: None, ..params() },
+                Some("invalid_request"),
+            ),
+            (
+                "token",
+                AuthorizationParams { response_type: Some("token"), ..params() },
+                Some("unsupported_response_type"),
+            ),
+            (
+                "hybrid",
+                AuthorizationParams { response_type: Some("code id_token"), ..params() },
+                Some("unsupported_response_type"),
+            ),
+            (
+                "fragment",
+                AuthorizationParams { response_mode: Some("fragment"), ..params() },
+                Some("invalid_request"),
+            ),
+            ("form_post", AuthorizationParams { response_mode: Some("form_post"), ..params() }, None),
+            ("no_pkce", no_pkce, Some("invalid_request")),
+            (
+                "no_pkce_but_nonce",
+                AuthorizationParams { nonce: Some("n"), ..no_pkce },
+                Some("invalid_request"),
+            ),
+            (
+                "plain",
+                AuthorizationParams { code_challenge_method: Some("plain"), ..params() },
+                Some("invalid_request"),
+            ),
+            (
+                "no_method_means_plain",
+                AuthorizationParams { code_challenge_method: None, ..params() },
+                Some("invalid_request"),
+            ),
+            (
+                "method_alone",
+                AuthorizationParams { code_challenge: None, ..params() },
+                Some("invalid_request"),
+            ),
+            (
+                "short_challenge",
+                AuthorizationParams { code_challenge: Some("AAAA"), ..params() },
+                Some("invalid_request"),
+            ),
+            (
+                "too_much_scope",
+                AuthorizationParams { scope: Some("openid orders:delete"), ..params() },
+                Some("invalid_scope"),
+            ),
+            ("no_scope_at_all", AuthorizationParams { scope: Some("\""), ..params() }, Some("invalid_scope")),
+            (
+                "prompt_none_and_login",
+                AuthorizationParams { prompt: Some("none login"), ..params() },
+                Some("invalid_request"),
+            ),
+            (
+                "prompt_unknown",
+                AuthorizationParams { prompt: Some("dance"), ..params() },
+                Some("invalid_request"),
+            ),
+            (
+                "max_age_word",
+                AuthorizationParams { max_age: Some("soon"), ..params() },
+                Some("invalid_request"),
+            ),
+            (
+                "max_age_negative",
+                AuthorizationParams { max_age: Some("-1"), ..params() },
+                Some("invalid_request"),
+            ),
+            (
+                "max_age_huge",
+                AuthorizationParams { max_age: Some("99999999999999999999999"), ..params() },
+                None,
+            ),
+            (
+                "request_object",
+                AuthorizationParams { request: Some("e30."), ..params() },
+                Some("request_not_supported"),
+            ),
+            (
+                "request_uri",
+                AuthorizationParams { request_uri: Some("x"), ..params() },
+                Some("request_uri_not_supported"),
+            ),
+            (
+                "registration",
+                AuthorizationParams { registration: Some("{}"), ..params() },
+                Some("registration_not_supported"),
+            ),
+        ];
+        for (name, params, want) in cases {
+            assert_eq!(check(client(), &params).err(), want, "{name}");
+        }
+        let mut machine = client();
+        machine.grants = vec![GrantType::ClientCredentials];
+        assert_eq!(check(machine, &params()).err(), Some("unauthorized_client"));
+        let huge = "n".repeat(MAX_NONCE + 1);
+        let nonce = AuthorizationParams { nonce: Some(&huge), ..params() };
+        assert_eq!(check(client(), &nonce).err(), Some("invalid_request"));
+    }
+
+    #[test]
+    fn only_a_confidential_client_with_nonce_and_openid_can_be_exempt_from_pkce() {
+        let without = AuthorizationParams { code_challenge: None, code_challenge_method: None, ..params() };
+        let exempt = || Client { require_pkce: false, ..client() };
+        let nonce = AuthorizationParams { nonce: Some("n"), ..without };
+        let cases = [
+            ("exempt_with_nonce", exempt(), nonce, true),
+            ("without_nonce", exempt(), without, false),
+            ("without_openid", exempt(), AuthorizationParams { scope: Some("orders:read"), ..nonce }, false),
+            ("public", Client { secret: None, ..exempt() }, nonce, false),
+            ("not_exempt", client(), nonce, false),
+        ];
+        for (name, client, params, want) in cases {
+            assert_eq!(check(client, &params).is_ok(), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_of_the_scope_is_left() {
+        let cases = [
+            ("registered", Some("orders:read"), "orders:read"),
+            ("identity", Some("openid profile offline_access"), "offline_access openid profile"),
+            ("nothing_known_for_it", Some("openid email phone address"), "openid"),
+            ("left_out", None, "orders:read orders:write"),
+        ];
+        for (name, scope, want) in cases {
+            let request = check(client(), &AuthorizationParams { scope, ..params() }).unwrap();
+            assert_eq!(request.scope.to_string(), want, "{name}");
+        }
+        let no_refresh = Client { grants: vec![GrantType::AuthorizationCode], ..client() };
+        let request =
+            check(no_refresh, &AuthorizationParams { scope: Some("openid offline_access"), ..params() });
+        assert_eq!(request.unwrap().scope.to_string(), "openid");
+    }
+}

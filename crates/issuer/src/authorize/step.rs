@@ -1,0 +1,87 @@
+//! What comes next for a user at the authorization endpoint: the rule, as a plain function.
+
+use gatepass_jose::Timestamp;
+use gatepass_token::ScopeSet;
+
+use super::{AuthorizationRequest, Refusal};
+use crate::id::UserId;
+
+/// What the user has just done for this very request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// They have logged in.
+    pub login: bool,
+    /// They have allowed it.
+    pub consent: bool,
+}
+
+/// What is known of the user.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'s> {
+    /// Who is logged in, and since when.
+    pub login: Option<(UserId, Timestamp)>,
+    /// What they have allowed the client before.
+    pub consented: Option<&'s ScopeSet>,
+    /// What they have just done.
+    pub done: Done,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Ask for name and password.
+    LogIn,
+    /// Ask whether the client may.
+    Consent,
+    /// Give the code.
+    Give,
+    /// Send the browser back without one.
+    Refuse(Refusal),
+}
+
+/// Decides what comes next.
+#[must_use]
+pub fn decide(request: &AuthorizationRequest, situation: &Situation<'_>) -> Step {
+    let Situation { login, done, .. } = *situation;
+    let is_other = |user| request.hinted_user.is_some_and(|hinted| hinted != user);
+    let asked = request.prompt;
+    match login {
+        // Asked again they would be the same person again.
+        Some((user, _)) if done.login && is_other(user) => return Step::Refuse(Refusal::LOGIN_REQUIRED),
+        Some((user, since))
+            if !is_too_old(request, since, situation) && (done.login || !(asked.login || is_other(user))) => {
+        }
+        _ if asked.none => return Step::Refuse(Refusal::LOGIN_REQUIRED),
+        _ => return Step::LogIn,
+    }
+    match (done.consent || !needs_consent(request, situation.consented), asked.none) {
+        (true, _) => Step::Give,
+        (false, true) => Step::Refuse(Refusal::CONSENT_REQUIRED),
+        (false, false) => Step::Consent,
+    }
+}
+
+/// A login just now is young enough for `max_age=0`. Any other limit holds for it too: the user may take
+/// their time over the consent page.
+fn is_too_old(request: &AuthorizationRequest, since: Timestamp, situation: &Situation<'_>) -> bool {
+    match request.max_age {
+        None => false,
+        Some(max_age) if max_age.is_zero() => !situation.done.login,
+        Some(max_age) => situation.now.since(since) > max_age,
+    }
+}
+
+/// The operator's own clients need none. A public client at an address where any program of the device can
+/// listen may be somebody else under its name, so for it none is remembered
+/// ([RFC 8252 section 8.6](https://www.rfc-editor.org/rfc/rfc8252#section-8.6)).
+fn needs_consent(request: &AuthorizationRequest, consented: Option<&ScopeSet>) -> bool {
+    let client = &request.client;
+    let can_be_known = client.secret.is_some() || request.back.redirect_uri.is_claimed();
+    let has_consent = can_be_known && consented.is_some_and(|scope| request.scope.is_subset(scope));
+    request.prompt.consent || !(client.trusted || has_consent)
+}
+
+#[cfg(test)]
+mod tests;

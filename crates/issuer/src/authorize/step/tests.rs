@@ -1,0 +1,140 @@
+use std::time::Duration;
+
+use super::*;
+use crate::authorize::{Back, Prompt, ResponseMode};
+use crate::client::{Client, GrantType, SecretDigest};
+
+const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
+const ALICE: UserId = UserId::from_bytes([1; 16]);
+const BERTA: UserId = UserId::from_bytes([2; 16]);
+
+fn request() -> AuthorizationRequest {
+    let client = Client {
+        id: "web".parse().unwrap(),
+        name: "Web".into(),
+        secret: Some(SecretDigest([0; 32])),
+        grants: vec![GrantType::AuthorizationCode],
+        scope: "orders:read".parse().unwrap(),
+        audience: Vec::new(),
+        redirect_uris: ["https://app.example.com/cb", "http://127.0.0.1/cb", "com.example.app:/cb"]
+            .map(|uri| uri.parse().unwrap())
+            .to_vec(),
+        post_logout_redirect_uris: Vec::new(),
+        trusted: false,
+        require_pkce: true,
+        disabled: false,
+        created_at: NOW,
+    };
+    AuthorizationRequest {
+        back: back(&client, "https://app.example.com/cb"),
+        client,
+        scope: "openid orders:read".parse().unwrap(),
+        resource: "https://api.example.com".into(),
+        nonce: None,
+        challenge: None,
+        prompt: Prompt::default(),
+        max_age: None,
+        login_hint: None,
+        hinted_user: None,
+    }
+}
+
+fn back(client: &Client, uri: &str) -> Back {
+    Back {
+        redirect_uri: client.registered_redirect_uri(uri).unwrap(),
+        mode: ResponseMode::Query,
+        state: None,
+    }
+}
+
+/// Alice, logged in so many seconds ago.
+fn ago(seconds: u64) -> Option<(UserId, Timestamp)> {
+    Some((ALICE, NOW.saturating_sub(Duration::from_secs(seconds))))
+}
+
+#[test]
+fn who_is_asked_to_log_in() {
+    const LOGIN: Done = Done { login: true, consent: false };
+    const NONE: Done = Done { login: false, consent: false };
+    let plain = request;
+    let prompt = |prompt| AuthorizationRequest { prompt, ..request() };
+    let none = || prompt(Prompt { none: true, ..Prompt::default() });
+    let again = || prompt(Prompt { login: true, ..Prompt::default() });
+    let max_age = |seconds| AuthorizationRequest { max_age: Some(Duration::from_secs(seconds)), ..request() };
+    let hint = |user| AuthorizationRequest { hinted_user: Some(user), ..request() };
+    let quiet =
+        |request| AuthorizationRequest { prompt: Prompt { none: true, ..Prompt::default() }, ..request };
+    let required = Step::Refuse(Refusal::LOGIN_REQUIRED);
+    let cases = [
+        ("nobody", plain(), None, NONE, Step::LogIn),
+        ("somebody", plain(), ago(60), NONE, Step::Give),
+        ("nobody_quietly", none(), None, NONE, required),
+        ("somebody_quietly", none(), ago(60), NONE, Step::Give),
+        ("again", again(), ago(60), NONE, Step::LogIn),
+        ("again_done", again(), ago(0), LOGIN, Step::Give),
+        ("young_enough", max_age(60), ago(60), NONE, Step::Give),
+        ("too_old", max_age(60), ago(61), NONE, Step::LogIn),
+        ("too_old_quietly", quiet(max_age(60)), ago(61), NONE, required),
+        ("max_age_zero", max_age(0), ago(0), NONE, Step::LogIn),
+        ("max_age_zero_done", max_age(0), ago(0), LOGIN, Step::Give),
+        ("too_old_meanwhile", max_age(60), ago(61), LOGIN, Step::LogIn),
+        ("hinted", hint(ALICE), ago(60), NONE, Step::Give),
+        ("another_hinted", hint(BERTA), ago(60), NONE, Step::LogIn),
+        ("another_hinted_quietly", quiet(hint(BERTA)), ago(60), NONE, required),
+        ("another_than_hinted_logged_in", hint(BERTA), ago(0), LOGIN, required),
+        (
+            "clock_stepped_back",
+            max_age(60),
+            Some((ALICE, NOW.saturating_add(Duration::from_secs(9)))),
+            NONE,
+            Step::Give,
+        ),
+    ];
+    let allowed = request().scope;
+    for (name, request, login, done, want) in cases {
+        let situation = Situation { login, consented: Some(&allowed), done, now: NOW };
+        assert_eq!(decide(&request, &situation), want, "{name}");
+    }
+}
+
+#[test]
+fn who_is_asked_for_consent() {
+    let all = request().scope;
+    let some = "openid".parse().unwrap();
+    let public = |uri: &str| {
+        let client = Client { secret: None, ..request().client };
+        AuthorizationRequest { back: back(&client, uri), client, ..request() }
+    };
+    let trusted = |request: AuthorizationRequest| AuthorizationRequest {
+        client: Client { trusted: true, ..request.client.clone() },
+        ..request
+    };
+    let asking =
+        |request| AuthorizationRequest { prompt: Prompt { consent: true, ..Prompt::default() }, ..request };
+    let quiet =
+        |request| AuthorizationRequest { prompt: Prompt { none: true, ..Prompt::default() }, ..request };
+    let done = Done { login: false, consent: true };
+    let not = Done::default();
+    let required = Step::Refuse(Refusal::CONSENT_REQUIRED);
+    let https = "https://app.example.com/cb";
+    let cases = [
+        ("first_time", request(), None, not, Step::Consent),
+        ("first_time_done", request(), None, done, Step::Give),
+        ("first_time_quietly", quiet(request()), None, not, required),
+        ("allowed_before", request(), Some(&all), not, Step::Give),
+        ("more_than_before", request(), Some(&some), not, Step::Consent),
+        ("asked_again", asking(request()), Some(&all), not, Step::Consent),
+        ("asked_again_done", asking(request()), Some(&all), done, Step::Give),
+        ("trusted", trusted(request()), None, not, Step::Give),
+        ("trusted_and_asking", asking(trusted(request())), None, not, Step::Consent),
+        ("public_on_the_web", public(https), Some(&all), not, Step::Give),
+        ("public_on_loopback", public("http://127.0.0.1:9/cb"), Some(&all), not, Step::Consent),
+        ("public_on_loopback_quietly", quiet(public("http://127.0.0.1:9/cb")), Some(&all), not, required),
+        ("public_with_its_own_scheme", public("com.example.app:/cb"), Some(&all), not, Step::Consent),
+        ("public_on_loopback_trusted", trusted(public("http://127.0.0.1:9/cb")), None, not, Step::Give),
+    ];
+    for (name, request, consented, done, want) in cases {
+        let situation = Situation { login: ago(60), consented, done, now: NOW };
+        assert_eq!(decide(&request, &situation), want, "{name}");
+    }
+}

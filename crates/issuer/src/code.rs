@@ -1,0 +1,213 @@
+//! Authorization codes: the rule by which one is redeemed, as a plain function.
+//!
+//! A code is good once, for a minute, for the client, the redirect URI and the proof key that it was given
+//! for. Whoever shows it with anything else has burnt it: a wrong guess must cost the thief the code. A code
+//! that comes again was copied, and nobody can tell who copied it, so what it gave is taken back
+//! ([RFC 6749 section 4.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2)).
+
+use std::fmt;
+use std::time::Duration;
+
+use gatepass_jose::{Timestamp, base64url};
+pub use gatepass_token::CodeChallenge;
+use gatepass_token::{CodeVerifier, ScopeSet};
+use zeroize::Zeroizing;
+
+use crate::client::OFFLINE_ACCESS;
+use crate::id::{ClientId, SessionId, UserId};
+use crate::rotation::RefreshPolicy;
+use crate::session::Session;
+
+/// How long a code can be redeemed.
+pub const CODE_LIFETIME: Duration = Duration::from_secs(60);
+
+/// Lets people and scanners of leaked secrets recognise one.
+const PREFIX: &str = "gpc_";
+
+/// An authorization code: 32 random bytes. Wiped when dropped, and shows nothing in `Debug`.
+#[derive(Clone)]
+pub struct Code(Zeroizing<String>);
+
+impl Code {
+    pub(crate) fn from_random(bytes: &[u8; 32]) -> Self {
+        Self(Zeroizing::new(format!("{PREFIX}{}", base64url::encode(bytes))))
+    }
+
+    /// The text, for the redirect that carries it to the client.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Code(..)")
+    }
+}
+
+/// The keyed hash of a [`Code`], as the store keeps it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CodeDigest(pub [u8; 32]);
+
+impl fmt::Debug for CodeDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CodeDigest(..)")
+    }
+}
+
+/// A code's row: what it was given for, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizationCode {
+    /// How it is found.
+    pub digest: CodeDigest,
+    /// The client that asked.
+    pub client: ClientId,
+    /// Where the browser was sent with it, as the request had it.
+    pub redirect_uri: String,
+    /// What the verifier must hash to; `None` for a client that is exempt.
+    pub challenge: Option<CodeChallenge>,
+    /// Who is logged in.
+    pub user: UserId,
+    /// The login that it arose from.
+    pub login: SessionId,
+    /// When the user showed who they are.
+    pub auth_time: Timestamp,
+    /// What was granted.
+    pub scope: ScopeSet,
+    /// The audience of the tokens.
+    pub resource: String,
+    /// What the ID token is to repeat.
+    pub nonce: Option<String>,
+    /// Until when it can be redeemed.
+    pub expires_at: Timestamp,
+    /// When it was first shown, by whomever.
+    pub used_at: Option<Timestamp>,
+    /// The session that it gave.
+    pub session: Option<SessionId>,
+}
+
+/// A code shown at the token endpoint.
+#[derive(Clone, Debug)]
+pub struct PresentedCode {
+    /// The client that shows it, authenticated.
+    pub client: ClientId,
+    /// Whether that client keeps a secret.
+    pub confidential: bool,
+    /// Whether that client may refresh.
+    pub may_refresh: bool,
+    /// `redirect_uri`, if it was sent.
+    pub redirect_uri: Option<String>,
+    /// `code_verifier`, if it was sent.
+    pub verifier: Option<CodeVerifier>,
+    /// `resource`, if it was sent.
+    pub resource: Option<String>,
+    /// The session to start.
+    pub session: SessionId,
+    /// When.
+    pub now: Timestamp,
+    /// How long a session with a refresh token lives.
+    pub policy: RefreshPolicy,
+    /// How long one without lives: as long as its access token.
+    pub access_token_lifetime: Duration,
+}
+
+/// What is to happen to the code's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is used up; start this session.
+    Give(Box<Session>),
+    /// It is used up and gives nothing.
+    Burn(CodeRefusal),
+    /// It was used before: end the session that it gave, if any.
+    Replay,
+}
+
+/// Why a code that exists gives nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // each says it
+pub enum CodeRefusal {
+    Expired,
+    WrongClient,
+    WrongRedirectUri,
+    /// A client that did not show a challenge shows a verifier: somebody removed the challenge on its way
+    /// ([RFC 9700 section 2.1.1](https://www.rfc-editor.org/rfc/rfc9700#section-2.1.1)).
+    VerifierUnexpected,
+    VerifierMissing,
+    WrongVerifier,
+    WrongResource,
+    /// The user has logged out since, or is gone.
+    LoginEnded,
+}
+
+/// Decides what `presented` means for `code`, which arose from `login`.
+#[must_use]
+pub fn decide(code: &AuthorizationCode, login: Option<&Session>, presented: &PresentedCode) -> Decision {
+    if code.used_at.is_some() {
+        return Decision::Replay;
+    }
+    match require_bindings(code, login, presented) {
+        Ok(login) => Decision::Give(Box::new(session(code, login, presented))),
+        Err(refusal) => Decision::Burn(refusal),
+    }
+}
+
+fn require_bindings<'l>(
+    code: &AuthorizationCode,
+    login: Option<&'l Session>,
+    presented: &PresentedCode,
+) -> Result<&'l Session, CodeRefusal> {
+    if code.client != presented.client {
+        return Err(CodeRefusal::WrongClient);
+    }
+    if presented.now >= code.expires_at {
+        return Err(CodeRefusal::Expired);
+    }
+    match &presented.redirect_uri {
+        Some(uri) if *uri != code.redirect_uri => return Err(CodeRefusal::WrongRedirectUri),
+        // OAuth 2.1 drops the parameter because the proof key binds more tightly. Without one, it stays.
+        None if code.challenge.is_none() => return Err(CodeRefusal::WrongRedirectUri),
+        _ => {}
+    }
+    match (&code.challenge, &presented.verifier) {
+        (Some(challenge), Some(verifier)) if challenge.is_of(verifier) => {}
+        (Some(_), Some(_)) => return Err(CodeRefusal::WrongVerifier),
+        (Some(_), None) => return Err(CodeRefusal::VerifierMissing),
+        (None, Some(_)) => return Err(CodeRefusal::VerifierUnexpected),
+        (None, None) => {}
+    }
+    if presented.resource.as_ref().is_some_and(|resource| *resource != code.resource) {
+        return Err(CodeRefusal::WrongResource);
+    }
+    let login = login.filter(|login| login.user == code.user && login.is_live(presented.now));
+    login.ok_or(CodeRefusal::LoginEnded)
+}
+
+/// With a refresh token it is a session like any other; without one, it ends with its access token.
+fn session(code: &AuthorizationCode, login: &Session, presented: &PresentedCode) -> Session {
+    let PresentedCode { now, policy, access_token_lifetime, .. } = *presented;
+    let refreshes = code.scope.contains(OFFLINE_ACCESS) && presented.may_refresh;
+    let (idle, absolute) = match refreshes {
+        true => (policy.idle.min(policy.absolute), policy.absolute),
+        false => (access_token_lifetime, access_token_lifetime),
+    };
+    Session {
+        id: presented.session,
+        user: code.user,
+        client: code.client.clone(),
+        login: Some(code.login),
+        scope: Some(code.scope.clone()),
+        resource: Some(code.resource.clone()),
+        device: login.device.clone(),
+        created_at: now,
+        generation: 1,
+        rotated_at: None,
+        idle_expires_at: now.saturating_add(idle),
+        expires_at: now.saturating_add(absolute),
+        revoked_at: None,
+        bound: presented.confidential,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! Tokens that bind a form to the browser it was shown in, to the request it belongs to and to the login it
+//! was shown under: what keeps another site from sending it in somebody's name.
+
+use aws_lc_rs::hmac;
+use gatepass_jose::base64url;
+
+use crate::id::SessionId;
+use crate::issuer::Issuer;
+use crate::secrets::{SecretError, random};
+
+/// What a form does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormStep {
+    /// Logs somebody in.
+    LogIn,
+    /// Allows a client something. Its token also says that this login satisfied the request's `prompt` and
+    /// `max_age`: it is only made when they were.
+    Consent,
+    /// Ends the login.
+    LogOut,
+}
+
+impl Issuer {
+    /// A new secret for a browser, which its forms are bound to.
+    ///
+    /// # Errors
+    /// [`SecretError::Random`].
+    pub fn browser_secret(&self) -> Result<String, SecretError> {
+        Ok(base64url::encode(&random::<32>()?))
+    }
+
+    /// The token of a form: the same for the same arguments. `browser` is a secret that the browser keeps
+    /// in a cookie, `request` what the form is to go on with.
+    #[must_use]
+    pub fn form_token(
+        &self,
+        step: FormStep,
+        browser: &str,
+        request: &str,
+        login: Option<SessionId>,
+    ) -> String {
+        let tag = hmac::sign(&self.secrets.form_mac, &context(step, browser, request, login));
+        base64url::encode(tag.as_ref())
+    }
+
+    /// Whether `token` is what [`Issuer::form_token`] gives for these arguments, in constant time.
+    #[must_use]
+    pub fn is_form_token(
+        &self,
+        token: &str,
+        step: FormStep,
+        browser: &str,
+        request: &str,
+        login: Option<SessionId>,
+    ) -> bool {
+        let context = context(step, browser, request, login);
+        let tag = base64url::decode(token).unwrap_or_default();
+        !browser.is_empty() && hmac::verify(&self.secrets.form_mac, &context, &tag).is_ok()
+    }
+}
+
+/// Each part with its length, so that none can borrow from its neighbour.
+fn context(step: FormStep, browser: &str, request: &str, login: Option<SessionId>) -> Vec<u8> {
+    let step: &[u8] = match step {
+        FormStep::LogIn => b"log in",
+        FormStep::Consent => b"consent",
+        FormStep::LogOut => b"log out",
+    };
+    let login = login.as_ref().map_or(&[][..], |login| login.as_bytes());
+    let mut context = Vec::with_capacity(64 + browser.len() + request.len());
+    for part in [step, browser.as_bytes(), request.as_bytes(), login] {
+        context.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        context.extend_from_slice(part);
+    }
+    context
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_forms_have_one_context() {
+        let (one, two) = (SessionId::from_bytes([1; 16]), SessionId::from_bytes([2; 16]));
+        let contexts = [
+            context(FormStep::LogIn, "browser", "request", None),
+            context(FormStep::Consent, "browser", "request", None),
+            context(FormStep::LogOut, "browser", "request", None),
+            context(FormStep::LogIn, "browse", "rrequest", None),
+            context(FormStep::LogIn, "browserrequest", "", None),
+            context(FormStep::LogIn, "", "browserrequest", None),
+            context(FormStep::Consent, "browser", "request", Some(one)),
+            context(FormStep::Consent, "browser", "request", Some(two)),
+        ];
+        for (at, context) in contexts.iter().enumerate() {
+            assert!(!contexts[..at].contains(context), "{at}");
+        }
+    }
+}

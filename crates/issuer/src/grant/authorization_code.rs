@@ -1,0 +1,86 @@
+//! The grant of a user who has logged in
+//! ([RFC 6749 section 4.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1), with PKCE).
+
+use gatepass_jose::Timestamp;
+use gatepass_revocation::{Kind, Reason};
+use gatepass_token::CodeVerifier;
+use zeroize::Zeroizing;
+
+use super::{AuthenticatedClient, TokenError, TokenResponse, require_grant};
+use crate::client::{GrantType, OFFLINE_ACCESS};
+use crate::code::{CodeRefusal, PresentedCode};
+use crate::id::SessionId;
+use crate::issuer::Issuer;
+use crate::secrets::random;
+use crate::store::Redeemed;
+
+/// A code and what came with it.
+pub(super) struct ShownCode {
+    pub(super) code: Zeroizing<String>,
+    pub(super) redirect_uri: Option<String>,
+    pub(super) verifier: Option<CodeVerifier>,
+    pub(super) resource: Option<String>,
+}
+
+impl Issuer {
+    pub(super) async fn authorization_code(
+        &self,
+        client: &AuthenticatedClient,
+        shown: ShownCode,
+        minted_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<TokenResponse, TokenError> {
+        let (registered, confidential) = match client {
+            AuthenticatedClient::Confidential(client) => (client, true),
+            AuthenticatedClient::Public(client) => (client, false),
+            AuthenticatedClient::FirstParty => return Err(TokenError::InvalidClient),
+        };
+        require_grant(registered, GrantType::AuthorizationCode)?;
+        let presented = PresentedCode {
+            client: registered.id.clone(),
+            confidential,
+            may_refresh: registered.may_use(GrantType::RefreshToken),
+            redirect_uri: shown.redirect_uri,
+            verifier: shown.verifier,
+            resource: shown.resource,
+            session: SessionId::new(now, random()?),
+            now,
+            policy: self.config.refresh,
+            access_token_lifetime: self.config.access_token_lifetime,
+        };
+        let digest = self.secrets.code_digest(&shown.code);
+        let on_replay = self.revocation(Kind::Session, "", Reason::REUSE, now);
+        let client_id = &registered.id;
+        match self.store.redeem_code(digest, &presented, on_replay).await? {
+            Redeemed::Given(code, session, user) => {
+                let tokens = self.tokens(&session, &user, &[&registered.most_of_a_user()], minted_at, now)?;
+                let id_token = self.id_token(&code, session.id, &user, &tokens.access_token, now)?;
+                tracing::info!(
+                    target: "gatepass::audit", event = "code-redeemed", %client_id, sub = %user.id,
+                    sid = %session.id
+                );
+                let refreshes = code.scope.contains(OFFLINE_ACCESS) && presented.may_refresh;
+                Ok(TokenResponse {
+                    access_token: tokens.access_token,
+                    expires_in: tokens.expires_in,
+                    scope: tokens.scope,
+                    refresh_token: refreshes.then_some(tokens.refresh_token),
+                    id_token,
+                })
+            }
+            Redeemed::Refused(refusal) => {
+                tracing::info!(target: "gatepass::audit", event = "code-refused", %client_id, ?refusal);
+                Err(match refusal {
+                    CodeRefusal::WrongResource => TokenError::InvalidTarget,
+                    _ => TokenError::InvalidGrant,
+                })
+            }
+            Redeemed::Replayed(session) => {
+                self.feed.pump(&*self.store).await?;
+                tracing::warn!(target: "gatepass::audit", event = "code-reuse", %client_id, ?session);
+                Err(TokenError::InvalidGrant)
+            }
+            Redeemed::Unknown => Err(TokenError::InvalidGrant),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! ID tokens and what the userinfo endpoint says
+//! ([OpenID Connect Core 1.0](https://openid.net/specs/openid-connect-core-1_0.html)).
+
+use aws_lc_rs::digest;
+use gatepass_jose::{
+    Alg, Audience, Claims, NumericDate, Registered, Timestamp, Typ, base64url, decode_unverified, jwt,
+    not_null,
+};
+use gatepass_token::{AccessClaims, ScopeSet};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::client::{OPENID, PROFILE};
+use crate::code::AuthorizationCode;
+use crate::id::{ClientId, SessionId, UserId};
+use crate::issuer::Issuer;
+use crate::mint::MintError;
+use crate::sessions::{BearerError, token_ref};
+use crate::store::StoreError;
+use crate::user::User;
+
+/// The `typ` of an ID token: what keeps it from passing for an access token.
+const ID_TOKEN: Typ = Typ::new("JWT");
+
+/// The algorithm of ID tokens.
+pub const ID_TOKEN_ALG: Alg = Alg::ES256;
+
+/// The authentication context class of a login with a password.
+pub const ACR_PASSWORD: &str = "urn:gatepass:acr:password";
+
+/// The claims of an ID token
+/// ([OpenID Connect Core 1.0 section 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken)).
+#[derive(Serialize)]
+struct IdClaims<'c> {
+    iss: &'c str,
+    sub: String,
+    aud: &'c str,
+    exp: NumericDate,
+    iat: NumericDate,
+    auth_time: NumericDate,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'c str>,
+    acr: &'static str,
+    amr: [&'static str; 1],
+    at_hash: String,
+    sid: String,
+    #[serde(flatten)]
+    profile: ProfileClaims,
+}
+
+/// The claims that the scope `profile` opens.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+struct ProfileClaims {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preferred_username: Option<String>,
+}
+
+/// What the userinfo endpoint says of a user
+/// ([OpenID Connect Core 1.0 section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UserClaims {
+    sub: UserId,
+    #[serde(flatten)]
+    profile: ProfileClaims,
+}
+
+/// Why the userinfo endpoint says nothing.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum UserClaimsError {
+    /// The access token does not hold.
+    #[error(transparent)]
+    Bearer(#[from] BearerError),
+    /// It holds and has not the scope `openid`.
+    #[error("the access token does not have the scope openid")]
+    Scope,
+    /// It speaks for nobody who can log in.
+    #[error("the access token speaks for no user")]
+    Nobody,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What an ID token that comes back as a hint says, verified but for its age.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// The user.
+    pub user: UserId,
+    /// The client it was made for.
+    pub client: ClientId,
+    /// The client's session.
+    pub session: Option<SessionId>,
+}
+
+#[derive(Deserialize)]
+struct HintClaims {
+    iss: String,
+    sub: UserId,
+    aud: Audience,
+    exp: NumericDate,
+    iat: NumericDate,
+    #[serde(default, deserialize_with = "not_null")]
+    sid: Option<SessionId>,
+}
+
+impl Claims for HintClaims {
+    fn registered(&self) -> Registered<'_> {
+        Registered {
+            issuer: Some(&self.iss),
+            audience: Some(&self.aud),
+            expires: Some(self.exp),
+            not_before: None,
+        }
+    }
+}
+
+impl ProfileClaims {
+    fn of(user: &User, scope: &ScopeSet) -> Self {
+        let shown = scope.contains(PROFILE);
+        Self { preferred_username: shown.then(|| user.username.as_str().to_owned()) }
+    }
+}
+
+impl Issuer {
+    /// The ID token that goes with an access token, if the scope asks for one.
+    pub(crate) fn id_token(
+        &self,
+        code: &AuthorizationCode,
+        session: SessionId,
+        user: &User,
+        access_token: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, MintError> {
+        if !code.scope.contains(OPENID) {
+            return Ok(None);
+        }
+        let ring = self.ring.load();
+        let signer = ring.signer(ID_TOKEN_ALG, now).ok_or(MintError::NoKey(ID_TOKEN_ALG))?;
+        let claims = IdClaims {
+            iss: self.config.issuer.as_str(),
+            sub: user.id.to_string(),
+            aud: code.client.as_str(),
+            exp: now.saturating_add(self.config.access_token_lifetime).into(),
+            iat: now.into(),
+            auth_time: code.auth_time.into(),
+            nonce: code.nonce.as_deref(),
+            acr: ACR_PASSWORD,
+            amr: ["pwd"],
+            at_hash: at_hash(access_token),
+            sid: session.to_string(),
+            profile: ProfileClaims::of(user, &code.scope),
+        };
+        Ok(Some(jwt::sign(&ID_TOKEN, &claims, signer)?))
+    }
+
+    /// Reads an ID token of this issuer that comes back as a hint, expired or not
+    /// ([OpenID Connect RP-Initiated Logout 1.0 section 2](https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RPLogout)).
+    /// `None` for anything that this issuer did not sign, or signed with a key that is gone.
+    pub(crate) fn read_hint(&self, id_token: &str) -> Option<Hint> {
+        let unverified = decode_unverified(id_token).ok()?.unverified_claims::<HintClaims>().ok()?;
+        let audience = unverified.aud.iter().next()?.to_owned();
+        let verifier = self.ring.load().hint_verifier(ID_TOKEN, &audience)?;
+        // As of the moment that it says it was made: the signature covers that too.
+        let verified = verifier.verify::<HintClaims>(id_token, unverified.iat.0).ok()?;
+        Some(Hint { user: verified.sub, client: audience.parse().ok()?, session: verified.sid })
+    }
+
+    /// What the userinfo endpoint says to whoever holds `access_token`. Any audience will do: the token is
+    /// shown to its own issuer, and opens nothing here but its user's claims.
+    ///
+    /// # Errors
+    /// [`UserClaimsError`].
+    pub async fn user_claims(
+        &self,
+        access_token: &str,
+        now: Timestamp,
+    ) -> Result<UserClaims, UserClaimsError> {
+        let verified = {
+            let ring = self.ring.load();
+            ring.verifier().verify::<AccessClaims>(access_token, now).map_err(BearerError::from)?
+        };
+        self.feed.view().check(&token_ref(&verified, verified.kid())).map_err(BearerError::Revoked)?;
+        if !verified.scope.contains(OPENID) {
+            return Err(UserClaimsError::Scope);
+        }
+        let id: UserId = verified.sub.parse().map_err(|_| UserClaimsError::Nobody)?;
+        let user = self.store.find_user(id).await?.filter(|user| !user.disabled);
+        let user = user.ok_or(UserClaimsError::Nobody)?;
+        Ok(UserClaims { sub: user.id, profile: ProfileClaims::of(&user, &verified.scope) })
+    }
+}
+
+/// The left half of the access token's hash
+/// ([OpenID Connect Core 1.0 section 3.1.3.6](https://openid.net/specs/openid-connect-core-1_0.html#CodeIDToken)):
+/// SHA-256, as the algorithm of ID tokens has it.
+fn at_hash(access_token: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, access_token.as_bytes());
+    base64url::encode(hash.as_ref().get(..16).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of OpenID Connect Core 1.0 appendix A.3.
+    #[test]
+    fn the_hash_of_an_access_token() {
+        assert_eq!(at_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"), "77QmUPtjPfzWtF2AnpK9RQ");
+    }
+}

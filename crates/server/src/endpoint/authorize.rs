@@ -1,0 +1,162 @@
+//! The authorization endpoint ([RFC 6749 section 3.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.1)).
+
+mod answer;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use gatepass_issuer::SignedOn;
+use gatepass_issuer::authorize::{
+    AuthorizationParams, AuthorizationRequest, AuthorizeError, Done, Refusal, Step,
+};
+use gatepass_jose::Timestamp;
+use http::header::{LOCATION, SET_COOKIE};
+use http::{HeaderMap, StatusCode, Uri};
+use url::form_urlencoded;
+
+pub(crate) use self::answer::{Stop, redirect};
+use super::sign_on;
+use crate::body::FormBody;
+use crate::form::Form;
+use crate::oauth_error::OAuthError;
+use crate::server::Server;
+
+/// The longest request that is taken along through the forms, in bytes.
+const MAX_REQUEST: usize = 8 * 1024;
+
+/// A browser at this endpoint, and what it wants to go on with.
+pub(crate) struct Visit<'v> {
+    pub(crate) server: &'v Server,
+    pub(crate) headers: &'v HeaderMap,
+    /// The authorization request, form-urlencoded: all that is remembered of it travels with the browser.
+    pub(crate) query: &'v str,
+    pub(crate) now: Timestamp,
+}
+
+/// `GET /oauth/authorize`
+pub(crate) async fn authorize(State(server): State<Arc<Server>>, headers: HeaderMap, uri: Uri) -> Response {
+    let query = uri.query().unwrap_or_default();
+    let visit = Visit { server: &server, headers: &headers, query, now: server.now() };
+    let went = async {
+        let request = visit.request().await?;
+        let login = visit.login().await?;
+        visit.go_on(&request, login.as_ref(), Done::default()).await
+    };
+    visit.answer(went.await)
+}
+
+/// `POST /oauth/authorize`: the same request in a body. Answered with the redirect to the same as a query:
+/// a browser that another site made post does not bring its cookies, and brings them when it follows.
+pub(crate) async fn posted(
+    State(server): State<Arc<Server>>,
+    form: Result<FormBody, OAuthError>,
+) -> Response {
+    let form = match form {
+        Ok(FormBody(form)) => form,
+        Err(_) => return Stop::malformed().answer(&server),
+    };
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form.pairs()).finish();
+    if query.len() > MAX_REQUEST {
+        return Stop::malformed().answer(&server);
+    }
+    let to = format!("{}/oauth/authorize?{query}", server.base_path);
+    (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
+}
+
+impl Visit<'_> {
+    /// The request, checked anew at every step: what comes back from a form is what a stranger sent.
+    pub(crate) async fn request(&self) -> Result<AuthorizationRequest, Stop> {
+        if self.query.len() > MAX_REQUEST {
+            return Err(Stop::malformed());
+        }
+        let form = Form::parse(self.query.as_bytes()).map_err(|_| Stop::malformed())?;
+        Ok(self.server.issuer.authorization_request(&params(&form)).await?)
+    }
+
+    /// Who is logged in.
+    pub(crate) async fn login(&self) -> Result<Option<SignedOn>, Stop> {
+        match self.server.page_cookies.login(self.headers)? {
+            Some(cookie) => Ok(self.server.issuer.signed_on(&cookie, self.now).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes the next step.
+    pub(crate) async fn go_on(
+        &self,
+        request: &AuthorizationRequest,
+        login: Option<&SignedOn>,
+        done: Done,
+    ) -> Result<Response, Stop> {
+        let issuer = &self.server.issuer;
+        let refuse = |refusal| Stop::Back(Box::new(request.back.clone()), refusal);
+        match (issuer.next_step(request, login, done, self.now).await?, login) {
+            (Step::Give, Some(login)) => {
+                let code = issuer.give_code(request, login, self.now).await;
+                let code = code.map_err(|error| {
+                    tracing::error!(%error, "no code could be given");
+                    refuse(Refusal::SERVER_ERROR)
+                })?;
+                Ok(answer::send_back(self.server, &request.back, &[("code", code.expose())]))
+            }
+            (Step::Consent, Some(login)) => sign_on::consent_page(self, request, login),
+            (Step::Refuse(refusal), _) => Err(refuse(refusal)),
+            (Step::LogIn | Step::Give | Step::Consent, _) => {
+                let known = login.map(|login| login.user.username.as_str());
+                let username = request.login_hint.as_deref().or(known).unwrap_or_default();
+                sign_on::login_page(self, request, username, StatusCode::OK, None)
+            }
+        }
+    }
+
+    /// What was made of the request, as an answer.
+    pub(crate) fn answer(&self, went: Result<Response, Stop>) -> Response {
+        went.unwrap_or_else(|stop| stop.answer(self.server))
+    }
+
+    /// The secret that the browser's forms are bound to, and a cookie where it is new.
+    pub(crate) fn browser(&self) -> Result<(String, HeaderMap), Stop> {
+        let mut cookies = HeaderMap::new();
+        if let Some(known) = self.server.page_cookies.browser(self.headers)? {
+            return Ok((known.into_owned(), cookies));
+        }
+        let secret = self.server.issuer.browser_secret()?;
+        cookies.append(SET_COOKIE, self.server.page_cookies.set_browser(&secret)?);
+        Ok((secret, cookies))
+    }
+}
+
+fn params(form: &Form) -> AuthorizationParams<'_> {
+    let find = |name| form.find(name);
+    AuthorizationParams {
+        client_id: find("client_id"),
+        redirect_uri: find("redirect_uri"),
+        response_type: find("response_type"),
+        response_mode: find("response_mode"),
+        scope: find("scope"),
+        state: find("state"),
+        nonce: find("nonce"),
+        code_challenge: find("code_challenge"),
+        code_challenge_method: find("code_challenge_method"),
+        prompt: find("prompt"),
+        max_age: find("max_age"),
+        login_hint: find("login_hint"),
+        id_token_hint: find("id_token_hint"),
+        resource: find("resource"),
+        request: find("request"),
+        request_uri: find("request_uri"),
+        registration: find("registration"),
+    }
+}
+
+impl From<AuthorizeError> for Stop {
+    fn from(error: AuthorizeError) -> Self {
+        match error {
+            AuthorizeError::Page(error) => Self::bad_request(error.to_string()),
+            AuthorizeError::Refused { back, refusal } => Self::Back(back, refusal),
+            AuthorizeError::Store(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}

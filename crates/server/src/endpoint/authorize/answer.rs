@@ -1,0 +1,137 @@
+//! How a browser is sent back to an application, or shown why not.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use axum::response::{IntoResponse, Response};
+use gatepass_issuer::SecretError;
+use gatepass_issuer::authorize::{Back, Refusal, ResponseMode};
+use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
+use gatepass_issuer::store::StoreError;
+use http::header::{CACHE_CONTROL, InvalidHeaderValue, LOCATION, REFERRER_POLICY};
+use http::{HeaderValue, StatusCode};
+use url::form_urlencoded;
+
+use crate::cookie::TwoCookies;
+use crate::page::{self, Allowed, FormPost, MessagePage};
+use crate::server::Server;
+
+/// Why a visit ends without what it was for.
+pub(crate) enum Stop {
+    /// The application is told.
+    Back(Box<Back>, Refusal),
+    /// The user is.
+    Shown { status: StatusCode, title: &'static str, text: Cow<'static, str> },
+}
+
+impl Stop {
+    pub(crate) fn bad_request(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Shown { status: StatusCode::BAD_REQUEST, title: "This does not work", text: text.into() }
+    }
+
+    /// The parameters cannot be read, or one of them is there twice.
+    pub(crate) fn malformed() -> Self {
+        Self::bad_request("The application that sent you here sent a request that cannot be understood.")
+    }
+
+    /// Another site tried to send one of our forms.
+    pub(crate) fn cross_site() -> Self {
+        Self::Shown {
+            status: StatusCode::FORBIDDEN,
+            title: "This does not work",
+            text: "Another site sent this form. Go back to the application and begin again.".into(),
+        }
+    }
+
+    pub(crate) fn internal(cause: &dyn fmt::Display) -> Self {
+        tracing::error!(%cause, "a request failed for a fault of this server");
+        Self::Shown {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            title: "Something went wrong",
+            text: "The server failed. Please try again later.".into(),
+        }
+    }
+
+    pub(crate) fn answer(self, server: &Server) -> Response {
+        match self {
+            Self::Back(back, refusal) => {
+                let params = [("error", refusal.error), ("error_description", refusal.description)];
+                send_back(server, &back, &params)
+            }
+            Self::Shown { status, title, text } => page::answer(
+                status,
+                &MessagePage { base: &server.base_path, title, text: &text },
+                Allowed::default(),
+            ),
+        }
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a request failed because the store did");
+        Self::Shown {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            title: "Something went wrong",
+            text: "The server cannot answer now. Please try again in a moment.".into(),
+        }
+    }
+}
+
+impl From<TwoCookies> for Stop {
+    fn from(two: TwoCookies) -> Self {
+        Self::bad_request(two.to_string())
+    }
+}
+
+impl From<SecretError> for Stop {
+    fn from(error: SecretError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<InvalidHeaderValue> for Stop {
+    fn from(error: InvalidHeaderValue) -> Self {
+        Self::internal(&error)
+    }
+}
+
+/// The answer to an application, with the `state` that it knows itself by and the `iss` that tells it whose
+/// answer it is ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)).
+pub(super) fn send_back(server: &Server, back: &Back, params: &[(&str, &str)]) -> Response {
+    let state = back.state.as_deref().map(|state| ("state", state));
+    let issuer = ("iss", server.issuer.name().as_str());
+    let fields: Vec<(&str, &str)> = params.iter().copied().chain(state).chain([issuer]).collect();
+    match back.mode {
+        ResponseMode::Query => redirect(&back.redirect_uri, &fields),
+        ResponseMode::FormPost => {
+            let form =
+                FormPost { base: &server.base_path, action: back.redirect_uri.as_str(), fields: &fields };
+            let allowed = Allowed { form_to: Some(&back.redirect_uri), submits_itself: true };
+            page::answer(StatusCode::OK, &form, allowed)
+        }
+    }
+}
+
+/// 303, so that no browser posts again what was posted here
+/// ([RFC 9700 section 4.12](https://www.rfc-editor.org/rfc/rfc9700#section-4.12)). Every value is encoded:
+/// none can end the header or add a parameter.
+pub(crate) fn redirect(to: &RegisteredRedirectUri, fields: &[(&str, &str)]) -> Response {
+    let mut location = to.as_str().to_owned();
+    if !fields.is_empty() {
+        location.push(if location.contains('?') { '&' } else { '?' });
+        let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        location.push_str(&encoded);
+    }
+    let mut location = match HeaderValue::try_from(location) {
+        Ok(location) => location,
+        Err(error) => return crate::problem::Problem::internal(&error).into_response(),
+    };
+    location.set_sensitive(true);
+    let headers = [
+        (LOCATION, location),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (StatusCode::SEE_OTHER, headers).into_response()
+}

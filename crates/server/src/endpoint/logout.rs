@@ -1,0 +1,124 @@
+//! RP-initiated logout ([OpenID Connect RP-Initiated Logout 1.0](https://openid.net/specs/openid-connect-rpinitiated-1_0.html)).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use gatepass_issuer::authorize::{LogoutError, LogoutRequest, LogoutStep};
+use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
+use gatepass_issuer::{FormStep, SignedOn};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode, Uri};
+use tracing::Instrument;
+use url::form_urlencoded;
+
+use super::authorize::{Stop, Visit, redirect};
+use super::sign_on::own_form;
+use crate::body::FormBody;
+use crate::form::Form;
+use crate::oauth_error::OAuthError;
+use crate::page::{self, Allowed, LogoutPage, MessagePage};
+use crate::problem::Problem;
+use crate::server::Server;
+
+/// `GET /oauth/logout`. It changes something in spite of its method, so it is carried through as a `POST` is:
+/// in a task of its own, whatever becomes of the connection.
+pub(crate) async fn logout(State(server): State<Arc<Server>>, headers: HeaderMap, uri: Uri) -> Response {
+    let task = async move {
+        let query = uri.query().unwrap_or_default();
+        let visit = Visit { server: &server, headers: &headers, query, now: server.now() };
+        visit.answer(visit.log_out(false).await)
+    };
+    let ended = tokio::spawn(task.in_current_span()).await;
+    ended.unwrap_or_else(|panic| Problem::internal(&panic).into_response())
+}
+
+/// `POST /oauth/logout`: the same request in a body.
+pub(crate) async fn posted(
+    State(server): State<Arc<Server>>,
+    headers: HeaderMap,
+    form: Result<FormBody, OAuthError>,
+) -> Response {
+    let Ok(FormBody(form)) = form else { return Stop::malformed().answer(&server) };
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form.pairs()).finish();
+    let visit = Visit { server: &server, headers: &headers, query: &query, now: server.now() };
+    visit.answer(visit.log_out(false).await)
+}
+
+/// `POST /oauth/logout/confirm`: the user says yes.
+pub(crate) async fn confirmed(
+    State(server): State<Arc<Server>>,
+    headers: HeaderMap,
+    form: Result<FormBody, OAuthError>,
+) -> Response {
+    let form = match own_form(&server, &headers, form) {
+        Ok(form) => form,
+        Err(stop) => return stop.answer(&server),
+    };
+    let query = form.find("request").unwrap_or_default();
+    let visit = Visit { server: &server, headers: &headers, query, now: server.now() };
+    let went = async {
+        let login = visit.login().await?;
+        let bound = visit.is_bound(&form, FormStep::LogOut, login.as_ref())?;
+        visit.log_out(bound).await
+    };
+    visit.answer(went.await)
+}
+
+impl Visit<'_> {
+    async fn log_out(&self, is_confirmed: bool) -> Result<Response, Stop> {
+        let form = Form::parse(self.query.as_bytes()).map_err(|_| Stop::malformed())?;
+        let request = LogoutRequest {
+            id_token_hint: form.find("id_token_hint"),
+            client_id: form.find("client_id"),
+            post_logout_redirect_uri: form.find("post_logout_redirect_uri"),
+        };
+        let login = self.login().await?;
+        let step = self.server.issuer.sign_off(request, login.as_ref(), is_confirmed, self.now).await?;
+        match (step, login) {
+            (LogoutStep::Ask(back), Some(login)) => self.ask(&login, back.as_ref()),
+            (LogoutStep::Ask(back) | LogoutStep::Done(back), _) => {
+                let mut response = match back {
+                    Some(back) => {
+                        let state: Vec<_> =
+                            form.find("state").map(|state| ("state", state)).into_iter().collect();
+                        redirect(&back, &state)
+                    }
+                    None => self.done(),
+                };
+                response.headers_mut().append(SET_COOKIE, self.server.page_cookies.clear_login()?);
+                Ok(response)
+            }
+        }
+    }
+
+    fn ask(&self, login: &SignedOn, back: Option<&RegisteredRedirectUri>) -> Result<Response, Stop> {
+        let (browser, cookies) = self.browser()?;
+        let issuer = &self.server.issuer;
+        let page = LogoutPage {
+            base: &self.server.base_path,
+            username: login.user.username.as_str(),
+            request: self.query,
+            token: &issuer.form_token(FormStep::LogOut, &browser, self.query, Some(login.session.id)),
+        };
+        let allowed = Allowed { form_to: back, submits_itself: false };
+        let mut response = page::answer(StatusCode::OK, &page, allowed);
+        response.headers_mut().extend(cookies);
+        Ok(response)
+    }
+
+    fn done(&self) -> Response {
+        let text = "You are logged out. You can close this page.";
+        let page = MessagePage { base: &self.server.base_path, title: "Logged out", text };
+        page::answer(StatusCode::OK, &page, Allowed::default())
+    }
+}
+
+impl From<LogoutError> for Stop {
+    fn from(error: LogoutError) -> Self {
+        match error {
+            LogoutError::Store(error) => error.into(),
+            error => Self::bad_request(error.to_string()),
+        }
+    }
+}

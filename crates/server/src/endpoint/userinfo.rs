@@ -1,0 +1,20 @@
+//! The userinfo endpoint ([OpenID Connect Core 1.0 section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+
+use crate::bearer;
+use crate::oauth_error::OAuthError;
+use crate::server::Server;
+
+/// `GET` and `POST /oauth/userinfo`
+pub(crate) async fn userinfo(
+    State(server): State<Arc<Server>>,
+    headers: HeaderMap,
+) -> Result<Response, OAuthError> {
+    let claims = server.issuer.user_claims(bearer::token(&headers)?, server.now()).await?;
+    Ok(axum::Json(claims).into_response())
+}

@@ -1,0 +1,50 @@
+use gatepass_issuer::consent::Consent;
+use gatepass_issuer::id::UserId;
+use gatepass_issuer::session::Session;
+
+use super::Engine;
+use super::sample::*;
+
+fn consent(user: UserId, client: &str, scope: &str) -> Consent {
+    Consent { user, client: client.parse().unwrap(), scope: scope.parse().unwrap(), given_at: NOW }
+}
+
+pub(crate) async fn consents_are_joined_and_listed<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let (alice, bob) = (user("alice"), user("bob"));
+    for user in [&alice, &bob] {
+        store.create_user(user).await.unwrap();
+    }
+    let later = Consent { given_at: at(60), ..consent(alice.id, "web", "b c") };
+    for given in
+        [consent(alice.id, "web", "a b"), later, consent(alice.id, "app", "a"), consent(bob.id, "web", "")]
+    {
+        store.give_consent(&given).await.unwrap();
+    }
+    let joined = consent(alice.id, "web", "a b c");
+    assert_eq!(store.find_consent(alice.id, &joined.client).await.unwrap().as_ref(), Some(&joined));
+    assert_eq!(store.list_consents(alice.id).await.unwrap(), [consent(alice.id, "app", "a"), joined]);
+    assert_eq!(store.find_consent(bob.id, &"app".parse().unwrap()).await.unwrap(), None);
+}
+
+pub(crate) async fn a_withdrawn_consent_ends_the_clients_sessions_in_one_step<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let alice = user("alice");
+    store.create_user(&alice).await.unwrap();
+    let of = |client: &str| Session { client: client.parse().unwrap(), ..session(alice.id) };
+    let (web, app) = (of("web"), of("app"));
+    for session in [&web, &app] {
+        store.start_session(session).await.unwrap().unwrap();
+    }
+    store.give_consent(&consent(alice.id, "web", "a")).await.unwrap();
+    assert!(store.withdraw_consent(alice.id, &web.client, at(5), revocation("")).await.unwrap());
+    assert_eq!(logged(&*store).await, [web.id.to_string()]);
+    assert!(store.list_consents(alice.id).await.unwrap().is_empty());
+    let live: Vec<_> =
+        store.list_sessions(alice.id, at(6)).await.unwrap().iter().map(|live| live.id).collect();
+    assert_eq!(live, [app.id]);
+    assert!(!store.withdraw_consent(alice.id, &web.client, at(6), revocation("")).await.unwrap());
+    assert_eq!(log(&*store).await.len(), 1);
+}

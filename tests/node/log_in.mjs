@@ -1,0 +1,86 @@
+// An application of somebody else's: logs a user in with npm openid-client and nothing of ours.
+//
+// Arguments: the issuer, a public client that has http://127.0.0.1/callback registered, a confidential client that has it
+// too, that one's secret, a user name, a password. Prints one line of JSON: what each client saw, or {"error": "..."}.
+
+import * as oidc from "openid-client";
+import { Browser } from "./browser.mjs";
+
+const [issuer, publicId, confidentialId, secret, username, password] = process.argv.slice(2);
+const redirectUri = "http://127.0.0.1:51004/callback"; // nobody listens: the browser below only reads where it is sent
+const http = { execute: [oidc.allowInsecureRequests] };
+
+async function discover(id, authentication) {
+  return oidc.discovery(new URL(issuer), id, undefined, authentication, http);
+}
+
+async function logIn(config, browser, more = {}) {
+  const verifier = oidc.randomPKCECodeVerifier();
+  const [nonce, state] = [oidc.randomNonce(), oidc.randomState()];
+  const url = oidc.buildAuthorizationUrl(config, {
+    redirect_uri: redirectUri,
+    scope: "openid profile offline_access",
+    code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: "S256",
+    nonce,
+    state,
+    ...more,
+  });
+  const back = await browser.authorize(url, { username, password });
+  const checks = { pkceCodeVerifier: verifier, expectedNonce: nonce, expectedState: state, idTokenExpected: true };
+  return { back, checks, tokens: await oidc.authorizationCodeGrant(config, back, { ...checks, maxAge: more.max_age }) };
+}
+
+/** The error of something that must not succeed. */
+async function refused(promise) {
+  try {
+    await promise;
+    return "nothing was refused";
+  } catch (error) {
+    return error.error ?? error.code ?? error.message;
+  }
+}
+
+async function everything(config, browser) {
+  const first = await logIn(config, browser);
+  const claims = first.tokens.claims();
+  const info = await oidc.fetchUserInfo(config, first.tokens.access_token, claims.sub);
+  const next = await oidc.refreshTokenGrant(config, first.tokens.refresh_token);
+  const silent = await logIn(config, browser, { max_age: 600 });
+  const replay = await refused(oidc.authorizationCodeGrant(config, first.back, first.checks));
+  const afterReplay = await refused(oidc.refreshTokenGrant(config, next.refresh_token));
+  const denied = await refused(logIn(config, browser, { prompt: "consent", decision: "deny" }));
+  const quiet = await refused(logIn(config, new Browser(), { prompt: "none" }));
+  const out = oidc.buildEndSessionUrl(config, {
+    id_token_hint: silent.tokens.id_token,
+    post_logout_redirect_uri: redirectUri,
+    state: "bye",
+  });
+  const bye = await browser.open(out);
+  const afterLogout = await refused(logIn(config, browser, { prompt: "none" }));
+  return {
+    sub: claims.sub,
+    username: info.preferred_username,
+    nameInToken: claims.preferred_username,
+    scope: first.tokens.scope,
+    rotated: next.refresh_token !== first.tokens.refresh_token,
+    silentSub: silent.tokens.claims().sub,
+    replay,
+    afterReplay,
+    quiet,
+    denied,
+    bye: bye.headers.get("location"),
+    afterLogout,
+  };
+}
+
+try {
+  const answer = {
+    public: await everything(await discover(publicId, oidc.None()), new Browser()),
+    basic: await everything(await discover(confidentialId, oidc.ClientSecretBasic(secret)), new Browser()),
+    post: await everything(await discover(confidentialId, oidc.ClientSecretPost(secret)), new Browser()),
+  };
+  console.log(JSON.stringify(answer));
+} catch (error) {
+  console.log(JSON.stringify({ error: `${error.stack} ${error.cause?.stack ?? ""}` }));
+}
