@@ -68,6 +68,7 @@ impl Backend {
                     grants: vec![GrantType::ClientCredentials],
                     scope: ADMIN_SCOPE.parse()?,
                     audience: vec![self.issuer.name().to_string()],
+                    exchange: None,
                 };
                 self.issuer.create_client(new, clock::now()).await?.1
             }

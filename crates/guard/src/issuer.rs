@@ -145,6 +145,9 @@ impl Followed {
             kid: claims.kid(),
             minted_at: claims.minted_at(),
         })?;
+        for actor in claims.actors() {
+            self.view.check_actor(actor, claims.minted_at())?;
+        }
         let policy = on_stale.unwrap_or(&self.on_stale);
         let staleness = self.view.staleness(now.steady);
         if staleness.is_some_and(|staleness| staleness <= policy.after) {

@@ -5,7 +5,7 @@ use gatepass_revocation::{Entry, InvalidId, Kind, Reason};
 use gatepass_token::ScopeSet;
 use thiserror::Error;
 
-use crate::client::{Client, ClientSecret, GrantType};
+use crate::client::{Client, ClientSecret, ExchangePolicy, GrantType};
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::{Issuer, OpenError};
@@ -102,6 +102,8 @@ pub struct NewClient {
     pub scope: ScopeSet,
     /// The audiences it may ask for; empty: the default resource server.
     pub audience: Vec<String>,
+    /// What tokens it may exchange for which.
+    pub exchange: Option<ExchangePolicy>,
 }
 
 /// What is to change about a client; `None` leaves it.
@@ -115,6 +117,8 @@ pub struct ChangeClient {
     pub scope: Option<ScopeSet>,
     /// Other audiences; fewer take the client's tokens back.
     pub audience: Option<Vec<String>>,
+    /// Another policy for token exchange; one that differs takes the client's tokens back.
+    pub exchange: Option<ExchangePolicy>,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
     pub disabled: Option<bool>,
     /// Whether to give it a new secret; the old one is good for nothing at once.
@@ -216,6 +220,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<(Client, Option<ClientSecret>), AdminError> {
         self.require_audiences(&new.audience)?;
+        self.require_exchangeable(new.exchange.as_ref())?;
         let id = match new.id {
             Some(id) if id.is_first_party() => return Err(AdminError::Reserved),
             Some(id) => id,
@@ -229,6 +234,7 @@ impl Issuer {
             grants: new.grants,
             scope: new.scope,
             audience: new.audience,
+            exchange: new.exchange,
             disabled: false,
             created_at: now,
         };
@@ -269,6 +275,10 @@ impl Issuer {
             self.require_audiences(&audience)?;
             client.audience = audience;
         }
+        if let Some(exchange) = change.exchange {
+            self.require_exchangeable(Some(&exchange))?;
+            client.exchange = Some(exchange);
+        }
         client.name = change.name.unwrap_or(client.name);
         client.grants = change.grants.unwrap_or(client.grants);
         client.scope = change.scope.unwrap_or(client.scope);
@@ -279,7 +289,9 @@ impl Issuer {
         };
         client.secret = secret.as_ref().map(|secret| self.secrets.digest(secret)).or(client.secret);
 
-        let loses = !before.scope.is_subset(&client.scope) || before.audience != client.audience;
+        let loses = !before.scope.is_subset(&client.scope)
+            || before.audience != client.audience
+            || before.exchange.is_some() && before.exchange != client.exchange;
         let reason = match client.disabled && !before.disabled {
             true => Some(Reason::DISABLED),
             false => loses.then_some(Reason::CLAIMS_CHANGED),
@@ -389,6 +401,17 @@ impl Issuer {
     fn require_audiences(&self, audiences: &[String]) -> Result<(), AdminError> {
         let unknown = audiences.iter().find(|audience| self.target(Some(audience)).is_none());
         unknown.map_or(Ok(()), |audience| Err(AdminError::UnknownAudience(audience.clone())))
+    }
+
+    /// What is exchanged for is a resource server's, and what is exchanged may be sent to the issuer too.
+    fn require_exchangeable(&self, policy: Option<&ExchangePolicy>) -> Result<(), AdminError> {
+        let Some(policy) = policy else { return Ok(()) };
+        if let Some(issuer) = policy.audience.iter().find(|audience| **audience == *self.config.issuer.as_str())
+        {
+            return Err(AdminError::UnknownAudience(issuer.clone()));
+        }
+        self.require_audiences(&policy.audience)?;
+        self.require_audiences(&policy.from)
     }
 
     fn holder_revocation(&self, sweep: &Sweep<'_>, now: Timestamp) -> HolderRevocation {

@@ -8,6 +8,7 @@ use gatepass_token::ScopeSet;
 use thiserror::Error;
 
 use crate::client::{Client, GrantType, SecretDigest};
+use crate::exchange::{ExchangeRefusal, TokenExchange};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Target, mint};
@@ -33,6 +34,8 @@ pub enum TokenRequest {
         /// A part of what was granted; `None`: all of it.
         scope: Option<ScopeSet>,
     },
+    /// [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693).
+    TokenExchange(TokenExchange),
 }
 
 /// Who asks: how the request identified the client.
@@ -99,6 +102,10 @@ pub enum TokenError {
     /// A resource server that is not known, or not this client's (RFC 8707 section 2).
     #[error("the client may not have tokens for this resource")]
     InvalidTarget,
+    /// The token to be exchanged, or its actor's, is not taken
+    /// ([RFC 8693 section 2.2.2](https://www.rfc-editor.org/rfc/rfc8693#section-2.2.2)).
+    #[error(transparent)]
+    Exchange(#[from] ExchangeRefusal),
     /// Our fault.
     #[error(transparent)]
     Internal(#[from] InternalError),
@@ -167,13 +174,14 @@ impl Issuer {
         let client = self.authenticate_client(authentication).await?;
         match request {
             TokenRequest::ClientCredentials { scope, resource } => {
-                let client = match client {
-                    AuthenticatedClient::Confidential(client) => client,
-                    AuthenticatedClient::Public(_) => return Err(TokenError::UnauthorizedClient),
-                    AuthenticatedClient::FirstParty => return Err(TokenError::InvalidClient),
-                };
+                let client = require_confidential(client)?;
                 require_grant(&client, GrantType::ClientCredentials)?;
                 self.client_credentials(&client, scope, resource.as_deref(), minted_at, now)
+            }
+            TokenRequest::TokenExchange(exchange) => {
+                let client = require_confidential(client)?;
+                require_grant(&client, GrantType::TokenExchange)?;
+                self.exchange(&client, &exchange, minted_at, now)
             }
             TokenRequest::RefreshToken { token, scope } => {
                 if let AuthenticatedClient::Confidential(client) | AuthenticatedClient::Public(client) =
@@ -214,6 +222,7 @@ impl Issuer {
             target,
             minted_at,
             not_after: Timestamp::MAX,
+            actor: None,
         };
         let minted = mint(&self.config, &self.ring.load(), grant, now)?;
         tracing::debug!(target: "gatepass::audit", event = "client-credentials", client_id = %client.id);
@@ -249,6 +258,15 @@ impl Issuer {
             }
             (Target::Only(server) | Target::WithIssuer(server), _) => Ok(Target::Only(server)),
         }
+    }
+}
+
+/// What only a client that can keep a secret may do.
+fn require_confidential(client: AuthenticatedClient) -> Result<Box<Client>, TokenError> {
+    match client {
+        AuthenticatedClient::Confidential(client) => Ok(client),
+        AuthenticatedClient::Public(_) => Err(TokenError::UnauthorizedClient),
+        AuthenticatedClient::FirstParty => Err(TokenError::InvalidClient),
     }
 }
 

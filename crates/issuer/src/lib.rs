@@ -13,6 +13,7 @@
 pub mod admin;
 pub mod client;
 mod config;
+mod exchange;
 mod feed;
 mod grant;
 pub mod id;
@@ -32,6 +33,7 @@ mod throttle;
 pub mod user;
 
 pub use config::{ADMIN_SCOPE, Config, ResourceServer, ResourceServers, ResourceServersError, Signing};
+pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
 pub use feed::LogPosition;
 pub use grant::{AuthenticatedClient, ClientAuthentication, TokenError, TokenRequest, TokenResponse};
 pub use introspection::{Introspection, RevokeError};

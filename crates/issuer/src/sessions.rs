@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepass_jose::{Rejection, Timestamp};
-use gatepass_revocation::{Kind, Reason, Revoked, TokenRef};
+use gatepass_revocation::{Kind, Reason, Revoked};
 use gatepass_token::{AccessClaims, ScopeSet};
 use serde::Serialize;
 use thiserror::Error;
@@ -408,7 +408,7 @@ impl Issuer {
         if !verified.aud.contains(self.config.issuer.as_str()) {
             return Err(BearerError::Audience);
         }
-        self.feed.view().check(&token_ref(&verified, verified.kid())).map_err(BearerError::Revoked)?;
+        self.feed.check(&verified, verified.kid()).map_err(BearerError::Revoked)?;
         Ok(Caller { claims: verified.into_claims() })
     }
 
@@ -438,6 +438,7 @@ impl Issuer {
             target,
             minted_at,
             not_after: session.expires_at,
+            actor: None,
         };
         let minted = mint(&self.config, &self.ring.load(), grant, now)?;
         Ok(Tokens {
@@ -483,17 +484,6 @@ pub(crate) fn limit_to(scope: &ScopeSet, target: Target<'_>) -> ScopeSet {
         (Target::WithIssuer(server) | Target::Only(server), scope) => exists_at(server, scope),
     };
     scope.iter().filter(|scope| means_something(scope)).filter_map(|scope| scope.parse().ok()).collect()
-}
-
-pub(crate) fn token_ref<'a>(claims: &'a AccessClaims, kid: &'a str) -> TokenRef<'a> {
-    TokenRef {
-        jti: &claims.jti,
-        sid: claims.sid.as_deref(),
-        sub: &claims.sub,
-        client_id: &claims.client_id,
-        kid,
-        minted_at: claims.minted_at(),
-    }
 }
 
 fn throttled(throttled: crate::throttle::Throttled) -> LoginError {

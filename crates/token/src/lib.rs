@@ -11,7 +11,7 @@ mod pkce;
 mod scope;
 mod status_list;
 
-pub use access::{AccessClaims, Confirmation, access_verifier};
+pub use access::{AccessClaims, Actor, Confirmation, access_verifier};
 pub use dpop::{DpopNonce, DpopNonces, DpopProof, DpopRejection, DpopRequest, DpopVerifier};
 pub use id::{TokenId, minted_at};
 pub use pkce::{CodeChallenge, CodeVerifier, InvalidCodeChallenge, InvalidCodeVerifier};

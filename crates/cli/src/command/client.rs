@@ -17,14 +17,20 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
     let change =
         async |id: &str, change: Value| api.patch(&format!("/clients/{}", segment(id)), change).await;
     match command {
-        Client::Add { id, name, scopes, audiences, public } => {
+        Client::Add { id, name, scopes, audiences, exchange_for, exchange_from, impersonate, public } => {
             let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
-            let grant = if public { "refresh_token" } else { "client_credentials" };
+            let mut grants = vec![if public { "refresh_token" } else { "client_credentials" }];
             let mut body = json!({
-                "client_name": name, "confidential": !public, "grant_types": [grant], "scope": scopes.join(" "), "audience": audiences
+                "client_name": name, "confidential": !public, "scope": scopes.join(" "), "audience": audiences
             });
-            if let (Some(id), Some(body)) = (id, body.as_object_mut()) {
-                body.insert("client_id".to_owned(), json!(id));
+            if !exchange_for.is_empty() {
+                grants.push("urn:ietf:params:oauth:grant-type:token-exchange");
+                body["exchange"] =
+                    json!({ "for": exchange_for, "from": exchange_from, "impersonate": impersonate });
+            }
+            body["grant_types"] = json!(grants);
+            if let Some(id) = id {
+                body["client_id"] = json!(id);
             }
             show(target, &api.post("/clients", body).await?);
         }

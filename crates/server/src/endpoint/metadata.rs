@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::client_authentication;
 use crate::conditional::Document;
+use crate::endpoint::token::TOKEN_EXCHANGE;
 use crate::server::Server;
 
 /// Both documents, written once.
@@ -29,7 +30,7 @@ struct AuthorizationServer<'m> {
     jwks_uri: String,
     token_endpoint: String,
     token_endpoint_auth_methods_supported: [&'static str; 3],
-    grant_types_supported: [&'static str; 2],
+    grant_types_supported: [&'static str; 3],
     /// Required, and empty: there is no authorization endpoint.
     response_types_supported: [&'static str; 0],
     revocation_endpoint: String,
@@ -66,7 +67,7 @@ impl Metadata {
             jwks_uri: format!("{base}/.well-known/jwks.json"),
             token_endpoint: format!("{base}/oauth/token"),
             token_endpoint_auth_methods_supported: client_authentication::METHODS,
-            grant_types_supported: ["client_credentials", "refresh_token"],
+            grant_types_supported: ["client_credentials", "refresh_token", TOKEN_EXCHANGE],
             response_types_supported: [],
             revocation_endpoint: format!("{base}/oauth/revoke"),
             revocation_endpoint_auth_methods_supported: client_authentication::METHODS,

@@ -150,6 +150,7 @@ async fn populate(issuer: &Issuer, now: Timestamp) -> (UserId, String) {
         grants: grants.to_vec(),
         scope: "orders:read".parse().unwrap(),
         audience: Vec::new(),
+        exchange: None,
     };
     let grants = [GrantType::ClientCredentials];
     let (_, secret) = issuer.create_client(client("batch", true, &grants), now).await.unwrap();

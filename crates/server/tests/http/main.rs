@@ -5,6 +5,7 @@
 
 mod admin;
 mod cors;
+mod exchange;
 mod feed;
 mod fixture;
 mod hostile;

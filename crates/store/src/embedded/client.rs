@@ -10,7 +10,7 @@ use super::revocation;
 use super::row::Columns;
 use super::writer::Group;
 
-const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at";
+const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at, exchange";
 
 fn read(row: &Row<'_>) -> Result<Client, Failure> {
     let mut columns = Columns::of("client", row);
@@ -23,11 +23,12 @@ fn read(row: &Row<'_>) -> Result<Client, Failure> {
         audience: columns.read(|json| serde_json::from_str(json))?,
         disabled: columns.value()?,
         created_at: columns.instant()?,
+        exchange: columns.read_if_any(|json| serde_json::from_str(json))?,
     })
 }
 
 fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Failure> {
-    let Client { id, name, secret, grants, scope, audience, disabled, created_at } = client;
+    let Client { id, name, secret, grants, scope, audience, disabled, created_at, exchange } = client;
     let json = |error| Failure::unstorable("the client", error);
     let rows = statement.execute(params![
         id.as_str(),
@@ -37,15 +38,16 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
         scope.to_string(),
         serde_json::to_string(audience).map_err(json)?,
         disabled,
-        created_at.as_millis()
+        created_at.as_millis(),
+        exchange.as_ref().map(serde_json::to_string).transpose().map_err(json)?
     ])?;
     Ok(rows == 1)
 }
 
 /// `false`, with nothing changed, when the id is taken.
 pub(super) fn create(group: &Group<'_>, client: &Client) -> Result<bool, Failure> {
-    let sql = "INSERT INTO client (id, name, secret, grants, scope, audience, disabled, created_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING";
+    let sql = "INSERT INTO client (id, name, secret, grants, scope, audience, disabled, created_at, exchange)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING";
     write(group.prepare_cached(sql)?, client)
 }
 
@@ -56,7 +58,7 @@ pub(super) fn replace(
     revocations: &[NewRevocation],
 ) -> Result<bool, Failure> {
     let sql = "UPDATE client SET name = ?2, secret = ?3, grants = ?4, scope = ?5, audience = ?6,
-               disabled = ?7, created_at = ?8 WHERE id = ?1";
+               disabled = ?7, created_at = ?8, exchange = ?9 WHERE id = ?1";
     group.atomically(|connection| {
         let known = write(connection.prepare_cached(sql)?, client)?;
         if known {

@@ -7,7 +7,7 @@ use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::response::Response;
 use gatepass_issuer::admin::{ChangeClient, NewClient};
-use gatepass_issuer::client::{Client, ClientSecret, GrantType};
+use gatepass_issuer::client::{Client, ClientSecret, ExchangePolicy, GrantType};
 use gatepass_issuer::id::ClientId;
 use gatepass_token::ScopeSet;
 use http::Uri;
@@ -50,6 +50,38 @@ pub(super) struct CreateRequest {
     /// The audiences that it may ask for; the issuer's default if empty.
     #[serde(default)]
     audience: Vec<String>,
+    /// What tokens it may exchange for which (RFC 8693); none if left out.
+    exchange: Option<Exchange>,
+}
+
+/// What tokens a client may exchange for which (RFC 8693).
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Exchange)]
+pub(super) struct Exchange {
+    /// The audiences that it may exchange tokens for.
+    #[serde(rename = "for")]
+    #[schema(example = json!(["https://orders.internal"]))]
+    audience: Vec<String>,
+    /// The audiences of the tokens that it may exchange: those of the services that it stands for. The
+    /// issuer's default if empty.
+    #[serde(default)]
+    from: Vec<String>,
+    /// Whether it may pass for the subject: tokens that it gets then do not say that it acts.
+    #[serde(default)]
+    impersonate: bool,
+}
+
+impl From<Exchange> for ExchangePolicy {
+    fn from(Exchange { audience, from, impersonate }: Exchange) -> Self {
+        Self { audience, from, impersonate }
+    }
+}
+
+impl From<ExchangePolicy> for Exchange {
+    fn from(ExchangePolicy { audience, from, impersonate }: ExchangePolicy) -> Self {
+        Self { audience, from, impersonate }
+    }
 }
 
 /// What is to change about a client; what is left out stays as it is.
@@ -69,6 +101,8 @@ pub(super) struct ChangeRequest {
     scope: Option<ScopeSet>,
     /// The audiences that it may ask for. Others take its access tokens back.
     audience: Option<Vec<String>>,
+    /// What tokens it may exchange for which. Another policy takes back the access tokens that it got so far.
+    exchange: Option<Exchange>,
     /// Whether it is kept out. Disabling takes its access tokens back.
     disabled: Option<bool>,
     /// Whether it gets a new secret. The old one is good for nothing from then on.
@@ -98,6 +132,9 @@ pub(super) struct ClientAnswer {
     scope: ScopeSet,
     /// The audiences that it may ask for.
     audience: Vec<String>,
+    /// What tokens it may exchange for which; left out where none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exchange: Option<Exchange>,
     /// Whether it is kept out.
     disabled: bool,
     /// When it was registered, in seconds since 1970.
@@ -137,6 +174,7 @@ pub(super) async fn create(
         grants: request.grant_types,
         scope: request.scope,
         audience: request.audience,
+        exchange: request.exchange.map(ExchangePolicy::from),
     };
     let (client, secret) = server.issuer.create_client(new, server.now()).await?;
     Ok(created(format!("/admin/v1/clients/{}", client.id), JsonAnswer(ClientAnswer::new(client, secret))))
@@ -198,6 +236,7 @@ pub(super) async fn change(
         grants: request.grant_types,
         scope: request.scope,
         audience: request.audience,
+        exchange: request.exchange.map(ExchangePolicy::from),
         disabled: request.disabled,
         new_secret: request.new_secret,
     };
@@ -234,6 +273,7 @@ impl ClientAnswer {
             grant_types: client.grants,
             scope: client.scope,
             audience: client.audience,
+            exchange: client.exchange.map(Exchange::from),
             disabled: client.disabled,
             created_at: client.created_at.as_secs(),
         }

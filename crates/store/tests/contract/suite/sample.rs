@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use gatepass_issuer::client::{Client, GrantType, SecretDigest};
+use gatepass_issuer::client::{Client, ExchangePolicy, GrantType, SecretDigest};
 use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::keys::KeyRecord;
 use gatepass_issuer::password::PasswordHash;
@@ -56,6 +56,11 @@ pub(crate) fn client(id: &str) -> Client {
         grants: vec![GrantType::ClientCredentials, GrantType::RefreshToken],
         scope: "orders:read orders:write".parse().unwrap(),
         audience: vec!["https://api.example.com".into(), "with space".into()],
+        exchange: Some(ExchangePolicy {
+            audience: vec!["https://orders.internal".into()],
+            from: vec!["https://api.example.com".into()],
+            impersonate: true,
+        }),
         disabled: false,
         created_at: NOW,
     }
