@@ -406,7 +406,8 @@ impl Issuer {
     /// What is exchanged for is a resource server's, and what is exchanged may be sent to the issuer too.
     fn require_exchangeable(&self, policy: Option<&ExchangePolicy>) -> Result<(), AdminError> {
         let Some(policy) = policy else { return Ok(()) };
-        if let Some(issuer) = policy.audience.iter().find(|audience| **audience == *self.config.issuer.as_str())
+        if let Some(issuer) =
+            policy.audience.iter().find(|audience| **audience == *self.config.issuer.as_str())
         {
             return Err(AdminError::UnknownAudience(issuer.clone()));
         }

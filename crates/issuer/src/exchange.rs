@@ -11,7 +11,7 @@ use crate::client::{Client, ExchangePolicy};
 use crate::grant::{TokenError, TokenResponse};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, Target, mint};
-use crate::sessions::limit_to;
+use crate::sessions::{BearerError, limit_to};
 
 /// A token that was exchanged lives no longer than this, and no longer than what it was exchanged for. It is
 /// used at once, and who needs it again exchanges again; a revocation of the one presented, by its `jti`, does
@@ -149,16 +149,14 @@ impl Issuer {
 
     /// The claims of a token that can be exchanged at all.
     fn usable(&self, token: &str, now: Timestamp) -> Result<Verified<AccessClaims>, Unusable> {
-        // Not under a shared secret: the resource server could have minted it itself.
-        let verified = match self.ring.load().verifier().verify::<AccessClaims>(token, now) {
-            Ok(verified) => verified,
-            Err(Rejection::Expired { .. }) => return Err(Unusable::Expired),
-            Err(_) => return Err(Unusable::Invalid),
-        };
+        let verified = self.verify_own(token, now).map_err(|error| match error {
+            BearerError::Rejected(Rejection::Expired { .. }) => Unusable::Expired,
+            BearerError::Revoked(_) => Unusable::Revoked,
+            _ => Unusable::Invalid,
+        })?;
         if verified.exp.0 <= now {
             return Err(Unusable::Expired);
         }
-        self.feed.check(&verified, verified.kid()).map_err(|_| Unusable::Revoked)?;
         if verified.cnf.is_some() { Err(Unusable::Bound) } else { Ok(verified) }
     }
 

@@ -262,7 +262,7 @@ impl Issuer {
 }
 
 /// What only a client that can keep a secret may do.
-fn require_confidential(client: AuthenticatedClient) -> Result<Box<Client>, TokenError> {
+pub(crate) fn require_confidential(client: AuthenticatedClient) -> Result<Box<Client>, TokenError> {
     match client {
         AuthenticatedClient::Confidential(client) => Ok(client),
         AuthenticatedClient::Public(_) => Err(TokenError::UnauthorizedClient),

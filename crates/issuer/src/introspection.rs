@@ -49,9 +49,8 @@ impl Issuer {
             return Ok(live
                 .map_or(Introspection::Inactive, |session| Introspection::RefreshToken(Box::new(session))));
         }
-        let claims = self
-            .own_token(token, now)
-            .filter(|verified| self.feed.check(verified, verified.kid()).is_ok());
+        let claims =
+            self.own_token(token, now).filter(|verified| self.feed.check(verified, verified.kid()).is_ok());
         Ok(claims.map_or(Introspection::Inactive, |verified| {
             Introspection::AccessToken(Box::new(verified.into_claims()))
         }))

@@ -126,6 +126,7 @@ impl Issuer {
         self.feed.pump(&*self.store).await?;
         self.feed.forget(now);
         self.store.forget_revocations(now).await?;
+        self.store.forget_tickets(now).await?;
         // An ended session is kept for a day, so that a late replay is still known for one.
         self.store.forget_sessions(now.saturating_sub(Duration::from_secs(24 * 3600)), 1000).await?;
         Ok(())

@@ -30,6 +30,7 @@ pub mod session;
 mod sessions;
 pub mod store;
 mod throttle;
+mod ticket;
 pub mod user;
 
 pub use config::{ADMIN_SCOPE, Config, ResourceServer, ResourceServers, ResourceServersError, Signing};
@@ -44,3 +45,4 @@ pub use ring::Published;
 pub use secrets::{MasterKey, SecretError};
 pub use sessions::{BearerError, Caller, InternalError, Login, LoginError, RefreshError, Tokens, UserInfo};
 pub use throttle::{ThrottleLimit, ThrottlePolicy};
+pub use ticket::{ConsumeError, NewTicket, Ticket, TicketError};

@@ -129,7 +129,7 @@ fn lifetime(config: &Config) -> Result<Duration, SecretError> {
     Ok(most - most * u32::from(byte) / (20 * 256))
 }
 
-fn require_size(token: &str, claims: &AccessClaims) -> Result<(), MintError> {
+pub(crate) fn require_size(token: &str, claims: &AccessClaims) -> Result<(), MintError> {
     let bytes = token.len();
     if bytes <= WARN_BYTES {
         return Ok(());

@@ -8,6 +8,7 @@ pub(crate) mod jwks;
 pub(crate) mod metadata;
 pub(crate) mod revoke;
 pub(crate) mod session;
+pub(crate) mod ticket;
 pub(crate) mod token;
 
 use gatepass_issuer::password::Password;

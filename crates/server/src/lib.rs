@@ -13,7 +13,9 @@
 //! | `POST /session/logout-all` | the same | ends every session of the user |
 //! | `GET /session/list` | Bearer | the user's own sessions |
 //! | `DELETE /session/{sid}` | Bearer | ends one of the user's own sessions |
-//! | `POST /oauth/token` | a client | `client_credentials`, `refresh_token` (RFC 6749) |
+//! | `POST /tickets` | Bearer, from the apps' sites | a token for one request, used once |
+//! | `POST /tickets/consume` | a confidential client: a gateway | uses a ticket up |
+//! | `POST /oauth/token` | a client | `client_credentials`, `refresh_token` (RFC 6749), token exchange (RFC 8693) |
 //! | `POST /oauth/introspect` | a confidential client, or Bearer with the admin scope | RFC 7662 |
 //! | `POST /oauth/revoke` | the client that the token was issued to | RFC 7009 |
 //! | `GET /.well-known/oauth-authorization-server` | anybody | RFC 8414 |

@@ -45,6 +45,11 @@ impl OAuthError {
         Self::bad_request("invalid_scope", why.to_string())
     }
 
+    /// What was presented gives nothing, or nothing any more.
+    pub(crate) fn invalid_grant(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_request("invalid_grant", description)
+    }
+
     /// A grant that is not served.
     pub(crate) fn unsupported_grant_type() -> Self {
         let description = "grant_type is client_credentials, refresh_token or that of token exchange";

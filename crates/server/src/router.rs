@@ -18,7 +18,7 @@ use tracing::{Level, Span};
 use crate::clock::Clock;
 use crate::completion::carry_through;
 use crate::config::HttpConfig;
-use crate::endpoint::{admin, feed, health, introspect, jwks, metadata, revoke, session, token};
+use crate::endpoint::{admin, feed, health, introspect, jwks, metadata, revoke, session, ticket, token};
 use crate::origin::require_own_site;
 use crate::problem::{self, Problem};
 use crate::request_id::{self, RequestId};
@@ -40,6 +40,7 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .route("/oauth/token", post(token::token))
         .route("/oauth/introspect", post(introspect::introspect))
         .route("/oauth/revoke", post(revoke::revoke))
+        .route("/tickets/consume", post(ticket::consume))
         .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
         .route("/.well-known/openid-configuration", get(metadata::openid))
         .route("/.well-known/jwks.json", get(jwks::jwks))
@@ -75,9 +76,10 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .with_state(server)
 }
 
-/// The endpoints that a browser calls with the refresh cookie.
+/// The endpoints that a browser calls: with the refresh cookie, or, for tickets, on behalf of an app elsewhere.
 fn sessions(server: &Arc<Server>) -> Router<Arc<Server>> {
     Router::new()
+        .route("/tickets", post(ticket::mint))
         .route("/session/login", post(session::login))
         .route("/session/refresh", post(session::refresh))
         .route("/session/logout", post(session::logout))

@@ -15,6 +15,7 @@ mod session;
 mod signing_key;
 mod store;
 mod sweep;
+mod ticket;
 mod user;
 mod writer;
 

@@ -16,3 +16,4 @@ mod openapi;
 mod routing;
 mod serving;
 mod session;
+mod tickets;

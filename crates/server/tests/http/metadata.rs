@@ -21,7 +21,9 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "jwks_uri": format!("{ISSUER}/.well-known/jwks.json"),
         "token_endpoint": format!("{ISSUER}/oauth/token"),
         "token_endpoint_auth_methods_supported": methods,
-        "grant_types_supported": ["client_credentials", "refresh_token"],
+        "grant_types_supported": [
+            "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"
+        ],
         "response_types_supported": [],
         "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": methods,

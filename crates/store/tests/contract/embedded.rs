@@ -126,15 +126,35 @@ async fn what_is_not_a_store_is_refused_and_left_as_it_is() {
 async fn a_later_schema_is_refused_and_left_as_it_is() {
     let dir = TempDir::new().unwrap();
     open(dir.path()).close().await.unwrap();
-    Connection::open(file(&dir)).unwrap().execute_batch("PRAGMA user_version = 1000").unwrap();
+    let connection = Connection::open(file(&dir)).unwrap();
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    connection.execute_batch("PRAGMA user_version = 1000").unwrap();
     match Embedded::open(dir.path()).map(drop) {
         Err(error @ OpenError::TooNew { found: 1000, .. }) => {
             assert!(error.to_string().contains("schema 1000"), "{error}");
         }
         other => panic!("{other:?}"),
     }
-    Connection::open(file(&dir)).unwrap().execute_batch("PRAGMA user_version = 1").unwrap();
+    connection.pragma_update(None, "user_version", version).unwrap();
+    drop(connection);
     open(dir.path());
+}
+
+#[tokio::test]
+async fn what_the_first_version_kept_is_there_in_this_one() {
+    let dir = TempDir::new().unwrap();
+    let connection = Connection::open(file(&dir)).unwrap();
+    connection.execute_batch(include_str!("../../src/embedded/schema/1.sql")).unwrap();
+    let gate = i32::from_be_bytes(*b"gate");
+    connection.pragma_update(None, "application_id", gate).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    let client = "INSERT INTO client VALUES ('batch', 'batch', NULL, '[]', '', '[]', 0, 0)";
+    connection.execute(client, []).unwrap();
+    drop(connection);
+    let store = open(dir.path());
+    let batch = store.find_client(&"batch".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(batch.exchange, None);
+    assert!(store.consume_ticket([1; 16], at(360)).await.unwrap());
 }
 
 #[tokio::test]
