@@ -7,6 +7,7 @@ use crate::cors::{self, Cors};
 use crate::gateway::State;
 use crate::rate_limit::{Limiter, Standing};
 use crate::route::Route;
+use crate::ticket;
 
 /// Fields to set on the answer to a request, as far as its route is known by then. Most routes have none.
 #[derive(Debug, Default)]
@@ -14,6 +15,8 @@ pub(crate) struct AnswerFields<'s> {
     cors: Option<(&'s Cors, Option<HeaderValue>)>,
     limit: Option<(&'s Limiter, Standing)>,
     requires_dpop: bool,
+    /// Its request came with a ticket.
+    sealed: bool,
 }
 
 impl<'s> AnswerFields<'s> {
@@ -23,7 +26,13 @@ impl<'s> AnswerFields<'s> {
             cors: route.cors.as_ref().map(|cors| (cors, cors::origin(headers).cloned())),
             limit: None,
             requires_dpop: route.access.requires_dpop(),
+            sealed: false,
         }
+    }
+
+    /// The request came with a ticket, good or not.
+    pub(crate) fn seal(&mut self) {
+        self.sealed = true;
     }
 
     /// How it stands with the limit of the route.
@@ -44,6 +53,9 @@ impl<'s> AnswerFields<'s> {
         }
         if let Some((limiter, standing)) = self.limit {
             limiter.tell(standing, headers);
+        }
+        if self.sealed {
+            ticket::seal(headers);
         }
     }
 }

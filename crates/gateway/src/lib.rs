@@ -43,6 +43,7 @@
 //! # status_list_origins = ["https://status.example.com"] # of "status-list", beside the issuer's own; none
 //! on_stale = { after = "30s", then = "introspect" } # required with a feed or lists: allow | deny | introspect
 //! introspection = { client_id = "gateway", client_secret_file = "secret" } # where it is asked; also `url`
+//! client = { id = "gateway", secret_file = "secret" } # for `exchange` and `tickets`; also `token_endpoint`
 //! base_url = "http://10.0.0.7:9000"             # where the issuer is reached from here, if elsewhere
 //! insecure_http = false                         # allows plain http to other machines
 //!
@@ -69,7 +70,8 @@
 //! require = { scope = ["orders:read"], role = ["clerk", "admin"] } # all scopes, one of the roles
 //! forward = { sub = "X-User-Id" }               # claims as header fields; none
 //! optional = false                              # true: who shows no credentials passes without identity
-//! token = "keep"                                # or "strip"
+//! token = "keep"                                # or "strip", or { exchange = "https://orders.internal" }
+//! tickets = false                               # true: see "Tickets"
 //! end_streams = true                            # with the token: see "What lasts"
 //! on_stale = { after = "5s", then = "deny" }    # here; what the issuer's says
 //! enforce = true                                # false: only count and log what would be refused
@@ -299,6 +301,35 @@
 //! well: their proofs must name a URL that begins with the origin of `public_url` (RFC 9449 section 4.3). The
 //! forward-auth endpoint takes none of these.
 //!
+//! # Tokens for the service behind
+//!
+//! With `token = { exchange = "https://orders.internal", scope = ["orders:read"] }` the client's token ends here, and the
+//! service gets one that the issuer minted for that audience and, where `scope` is given, no more than that
+//! (RFC 8693). The gateway asks as the `client` of the `[[issuer]]`, at the `token_endpoint` of the issuer's metadata. What
+//! it gets is kept for as long as it lives, but never longer than the token it was got for, and given out for a token
+//! alone that was found good for this very request. While the issuer is away, what is kept goes on to be used and
+//! everything else gets 503. A token that the issuer will not exchange gets 403; one that is bound to its sender's key is
+//! such a token with gatepass. Neither the forward-auth endpoint nor a ticket exchanges anything.
+//!
+//! # Tickets
+//!
+//! A route with `tickets = true` also takes a ticket, in the query parameter `ticket`, instead of an `Authorization`
+//! field: for links to downloads, WebSockets and event streams, where a browser sends none. The authorization
+//! server mints it (`POST /tickets` with an access token and `{"method", "path", "ttl"}`; `path` with the query, as it
+//! will be sent), and the issuer's `client` here has it used up.
+//!
+//! - It is good for that method and that path and query, byte for byte, once at all gateways, for `ttl` seconds, 300 at
+//!   most. `HEAD` needs a ticket of its own, and uses up none for `GET`; so does every part of a download that is resumed.
+//! - It is taken out of the query before the request is passed on; its place in the query does not matter. Two of
+//!   them, or one beside an `Authorization` field, are refused.
+//! - Whatever is wrong with it is found here first. Only one that is good for this request, and whose holder meets
+//!   `require`, is used up; without the issuer's answer nobody is let in.
+//! - The response, a refusal too, gets `Referrer-Policy: no-referrer` and `Cache-Control: no-store`.
+//! - What it opened ends as under "What lasts", but not with the ticket: with its session, user or client, and when the
+//!   access token expires that it was minted with. Where the issuer is to be asked about each token, nobody could say
+//!   that of a ticket, so it takes `revocation = "feed"`, or "none".
+//! - On other routes, and at the forward-auth endpoint, `ticket` is a parameter like any other.
+//!
 //! # Proxies that ask
 //!
 //! A proxy that stands in front of the services itself can ask whether a request may pass, and under which
@@ -358,6 +389,9 @@
 //! | more than one `Authorization` field, or a malformed one | 400 | `invalid-request` |
 //! | the token is not valid here: signature, issuer, audience, type, … | 401 | `invalid-token` |
 //! | it has expired; it was revoked; what it says has changed | 401 | `expired`, `revoked`, `claims-changed` |
+//! | a ticket for another request, or a used one | 401 | `invalid-ticket` |
+//! | a ticket that the issuer cannot be asked about | 503 | `verification-unavailable` |
+//! | the issuer does not exchange the token; it cannot be asked to | 403, 503 | `token-exchange-denied`, `token-exchange-failed` |
 //! | a scope is lacking; a role or another claim is | 403 | `insufficient-scope`, `forbidden` |
 //! | no DPoP key where one is demanded; a login that is too weak or too old | 401 | `dpop-required`, `insufficient-user-authentication` |
 //! | more requests than the route's limit | 429 | `rate-limited` |
@@ -417,6 +451,7 @@ mod route;
 mod serve;
 mod stall;
 mod stats;
+mod ticket;
 mod tls;
 mod trace;
 mod upstream;

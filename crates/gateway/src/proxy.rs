@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatepass_guard::GuardedRequest;
+use gatepass_guard::{Admitted, GuardedRequest};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 
@@ -20,7 +20,7 @@ use crate::route::path::{PathError, RequestPath};
 use crate::route::{Route, TokenHandling};
 use crate::upstream::{Answer, Upstream, UpstreamBody, tunnel};
 use crate::watch::Watch;
-use crate::{cors, forward_auth, message};
+use crate::{cors, forward_auth, message, ticket};
 
 /// Answers one request of a client.
 pub(crate) async fn serve(
@@ -124,6 +124,11 @@ async fn prepare<'s>(
     let path = request_path(request)?;
     let (route, upstream) = find_route(state, request, &host, &path, recording)?;
     *fields = AnswerFields::of_route(route, request.headers());
+    let ticket = ticket::find(route, request);
+    if !matches!(ticket, Ok(None)) {
+        fields.seal();
+    }
+    let ticket = ticket?;
     let asked = || format!("{} {}", request.method(), request.uri().path());
     let url = external_url(state, request);
     let mut guarded =
@@ -134,6 +139,7 @@ async fn prepare<'s>(
     let candidate = Candidate {
         headers: request.headers(),
         guarded: &guarded,
+        ticket: ticket.as_ref(),
         takes_dpop: url.is_some(),
         peer: connection.address,
         asked: &asked,
@@ -142,10 +148,17 @@ async fn prepare<'s>(
     if let Some(token) = &token {
         recording.admitted(token);
     }
-    let watch = token.as_ref().filter(|_| route.end_streams && route.enforce).and_then(|token| {
-        let authorization = request.headers().get(header::AUTHORIZATION)?.clone();
-        Some(Watch::new(Arc::clone(shared), authorization, token.clone(), route.on_stale.clone()))
+    let watch = token.as_ref().filter(|_| route.end_streams && route.enforce).map(|token| {
+        let authorization = request.headers().get(header::AUTHORIZATION).cloned();
+        Watch::new(Arc::clone(shared), authorization, token.clone(), route.on_stale.clone())
     });
+    let exchanged = match &token {
+        Some(token) => exchange(shared, state, route, token, request.headers()).await?,
+        None => None,
+    };
+    if let Some(ticket) = &ticket {
+        ticket.remove_from(request)?;
+    }
     let from_proxy = state.trusts(connection.address);
     clean(request, route, &state.config.routes.reserved, from_proxy);
     let headers = request.headers_mut();
@@ -158,8 +171,28 @@ async fn prepare<'s>(
             outcome => outcome?,
         }
     }
+    headers.extend(exchanged.map(|authorization| (header::AUTHORIZATION, authorization)));
     set_wishes(headers, Wishes { websocket: wishes.websocket && upstream.can_switch(), ..wishes });
     Ok((upstream, watch))
+}
+
+/// The credentials for the service behind, where the route has the client's token exchanged.
+async fn exchange(
+    shared: &Shared,
+    state: &State,
+    route: &Route,
+    token: &Admitted,
+    headers: &HeaderMap,
+) -> Result<Option<HeaderValue>, Refusal> {
+    let TokenHandling::Exchange(wanted) = &route.token else { return Ok(None) };
+    match state.guards.exchange(token, headers, wanted).await.map_err(Refusal::from) {
+        Ok(exchanged) => Ok(Some(exchanged.authorization().clone())),
+        Err(refusal) if !route.enforce => {
+            shared.counters.count_would_refuse(refusal.code());
+            Ok(None)
+        }
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// The path of a request's target, which is not always the one that hyper gives.
@@ -207,7 +240,7 @@ fn clean(
     }
     let headers = request.headers_mut();
     let nominated = Nominated::by(headers);
-    let strip = route.token == TokenHandling::Strip;
+    let strip = route.token != TokenHandling::Keep;
     remove_fields(headers, |name| {
         hop_by_hop::ends_here(name, &nominated)
             || reserved.contains(name)

@@ -10,6 +10,8 @@ use crate::location::{Location, Refused};
 pub(crate) struct Metadata {
     pub(crate) jwks_uri: Url,
     pub(crate) introspection_endpoint: Option<Url>,
+    /// As it stands there: one that may not be asked is no reason to do without the keys.
+    pub(crate) token_endpoint: Option<String>,
 }
 
 /// Why an issuer's metadata could not be used.
@@ -30,6 +32,7 @@ struct Wire {
     issuer: String,
     jwks_uri: String,
     introspection_endpoint: Option<String>,
+    token_endpoint: Option<String>,
 }
 
 /// Reads an issuer's metadata: OpenID Connect's, or else OAuth's.
@@ -63,5 +66,6 @@ async fn metadata_at(http: &Http, location: &Location, url: Url) -> Result<Metad
     Ok(Metadata {
         jwks_uri: location.named(&wire.jwks_uri)?,
         introspection_endpoint: endpoint.map(|url| location.named(url)).transpose()?,
+        token_endpoint: wire.token_endpoint,
     })
 }

@@ -5,6 +5,10 @@ use std::time::Duration;
 use axum::http::header::{ACCEPT, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
+use url::form_urlencoded::byte_serialize;
+use zeroize::Zeroizing;
+
+use crate::config::ClientSecret;
 
 /// The longest document that is read: metadata, a JWK Set, the answer to an introspection.
 const MAX_DOCUMENT: usize = 1024 * 1024;
@@ -138,22 +142,36 @@ impl Http {
     pub(crate) async fn post_form(
         &self,
         url: &Url,
-        (client_id, client_secret): (&str, &str),
+        client: (&str, &ClientSecret),
         form: String,
     ) -> Result<Vec<u8>, FetchError> {
+        match self.ask(url, client, form, MAX_DOCUMENT).await? {
+            (StatusCode::OK, body) => Ok(body),
+            (status, _) => Err(FetchError::Status { url: url.clone(), status }),
+        }
+    }
+
+    /// Posts a form with a client's credentials and reads the answer of whatever status, up to `limit` bytes.
+    pub(crate) async fn ask(
+        &self,
+        url: &Url,
+        (client_id, client_secret): (&str, &ClientSecret),
+        form: String,
+        limit: usize,
+    ) -> Result<(StatusCode, Vec<u8>), FetchError> {
+        // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
+        let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+        let secret = Zeroizing::new(encoded(client_secret.expose()));
         let request = self
             .0
             .post(url.clone())
             .timeout(TIMEOUT)
-            .basic_auth(client_id, Some(client_secret))
+            .basic_auth(encoded(client_id), Some(secret.as_str()))
             .header("content-type", "application/x-www-form-urlencoded")
             .header("accept", "application/json")
             .body(form);
         let response = send(request, url).await?;
-        match response.status() {
-            StatusCode::OK => read(response, url, MAX_DOCUMENT).await,
-            status => Err(FetchError::Status { url: url.clone(), status }),
-        }
+        Ok((response.status(), read(response, url, limit).await?))
     }
 }
 

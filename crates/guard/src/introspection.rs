@@ -8,7 +8,7 @@ use gatepass_jose::{JsonError, Timestamp, parse_strict_json};
 use serde::Deserialize;
 use tokio::sync::{OnceCell, Semaphore};
 use url::Url;
-use url::form_urlencoded::{Serializer, byte_serialize};
+use url::form_urlencoded::Serializer;
 
 use crate::clock::Now;
 use crate::config::Introspection;
@@ -98,15 +98,12 @@ impl Introspector {
         // Fails only when the semaphore is closed, which nobody does.
         let _permit = self.requests.acquire().await;
         let endpoint = self.endpoint.get_or_try_init(|| self.find_endpoint()).await?;
-        // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
-        let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-        let client_id = encoded(&self.config.client_id);
-        let client_secret = zeroize::Zeroizing::new(encoded(self.config.client_secret.expose()));
         let form = Serializer::new(String::new())
             .append_pair("token", token)
             .append_pair("token_type_hint", "access_token")
             .finish();
-        let body = self.http.post_form(endpoint, (&client_id, &client_secret), form).await?;
+        let client = (self.config.client_id.as_str(), &self.config.client_secret);
+        let body = self.http.post_form(endpoint, client, form).await?;
         let answer: Answer = parse_strict_json(&body).map_err(IntrospectionError::Malformed)?;
         Ok(answer.active)
     }

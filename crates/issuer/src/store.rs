@@ -251,6 +251,12 @@ pub trait Store: Send + Sync + 'static {
     /// Removes entries whose `forget_after` is before `now`.
     async fn forget_revocations(&self, now: Timestamp) -> Result<(), StoreError>;
 
+    /// Uses up the ticket of that `jti`. `true` once, whoever else asks at the same moment; `false`, with nothing
+    /// changed, ever after, until `forget_after` has passed. Durable.
+    async fn consume_ticket(&self, jti: [u8; 16], forget_after: Timestamp) -> Result<bool, StoreError>;
+    /// Removes used tickets whose `forget_after` is before `now`.
+    async fn forget_tickets(&self, now: Timestamp) -> Result<(), StoreError>;
+
     /// All keys that are not retired.
     async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
     /// Keeps new keys and new states of known ones, removes those named in `retired`, and appends

@@ -20,7 +20,7 @@ use crate::completion::carry_through;
 use crate::config::HttpConfig;
 use crate::endpoint::{
     admin, authorize, consent, feed, health, introspect, jwks, logout, metadata, revoke, session, sign_on,
-    token, userinfo,
+    ticket, token, userinfo,
 };
 use crate::origin::{admit_apps, require_own_site};
 use crate::page;
@@ -48,6 +48,7 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .route("/oauth/logout/confirm", post(logout::confirmed))
         .route("/oauth/style.css", get(page::style))
         .route("/oauth/introspect", post(introspect::introspect))
+        .route("/tickets/consume", post(ticket::consume))
         .route("/revocations/snapshot", get(feed::snapshot))
         .route("/revocations/stream", get(feed::stream))
         .route("/livez", get(health::livez))
@@ -102,9 +103,10 @@ fn well_known() -> Router<Arc<Server>> {
         .layer(SetResponseHeaderLayer::overriding(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")))
 }
 
-/// The endpoints that a browser calls with the refresh cookie.
+/// The endpoints that a browser calls: with the refresh cookie, or, for tickets, on behalf of an app elsewhere.
 fn sessions(server: &Arc<Server>) -> Router<Arc<Server>> {
     Router::new()
+        .route("/tickets", post(ticket::mint))
         .route("/session/login", post(session::login))
         .route("/session/refresh", post(session::refresh))
         .route("/session/logout", post(session::logout))

@@ -3,8 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use gatepass_guard::{
-    Alg, ClientSecret, Feed, Introspection, IssuerConfig, JwkSet, KeySource, OnStale, Revocation, SecretKey,
-    StatusListSource, WhenStale,
+    Alg, Client, ClientSecret, Feed, Introspection, IssuerConfig, JwkSet, KeySource, OnStale, Revocation,
+    SecretKey, StatusListSource, WhenStale,
 };
 use toml::Spanned;
 use url::Url;
@@ -60,6 +60,7 @@ fn check(
     if let Some(skew) = &raw.clock_skew {
         config.clock_skew = source.duration(skew)?;
     }
+    config.client = reader.client()?;
     config.base_url = raw.base_url.as_ref().map(|base| reader.url(base)).transpose()?;
     config.insecure_http = raw.insecure_http;
     raw.hash(&mut reader.hasher);
@@ -286,14 +287,33 @@ impl Reader<'_, '_> {
             "client_secret_file",
             "the file with that client's secret",
         )?;
-        let bytes = self.read(file)?;
-        let secret = std::str::from_utf8(without_line_end(&bytes))
-            .map_err(|_| self.source.error(file, format!("the secret in {} is not text", file.get_ref())))?;
         Ok(Introspection {
             endpoint: raw.url.as_ref().map(|url| self.url(url)).transpose()?,
             client_id: client_id.get_ref().clone(),
-            client_secret: ClientSecret::new(secret),
+            client_secret: self.client_secret(file)?,
         })
+    }
+
+    /// The client that the gateway is to the issuer, for what it asks beside introspection.
+    fn client(&mut self) -> Result<Option<Client>, ConfigError> {
+        let Some(table) = &self.table.get_ref().client else { return Ok(None) };
+        let raw = table.get_ref();
+        let what = "the client that the gateway is to the issuer: id = \"gateway\"";
+        let id = self.source.required(table, &raw.id, "id", what)?;
+        let what = "the file with that client's secret";
+        let file = self.source.required(table, &raw.secret_file, "secret_file", what)?;
+        Ok(Some(Client {
+            id: id.get_ref().clone(),
+            secret: self.client_secret(file)?,
+            token_endpoint: raw.token_endpoint.as_ref().map(|url| self.url(url)).transpose()?,
+        }))
+    }
+
+    fn client_secret(&mut self, file: &Spanned<String>) -> Result<ClientSecret, ConfigError> {
+        let bytes = self.read(file)?;
+        let secret = std::str::from_utf8(without_line_end(&bytes))
+            .map_err(|_| self.source.error(file, format!("the secret in {} is not text", file.get_ref())))?;
+        Ok(ClientSecret::new(secret))
     }
 
     fn url(&self, text: &Spanned<String>) -> Result<Url, ConfigError> {
