@@ -36,23 +36,26 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 (true, true) => vec!["refresh_token"],
                 (true, false) => vec!["client_credentials"],
             };
+            let mut optional = Vec::new();
+            if !exchange_for.is_empty() {
+                grants.push("urn:ietf:params:oauth:grant-type:token-exchange");
+                let policy =
+                    json!({ "for": exchange_for, "from": exchange_from, "impersonate": impersonate });
+                optional.push(("exchange".to_owned(), policy));
+            }
+            optional.extend(id.map(|id| ("client_id".to_owned(), json!(id))));
             let mut body = json!({
                 "client_name": name,
                 "confidential": !public,
+                "grant_types": grants,
                 "scope": scopes.join(" "),
                 "audience": audiences,
                 "redirect_uris": redirect_uris,
                 "post_logout_redirect_uris": post_logout_redirect_uris,
                 "trusted": trusted,
             });
-            if !exchange_for.is_empty() {
-                grants.push("urn:ietf:params:oauth:grant-type:token-exchange");
-                body["exchange"] =
-                    json!({ "for": exchange_for, "from": exchange_from, "impersonate": impersonate });
-            }
-            body["grant_types"] = json!(grants);
-            if let Some(id) = id {
-                body["client_id"] = json!(id);
+            if let Some(body) = body.as_object_mut() {
+                body.extend(optional);
             }
             show(target, &api.post("/clients", body).await?);
         }
