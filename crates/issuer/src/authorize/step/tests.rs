@@ -22,6 +22,7 @@ fn request() -> AuthorizationRequest {
         post_logout_redirect_uris: Vec::new(),
         trusted: false,
         require_pkce: true,
+        exchange: None,
         disabled: false,
         created_at: NOW,
     };
