@@ -51,7 +51,13 @@ pub(crate) async fn run(extent: Extent) -> Result<()> {
     let admin = installation.tokens(&installation.issuer(), "gatepass:admin", 1).await?.concat();
     let mut alone = Table::new(&["guards", "one: p50 ms", "p99 ms", "the last: p50 ms", "p99 ms", "target"]);
     let mut flood = Table::new(&[
-        "guards", "revocations/s", "deliveries/s", "server CPU, cores", "µs per delivery", "most stale ms", "caught up ms",
+        "guards",
+        "revocations/s",
+        "deliveries/s",
+        "server CPU, cores",
+        "µs per delivery",
+        "most stale ms",
+        "caught up ms",
     ]);
     for size in FLEETS {
         let fleet = Fleet::start(&installation, size).await?;

@@ -52,7 +52,7 @@ fn run(args: impl Iterator<Item = String>) -> Result<()> {
             "--quick" => quick = true,
             section if OF_JOSE.contains(&section) || SECTIONS.contains(&section) => chosen.push(arg),
             other => {
-                let known = [OF_JOSE, SECTIONS].concat().join(", ");
+                let known = [OF_JOSE.as_slice(), SECTIONS.as_slice()].concat().join(", ");
                 bail!("{other} is not measured; give any of {known} and --quick")
             }
         }

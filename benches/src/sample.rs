@@ -131,6 +131,7 @@ fn claims(number: usize, now: Timestamp) -> Result<AccessClaims> {
         sid: Some(base64url::encode(&[number.wrapping_mul(83); 16])),
         roles: vec!["clerk".into(), "warehouse-manager-north".into()],
         cnf: None,
+        act: None,
     })
 }
 

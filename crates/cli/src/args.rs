@@ -216,6 +216,15 @@ pub(crate) enum Client {
         /// An audience it may ask for, any number of times; the default one where left out
         #[arg(long = "audience", value_name = "AUD")]
         audiences: Vec<String>,
+        /// An audience it may exchange tokens for (RFC 8693), any number of times
+        #[arg(long = "exchange-for", value_name = "AUD", conflicts_with = "public")]
+        exchange_for: Vec<String>,
+        /// An audience whose tokens it may exchange, any number of times; the default one where left out
+        #[arg(long = "exchange-from", value_name = "AUD", requires = "exchange_for")]
+        exchange_from: Vec<String>,
+        /// The tokens it exchanges for do not say that it acts
+        #[arg(long, requires = "exchange_for")]
+        impersonate: bool,
         /// It cannot keep a secret and gets none
         #[arg(long)]
         public: bool,

@@ -69,6 +69,7 @@ impl Backend {
                     scope: ADMIN_SCOPE.parse()?,
                     audience: vec![self.issuer.name().to_string()],
                     sign_on: SignOnClient::default(),
+                    exchange: None,
                 };
                 self.issuer.create_client(new, clock::now()).await?.1
             }

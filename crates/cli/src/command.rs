@@ -34,7 +34,8 @@ fn show(target: &Target, answer: &Value) {
     for member in answer.as_object().into_iter().flat_map(|members| members.keys()) {
         let said = print::said(answer, member);
         if !said.is_empty() {
-            print::line(format!("{member:<16}{said}"));
+            // A name that is too long for its column keeps its distance all the same.
+            print::line(format!("{member:<15} {said}"));
         }
     }
 }

@@ -241,6 +241,7 @@ impl Places {
         );
         for path in [
             "/session/{*rest}",
+            "/tickets",
             "/oauth/{*rest}",
             "/.well-known/{*rest}",
             "/revocations/{*rest}",

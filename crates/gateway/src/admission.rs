@@ -8,16 +8,18 @@ use tracing::Level;
 
 use crate::answer::AnswerFields;
 use crate::gateway::{Shared, State};
-use crate::header::client_address::client_address;
 use crate::rate_limit::Per;
 use crate::refusal::Refusal;
 use crate::route::path::RequestPath;
 use crate::route::{Access, Demand, Route};
+use crate::ticket::Presented;
 
 /// A request that wants to be let in, here or at the proxy that asks on its behalf.
 pub(crate) struct Candidate<'r> {
     pub(crate) headers: &'r HeaderMap,
     pub(crate) guarded: &'r GuardedRequest<'r>,
+    /// Shown instead of an `Authorization` field.
+    pub(crate) ticket: Option<&'r Presented>,
     /// Whether a DPoP proof could be checked.
     pub(crate) takes_dpop: bool,
     /// Where its connection comes from.
@@ -66,12 +68,21 @@ pub(crate) async fn verify<'p>(
     enforced: bool,
 ) -> Result<Option<Admitted>, Denied> {
     // Credentials of whatever kind are meant to be looked at: only who shows none at all goes without.
-    if demand.optional && !candidate.headers.contains_key(header::AUTHORIZATION) {
+    let shows_none = candidate.ticket.is_none() && !candidate.headers.contains_key(header::AUTHORIZATION);
+    if demand.optional && shows_none {
         return Ok(None);
     }
-    let verified = state.guards.verify(candidate.headers, candidate.guarded, candidate.takes_dpop).await;
+    let verified = match candidate.ticket {
+        Some(ticket) => state.guards.verify_ticket(ticket).await,
+        None => state.guards.verify(candidate.headers, candidate.guarded, candidate.takes_dpop).await,
+    };
     let outcome = match &verified {
-        Ok(token) => demand.rule.check_with(token, parameter),
+        Ok(token) => match (demand.rule.check_with(token, parameter), candidate.ticket) {
+            // The issuer is asked last: only a ticket that it minted for this very request, and whose holder
+            // meets the rule, costs it anything.
+            (Ok(()), Some(ticket)) => state.guards.consume_ticket(token, ticket).await,
+            (outcome, _) => outcome,
+        },
         Err(denied) => Err(denied.clone()),
     };
     if let Err(denied) = outcome {
@@ -96,7 +107,8 @@ fn count<'s>(
     let Some(limiter) = route.rate_limit.and_then(|(index, _)| state.limiters.get(index)) else {
         return Ok(());
     };
-    let address = client_address(candidate.headers, candidate.peer, |address| state.trusts(address));
+    let (headers, peer) = (candidate.headers, candidate.peer);
+    let address = state.config.forwarded.client(headers, peer, |address| state.trusts(address));
     let standing = limiter.take(token, address);
     fields.set_limit(limiter, standing);
     if standing.refused_for.is_some() { Err(Refusal::RateLimited) } else { Ok(()) }

@@ -7,6 +7,7 @@ use crate::cors::{self, Cors};
 use crate::gateway::State;
 use crate::rate_limit::{Limiter, Standing};
 use crate::route::Route;
+use crate::ticket;
 
 /// Fields to set on the answer to a request, as far as its route is known by then. Most routes have none.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub(crate) struct AnswerFields<'s> {
     session: Option<HeaderValue>,
     /// The answer is one browser's alone.
     is_private: bool,
+    /// Its request came with a ticket.
+    sealed: bool,
 }
 
 impl<'s> AnswerFields<'s> {
@@ -29,7 +32,13 @@ impl<'s> AnswerFields<'s> {
             requires_dpop: route.access.requires_dpop(),
             session: None,
             is_private: false,
+            sealed: false,
         }
+    }
+
+    /// The request came with a ticket, good or not.
+    pub(crate) fn seal(&mut self) {
+        self.sealed = true;
     }
 
     /// How it stands with the limit of the route.
@@ -65,6 +74,9 @@ impl<'s> AnswerFields<'s> {
         headers.extend(self.session.iter().map(|cookie| (header::SET_COOKIE, cookie.clone())));
         if self.is_private {
             headers.append(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+        }
+        if self.sealed {
+            ticket::seal(headers);
         }
     }
 }

@@ -16,6 +16,7 @@ mod route;
 mod rule;
 mod stale;
 mod tls;
+mod token;
 mod upstream;
 
 use std::fmt;

@@ -12,6 +12,7 @@ use crate::gateway::{Shared, State};
 use crate::header::{remove_fields, sole_value};
 use crate::message;
 use crate::proxy::request_path;
+use crate::record::Recording;
 use crate::refusal::Refusal;
 
 /// What answers tell that browsers keep from scripts unless they are named.
@@ -92,7 +93,11 @@ pub(crate) fn origin(headers: &HeaderMap) -> Option<&HeaderValue> {
 ///
 /// What a route asks of header fields is not known yet when its request is only asked about. Of several, one
 /// that lets the page in is enough: the request itself meets the right one.
-pub(crate) fn preflight(state: &State, request: &Request<Incoming>) -> Option<Result<HeaderMap, Refusal>> {
+pub(crate) fn preflight(
+    state: &State,
+    request: &Request<Incoming>,
+    recording: &mut Recording,
+) -> Option<Result<HeaderMap, Refusal>> {
     let headers = request.headers();
     let origin = origin(headers)?;
     let asked = sole_value(headers, &header::ACCESS_CONTROL_REQUEST_METHOD)?;
@@ -100,9 +105,14 @@ pub(crate) fn preflight(state: &State, request: &Request<Incoming>) -> Option<Re
     let host = message::require_well_formed(request, &state.config.limits).ok()?;
     let path = request_path(request).ok()?;
     let endpoint = state.config.routes.router.find_endpoint(host.to_str().ok(), &path)?;
-    let routes = endpoint.routes_of(&method).filter_map(|route| state.config.routes.routes.get(route));
     let mut answer = None;
-    for cors in routes.filter_map(|route| route.cors.as_ref()) {
+    for index in endpoint.routes_of(&method) {
+        let Some(cors) = state.config.routes.routes.get(index).and_then(|route| route.cors.as_ref()) else {
+            continue;
+        };
+        if let Some(stats) = state.route_stats.get(index) {
+            recording.serves_route(stats);
+        }
         if let Some(allowed) = cors.allow_origin(Some(origin)) {
             return Some(Ok(cors.preflight(allowed, asked)));
         }
@@ -116,6 +126,7 @@ pub(crate) fn answer(
     preflight: Result<HeaderMap, Refusal>,
     shared: &Shared,
     state: &State,
+    recording: &mut Recording,
     in_flight: InFlight,
 ) -> Response<ResponseBody> {
     let mut response = match preflight {
@@ -127,6 +138,7 @@ pub(crate) fn answer(
         }
         Err(refusal) => {
             shared.counters.count_refused(refusal.code());
+            recording.refused(&refusal);
             refusal.log();
             refusal.into_response(&state.challenge, in_flight)
         }

@@ -131,8 +131,14 @@ pub(crate) async fn verify<'s>(
     // key is taken, so the method is not looked at.
     let guarded = GuardedRequest::new(&Method::GET, headers);
     let asked = || question.shown();
-    let candidate =
-        Candidate { headers, guarded: &guarded, takes_dpop: false, peer: connection.address, asked: &asked };
+    let candidate = Candidate {
+        headers,
+        guarded: &guarded,
+        ticket: None,
+        takes_dpop: false,
+        peer: connection.address,
+        asked: &asked,
+    };
     let mut admission = Admission::default();
     match (question.method, question.target) {
         (None, None) => {
@@ -148,7 +154,7 @@ pub(crate) async fn verify<'s>(
             let path = RequestPath::parse(path_of(target))?;
             for index in find_routes(state, question, method, &path)? {
                 let (route, _) = state.route(index).ok_or(Refusal::NoRoute)?;
-                admission.strips_token |= route.token == TokenHandling::Strip;
+                admission.strips_token |= route.token != TokenHandling::Keep;
                 let token = admission::admit(route, &path, &candidate, shared, state, fields).await?;
                 if let Some(token) = token {
                     recording.admitted(&token);

@@ -6,10 +6,13 @@
 use std::time::Duration;
 
 use gatepass_guard::{
-    Admitted, AskedFor, Challenge, Denied, Guard, GuardedRequest, IssuerConfig, OpenIdIssuer, StaleAction,
-    StalePolicy, StartError, Status, bearer_token, credentials, unverified_issuer,
+    Admitted, AskedFor, Challenge, Denied, Exchange, ExchangeError, ExchangedToken, Guard, GuardedRequest,
+    IssuerConfig, OpenIdIssuer, StaleAction, StalePolicy, StartError, Status, bearer_token, credentials,
+    unverified_issuer,
 };
 use http::{HeaderMap, HeaderValue, Method, header};
+
+use crate::ticket::Presented;
 
 /// How long a reload waits for the keys and revocations of an issuer that is new.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -72,6 +75,17 @@ impl Guards {
         self.trusted.iter().find(|trusted| trusted.issuer == issuer)?.guard.openid(issuer)
     }
 
+    /// Exchanges the access token of a request, whose fields these are and which was admitted for it.
+    pub(crate) async fn exchange(
+        &self,
+        admitted: &Admitted,
+        headers: &HeaderMap,
+        wanted: &Exchange,
+    ) -> Result<ExchangedToken, ExchangeError> {
+        let token = credentials(headers)?.token;
+        self.guard_for(token)?.exchange(admitted, token, wanted).await
+    }
+
     /// The schemes under which tokens come where proofs can be checked: the same for every issuer.
     pub(crate) fn challenge(&self) -> Challenge {
         self.trusted.first().map(|trusted| trusted.guard.challenge()).unwrap_or_default()
@@ -85,6 +99,30 @@ impl Guards {
         on_stale: Option<&StalePolicy>,
     ) -> Result<(), Denied> {
         self.guard_for(token)?.verify_again(admitted, token, on_stale).await
+    }
+
+    /// Verifies a ticket, and that it is for the request that it came with.
+    pub(crate) async fn verify_ticket(&self, presented: &Presented) -> Result<Admitted, Denied> {
+        let Presented { ticket, method, target } = presented;
+        self.guard_for(ticket)?.verify_ticket(ticket, method.as_str(), target).await
+    }
+
+    /// Has a ticket used up that was verified.
+    pub(crate) async fn consume_ticket(
+        &self,
+        admitted: &Admitted,
+        presented: &Presented,
+    ) -> Result<(), Denied> {
+        self.guard_named(&admitted.iss)?.consume_ticket(admitted, &presented.ticket).await
+    }
+
+    /// Whether what a ticket opened may go on.
+    pub(crate) fn verify_opened(
+        &self,
+        admitted: &Admitted,
+        on_stale: Option<&StalePolicy>,
+    ) -> Result<(), Denied> {
+        self.guard_named(&admitted.iss)?.verify_opened(admitted, on_stale)
     }
 
     /// Whether requests with good tokens would be let through now.
@@ -109,6 +147,10 @@ impl Guards {
             return Ok(&only.guard);
         }
         let issuer = unverified_issuer(token)?;
+        self.guard_named(issuer.as_ref())
+    }
+
+    fn guard_named(&self, issuer: &str) -> Result<&Guard, Denied> {
         let trusted = self.trusted.iter().find(|trusted| trusted.issuer == issuer);
         trusted
             .map(|trusted| &trusted.guard)

@@ -1,7 +1,6 @@
 //! What becomes of header fields between the client and the upstream.
 
 pub(crate) mod claim;
-pub(crate) mod client_address;
 pub(crate) mod forwarded;
 pub(crate) mod hop_by_hop;
 pub(crate) mod reserved;

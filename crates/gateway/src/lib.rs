@@ -40,9 +40,10 @@
 //! revocation = "feed"                           # required: feed | status-list | introspect | none
 //! feed = "https://auth.example.com/revocations" # `revocations` below `url`
 //! feed_fallbacks = ["https://auth-2.example.com/revocations"] # the next ones when that fails; none
-//! status_list_origins = ["https://status.example.com"] # of status lists, beside the issuer's own; none
+//! # status_list_origins = ["https://status.example.com"] # of "status-list", beside the issuer's own; none
 //! on_stale = { after = "30s", then = "introspect" } # required with a feed or lists: allow | deny | introspect
 //! introspection = { client_id = "gateway", client_secret_file = "secret" } # where it is asked; also `url`
+//! client = { id = "gateway", secret_file = "secret" } # for `exchange` and `tickets`; also `token_endpoint`
 //! base_url = "http://10.0.0.7:9000"             # where the issuer is reached from here, if elsewhere
 //! insecure_http = false                         # allows plain http to other machines
 //!
@@ -69,8 +70,9 @@
 //! require = { scope = ["orders:read"], role = ["clerk", "admin"] } # all scopes, one of the roles
 //! forward = { sub = "X-User-Id" }               # claims as header fields; none
 //! optional = false                              # true: who shows no credentials passes without identity
-//! token = "keep"                                # or "strip"
+//! token = "keep"                                # or "strip", or { exchange = "https://orders.internal" }
 //! session = false                               # true: a session's cookie will do; see "Sessions of browsers"
+//! tickets = false                               # true: see "Tickets"
 //! end_streams = true                            # with the token: see "What lasts"
 //! on_stale = { after = "5s", then = "deny" }    # here; what the issuer's says
 //! enforce = true                                # false: only count and log what would be refused
@@ -207,11 +209,12 @@
 //! # How often
 //!
 //! A limit lets `burst` requests through at once, and gives back one every `every / requests`. It counts by
-//! token's subject or client, once that is verified, or by address, before anything else is done; without a
-//! token on an `optional` route, by address. An address is that of the connection; where this is one of
-//! `trusted_proxies`, the last one of `X-Forwarded-For` that is none of them. An IPv6 network of 64 bits is one
-//! address. Answers say in `RateLimit` how many requests are left (`r`) and in how many seconds all are again
-//! (`t`), in `RateLimit-Policy` the limit, and those that refuse in `Retry-After` when the next one would pass.
+//! token's subject or client, once that has met the rule, or by address, before anything else is done;
+//! without a token on an `optional` route, by address. An address is that of the connection; where this is
+//! one of `trusted_proxies`, the last one of `X-Forwarded-For` (or `Forwarded`: see `forwarded`) that is none
+//! of them. An IPv6 network of 64 bits is one address. Answers say in `RateLimit` how many requests are left
+//! (`r`) and in how many seconds all are again (`t`), in `RateLimit-Policy` the limit, and those that refuse
+//! in `Retry-After` when the next one would pass.
 //!
 //! Each limit remembers up to 65,536 callers, in two megabytes. Beyond that, callers whose allowance is whole
 //! are forgotten; if there are none, newcomers share sixteen allowances between them: a flood opens nothing,
@@ -357,6 +360,35 @@
 //! What a request opened ends with the access token that it had (see "What lasts"): the page opens it again.
 //! `[bff]` does not change in a reload. The forward-auth endpoint and `ext_authz` take no sessions.
 //!
+//! # Tokens for the service behind
+//!
+//! With `token = { exchange = "https://orders.internal", scope = ["orders:read"] }` the client's token ends here, and the
+//! service gets one that the issuer minted for that audience and, where `scope` is given, no more than that
+//! (RFC 8693). The gateway asks as the `client` of the `[[issuer]]`, at the `token_endpoint` of the issuer's metadata. What
+//! it gets is kept for as long as it lives, but never longer than the token it was got for, and given out for a token
+//! alone that was found good for this very request. While the issuer is away, what is kept goes on to be used and
+//! everything else gets 503. A token that the issuer will not exchange gets 403; one that is bound to its sender's key is
+//! such a token with gatepass. Neither the forward-auth endpoint nor a ticket exchanges anything.
+//!
+//! # Tickets
+//!
+//! A route with `tickets = true` also takes a ticket, in the query parameter `ticket`, instead of an `Authorization`
+//! field: for links to downloads, WebSockets and event streams, where a browser sends none. The authorization
+//! server mints it (`POST /tickets` with an access token and `{"method", "path", "ttl"}`; `path` with the query, as it
+//! will be sent), and the issuer's `client` here has it used up.
+//!
+//! - It is good for that method and that path and query, byte for byte, once at all gateways, for `ttl` seconds, 300 at
+//!   most. `HEAD` needs a ticket of its own, and uses up none for `GET`; so does every part of a download that is resumed.
+//! - It is taken out of the query before the request is passed on; its place in the query does not matter. Two of
+//!   them, or one beside an `Authorization` field, are refused.
+//! - Whatever is wrong with it is found here first. Only one that is good for this request, and whose holder meets
+//!   `require`, is used up; without the issuer's answer nobody is let in.
+//! - The response, a refusal too, gets `Referrer-Policy: no-referrer` and `Cache-Control: no-store`.
+//! - What it opened ends as under "What lasts", but not with the ticket: with its session, user or client, and when the
+//!   access token expires that it was minted with. Where the issuer is to be asked about each token, nobody could say
+//!   that of a ticket, so it takes `revocation = "feed"`, or "none".
+//! - On other routes, and at the forward-auth endpoint, `ticket` is a parameter like any other.
+//!
 //! # Proxies that ask
 //!
 //! A proxy that stands in front of the services itself can ask whether a request may pass, and under which
@@ -380,9 +412,10 @@
 //!
 //! # A first week
 //!
-//! With `enforce = false` a route passes on what its rule or its limit would have refused, without any identity. Each such
-//! request is counted in `/stats` (`would_refuse`, by `code`) and stands in the audit log as `(not enforced)`;
-//! what a request opened then is not ended either. Fields that a client may not set are removed all the same.
+//! With `enforce = false` a route passes on what its rule or its limit would have refused, without any
+//! identity. Each such request is counted in `/stats` (`would_refuse`, by `code`) and stands in the audit log
+//! as `(not enforced)`; what a request opened then is not ended either. Fields that a client may not set are
+//! removed all the same.
 //!
 //! # Tokens that are bound to a certificate
 //!
@@ -419,6 +452,9 @@
 //! | a login that came to nothing (a page); an issuer that logs nobody in now | 400, 503 | `login-failed`, `bad-return-to`, `login-unavailable` |
 //! | the token is not valid here: signature, issuer, audience, type, … | 401 | `invalid-token` |
 //! | it has expired; it was revoked; what it says has changed | 401 | `expired`, `revoked`, `claims-changed` |
+//! | a ticket for another request, or a used one | 401 | `invalid-ticket` |
+//! | a ticket that the issuer cannot be asked about | 503 | `verification-unavailable` |
+//! | the issuer does not exchange the token; it cannot be asked to | 403, 503 | `token-exchange-denied`, `token-exchange-failed` |
 //! | a scope is lacking; a role or another claim is | 403 | `insufficient-scope`, `forbidden` |
 //! | no DPoP key where one is demanded; a login that is too weak or too old | 401 | `dpop-required`, `insufficient-user-authentication` |
 //! | more requests than the route's limit | 429 | `rate-limited` |
@@ -479,6 +515,7 @@ mod route;
 mod serve;
 mod stall;
 mod stats;
+mod ticket;
 mod tls;
 mod trace;
 mod upstream;

@@ -11,6 +11,7 @@ pub(crate) use self::page::Format;
 use self::page::Page;
 use crate::gateway::Shared;
 use crate::stats::Stats;
+use crate::upstream::{ServerState, UpstreamStatus};
 
 /// The whole page.
 pub(crate) fn render(shared: &Shared, format: Format) -> String {
@@ -21,6 +22,7 @@ pub(crate) fn render(shared: &Shared, format: Format) -> String {
     page.gauge("gatepass_gateway_ready", "Whether tokens of every issuer can be verified.");
     page.value(&[], u8::from(state.guards.is_ready()));
     requests(&mut page, &shared.counters.read(&state.route_stats));
+    upstreams(&mut page, &shared.upstreams());
     issuers(&mut page, &state.guards.status());
     page.end()
 }
@@ -69,6 +71,33 @@ fn requests(page: &mut Page, stats: &Stats) {
     page.value(&[], stats.tunnels);
     page.counter("gatepass_gateway_access_log_lost", "Lines that the access log lacks.");
     page.value(&[], stats.log_lines_dropped);
+}
+
+fn upstreams(page: &mut Page, upstreams: &[UpstreamStatus]) {
+    page.gauge("gatepass_gateway_upstream_waiting", "Requests that wait for a server with room.");
+    for upstream in upstreams {
+        page.value(&[("upstream", &upstream.name)], upstream.waiting);
+    }
+    let servers: Vec<_> = upstreams
+        .iter()
+        .flat_map(|upstream| upstream.servers.iter().map(move |server| (upstream.name.as_str(), server)))
+        .collect();
+    page.gauge("gatepass_gateway_server_up", "Whether the server gets requests.");
+    for (upstream, server) in &servers {
+        let up = u8::from(server.state == ServerState::Up);
+        page.value(&[("upstream", upstream), ("server", &server.address)], up);
+    }
+    page.gauge("gatepass_gateway_server_in_flight", "Requests and tunnels that the server has.");
+    for (upstream, server) in &servers {
+        page.value(&[("upstream", upstream), ("server", &server.address)], server.in_flight);
+    }
+    page.counter(
+        "gatepass_gateway_server_failures",
+        "Requests that found no server, no response or half of one.",
+    );
+    for (upstream, server) in &servers {
+        page.value(&[("upstream", upstream), ("server", &server.address)], server.failures);
+    }
 }
 
 fn issuers(page: &mut Page, status: &Status) {

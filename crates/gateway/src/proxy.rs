@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use gatepass_guard::{Admitted, Denied, GuardedRequest};
+use gatepass_guard::{Admitted, GuardedRequest};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 
 use crate::admission::{self, Candidate};
 use crate::answer::AnswerFields;
-use crate::bff::{self, Bearing, SessionError};
+use crate::bff::{self, Bearing};
 use crate::body::{Ending, RequestBody, ResponseBody};
 use crate::client::{ClientConnection, InFlight};
 use crate::gateway::{Shared, State};
@@ -21,7 +21,7 @@ use crate::route::path::{PathError, RequestPath};
 use crate::route::{Route, TokenHandling};
 use crate::upstream::{Answer, Upstream, UpstreamBody, tunnel};
 use crate::watch::Watch;
-use crate::{cors, forward_auth, message};
+use crate::{cors, forward_auth, message, ticket};
 
 /// Answers one request of a client.
 pub(crate) async fn serve(
@@ -71,9 +71,9 @@ async fn answer(
         return Box::pin(bff::serve(shared, state, bff, endpoint, &request, recording, in_flight)).await;
     }
     if *request.method() == Method::OPTIONS
-        && let Some(preflight) = cors::preflight(state, &request)
+        && let Some(preflight) = cors::preflight(state, &request, recording)
     {
-        return cors::answer(preflight, shared, state, in_flight);
+        return cors::answer(preflight, shared, state, recording, in_flight);
     }
     let mut fields = AnswerFields::default();
     let wishes = hop_by_hop::wishes(request.headers());
@@ -132,25 +132,42 @@ async fn prepare<'s>(
     let path = request_path(request)?;
     let (route, upstream) = find_route(state, request, &host, &path, recording)?;
     *fields = AnswerFields::of_route(route, request.headers());
-    let mut bearing = bearing(route, request, wishes, shared, state, fields).await?;
+    let ticket = ticket::find(route, request);
+    if !matches!(ticket, Ok(None)) {
+        fields.seal();
+    }
+    let ticket = ticket?;
+    // A browser brings its cookie by itself: it is the ticket that was meant.
+    let mut session = match &ticket {
+        Some(_) => None,
+        None => Bearing::of_request(route, request, wishes.websocket, shared, state, fields).await?,
+    };
     let mut admitted =
-        admit(route, &path, request, bearing.as_ref(), connection, shared, state, fields).await;
-    if let (Err(Refusal::Denied(denied)), Some(bearing)) = (&admitted, &mut bearing)
-        && renew(bearing, denied, state, fields).await?
+        admit(route, &path, request, ticket.as_ref(), session.as_ref(), connection, shared, state, fields)
+            .await;
+    if let (Err(Refusal::Denied(denied)), Some(session)) = (&admitted, &mut session)
+        && session.renew_after(denied, state, fields).await?
     {
-        admitted = admit(route, &path, request, Some(bearing), connection, shared, state, fields).await;
+        admitted = admit(route, &path, request, None, Some(session), connection, shared, state, fields).await;
     }
     let token = admitted?;
     if let Some(token) = &token {
         recording.admitted(token);
+        if let Some(session) = &session {
+            request.headers_mut().insert(header::AUTHORIZATION, session.authorization().clone());
+        }
     }
-    if let Some(bearing) = &bearing {
-        request.headers_mut().insert(header::AUTHORIZATION, bearing.authorization().clone());
-    }
-    let watch = token.as_ref().filter(|_| route.end_streams && route.enforce).and_then(|token| {
-        let authorization = request.headers().get(header::AUTHORIZATION)?.clone();
-        Some(Watch::new(Arc::clone(shared), authorization, token.clone(), route.on_stale.clone()))
+    let watch = token.as_ref().filter(|_| route.end_streams && route.enforce).map(|token| {
+        let authorization = request.headers().get(header::AUTHORIZATION).cloned();
+        Watch::new(Arc::clone(shared), authorization, token.clone(), route.on_stale.clone())
     });
+    let exchanged = match &token {
+        Some(token) => exchange(shared, state, route, token, request.headers()).await?,
+        None => None,
+    };
+    if let Some(ticket) = &ticket {
+        ticket.remove_from(request)?;
+    }
     let from_proxy = state.trusts(connection.address);
     clean(request, route, &state.config.routes.reserved, from_proxy);
     let headers = request.headers_mut();
@@ -166,44 +183,9 @@ async fn prepare<'s>(
             outcome => outcome?,
         }
     }
+    headers.extend(exchanged.map(|authorization| (header::AUTHORIZATION, authorization)));
     set_wishes(headers, Wishes { websocket: wishes.websocket && upstream.can_switch(), ..wishes });
     Ok((upstream, watch))
-}
-
-/// The session that a request comes with, where its route takes sessions.
-async fn bearing(
-    route: &Route,
-    request: &Request<Incoming>,
-    wishes: Wishes,
-    shared: &Shared,
-    state: &State,
-    fields: &mut AnswerFields<'_>,
-) -> Result<Option<Bearing>, Refusal> {
-    let Some(bff) = state.bff.as_ref().filter(|_| route.session) else { return Ok(None) };
-    let (headers, method) = (request.headers(), request.method());
-    let bearing = bff.bearing(headers, method, wishes.websocket, &state.guards).await;
-    if !matches!(bearing, Ok(None)) {
-        fields.of_session();
-    }
-    let bearing = bearing.map_err(|error| ended(error, state, fields));
-    admission::enforce(route, shared, bearing).map(Option::flatten)
-}
-
-/// Whether the session has another token after this refusal.
-async fn renew(
-    bearing: &mut Bearing,
-    denied: &Denied,
-    state: &State,
-    fields: &mut AnswerFields<'_>,
-) -> Result<bool, Refusal> {
-    bearing.renew_after(denied, &state.guards).await.map_err(|error| ended(error, state, fields))
-}
-
-fn ended(error: SessionError, state: &State, fields: &mut AnswerFields<'_>) -> Refusal {
-    if let (SessionError::Ended, Some(bff)) = (&error, &state.bff) {
-        fields.clear_session(bff.cookies.clear_session());
-    }
-    error.into()
 }
 
 /// Lets a request in, with the token that it bears or that its session does.
@@ -212,13 +194,14 @@ async fn admit<'s>(
     route: &'s Route,
     path: &RequestPath<'_>,
     request: &Request<Incoming>,
-    bearing: Option<&Bearing>,
+    ticket: Option<&ticket::Presented>,
+    session: Option<&Bearing>,
     connection: &ClientConnection,
     shared: &Shared,
     state: &'s State,
     fields: &mut AnswerFields<'s>,
 ) -> Result<Option<Admitted>, Refusal> {
-    let headers = bearing.map_or(request.headers(), |bearing| &bearing.headers);
+    let headers = session.map_or(request.headers(), |session| &session.headers);
     let asked = || format!("{} {}", request.method(), request.uri().path());
     let url = external_url(state, request);
     let mut guarded =
@@ -229,11 +212,31 @@ async fn admit<'s>(
     let candidate = Candidate {
         headers,
         guarded: &guarded,
+        ticket,
         takes_dpop: url.is_some(),
         peer: connection.address,
         asked: &asked,
     };
     admission::admit(route, path, &candidate, shared, state, fields).await
+}
+
+/// The credentials for the service behind, where the route has the client's token exchanged.
+async fn exchange(
+    shared: &Shared,
+    state: &State,
+    route: &Route,
+    token: &Admitted,
+    headers: &HeaderMap,
+) -> Result<Option<HeaderValue>, Refusal> {
+    let TokenHandling::Exchange(wanted) = &route.token else { return Ok(None) };
+    match state.guards.exchange(token, headers, wanted).await.map_err(Refusal::from) {
+        Ok(exchanged) => Ok(Some(exchanged.authorization().clone())),
+        Err(refusal) if !route.enforce => {
+            shared.counters.count_would_refuse(refusal.code());
+            Ok(None)
+        }
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// The path of a request's target, which is not always the one that hyper gives.
@@ -281,7 +284,7 @@ fn clean(
     }
     let headers = request.headers_mut();
     let nominated = Nominated::by(headers);
-    let strip = route.token == TokenHandling::Strip;
+    let strip = route.token != TokenHandling::Keep;
     remove_fields(headers, |name| {
         hop_by_hop::ends_here(name, &nominated)
             || reserved.contains(name)

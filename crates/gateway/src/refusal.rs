@@ -1,7 +1,7 @@
 //! What the gateway answers when it does not pass a request on.
 
 use bytes::Bytes;
-use gatepass_guard::{Challenge, Denied};
+use gatepass_guard::{Challenge, Denied, ExchangeError};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
@@ -52,8 +52,19 @@ pub(crate) enum Refusal {
     Denied(#[from] Denied),
     #[error("{0}")]
     Unforwardable(#[from] Unforwardable),
+    #[error(transparent)]
+    Exchange(ExchangeError),
     #[error("{0}")]
     Upstream(UpstreamError),
+}
+
+impl From<ExchangeError> for Refusal {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Denied(denied) => Self::Denied(denied),
+            error => Self::Exchange(error),
+        }
+    }
 }
 
 impl From<NoRoute<'_>> for Refusal {
@@ -104,7 +115,10 @@ impl Refusal {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Session(error) => error.status(),
             Self::Denied(denied) => denied.status(),
-            Self::Unforwardable(_) | Self::Origin => StatusCode::FORBIDDEN,
+            Self::Unforwardable(_) | Self::Origin | Self::Exchange(ExchangeError::Refused(_)) => {
+                StatusCode::FORBIDDEN
+            }
+            Self::Exchange(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Upstream(error) => match error {
                 UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -142,6 +156,8 @@ impl Refusal {
             Self::Session(error) => error.code(),
             Self::Denied(denied) => denied.code(),
             Self::Unforwardable(_) => "claim-not-forwardable",
+            Self::Exchange(ExchangeError::Refused(_)) => "token-exchange-denied",
+            Self::Exchange(_) => "token-exchange-failed",
             Self::Upstream(error) => match error {
                 UpstreamError::Connect(_) => "upstream-unreachable",
                 UpstreamError::ConnectTimeout => "upstream-connect-timeout",
@@ -195,6 +211,9 @@ impl Refusal {
             // Who sends such a request may read the rest of the connection in another way, too.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        if matches!(self, Self::Exchange(_)) && status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         if let Self::MethodNotAllowed { allow } = self {
             headers.insert(header::ALLOW, allow.clone());
         } else if let Some(wait) = self.retry_after() {
@@ -220,6 +239,12 @@ impl Refusal {
             Self::Upstream(
                 error @ (UpstreamError::Overloaded { .. } | UpstreamError::Unavailable { .. }),
             ) => error.to_string(),
+            Self::Exchange(ExchangeError::Refused(_)) => {
+                "the access token opens nothing at the service behind the gateway".to_owned()
+            }
+            Self::Exchange(_) => {
+                "there is no token for the service behind the gateway yet; try again".to_owned()
+            }
             Self::Upstream(_) => "the service behind the gateway did not answer".to_owned(),
             _ => self.to_string(),
         }

@@ -7,8 +7,7 @@ pub(crate) mod router;
 
 use std::sync::Arc;
 
-use gatepass_guard::{Rule, StalePolicy};
-use serde::Deserialize;
+use gatepass_guard::{Exchange, Rule, StalePolicy};
 
 use self::path::RequestPath;
 use crate::cors::Cors;
@@ -25,6 +24,8 @@ pub(crate) struct Route {
     pub(crate) token: TokenHandling,
     /// Who shows no token may show a session's cookie.
     pub(crate) session: bool,
+    /// A ticket in the query does as well.
+    pub(crate) tickets: bool,
     /// What a request opens ends with its token.
     pub(crate) end_streams: bool,
     /// What holds when revocations are stale, instead of what the issuer's configuration says.
@@ -70,12 +71,12 @@ impl Demand {
 }
 
 /// What becomes of the `Authorization` header on its way upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TokenHandling {
     /// It goes along: the service behind may verify it again.
-    #[default]
     Keep,
     /// It ends here: the service behind sees the identity headers only.
     Strip,
+    /// It ends here, and one that was minted for the service behind takes its place.
+    Exchange(Exchange),
 }

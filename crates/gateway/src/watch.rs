@@ -24,8 +24,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The token that opened a stream. Costs nothing until it is polled, which what ends at once never does.
 pub(crate) struct Watch {
     shared: Arc<Shared>,
-    /// As the client sent it: a reference to those bytes, no copy.
-    authorization: HeaderValue,
+    /// As the client sent it: a reference to those bytes, no copy. `None` where a ticket opened the stream.
+    authorization: Option<HeaderValue>,
     admitted: Admitted,
     /// What its route says.
     on_stale: Option<Arc<StalePolicy>>,
@@ -36,7 +36,7 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        authorization: HeaderValue,
+        authorization: Option<HeaderValue>,
         admitted: Admitted,
         on_stale: Option<Arc<StalePolicy>>,
     ) -> Self {
@@ -61,7 +61,7 @@ impl Watch {
             ready!(timer.as_mut().poll(cx));
             let Self { authorization, admitted, on_stale, .. } = self.clone();
             let shared = Arc::clone(&self.shared);
-            let ask = async move { ask(&shared, &authorization, &admitted, on_stale).await.err() };
+            let ask = async move { ask(&shared, authorization.as_ref(), &admitted, on_stale).await.err() };
             self.asking = Some(ask.boxed());
         }
     }
@@ -69,10 +69,13 @@ impl Watch {
 
 async fn ask(
     shared: &Shared,
-    authorization: &HeaderValue,
+    authorization: Option<&HeaderValue>,
     admitted: &Admitted,
     on_stale: Option<Arc<StalePolicy>>,
 ) -> Result<(), Denied> {
+    let Some(authorization) = authorization else {
+        return shared.state.load_full().guards.verify_opened(admitted, on_stale.as_deref());
+    };
     let token = authorization.to_str().ok().and_then(|value| value.split_once(' '));
     let (_, token) = token.ok_or(Denied::Missing)?;
     shared.state.load_full().guards.verify_again(admitted, token.trim_matches(' '), on_stale.as_deref()).await

@@ -82,7 +82,7 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Denied> {
     }
 }
 
-fn is_b64token(token: &str) -> bool {
+pub(crate) fn is_b64token(token: &str) -> bool {
     let characters = token.trim_end_matches('=');
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
     !characters.is_empty() && characters.bytes().all(allowed)

@@ -37,6 +37,9 @@ pub struct IssuerConfig {
     pub revocation: Revocation,
     /// On what terms tokens are taken that are bound to a key of their sender's.
     pub dpop: Dpop,
+    /// The client that the guard is to the issuer, for what it asks as one: see
+    /// [`Guard::exchange`](crate::Guard::exchange). `None` by default.
+    pub client: Option<Client>,
     /// How far the clocks of issuer and guard may differ; 60 s by default, five minutes at most.
     pub clock_skew: Duration,
     /// How often a token with an unknown `kid` may cause a fetch of the key set; 5 s by default.
@@ -66,6 +69,7 @@ impl IssuerConfig {
             keys: KeySource::Discovery,
             revocation,
             dpop: Dpop::default(),
+            client: None,
             clock_skew: Duration::from_secs(60),
             refetch_interval: Duration::from_secs(5),
             base_url: None,
@@ -240,6 +244,17 @@ pub struct Introspection {
     pub client_id: String,
     /// Its secret, sent as HTTP Basic authentication (RFC 6749 section 2.3.1).
     pub client_secret: ClientSecret,
+}
+
+/// A confidential client of an issuer ([RFC 6749 section 2.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.1)).
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Its `client_id`.
+    pub id: String,
+    /// Its secret, sent as HTTP Basic authentication (RFC 6749 section 2.3.1).
+    pub secret: ClientSecret,
+    /// The token endpoint; `None` takes the one that the issuer's metadata name.
+    pub token_endpoint: Option<Url>,
 }
 
 /// A client's secret. Wiped when dropped; shows nothing in `Debug`.

@@ -70,6 +70,12 @@ pub enum Denied {
         /// The nonce to use, for the `DPoP-Nonce` field.
         nonce: String,
     },
+    /// The ticket is good, and not for this.
+    #[error(transparent)]
+    Ticket(#[from] TicketProblem),
+    /// Nobody can say whether the ticket was used before.
+    #[error("the issuer could not be asked to use up the ticket: {0}")]
+    TicketNotConsumed(String),
     /// No further DPoP proof can be remembered.
     #[error("no room is left to remember DPoP proofs, so that none could be told from its repetition")]
     TooManyProofs,
@@ -126,9 +132,41 @@ pub enum BadAuthorization {
     /// More than one field: what one reader checks, another might not.
     #[error("there is more than one Authorization field")]
     Repeated,
+    /// A ticket beside an `Authorization` field, or more than one.
+    #[error("there is a ticket beside another credential, or beside another ticket")]
+    Ticket,
     /// Not the scheme, a space and a `b64token` ([RFC 6750 section 2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
     #[error("the credentials are not a single access token")]
     Credentials,
+}
+
+/// Why a ticket that its issuer minted opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TicketProblem {
+    /// It is for another method, path or query than the request's.
+    #[error("the ticket is for another request")]
+    AnotherRequest,
+    /// The issuer says that it was used before, or is good no longer.
+    #[error("the issuer says that the ticket was used before, or is good no longer")]
+    Refused,
+    /// The access token that it was minted for has expired, and with it what the ticket opened.
+    #[error("the access token that the ticket was minted for has expired")]
+    Ended,
+    /// This issuer's tickets are not taken here.
+    #[error("nothing is configured that could tell whether this issuer's tickets are used or revoked")]
+    NotTaken,
+}
+
+impl TicketProblem {
+    fn check(self) -> &'static str {
+        match self {
+            TicketProblem::AnotherRequest => "ticket-request",
+            TicketProblem::Refused => "ticket-refused",
+            TicketProblem::Ended => "ticket-ended",
+            TicketProblem::NotTaken => "ticket-not-taken",
+        }
+    }
 }
 
 /// Why a status list says nothing of a token.
@@ -275,6 +313,12 @@ impl Denied {
                 None,
                 "Send an access token in the Authorization header, as `Bearer` and the token.",
             ),
+            Denied::BadRequest(BadAuthorization::Ticket) => row(
+                StatusCode::BAD_REQUEST,
+                "invalid-request",
+                Some("invalid_request"),
+                "Send either one ticket or an Authorization header.",
+            ),
             Denied::BadRequest(_) => row(
                 StatusCode::BAD_REQUEST,
                 "invalid-request",
@@ -289,6 +333,13 @@ impl Denied {
                 "invalid-dpop-proof",
                 Some("invalid_dpop_proof"),
                 "Send one DPoP header, with a new proof for this method, this URL and this access token.",
+            ),
+            Denied::Ticket(TicketProblem::Ended) => {
+                invalid("expired", "The access token that the ticket was made with has expired.")
+            }
+            Denied::Ticket(_) => invalid(
+                "invalid-ticket",
+                "The ticket is not good for this request, or was used. Get a new one.",
             ),
             Denied::UseDpopNonce { .. } => row(
                 StatusCode::UNAUTHORIZED,
@@ -323,14 +374,16 @@ impl Denied {
                 Some("insufficient_user_authentication"),
                 "This request needs a stronger or a more recent login. Log in again as the challenge says.",
             ),
-            Denied::Stale(_) | Denied::NoKeys | Denied::IntrospectionFailed(_) | Denied::TooManyProofs => {
-                row(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "verification-unavailable",
-                    None,
-                    "Access tokens cannot be verified at the moment. Try again with the same token.",
-                )
-            }
+            Denied::Stale(_)
+            | Denied::NoKeys
+            | Denied::IntrospectionFailed(_)
+            | Denied::TicketNotConsumed(_)
+            | Denied::TooManyProofs => row(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "verification-unavailable",
+                None,
+                "Access tokens cannot be verified at the moment. Try again with the same token.",
+            ),
             Denied::Unguarded | Denied::NoExternalUrl => row(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal-error",
@@ -346,7 +399,7 @@ impl Denied {
         self.wire().status
     }
 
-    /// The stable name of the refusal: `token-missing`, `invalid-request`, `invalid-token`, `expired`,
+    /// The stable name of the refusal: `token-missing`, `invalid-request`, `invalid-token`, `invalid-ticket`, `expired`,
     /// `revoked`, `claims-changed`, `dpop-required`, `invalid-dpop-proof`, `use-dpop-nonce`,
     /// `insufficient-scope`, `forbidden`, `insufficient-user-authentication`, `verification-unavailable` or
     /// `internal-error`.
@@ -424,6 +477,8 @@ impl Denied {
             Denied::NoStatus(_) => "no-status",
             Denied::Unproven(unproven) => unproven.check(),
             Denied::DpopProof(problem) => problem.check(),
+            Denied::Ticket(problem) => problem.check(),
+            Denied::TicketNotConsumed(_) => "ticket-not-consumed",
             Denied::TooManyProofs => "dpop-replay-memory",
             Denied::NoExternalUrl => "no-external-url",
             Denied::MissingRole { .. } => "role",

@@ -13,8 +13,8 @@ pub(crate) struct Metadata {
     pub(crate) login: LoginMetadata,
 }
 
-/// What the metadata say to those who log users in, as it stands there: who only verifies tokens is not to
-/// suffer from a fault in it.
+/// What the metadata say to the issuer's clients, as it stands there: one that may not be asked is no reason to do
+/// without the keys.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct LoginMetadata {
     pub(crate) authorization_endpoint: Option<String>,

@@ -11,14 +11,17 @@ use crate::background::Background;
 use crate::challenge::Challenge;
 use crate::clock::Clock;
 use crate::config::{IssuerConfig, StartError};
-use crate::denied::Denied;
+use crate::denied::{Denied, TicketProblem};
+use crate::exchange::{Exchange, ExchangeError, ExchangedToken};
 use crate::http::Http;
 use crate::issuer::TrustedIssuer;
 use crate::openid::OpenIdIssuer;
 use crate::request::GuardedRequest;
+use crate::sender::Sender;
 use crate::setup::{Means, trust};
 use crate::stale::StalePolicy;
 use crate::status::Status;
+use crate::ticket;
 
 /// Verifies access tokens for a resource server.
 ///
@@ -141,6 +144,70 @@ impl Guard {
         Ok(())
     }
 
+    /// Verifies a ticket: a token for the one request with this method and this target, from which it has been
+    /// taken with [`take_ticket`](crate::take_ticket). Nobody is asked. Nothing is let in by it before
+    /// [`consume_ticket`](Self::consume_ticket) has said yes.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify), and [`Denied::Ticket`].
+    pub async fn verify_ticket(&self, ticket: &str, method: &str, target: &str) -> Result<Admitted, Denied> {
+        let now = self.0.clock.now();
+        let believed = self.issuer_of(ticket)?.verify_ticket(ticket, now).await?;
+        ticket::require_for(&believed.1, method, target)?;
+        // Nobody could prove anything with it: it came without any other field.
+        if believed.0.cnf.is_some() {
+            return Err(TicketProblem::NotTaken.into());
+        }
+        Ok(Admitted::new(believed, Sender::default(), now.wall))
+    }
+
+    /// Has the issuer use up a ticket that was verified just now, as the [`Client`](crate::Client) that the guard
+    /// is to it. It says yes once, whichever guard asks.
+    ///
+    /// # Errors
+    /// [`Denied::Ticket`] if it says no, [`Denied::TicketNotConsumed`] if it says nothing.
+    pub async fn consume_ticket(&self, admitted: &Admitted, ticket: &str) -> Result<(), Denied> {
+        let office = self.0.issuer_named(&admitted.iss).and_then(|issuer| issuer.tickets.as_ref());
+        office.ok_or(Denied::Ticket(TicketProblem::NotTaken))?.consume(ticket).await
+    }
+
+    /// Whether what a ticket opened may go on: it was not revoked since with its session, user or client, and
+    /// the access token that it was minted for has not expired. That the ticket itself is used up and past its
+    /// few minutes means nothing. `on_stale` as for a request; nobody can be asked about a used ticket, so where
+    /// the issuer is to be asked the answer is no.
+    ///
+    /// # Errors
+    /// As [`verify_ticket`](Self::verify_ticket).
+    pub fn verify_opened(&self, admitted: &Admitted, on_stale: Option<&StalePolicy>) -> Result<(), Denied> {
+        let now = self.0.clock.now();
+        let issuer = self.0.issuer_named(&admitted.iss).ok_or(Denied::Ticket(TicketProblem::NotTaken))?;
+        issuer.require_open(admitted, now, on_stale)?;
+        match ticket::request(admitted.payload())?.until.0 > now.wall {
+            true => Ok(()),
+            false => Err(TicketProblem::Ended.into()),
+        }
+    }
+
+    /// Exchanges a token that was admitted just now, as it was presented, for one with which this service calls
+    /// the next ([RFC 8693](https://www.rfc-editor.org/rfc/rfc8693)), as the [`Client`](crate::Client) that the
+    /// guard is to the token's issuer.
+    ///
+    /// What the issuer gave is kept for as long as it lives, and no longer than the token it was given for; it is
+    /// renewed ahead of its end. It is given out for an admitted token alone, so that nothing of it outlives a
+    /// revocation: admit the token of every request before you ask.
+    ///
+    /// # Errors
+    /// [`ExchangeError`].
+    pub async fn exchange(
+        &self,
+        admitted: &Admitted,
+        token: &str,
+        wanted: &Exchange,
+    ) -> Result<ExchangedToken, ExchangeError> {
+        let exchanger = self.0.issuer_named(&admitted.iss).and_then(|issuer| issuer.exchanger.as_ref());
+        exchanger.ok_or(ExchangeError::NoClient)?.exchange(token, admitted.exp.0, wanted).await
+    }
+
     /// Asks once more whether a token that was admitted is revoked, under another policy than before.
     pub(crate) async fn require_valid(
         &self,
@@ -207,8 +274,15 @@ impl Guard {
             return Ok(only);
         }
         let claimed = unverified_issuer(token)?;
-        let trusted = self.0.issuers.iter().find(|trusted| trusted.issuer.as_str() == claimed);
-        trusted.ok_or_else(|| Denied::UntrustedIssuer { issuer: claimed.chars().take(200).collect() })
+        self.0
+            .issuer_named(claimed.as_ref())
+            .ok_or_else(|| Denied::UntrustedIssuer { issuer: claimed.chars().take(200).collect() })
+    }
+}
+
+impl Inner {
+    fn issuer_named(&self, iss: &str) -> Option<&TrustedIssuer> {
+        self.issuers.iter().find(|trusted| trusted.issuer.as_str() == iss)
     }
 }
 

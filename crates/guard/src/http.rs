@@ -142,23 +142,36 @@ impl Http {
     pub(crate) async fn post_form(
         &self,
         url: &Url,
-        client_id: &str,
-        client_secret: &ClientSecret,
+        client: (&str, &ClientSecret),
         form: String,
+    ) -> Result<Vec<u8>, FetchError> {
+        match self.ask(url, client, form, MAX_DOCUMENT).await? {
+            (StatusCode::OK, body) => Ok(body),
+            (status, _) => Err(FetchError::Status { url: url.clone(), status }),
+        }
+    }
+
+    /// Posts a form with a client's credentials and reads the answer of whatever status, up to `limit` bytes.
+    pub(crate) async fn ask(
+        &self,
+        url: &Url,
+        (client_id, client_secret): (&str, &ClientSecret),
+        form: String,
+        limit: usize,
     ) -> Result<(StatusCode, Vec<u8>), FetchError> {
         // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
-        let encoded = |text: &str| Zeroizing::new(byte_serialize(text.as_bytes()).collect::<String>());
+        let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+        let secret = Zeroizing::new(encoded(client_secret.expose()));
         let request = self
             .0
             .post(url.clone())
             .timeout(TIMEOUT)
-            .basic_auth(&*encoded(client_id), Some(&*encoded(client_secret.expose())))
+            .basic_auth(encoded(client_id), Some(secret.as_str()))
             .header("content-type", "application/x-www-form-urlencoded")
             .header("accept", "application/json")
             .body(form);
         let response = send(request, url).await?;
-        let status = response.status();
-        Ok((status, read(response, url, MAX_DOCUMENT).await?))
+        Ok((response.status(), read(response, url, limit).await?))
     }
 }
 

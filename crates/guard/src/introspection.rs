@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use gatepass_jose::{JsonError, Timestamp, parse_strict_json};
 use serde::Deserialize;
 use tokio::sync::{OnceCell, Semaphore};
@@ -103,11 +102,8 @@ impl Introspector {
             .append_pair("token", token)
             .append_pair("token_type_hint", "access_token")
             .finish();
-        let Introspection { client_id, client_secret, .. } = &self.config;
-        let (status, body) = self.http.post_form(endpoint, client_id, client_secret, form).await?;
-        if status != StatusCode::OK {
-            return Err(FetchError::Status { url: endpoint.clone(), status }.into());
-        }
+        let client = (self.config.client_id.as_str(), &self.config.client_secret);
+        let body = self.http.post_form(endpoint, client, form).await?;
         let answer: Answer = parse_strict_json(&body).map_err(IntrospectionError::Malformed)?;
         Ok(answer.active)
     }

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use crate::admitted::Admitted;
 use crate::clock::Now;
-use crate::denied::Denied;
+use crate::denied::{Denied, TicketProblem};
+use crate::exchange::Exchanger;
 use crate::failures::Failures;
 use crate::introspection::Introspector;
 use crate::keys::{Believed, KeyCache};
@@ -20,6 +21,7 @@ use crate::sender::SenderCheck;
 use crate::stale::{StaleAction, StalePolicy};
 use crate::status::{IssuerStatus, RevocationStatus};
 use crate::status_list::StatusLists;
+use crate::ticket::TicketOffice;
 
 pub(crate) struct TrustedIssuer {
     pub(crate) issuer: Issuer,
@@ -29,6 +31,9 @@ pub(crate) struct TrustedIssuer {
     pub(crate) failures: Arc<Failures>,
     /// For whoever logs users in there; `None` where it publishes no keys.
     pub(crate) openid: Option<OpenIdIssuer>,
+    /// What is asked of the issuer as a client of its.
+    pub(crate) exchanger: Option<Exchanger>,
+    pub(crate) tickets: Option<TicketOffice>,
 }
 
 /// What an issuer's tokens are verified with.
@@ -68,15 +73,54 @@ impl TrustedIssuer {
             Tokens::Published(keys) => keys.verify(token, now).await?,
             Tokens::Shared(secret) => secret.verify(token, now).map_err(Denied::Rejected)?,
         };
-        match &self.revocations {
+        let valid = match &self.revocations {
             Revocations::Followed(followed) => {
-                followed.require_valid(&believed.0, token, now, on_stale).await?;
+                followed.require_valid(&believed.0, token, now, on_stale).await
             }
-            Revocations::Asked(introspector) => introspector.require_active(token, now).await?,
-            Revocations::Listed(lists) => lists.require_valid(&believed.1, token, now, on_stale).await?,
-            Revocations::NotTold => {}
+            Revocations::Asked(introspector) => introspector.require_active(token, now).await,
+            Revocations::Listed(lists) => lists.require_valid(&believed.1, token, now, on_stale).await,
+            Revocations::NotTold => Ok(()),
+        };
+        if let (Err(_), Some(exchanger)) = (&valid, &self.exchanger) {
+            exchanger.forget(token);
+        }
+        valid.map(|()| believed)
+    }
+
+    /// Verifies a ticket, and that nothing is known here of a revocation. The issuer is not asked, even where it
+    /// would be about a token: it says the rest when the ticket is used up.
+    pub(crate) async fn verify_ticket(&self, ticket: &str, now: Now) -> Result<Believed, Denied> {
+        let Tokens::Published(keys) = &self.tokens else { return Err(TicketProblem::NotTaken.into()) };
+        let believed = keys.verify_ticket(ticket, now).await?;
+        if let Revocations::Followed(followed) = &self.revocations {
+            followed.require_not_revoked(&believed.0)?;
         }
         Ok(believed)
+    }
+
+    /// Whether what a ticket opened may go on: as for a token, but that nobody can be asked about a ticket that
+    /// was used.
+    pub(crate) fn require_open(
+        &self,
+        admitted: &Admitted,
+        now: Now,
+        on_stale: Option<&StalePolicy>,
+    ) -> Result<(), Denied> {
+        match &self.revocations {
+            Revocations::Followed(followed) => {
+                followed.require_not_revoked(admitted.verified())?;
+                let staleness = followed.view.staleness(now.steady);
+                let policy = on_stale.unwrap_or(&followed.on_stale);
+                let is_fresh = staleness.is_some_and(|staleness| staleness <= policy.after);
+                match policy.then {
+                    StaleAction::Allow => Ok(()),
+                    StaleAction::Deny | StaleAction::Introspect if is_fresh => Ok(()),
+                    StaleAction::Deny | StaleAction::Introspect => Err(Denied::Stale(staleness)),
+                }
+            }
+            Revocations::NotTold => Ok(()),
+            Revocations::Asked(_) | Revocations::Listed(_) => Err(TicketProblem::NotTaken.into()),
+        }
     }
 
     /// Asks once more whether a token that was verified is revoked, under another policy.
@@ -133,13 +177,7 @@ impl TrustedIssuer {
 }
 
 impl Followed {
-    async fn require_valid(
-        &self,
-        claims: &Verified<AccessClaims>,
-        token: &str,
-        now: Now,
-        on_stale: Option<&StalePolicy>,
-    ) -> Result<(), Denied> {
+    fn require_not_revoked(&self, claims: &Verified<AccessClaims>) -> Result<(), Denied> {
         self.view.check(&TokenRef {
             jti: &claims.jti,
             sid: claims.sid.as_deref(),
@@ -148,6 +186,20 @@ impl Followed {
             kid: claims.kid(),
             minted_at: claims.minted_at(),
         })?;
+        for actor in claims.actors() {
+            self.view.check_actor(actor, claims.minted_at())?;
+        }
+        Ok(())
+    }
+
+    async fn require_valid(
+        &self,
+        claims: &Verified<AccessClaims>,
+        token: &str,
+        now: Now,
+        on_stale: Option<&StalePolicy>,
+    ) -> Result<(), Denied> {
+        self.require_not_revoked(claims)?;
         let policy = on_stale.unwrap_or(&self.on_stale);
         let staleness = self.view.staleness(now.steady);
         if staleness.is_some_and(|staleness| staleness <= policy.after) {

@@ -12,7 +12,7 @@ use gatepass_jose::{
     Verifier,
 };
 use gatepass_revocation::{Kind, Revoked, View};
-use gatepass_token::{AccessClaims, access_verifier};
+use gatepass_token::{AccessClaims, access_verifier, ticket_verifier};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -86,6 +86,8 @@ struct Keys {
     /// may sign with another one than it uses for this audience's tokens.
     all: KeySet,
     verifier: Verifier,
+    /// As `verifier`, for tickets.
+    tickets: Verifier,
 }
 
 #[derive(Default)]
@@ -188,9 +190,23 @@ impl KeyCache {
 
     /// Verifies a token. Waits only where its `kid` is not known and the issuer may be asked again.
     pub(crate) async fn verify(&self, token: &str, now: Now) -> Result<Believed, Denied> {
+        self.verify_with(|keys| &keys.verifier, token, now).await
+    }
+
+    /// As [`verify`](Self::verify), for a ticket.
+    pub(crate) async fn verify_ticket(&self, ticket: &str, now: Now) -> Result<Believed, Denied> {
+        self.verify_with(|keys| &keys.tickets, ticket, now).await
+    }
+
+    async fn verify_with(
+        &self,
+        verifier: fn(&Keys) -> &Verifier,
+        token: &str,
+        now: Now,
+    ) -> Result<Believed, Denied> {
         let (generation, rejection) = {
             let keys = self.current.load();
-            match verify(&keys.verifier, token, now) {
+            match verify(verifier(&keys), token, now) {
                 Err(rejection) => (keys.generation, rejection),
                 Ok(believed) => return Ok(believed),
             }
@@ -204,7 +220,7 @@ impl KeyCache {
         if !self.refetch(generation).await {
             return Err(self.denied(rejection));
         }
-        verify(&self.current.load().verifier, token, now).map_err(|rejection| self.denied(rejection))
+        verify(verifier(&self.current.load()), token, now).map_err(|rejection| self.denied(rejection))
     }
 
     fn denied(&self, rejection: Rejection) -> Denied {
@@ -357,7 +373,9 @@ fn keys(location: &Location, terms: &Terms, view: Option<&View>, published: JwkS
     let verifier = access_verifier(location.issuer().clone(), terms.audience.clone(), set.clone())
         .with_clock_skew(terms.clock_skew)
         .remembering_signatures(SEEN_TOKENS);
-    Keys { generation, published, set, all, verifier }
+    let tickets = ticket_verifier(location.issuer().clone(), terms.audience.clone(), set.clone())
+        .with_clock_skew(terms.clock_skew);
+    Keys { generation, published, set, all, verifier, tickets }
 }
 
 fn is_revoked(view: Option<&View>, kid: &str) -> bool {

@@ -84,6 +84,7 @@ mod clock;
 mod config;
 mod denied;
 mod discovery;
+mod exchange;
 mod extract;
 mod failures;
 mod follow;
@@ -104,16 +105,18 @@ mod setup;
 mod stale;
 mod status;
 mod status_list;
+mod ticket;
 mod user_authentication;
 
 pub use admitted::Admitted;
 pub use authorization::{Credentials, Scheme, bearer_token, credentials};
 pub use challenge::Challenge;
 pub use config::{
-    ClientSecret, Dpop, Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation, StartError,
-    StatusListSource, WhenStale,
+    Client, ClientSecret, Dpop, Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation,
+    StartError, StatusListSource, WhenStale,
 };
-pub use denied::{BadAuthorization, Denied, DpopProblem, NoStatus, Problem, Unproven};
+pub use denied::{BadAuthorization, Denied, DpopProblem, NoStatus, Problem, TicketProblem, Unproven};
+pub use exchange::{Exchange, ExchangeError, ExchangedToken};
 pub use extract::{Claims, RequireScope, RequiredScope};
 pub use grpc::{GrpcGuardLayer, GrpcGuardService};
 pub use guard::Guard;
@@ -131,4 +134,5 @@ pub use user_authentication::{UserAuthentication, WeakAuthentication};
 pub use gatepass_jose::jwt::unverified_issuer;
 pub use gatepass_jose::{Alg, JwkSet, Rejection, SecretKey, Timestamp};
 pub use gatepass_revocation::{Kind, Reason, Revoked};
-pub use gatepass_token::{AccessClaims, Confirmation, DpopRejection, InvalidScope, Scope, ScopeSet};
+pub use gatepass_token::{AccessClaims, Actor, Confirmation, DpopRejection, InvalidScope, Scope, ScopeSet};
+pub use gatepass_token::{AmbiguousTicket, take_ticket};

@@ -28,6 +28,8 @@ use crate::location::Location;
 const METADATA_LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// After a failure nobody asks for so long: the next ones in the queue would only wait in turn.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The longest answer that is read.
+const MAX_ANSWER: usize = 64 * 1024;
 /// Of an error code that an issuer answers this much is kept.
 const MAX_ERROR: usize = 64;
 
@@ -266,9 +268,8 @@ impl Inner {
         form: &[(&str, &str)],
     ) -> Result<Zeroizing<Vec<u8>>, OpenIdError> {
         let form = Serializer::new(String::new()).extend_pairs(form).finish();
-        let (client_id, client_secret) = (&client.client_id, &client.client_secret);
-        let (status, body) =
-            self.http.post_form(url, client_id, client_secret, form).await.map_err(unavailable)?;
+        let client = (client.client_id.as_str(), &client.client_secret);
+        let (status, body) = self.http.ask(url, client, form, MAX_ANSWER).await.map_err(unavailable)?;
         match status {
             StatusCode::OK => Ok(Zeroizing::new(body)),
             // Only in these does an issuer say what it refuses: anything else may be a proxy's on the way.

@@ -14,6 +14,7 @@ use crate::config::{
     Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation, StartError, StatusListSource,
     WhenStale,
 };
+use crate::exchange::Exchanger;
 use crate::failures::Failures;
 use crate::follow::{FeedTask, Place};
 use crate::http::Http;
@@ -26,6 +27,7 @@ use crate::secret::SharedSecret;
 use crate::sender::SenderCheck;
 use crate::stale::{StaleAction, StalePolicy};
 use crate::status_list::StatusLists;
+use crate::ticket::TicketOffice;
 
 /// What all issuers of a guard share.
 pub(crate) struct Means {
@@ -56,13 +58,20 @@ pub(crate) fn trust(config: &IssuerConfig, means: &Means) -> Result<TrustedIssue
         }
         Revocation::None => (setup.tokens(None)?, Revocations::NotTold),
     };
-    let senders = senders(config)?;
     let openid = match &tokens {
         Tokens::Published(keys) => Some(setup.openid(keys)),
         Tokens::Shared(_) => None,
     };
-    let (issuer, failures) = (setup.location.issuer().clone(), setup.failures);
-    Ok(TrustedIssuer { issuer, tokens, revocations, senders, failures, openid })
+    Ok(TrustedIssuer {
+        issuer: setup.location.issuer().clone(),
+        tokens,
+        revocations,
+        senders: senders(config)?,
+        exchanger: setup.exchanger()?,
+        tickets: setup.ticket_office()?,
+        openid,
+        failures: setup.failures,
+    })
 }
 
 fn senders(config: &IssuerConfig) -> Result<SenderCheck, StartError> {
@@ -151,6 +160,23 @@ impl Setup<'_> {
         let (location, http) = (self.location.clone(), self.means.http.clone());
         let failures = Arc::clone(&self.failures);
         Ok(Box::new(Introspector::new(introspection.clone(), location, http, failures)))
+    }
+
+    fn exchanger(&self) -> Result<Option<Exchanger>, StartError> {
+        let Some(client) = &self.config.client else { return Ok(None) };
+        match &client.token_endpoint {
+            Some(url) => self.location.reach(url),
+            None => self.location.openid_configuration(),
+        }
+        .map_err(insecure)?;
+        let (location, http) = (self.location.clone(), self.means.http.clone());
+        Ok(Some(Exchanger::new(client.clone(), location, http, Arc::clone(&self.means.clock))))
+    }
+
+    fn ticket_office(&self) -> Result<Option<TicketOffice>, StartError> {
+        let Some(client) = &self.config.client else { return Ok(None) };
+        let endpoint = self.location.below("tickets/consume").map_err(insecure)?;
+        Ok(Some(TicketOffice::new(client.clone(), endpoint, self.means.http.clone())))
     }
 
     /// What is done when a view or list is stale, and whom to ask then.

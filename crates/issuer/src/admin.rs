@@ -5,7 +5,7 @@ use gatepass_revocation::{Entry, InvalidId, Kind, Reason};
 use gatepass_token::ScopeSet;
 use thiserror::Error;
 
-use crate::client::{Client, ClientSecret, GrantType};
+use crate::client::{Client, ClientSecret, ExchangePolicy, GrantType};
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::{Issuer, OpenError};
@@ -111,6 +111,8 @@ pub struct NewClient {
     pub audience: Vec<String>,
     /// How it logs users in.
     pub sign_on: SignOnClient,
+    /// What tokens it may exchange for which.
+    pub exchange: Option<ExchangePolicy>,
 }
 
 /// How a client logs users in; the default is not at all.
@@ -156,6 +158,8 @@ pub struct ChangeClient {
     pub trusted: Option<bool>,
     /// Whether it must show a code challenge.
     pub require_pkce: Option<bool>,
+    /// Another policy for token exchange; one that differs takes the client's tokens back.
+    pub exchange: Option<ExchangePolicy>,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
     pub disabled: Option<bool>,
     /// Whether to give it a new secret; the old one is good for nothing at once.
@@ -257,6 +261,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<(Client, Option<ClientSecret>), AdminError> {
         self.require_audiences(&new.audience)?;
+        self.require_exchangeable(new.exchange.as_ref())?;
         let id = match new.id {
             Some(id) if id.is_reserved() => return Err(AdminError::Reserved),
             Some(id) => id,
@@ -274,6 +279,7 @@ impl Issuer {
             post_logout_redirect_uris: new.sign_on.post_logout_redirect_uris,
             trusted: new.sign_on.trusted,
             require_pkce: new.sign_on.require_pkce,
+            exchange: new.exchange,
             disabled: false,
             created_at: now,
         };
@@ -315,6 +321,10 @@ impl Issuer {
             self.require_audiences(&audience)?;
             client.audience = audience;
         }
+        if let Some(exchange) = change.exchange {
+            self.require_exchangeable(Some(&exchange))?;
+            client.exchange = Some(exchange);
+        }
         client.name = change.name.unwrap_or(client.name);
         client.grants = change.grants.unwrap_or(client.grants);
         client.scope = change.scope.unwrap_or(client.scope);
@@ -331,7 +341,9 @@ impl Issuer {
         };
         client.secret = secret.as_ref().map(|secret| self.secrets.digest(secret)).or(client.secret);
 
-        let loses = !before.scope.is_subset(&client.scope) || before.audience != client.audience;
+        let loses = !before.scope.is_subset(&client.scope)
+            || before.audience != client.audience
+            || before.exchange.is_some() && before.exchange != client.exchange;
         let reason = match client.disabled && !before.disabled {
             true => Some(Reason::DISABLED),
             false => loses.then_some(Reason::CLAIMS_CHANGED),
@@ -441,6 +453,18 @@ impl Issuer {
     fn require_audiences(&self, audiences: &[String]) -> Result<(), AdminError> {
         let unknown = audiences.iter().find(|audience| self.target(Some(audience)).is_none());
         unknown.map_or(Ok(()), |audience| Err(AdminError::UnknownAudience(audience.clone())))
+    }
+
+    /// What is exchanged for is a resource server's, and what is exchanged may be sent to the issuer too.
+    fn require_exchangeable(&self, policy: Option<&ExchangePolicy>) -> Result<(), AdminError> {
+        let Some(policy) = policy else { return Ok(()) };
+        if let Some(issuer) =
+            policy.audience.iter().find(|audience| **audience == *self.config.issuer.as_str())
+        {
+            return Err(AdminError::UnknownAudience(issuer.clone()));
+        }
+        self.require_audiences(&policy.audience)?;
+        self.require_audiences(&policy.from)
     }
 
     fn holder_revocation(&self, sweep: &Sweep<'_>, now: Timestamp) -> HolderRevocation {

@@ -44,6 +44,8 @@ pub struct Client {
     /// Whether it must show a code challenge. Only a confidential client that uses `nonce` can do without
     /// (OAuth 2.1 section 7.5.1).
     pub require_pkce: bool,
+    /// What tokens it may exchange for which; `None`: none.
+    pub exchange: Option<ExchangePolicy>,
     /// A disabled client gets nothing.
     pub disabled: bool,
     /// When it was registered.
@@ -55,6 +57,14 @@ impl Client {
     #[must_use]
     pub fn registered_redirect_uri(&self, requested: &str) -> Option<RegisteredRedirectUri> {
         self.redirect_uris.iter().find_map(|registered| registered.matches(requested))
+    }
+
+    /// The most that it can have of a user as it is registered now: a session that was granted more before
+    /// must not keep it.
+    #[must_use]
+    pub fn most_of_a_user(&self) -> ScopeSet {
+        let identity: ScopeSet = IDENTITY_SCOPES.iter().filter_map(|scope| scope.parse().ok()).collect();
+        self.scope.union(&identity)
     }
 
     /// Whether it is registered for a grant.
@@ -74,6 +84,25 @@ pub enum GrantType {
     ClientCredentials,
     /// [RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6).
     RefreshToken,
+    /// [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693), within the client's [`ExchangePolicy`].
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
+    TokenExchange,
+}
+
+/// What a client may do by token exchange ([RFC 8693](https://www.rfc-editor.org/rfc/rfc8693)).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExchangePolicy {
+    /// The audiences that it may exchange tokens for.
+    #[serde(rename = "for")]
+    pub audience: Vec<String>,
+    /// The audiences of the tokens that it may exchange: those of the resource servers that it stands for,
+    /// which are sent such tokens anyway. Empty: the issuer's default resource server.
+    #[serde(default)]
+    pub from: Vec<String>,
+    /// Whether it may pass for the subject: what it gets then does not say that it acts.
+    #[serde(default)]
+    pub impersonate: bool,
 }
 
 /// A client secret: 32 random bytes as base64url, shown once when it is made.

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use gatepass_jose::Timestamp;
-use gatepass_revocation::{Entry, Heartbeat, Kind, LogId, Snapshot, View};
+use gatepass_revocation::{Entry, Heartbeat, Kind, LogId, Revoked, Snapshot, TokenRef, View};
+use gatepass_token::AccessClaims;
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::store::{Store, StoreError};
@@ -77,7 +78,7 @@ pub(crate) struct Feed {
     reading: Mutex<()>,
     /// Held from the choice of a sweep's reach until the feed has it; see [`Sweep`].
     sweeping: Mutex<()>,
-    view: Arc<View>,
+    view: View,
     /// No token is stamped before this, in milliseconds: the reach of the last revocation that
     /// concerned more than one session. What is minted from now on must not fall under it.
     floor: AtomicI64,
@@ -92,7 +93,7 @@ impl Feed {
             newest: watch::Sender::new(0),
             reading: Mutex::default(),
             sweeping: Mutex::default(),
-            view: Arc::new(View::new()),
+            view: View::new(),
             floor: AtomicI64::new(i64::MIN),
         };
         feed.pump(store).await?;
@@ -136,8 +137,18 @@ impl Feed {
         Sweep { issued_before, _turn: turn }
     }
 
-    pub(crate) fn view(&self) -> &Arc<View> {
-        &self.view
+    /// Whether a token with these verified claims, signed by that key, is still valid.
+    pub(crate) fn check(&self, claims: &AccessClaims, kid: &str) -> Result<(), Revoked> {
+        let minted_at = claims.minted_at();
+        self.view.check(&TokenRef {
+            jti: &claims.jti,
+            sid: claims.sid.as_deref(),
+            sub: &claims.sub,
+            client_id: &claims.client_id,
+            kid,
+            minted_at,
+        })?;
+        claims.actors().try_for_each(|actor| self.view.check_actor(actor, minted_at))
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use self::authorization_code::ShownCode;
 use crate::client::{Client, GrantType, SecretDigest};
+use crate::exchange::{ExchangeRefusal, TokenExchange};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Target, mint};
@@ -48,6 +49,8 @@ pub enum TokenRequest {
         /// A part of what was granted; `None`: all of it.
         scope: Option<ScopeSet>,
     },
+    /// [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693).
+    TokenExchange(TokenExchange),
 }
 
 /// Who asks: how the request identified the client.
@@ -116,6 +119,10 @@ pub enum TokenError {
     /// A resource server that is not known, or not this client's (RFC 8707 section 2).
     #[error("the client may not have tokens for this resource")]
     InvalidTarget,
+    /// The token to be exchanged, or its actor's, is not taken
+    /// ([RFC 8693 section 2.2.2](https://www.rfc-editor.org/rfc/rfc8693#section-2.2.2)).
+    #[error(transparent)]
+    Exchange(#[from] ExchangeRefusal),
     /// Our fault.
     #[error(transparent)]
     Internal(#[from] InternalError),
@@ -188,21 +195,25 @@ impl Issuer {
                 self.authorization_code(&client, shown, minted_at, now).await
             }
             TokenRequest::ClientCredentials { scope, resource } => {
-                let client = match client {
-                    AuthenticatedClient::Confidential(client) => client,
-                    AuthenticatedClient::Public(_) => return Err(TokenError::UnauthorizedClient),
-                    AuthenticatedClient::FirstParty => return Err(TokenError::InvalidClient),
-                };
+                let client = require_confidential(client)?;
                 require_grant(&client, GrantType::ClientCredentials)?;
                 self.client_credentials(&client, scope, resource.as_deref(), minted_at, now)
             }
+            TokenRequest::TokenExchange(exchange) => {
+                let client = require_confidential(client)?;
+                require_grant(&client, GrantType::TokenExchange)?;
+                self.exchange(&client, &exchange, minted_at, now)
+            }
             TokenRequest::RefreshToken { token, scope } => {
-                if let AuthenticatedClient::Confidential(client) | AuthenticatedClient::Public(client) =
-                    &client
-                {
-                    require_grant(client, GrantType::RefreshToken)?;
-                }
-                let tokens = self.refresh(&token, &client.id(), scope.as_ref(), now).await?;
+                let most = match &client {
+                    AuthenticatedClient::Confidential(client) | AuthenticatedClient::Public(client) => {
+                        require_grant(client, GrantType::RefreshToken)?;
+                        Some(client.most_of_a_user())
+                    }
+                    AuthenticatedClient::FirstParty => None,
+                };
+                let tokens =
+                    self.refresh_within(&token, &client.id(), scope.as_ref(), most.as_ref(), now).await?;
                 Ok(TokenResponse {
                     access_token: tokens.access_token,
                     expires_in: tokens.expires_in,
@@ -236,6 +247,7 @@ impl Issuer {
             target,
             minted_at,
             not_after: Timestamp::MAX,
+            actor: None,
         };
         let minted = mint(&self.config, &self.ring.load(), grant, now)?;
         tracing::debug!(target: "gatepass::audit", event = "client-credentials", client_id = %client.id);
@@ -272,6 +284,15 @@ impl Issuer {
             }
             (Target::Only(server) | Target::WithIssuer(server), _) => Ok(Target::Only(server)),
         }
+    }
+}
+
+/// What only a client that can keep a secret may do.
+pub(crate) fn require_confidential(client: AuthenticatedClient) -> Result<Box<Client>, TokenError> {
+    match client {
+        AuthenticatedClient::Confidential(client) => Ok(client),
+        AuthenticatedClient::Public(_) => Err(TokenError::UnauthorizedClient),
+        AuthenticatedClient::FirstParty => Err(TokenError::InvalidClient),
     }
 }
 

@@ -6,7 +6,7 @@ use gatepass_jose::{
     Alg, Audience, Claims, NumericDate, Registered, Timestamp, Typ, base64url, decode_unverified, jwt,
     not_null,
 };
-use gatepass_token::{AccessClaims, ScopeSet};
+use gatepass_token::ScopeSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -15,7 +15,7 @@ use crate::code::AuthorizationCode;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
-use crate::sessions::{BearerError, token_ref};
+use crate::sessions::BearerError;
 use crate::store::StoreError;
 use crate::user::User;
 
@@ -176,11 +176,7 @@ impl Issuer {
         access_token: &str,
         now: Timestamp,
     ) -> Result<UserClaims, UserClaimsError> {
-        let verified = {
-            let ring = self.ring.load();
-            ring.verifier().verify::<AccessClaims>(access_token, now).map_err(BearerError::from)?
-        };
-        self.feed.view().check(&token_ref(&verified, verified.kid())).map_err(BearerError::Revoked)?;
+        let verified = self.verify_own(access_token, now)?;
         if !verified.scope.contains(OPENID) {
             return Err(UserClaimsError::Scope);
         }

@@ -16,6 +16,7 @@ pub mod client;
 pub mod code;
 mod config;
 pub mod consent;
+mod exchange;
 mod feed;
 mod form_token;
 mod grant;
@@ -36,11 +37,13 @@ mod sessions;
 mod sign_on;
 pub mod store;
 mod throttle;
+mod ticket;
 pub mod user;
 
 pub use config::{
     ADMIN_SCOPE, Config, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError, Signing,
 };
+pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
 pub use feed::LogPosition;
 pub use form_token::FormStep;
 pub use grant::{AuthenticatedClient, ClientAuthentication, TokenError, TokenRequest, TokenResponse};
@@ -54,3 +57,4 @@ pub use secrets::{MasterKey, SecretError};
 pub use sessions::{BearerError, Caller, InternalError, Login, LoginError, RefreshError, Tokens, UserInfo};
 pub use sign_on::{LoginCookie, SignedOn};
 pub use throttle::{ThrottleLimit, ThrottlePolicy};
+pub use ticket::{ConsumeError, NewTicket, Ticket, TicketError};

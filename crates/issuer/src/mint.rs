@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatepass_jose::{Alg, Audience, Timestamp, Typ, jwt};
-use gatepass_token::{AccessClaims, ScopeSet, TokenId};
+use gatepass_token::{AccessClaims, Actor, ScopeSet, TokenId};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -30,8 +30,10 @@ pub(crate) struct Grant<'a> {
     pub(crate) target: Target<'a>,
     /// The instant it counts as minted at; see `Feed::minting_instant`.
     pub(crate) minted_at: Timestamp,
-    /// The end of the session, which no token of it outlives.
+    /// The end of the session, or of the token that this one is exchanged for: it outlives neither.
     pub(crate) not_after: Timestamp,
+    /// Who acts for the subject, if not it itself.
+    pub(crate) actor: Option<Actor>,
 }
 
 /// Where a token can be used.
@@ -123,6 +125,7 @@ pub(crate) fn mint(
         sid: grant.session.map(|sid| sid.to_string()),
         roles: grant.roles,
         cnf: None,
+        act: grant.actor,
     };
     let token = jwt::sign(&Typ::ACCESS_TOKEN, &claims, signer)?;
     require_size(&token, &claims)?;
@@ -136,7 +139,7 @@ fn lifetime(config: &Config) -> Result<Duration, SecretError> {
     Ok(most - most * u32::from(byte) / (20 * 256))
 }
 
-fn require_size(token: &str, claims: &AccessClaims) -> Result<(), MintError> {
+pub(crate) fn require_size(token: &str, claims: &AccessClaims) -> Result<(), MintError> {
     let bytes = token.len();
     if bytes <= WARN_BYTES {
         return Ok(());
@@ -178,6 +181,7 @@ mod tests {
             sid: None,
             roles: (0..roles).map(|n| format!("role-number-{n}")).collect(),
             cnf: None,
+            act: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gatepass_jose::{
     Alg, Audience, JwkSet, KeySet, SecretKey, SigningKey, Timestamp, Typ, Verifier, VerifyingKey,
 };
-use gatepass_token::access_verifier;
+use gatepass_token::{access_verifier, ticket_verifier};
 
 use crate::config::{Config, Signing};
 use crate::issuer::OpenError;
@@ -31,6 +31,8 @@ pub(crate) struct KeyRing {
     pub(crate) published: Published,
     /// Verifies this issuer's own tokens, save those under a shared secret.
     verifier: Verifier,
+    /// Verifies its tickets.
+    tickets: Verifier,
 }
 
 /// The JWK Set as it goes over the wire, and a name for this state of it.
@@ -61,8 +63,10 @@ impl KeyRing {
         let trusted = keys.iter().map(|ring| ring.key.verifying_key()).collect::<Result<Vec<_>, _>>()?;
         let audiences = config.resource_servers.iter().map(|server| server.audience.as_str());
         let audience = Audience::new(audiences.chain([config.issuer.as_str()]))?;
-        let verifier = access_verifier(config.issuer.clone(), audience, KeySet::new(trusted));
-        Ok(Self { keys, shared: shared(config)?, published: publish(&set), verifier })
+        let trusted = KeySet::new(trusted);
+        let tickets = ticket_verifier(config.issuer.clone(), audience.clone(), trusted.clone());
+        let verifier = access_verifier(config.issuer.clone(), audience, trusted);
+        Ok(Self { keys, shared: shared(config)?, published: publish(&set), verifier, tickets })
     }
 
     /// The key that signs tokens of `alg` at `now`.
@@ -81,6 +85,11 @@ impl KeyRing {
     /// Verifies tokens that only this issuer can have minted.
     pub(crate) fn verifier(&self) -> &Verifier {
         &self.verifier
+    }
+
+    /// Verifies tickets of this issuer.
+    pub(crate) fn tickets(&self) -> &Verifier {
+        &self.tickets
     }
 
     /// Verifies tokens under shared secrets, for introspection alone: the resource server that

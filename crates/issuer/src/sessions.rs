@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepass_jose::{Rejection, Timestamp};
-use gatepass_revocation::{Kind, Reason, Revoked, TokenRef};
+use gatepass_jose::{Rejection, Timestamp, Verified};
+use gatepass_revocation::{Kind, Reason, Revoked};
 use gatepass_token::{AccessClaims, ScopeSet};
 use serde::Serialize;
 use thiserror::Error;
@@ -168,6 +168,9 @@ pub enum BearerError {
     /// It is for a resource server, not for the issuer.
     #[error("the token is not meant for this issuer's own endpoints")]
     Audience,
+    /// It is bound to a key, and its sender could not show here that it holds it.
+    #[error("the token is bound to its sender's key")]
+    Bound,
 }
 
 /// Whose access token was presented to one of the issuer's own endpoints.
@@ -222,7 +225,7 @@ impl Issuer {
             return Err(LoginError::Denied); // disabled since the password was read
         };
         tracing::info!(target: "gatepass::audit", event = "login", sub = %user.id, sid = %session.id);
-        Ok(self.tokens(&session, &user, None, minted_at, now)?)
+        Ok(self.tokens(&session, &user, &[], minted_at, now)?)
     }
 
     /// The user whose name and password these are.
@@ -304,6 +307,18 @@ impl Issuer {
         scope: Option<&ScopeSet>,
         now: Timestamp,
     ) -> Result<Tokens, RefreshError> {
+        self.refresh_within(token, client, scope, None, now).await
+    }
+
+    /// As [`Issuer::refresh`], and no more than `most`, whatever was granted.
+    pub(crate) async fn refresh_within(
+        &self,
+        token: &str,
+        client: &ClientId,
+        scope: Option<&ScopeSet>,
+        most: Option<&ScopeSet>,
+        now: Timestamp,
+    ) -> Result<Tokens, RefreshError> {
         let genuine =
             refresh_token::verify(&self.secrets.refresh_mac, token).map_err(|_| RefreshError::Invalid)?;
         let sid = genuine.family.to_string();
@@ -321,7 +336,8 @@ impl Issuer {
                 Err(RefreshError::Invalid)
             }
             Rotated::Rotated(session, user) | Rotated::Repeated(session, user) => {
-                Ok(self.tokens(&session, &user, scope, minted_at, now)?)
+                let limits: Vec<&ScopeSet> = scope.into_iter().chain(most).collect();
+                Ok(self.tokens(&session, &user, &limits, minted_at, now)?)
             }
             Rotated::Refused(Refusal::Scope) => Err(RefreshError::Scope),
             Rotated::Refused(refusal) => {
@@ -433,20 +449,30 @@ impl Issuer {
     /// # Errors
     /// [`BearerError`].
     pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, BearerError> {
-        let ring = self.ring.load();
-        let verified = ring.verifier().verify::<AccessClaims>(token, now)?;
+        let verified = self.verify_own(token, now)?;
         if !verified.aud.contains(self.config.issuer.as_str()) {
             return Err(BearerError::Audience);
         }
-        self.feed.view().check(&token_ref(&verified, verified.kid())).map_err(BearerError::Revoked)?;
         Ok(Caller { claims: verified.into_claims() })
+    }
+
+    /// Verifies an access token that only this issuer can have minted, for whomever, and that is not revoked.
+    pub(crate) fn verify_own(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Verified<AccessClaims>, BearerError> {
+        // Not under a shared secret: the resource server could have minted it itself.
+        let verified = self.ring.load().verifier().verify::<AccessClaims>(token, now)?;
+        self.feed.check(&verified, verified.kid()).map_err(BearerError::Revoked)?;
+        Ok(verified)
     }
 
     pub(crate) fn tokens(
         &self,
         session: &Session,
         user: &User,
-        narrower: Option<&ScopeSet>,
+        narrower: &[&ScopeSet],
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<Tokens, InternalError> {
@@ -456,11 +482,11 @@ impl Issuer {
             .or_else(|| self.target(None))
             .ok_or(SecretError::Random)?;
         let mut scope = self.scope_of(&user.roles, target);
-        for limit in session.scope.iter().chain(narrower) {
+        for limit in session.scope.iter().chain(narrower.iter().copied()) {
             scope = scope.intersection(limit);
         }
         if session.login.is_some() {
-            scope = scope.union(&identity_scope(session.scope.iter().chain(narrower)));
+            scope = scope.union(&identity_scope(session.scope.iter().chain(narrower.iter().copied())));
         }
         let grant = Grant {
             subject: user.id.to_string(),
@@ -471,6 +497,7 @@ impl Issuer {
             target,
             minted_at,
             not_after: session.expires_at,
+            actor: None,
         };
         let minted = mint(&self.config, &self.ring.load(), grant, now)?;
         Ok(Tokens {
@@ -522,17 +549,6 @@ pub(crate) fn limit_to(scope: &ScopeSet, target: Target<'_>) -> ScopeSet {
         (Target::WithIssuer(server) | Target::Only(server), scope) => exists_at(server, scope),
     };
     scope.iter().filter(|scope| means_something(scope)).filter_map(|scope| scope.parse().ok()).collect()
-}
-
-pub(crate) fn token_ref<'a>(claims: &'a AccessClaims, kid: &'a str) -> TokenRef<'a> {
-    TokenRef {
-        jti: &claims.jti,
-        sid: claims.sid.as_deref(),
-        sub: &claims.sub,
-        client_id: &claims.client_id,
-        kid,
-        minted_at: claims.minted_at(),
-    }
 }
 
 fn throttled(throttled: crate::throttle::Throttled) -> LoginError {

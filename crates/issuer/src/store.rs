@@ -228,7 +228,7 @@ pub trait Store: Send + Sync + 'static {
     /// Durable.
     async fn give_consent(&self, consent: &Consent) -> Result<(), StoreError>;
     /// Removes a consent and ends the user's live sessions of that client at `now`, with `revocation` for
-    /// each: all at once or nothing. Durable. `false` when there was no consent; sessions end all the same.
+    /// each: all at once or nothing. Durable. `false` when there was neither a consent nor a session.
     async fn withdraw_consent(
         &self,
         user: UserId,
@@ -250,6 +250,12 @@ pub trait Store: Send + Sync + 'static {
     async fn last_revocation(&self) -> Result<u64, StoreError>;
     /// Removes entries whose `forget_after` is before `now`.
     async fn forget_revocations(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Uses up the ticket of that `jti`. `true` once, whoever else asks at the same moment; `false`, with nothing
+    /// changed, ever after, until `forget_after` has passed. Durable.
+    async fn consume_ticket(&self, jti: [u8; 16], forget_after: Timestamp) -> Result<bool, StoreError>;
+    /// Removes used tickets whose `forget_after` is before `now`.
+    async fn forget_tickets(&self, now: Timestamp) -> Result<(), StoreError>;
 
     /// All keys that are not retired.
     async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError>;

@@ -143,6 +143,23 @@ impl View {
         Ok(())
     }
 
+    /// Whether what `actor`, a client or a user, helped to mint at an instant is still valid: for those that
+    /// a token names beside its subject and its client.
+    ///
+    /// # Errors
+    /// [`Revoked`] names the revocation that concerns the actor.
+    pub fn check_actor(&self, actor: &str, minted_at: Timestamp) -> Result<(), Revoked> {
+        let index = self.index.load();
+        for (kind, shards) in [(Kind::Client, &index.clients), (Kind::Subject, &index.subjects)] {
+            if let Some(revocation) = self.find(shards, actor)
+                && minted_at < revocation.issued_before
+            {
+                return Err(self.revoked(kind, revocation));
+            }
+        }
+        Ok(())
+    }
+
     /// The reason for which the key is revoked, if it is. What it signed is dead, whenever it says it was minted.
     #[must_use]
     pub fn revoked_key(&self, kid: &str) -> Option<Reason> {

@@ -30,15 +30,9 @@ pub(crate) fn authenticate(
     now: Timestamp,
 ) -> Result<Caller, BearerRefusal> {
     issuer.authenticate(token(headers)?, now).map_err(|error| {
-        // The check that failed, and nothing that the token says of itself.
-        let check = match &error {
-            BearerError::Rejected(rejection) => rejection.code(),
-            BearerError::Revoked(revoked) => revoked.kind.name(),
-            BearerError::Audience => "wrong-audience",
-            _ => "other",
-        };
-        tracing::info!(target: "gatepass::audit", event = "access-token-refused", check);
-        BearerRefusal::Invalid(error)
+        let refusal = BearerRefusal::Invalid(error);
+        refusal.audit();
+        refusal
     })
 }
 
@@ -62,6 +56,20 @@ pub(crate) fn authenticate_admin(
 }
 
 impl BearerRefusal {
+    /// Tells the log of a token that does not hold: the check that failed, and nothing that the token says of
+    /// itself.
+    pub(crate) fn audit(&self) {
+        let Self::Invalid(error) = self else { return };
+        let check = match error {
+            BearerError::Rejected(rejection) => rejection.code(),
+            BearerError::Revoked(revoked) => revoked.kind.name(),
+            BearerError::Audience => "wrong-audience",
+            BearerError::Bound => "sender-bound",
+            _ => "other",
+        };
+        tracing::info!(target: "gatepass::audit", event = "access-token-refused", check);
+    }
+
     /// Whether the session that the token belongs to has ended already.
     pub(crate) fn session_has_ended(&self) -> bool {
         matches!(self, Self::Invalid(BearerError::Revoked(revoked)) if revoked.kind == Kind::Session)

@@ -12,6 +12,7 @@ pub(crate) mod metadata;
 pub(crate) mod revoke;
 pub(crate) mod session;
 pub(crate) mod sign_on;
+pub(crate) mod ticket;
 pub(crate) mod token;
 pub(crate) mod userinfo;
 

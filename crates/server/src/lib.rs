@@ -19,7 +19,9 @@
 //! | `GET`, `POST /oauth/userinfo` | Bearer with the scope `openid` | who the user is |
 //! | `GET /session/consents` | Bearer | what the user has allowed applications |
 //! | `DELETE /session/consents/{client}` | Bearer | takes it back, and ends what it gave |
-//! | `POST /oauth/token` | a client | `authorization_code`, `client_credentials`, `refresh_token` (RFC 6749) |
+//! | `POST /tickets` | Bearer, from the apps' sites | a token for one request, used once |
+//! | `POST /tickets/consume` | a confidential client: a gateway | uses a ticket up |
+//! | `POST /oauth/token` | a client | `authorization_code`, `client_credentials`, `refresh_token` (RFC 6749), token exchange (RFC 8693) |
 //! | `POST /oauth/introspect` | a confidential client, or Bearer with the admin scope | RFC 7662 |
 //! | `POST /oauth/revoke` | the client that the token was issued to | RFC 7009 |
 //! | `GET /.well-known/oauth-authorization-server` | anybody | RFC 8414 |

@@ -51,10 +51,21 @@ impl OAuthError {
         Self::bad_request("invalid_scope", why.to_string())
     }
 
+    /// What was presented gives nothing, or nothing any more.
+    pub(crate) fn invalid_grant(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_request("invalid_grant", description)
+    }
+
     /// A grant that is not served.
     pub(crate) fn unsupported_grant_type() -> Self {
-        let description = "grant_type is authorization_code, client_credentials or refresh_token";
+        let description =
+            "grant_type is authorization_code, client_credentials, refresh_token or that of token exchange";
         Self::bad_request("unsupported_grant_type", description)
+    }
+
+    /// A token for two resource servers at once.
+    pub(crate) fn two_targets() -> Self {
+        Self::bad_request("invalid_target", "a token is for one audience, and two were asked for")
     }
 
     /// The client is not who it says it is. It hears how it can authenticate, whichever way it tried:
@@ -80,6 +91,7 @@ impl From<TokenError> for OAuthError {
             TokenError::UnauthorizedClient => Self::bad_request("unauthorized_client", description),
             TokenError::InvalidScope => Self::bad_request("invalid_scope", description),
             TokenError::InvalidTarget => Self::bad_request("invalid_target", description),
+            TokenError::Exchange(_) => Self::bad_request("invalid_request", description),
             TokenError::Internal(InternalError::Store(error)) => error.into(),
             error => Self::internal(&error),
         }

@@ -139,16 +139,29 @@ pub(crate) async fn require_own_site(
     request: Request,
     next: Next,
 ) -> Response {
-    let app = match server.origins.site(request.headers()) {
-        Site::Own => return next.run(request).await,
-        Site::App(app) => app,
+    match server.origins.site(request.headers()) {
+        Site::Own => next.run(request).await,
+        Site::App(app) => run_for(app, request, next).await,
         Site::Foreign => {
             let detail = "another site caused this request, and it is not one of the allowed apps";
-            return Problem::new(StatusCode::FORBIDDEN, "cross-site-request", detail)
+            Problem::new(StatusCode::FORBIDDEN, "cross-site-request", detail)
                 .header(VARY, VARY_ORIGIN)
-                .into_response();
+                .into_response()
         }
-    };
+    }
+}
+
+/// Answers browsers that ask for an app's sake, and turns nobody away: for endpoints where no cookie has a
+/// part, so that another site could ask for itself as well.
+pub(crate) async fn admit_apps(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
+    match server.origins.site(request.headers()) {
+        Site::App(app) => run_for(app, request, next).await,
+        Site::Own | Site::Foreign => next.run(request).await,
+    }
+}
+
+/// Runs a request that a page of `app` makes, and lets the page read the answer (CORS).
+async fn run_for(app: &Origin, request: Request, next: Next) -> Response {
     let is_preflight =
         request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match is_preflight {

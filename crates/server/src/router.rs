@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use gatepass_issuer::Issuer;
 use http::HeaderValue;
-use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::{DefaultOnFailure, DefaultOnRequest, DefaultOnResponse, TraceLayer};
@@ -20,9 +20,9 @@ use crate::completion::carry_through;
 use crate::config::HttpConfig;
 use crate::endpoint::{
     admin, authorize, consent, feed, health, introspect, jwks, logout, metadata, revoke, session, sign_on,
-    token, userinfo,
+    ticket, token, userinfo,
 };
-use crate::origin::require_own_site;
+use crate::origin::{admit_apps, require_own_site};
 use crate::page;
 use crate::problem::{self, Problem};
 use crate::request_id::{self, RequestId};
@@ -47,19 +47,16 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .route("/oauth/logout", get(logout::logout).post(logout::posted))
         .route("/oauth/logout/confirm", post(logout::confirmed))
         .route("/oauth/style.css", get(page::style))
-        .route("/oauth/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
-        .route("/oauth/token", post(token::token))
         .route("/oauth/introspect", post(introspect::introspect))
-        .route("/oauth/revoke", post(revoke::revoke))
-        .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
-        .route("/.well-known/openid-configuration", get(metadata::openid))
-        .route("/.well-known/jwks.json", get(jwks::jwks))
+        .route("/tickets/consume", post(ticket::consume))
         .route("/revocations/snapshot", get(feed::snapshot))
         .route("/revocations/stream", get(feed::stream))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .method_not_allowed_fallback(problem::no_such_method);
     public
+        .merge(for_clients(&server))
+        .merge(well_known())
         .merge(sessions(&server))
         .merge(admin::router(&server))
         .fallback(problem::no_such_path)
@@ -86,9 +83,30 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .with_state(server)
 }
 
-/// The endpoints that a browser calls with the refresh cookie.
+/// The endpoints that clients call, some of them from the pages of an app.
+fn for_clients(server: &Arc<Server>) -> Router<Arc<Server>> {
+    Router::new()
+        .route("/oauth/token", post(token::token))
+        .route("/oauth/revoke", post(revoke::revoke))
+        .route("/oauth/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(from_fn_with_state(Arc::clone(server), admit_apps))
+}
+
+/// What anybody may know, from any page.
+fn well_known() -> Router<Arc<Server>> {
+    Router::new()
+        .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
+        .route("/.well-known/openid-configuration", get(metadata::openid))
+        .route("/.well-known/jwks.json", get(jwks::jwks))
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(SetResponseHeaderLayer::overriding(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")))
+}
+
+/// The endpoints that a browser calls: with the refresh cookie, or, for tickets, on behalf of an app elsewhere.
 fn sessions(server: &Arc<Server>) -> Router<Arc<Server>> {
     Router::new()
+        .route("/tickets", post(ticket::mint))
         .route("/session/login", post(session::login))
         .route("/session/refresh", post(session::refresh))
         .route("/session/logout", post(session::logout))

@@ -17,6 +17,7 @@ mod session;
 mod signing_key;
 mod store;
 mod sweep;
+mod ticket;
 mod user;
 mod writer;
 

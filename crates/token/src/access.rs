@@ -40,6 +40,36 @@ pub struct AccessClaims {
     /// The key that it is bound to; a token without one is good for whoever holds it.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
+    /// Who acts for the subject, where somebody does.
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
+}
+
+/// Who acts for a token's subject ([RFC 8693 section 4.1](https://www.rfc-editor.org/rfc/rfc8693#section-4.1)), and
+/// before it who handed the authority on, latest first. Members other than these are not read.
+///
+/// Rules are for the subject and the outermost actor; those behind it are history. A revocation of any client
+/// among them ends the token all the same: it would not be there without that client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The actor: a user, or a client that acts by itself.
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
+    /// Who acted before it.
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    pub act: Option<Box<Actor>>,
+}
+
+impl Actor {
+    /// An actor, and who acted before it.
+    pub fn new(sub: impl Into<String>, before: Option<Self>) -> Self {
+        Self { sub: Some(sub.into()), act: before.map(Box::new) }
+    }
+
+    /// This actor and those before it, latest first.
+    pub fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |actor| actor.act.as_deref())
+    }
 }
 
 /// The key that a token is bound to ([RFC 7800 section 3.1](https://www.rfc-editor.org/rfc/rfc7800#section-3.1)):
@@ -88,6 +118,11 @@ impl AccessClaims {
     pub fn minted_at(&self) -> Timestamp {
         minted_at(&self.jti, self.iat.0)
     }
+
+    /// Everybody who acts or acted for the subject, latest first.
+    pub fn actors(&self) -> impl Iterator<Item = &str> {
+        self.act.iter().flat_map(Actor::chain).filter_map(|actor| actor.sub.as_deref())
+    }
 }
 
 impl Claims for AccessClaims {
@@ -128,6 +163,7 @@ mod tests {
             sid: Some("AZcQ0nB7f0yM6mX8m3yqAA".into()),
             roles: vec!["clerk".into()],
             cnf: None,
+            act: None,
         }
     }
 
@@ -177,5 +213,29 @@ mod tests {
         }
         assert!(none.is_unknown() && !Confirmation::dpop("j").is_unknown());
         assert!(!good.contains("cnf"), "a token that is bound to nothing stays as small as it was");
+    }
+
+    #[test]
+    fn who_acts_for_the_subject() {
+        let chain = Actor::new("orders", Some(Actor::new("gateway", None)));
+        let cases = [
+            ("one", r#"{"sub":"gateway"}"#, Some(vec!["gateway"])),
+            ("two", r#"{"sub":"orders","act":{"sub":"gateway"}}"#, Some(vec!["orders", "gateway"])),
+            ("other_members", r#"{"sub":"a","iss":"https://a","act":{"x":[]}}"#, Some(vec!["a"])),
+            ("nobody_named", "{}", Some(vec![])),
+            ("text", r#""gateway""#, None),
+            ("null", "null", None),
+            ("sub_number", r#"{"sub":1}"#, None),
+            ("act_null", r#"{"sub":"a","act":null}"#, None),
+        ];
+        let good = serde_json::to_string(&claims(Timestamp::from_secs(1_763_780_000))).unwrap();
+        for (name, act, want) in cases {
+            let token = format!("{},\"act\":{act}}}", good.strip_suffix('}').unwrap());
+            let read = serde_json::from_str::<AccessClaims>(&token).ok();
+            assert_eq!(read.as_ref().map(|claims| claims.actors().collect()), want, "{name}");
+        }
+        let claims = AccessClaims { act: Some(chain), ..claims(Timestamp::from_secs(1_763_780_000)) };
+        let json = serde_json::to_value(&claims).unwrap();
+        assert_eq!(json["act"], serde_json::json!({ "sub": "orders", "act": { "sub": "gateway" } }));
     }
 }

@@ -36,6 +36,12 @@ impl TokenId {
         Timestamp::from_millis(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
     }
 
+    /// Its 16 bytes.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
     /// Reads the text of an identifier; `None` for a `jti` of another form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -10,10 +10,15 @@ mod id;
 mod pkce;
 mod scope;
 mod status_list;
+mod ticket;
 
-pub use access::{AccessClaims, Confirmation, access_verifier};
+pub use access::{AccessClaims, Actor, Confirmation, access_verifier};
 pub use dpop::{DpopNonce, DpopNonces, DpopProof, DpopRejection, DpopRequest, DpopVerifier};
 pub use id::{TokenId, minted_at};
 pub use pkce::{CodeChallenge, CodeVerifier, InvalidCodeChallenge, InvalidCodeVerifier};
 pub use scope::{InvalidScope, Scope, ScopeSet};
 pub use status_list::{InvalidStatusList, NoSuchStatus, Status, StatusList, StatusListClaim};
+pub use ticket::{
+    AmbiguousTicket, InvalidTicketRequest, MAX_TICKET_LIFETIME, TICKET, TicketRequest, take_ticket,
+    ticket_verifier,
+};

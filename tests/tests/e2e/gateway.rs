@@ -12,7 +12,7 @@ use gatepass_e2e::{Admin, Alone, Up, alone, http, jws, place, send, try_send, up
 use serde_json::json;
 
 /// What a gateway's file says; the rest is the same for every test.
-struct File<'a> {
+pub(crate) struct File<'a> {
     listen: SocketAddr,
     admin_listen: SocketAddr,
     issuer: &'a str,
@@ -23,7 +23,7 @@ struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    fn new(issuer: &'a str, audience: &'a str, trust: &'a str, upstream: SocketAddr) -> Self {
+    pub(crate) fn new(issuer: &'a str, audience: &'a str, trust: &'a str, upstream: SocketAddr) -> Self {
         let (listen, admin_listen) = (place::free_address(), place::free_address());
         Self { listen, admin_listen, issuer, audience, trust, upstream }
     }
@@ -50,7 +50,7 @@ servers = ["http://{upstream}"]
     }
 
     /// Starts a gateway and waits until it has the keys and the revocations that it needs.
-    async fn start(&self, folder: &Path, routes: &str) -> Alone {
+    pub(crate) async fn start(&self, folder: &Path, routes: &str) -> Alone {
         let gateway = Alone::start("gateway", folder, self.listen, &self.text(routes)).await;
         let (client, ready) = (http::client(), format!("http://{}/readyz", self.admin_listen));
         wait::until("the gateway to be ready", Duration::from_secs(20), async || {
@@ -61,7 +61,7 @@ servers = ["http://{upstream}"]
     }
 }
 
-const FEED: &str = r#"
+pub(crate) const FEED: &str = r#"
 revocation = "feed"
 on_stale = { after = "30s", then = "allow" }
 "#;

@@ -238,9 +238,9 @@ async fn top_leaves_the_terminal_as_it_was() {
     let gatepass = path_text(place::gatepass());
     let nobody = format!("http://{}", place::free_address());
     for (name, ending, admin, wanted) in [
-        ("q", "q", operated.admin.as_str(), "requests/s"),
-        ("Ctrl-C", "\u{3}", operated.admin.as_str(), "requests/s"),
-        ("SIGTERM", "SIGTERM", operated.admin.as_str(), "requests/s"),
+        ("q", "q", operated.admin.as_str(), "Refusals"),
+        ("Ctrl-C", "\u{3}", operated.admin.as_str(), "Refusals"),
+        ("SIGTERM", "SIGTERM", operated.admin.as_str(), "Refusals"),
         ("q, and no gateway", "q", nobody.as_str(), "cannot fetch"),
     ] {
         let top = [wanted, ending, gatepass, "top", "--admin", admin];

@@ -22,17 +22,28 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             name,
             scopes,
             audiences,
+            exchange_for,
+            exchange_from,
+            impersonate,
             public,
             redirect_uris,
             post_logout_redirect_uris,
             trusted,
         } => {
             let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
-            let grants: &[&str] = match (redirect_uris.is_empty(), public) {
-                (false, _) => &["authorization_code", "refresh_token"],
-                (true, true) => &["refresh_token"],
-                (true, false) => &["client_credentials"],
+            let mut grants = match (redirect_uris.is_empty(), public) {
+                (false, _) => vec!["authorization_code", "refresh_token"],
+                (true, true) => vec!["refresh_token"],
+                (true, false) => vec!["client_credentials"],
             };
+            let mut optional = Vec::new();
+            if !exchange_for.is_empty() {
+                grants.push("urn:ietf:params:oauth:grant-type:token-exchange");
+                let policy =
+                    json!({ "for": exchange_for, "from": exchange_from, "impersonate": impersonate });
+                optional.push(("exchange".to_owned(), policy));
+            }
+            optional.extend(id.map(|id| ("client_id".to_owned(), json!(id))));
             let mut body = json!({
                 "client_name": name,
                 "confidential": !public,
@@ -43,8 +54,8 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 "post_logout_redirect_uris": post_logout_redirect_uris,
                 "trusted": trusted,
             });
-            if let (Some(id), Some(body)) = (id, body.as_object_mut()) {
-                body.insert("client_id".to_owned(), json!(id));
+            if let Some(body) = body.as_object_mut() {
+                body.extend(optional);
             }
             show(target, &api.post("/clients", body).await?);
         }

@@ -259,7 +259,8 @@ mod tests {
 
     #[test]
     fn quantiles() {
-        let cases: [(&str, &[(Option<f64>, u64)], f64, Option<f64>); 5] = [
+        type Places = &'static [(Option<f64>, u64)];
+        let cases: [(&str, Places, f64, Option<f64>); 5] = [
             ("nothing", &[], 0.5, None),
             ("none_yet", &[(Some(1.0), 0), (None, 0)], 0.5, None),
             ("within_a_place", &[(Some(1.0), 5), (Some(3.0), 5)], 0.75, Some(2.0)),

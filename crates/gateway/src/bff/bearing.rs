@@ -3,12 +3,18 @@
 use std::sync::Arc;
 
 use gatepass_guard::Denied;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use hyper::body::Incoming;
 
 use super::cookie::TwoCookies;
 use super::session::{Session, Tokens};
 use super::{Bff, SessionError, now, renewal, site};
+use crate::admission;
+use crate::answer::AnswerFields;
+use crate::gateway::{Shared, State};
 use crate::guards::Guards;
+use crate::refusal::Refusal;
+use crate::route::Route;
 
 /// The session of a request.
 pub(crate) struct Bearing {
@@ -21,7 +27,7 @@ pub(crate) struct Bearing {
 
 impl Bff {
     /// The session that a request names and may use, with good tokens. `None` if it names none.
-    pub(crate) async fn bearing(
+    async fn bearing(
         self: &Arc<Self>,
         headers: &HeaderMap,
         method: &Method,
@@ -51,6 +57,14 @@ impl Bff {
         Ok(Some(Bearing { bff: Arc::clone(self), session, tokens, headers }))
     }
 
+    /// What the answer says of a session that did not do.
+    fn tell(&self, error: SessionError, fields: &mut AnswerFields<'_>) -> Refusal {
+        if error == SessionError::Ended {
+            fields.clear_session(self.cookies.clear_session());
+        }
+        error.into()
+    }
+
     /// The session that a cookie names, if there is one.
     pub(super) async fn find(&self, cookie: &[u8]) -> Result<Option<Arc<Session>>, SessionError> {
         let Some(id) = self.sealer.session(cookie) else { return Ok(None) };
@@ -59,6 +73,24 @@ impl Bff {
 }
 
 impl Bearing {
+    /// The session that a request comes with, where its route takes sessions.
+    pub(crate) async fn of_request(
+        route: &Route,
+        request: &Request<Incoming>,
+        websocket: bool,
+        shared: &Shared,
+        state: &State,
+        fields: &mut AnswerFields<'_>,
+    ) -> Result<Option<Self>, Refusal> {
+        let Some(bff) = state.bff.as_ref().filter(|_| route.session) else { return Ok(None) };
+        let bearing = bff.bearing(request.headers(), request.method(), websocket, &state.guards).await;
+        if !matches!(bearing, Ok(None)) {
+            fields.of_session();
+        }
+        let bearing = bearing.map_err(|error| bff.tell(error, fields));
+        admission::enforce(route, shared, bearing).map(Option::flatten)
+    }
+
     pub(crate) fn authorization(&self) -> &HeaderValue {
         &self.tokens.authorization
     }
@@ -68,12 +100,14 @@ impl Bearing {
     pub(crate) async fn renew_after(
         &mut self,
         denied: &Denied,
-        guards: &Guards,
-    ) -> Result<bool, SessionError> {
+        state: &State,
+        fields: &mut AnswerFields<'_>,
+    ) -> Result<bool, Refusal> {
         if !may_help(denied) {
             return Ok(false);
         }
-        self.tokens = self.bff.renew(&self.session, Arc::clone(&self.tokens), guards).await?;
+        let renewed = self.bff.renew(&self.session, Arc::clone(&self.tokens), &state.guards).await;
+        self.tokens = renewed.map_err(|error| self.bff.tell(error, fields))?;
         self.headers.insert(header::AUTHORIZATION, self.tokens.authorization.clone());
         Ok(true)
     }

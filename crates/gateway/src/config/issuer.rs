@@ -3,8 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use gatepass_guard::{
-    Alg, ClientSecret, Feed, Introspection, IssuerConfig, JwkSet, KeySource, OnStale, Revocation, SecretKey,
-    StatusListSource, WhenStale,
+    Alg, Client, ClientSecret, Feed, Introspection, IssuerConfig, JwkSet, KeySource, OnStale, Revocation,
+    SecretKey, StatusListSource, WhenStale,
 };
 use toml::Spanned;
 use url::Url;
@@ -60,6 +60,7 @@ fn check(
     if let Some(skew) = &raw.clock_skew {
         config.clock_skew = source.duration(skew)?;
     }
+    config.client = reader.client()?;
     config.base_url = raw.base_url.as_ref().map(|base| reader.url(base)).transpose()?;
     config.insecure_http = raw.insecure_http;
     raw.hash(&mut reader.hasher);
@@ -286,13 +287,32 @@ impl Reader<'_, '_> {
             "client_secret_file",
             "the file with that client's secret",
         )?;
-        let secret = client_secret(self.source, file)?;
-        secret.hash(&mut self.hasher);
         Ok(Introspection {
             endpoint: raw.url.as_ref().map(|url| self.url(url)).transpose()?,
             client_id: client_id.get_ref().clone(),
-            client_secret: ClientSecret::new(secret.as_str()),
+            client_secret: self.client_secret(file)?,
         })
+    }
+
+    /// The client that the gateway is to the issuer, for what it asks beside introspection.
+    fn client(&mut self) -> Result<Option<Client>, ConfigError> {
+        let Some(table) = &self.table.get_ref().client else { return Ok(None) };
+        let raw = table.get_ref();
+        let what = "the client that the gateway is to the issuer: id = \"gateway\"";
+        let id = self.source.required(table, &raw.id, "id", what)?;
+        let what = "the file with that client's secret";
+        let file = self.source.required(table, &raw.secret_file, "secret_file", what)?;
+        Ok(Some(Client {
+            id: id.get_ref().clone(),
+            secret: self.client_secret(file)?,
+            token_endpoint: raw.token_endpoint.as_ref().map(|url| self.url(url)).transpose()?,
+        }))
+    }
+
+    fn client_secret(&mut self, file: &Spanned<String>) -> Result<ClientSecret, ConfigError> {
+        let secret = client_secret(self.source, file)?;
+        secret.hash(&mut self.hasher);
+        Ok(ClientSecret::new(secret.as_str()))
     }
 
     fn url(&self, text: &Spanned<String>) -> Result<Url, ConfigError> {

@@ -8,9 +8,9 @@ use toml::Spanned;
 
 use super::Protocol;
 use super::rate_limit::RawRouteRateLimit;
+use super::token::RawToken;
 use crate::header::forwarded::ForwardedFields;
 use crate::rate_limit::Per;
-use crate::route::TokenHandling;
 
 /// One value, with the place it was written at.
 pub(super) type Field<T> = Option<Spanned<T>>;
@@ -95,6 +95,7 @@ pub(super) struct RawIssuer {
     pub(super) status_list_origins: Field<Vec<String>>,
     pub(super) on_stale: Field<RawOnStale>,
     pub(super) introspection: Field<RawIntrospection>,
+    pub(super) client: Field<RawClient>,
     pub(super) base_url: Field<String>,
     #[serde(default)]
     pub(super) insecure_http: bool,
@@ -136,6 +137,14 @@ pub(super) struct RawIntrospection {
     pub(super) url: Field<String>,
     pub(super) client_id: Field<String>,
     pub(super) client_secret_file: Field<String>,
+}
+
+#[derive(Deserialize, Hash)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawClient {
+    pub(super) id: Field<String>,
+    pub(super) secret_file: Field<String>,
+    pub(super) token_endpoint: Field<String>,
 }
 
 #[derive(Deserialize)]
@@ -203,8 +212,9 @@ pub(super) struct RawRoute {
     pub(super) require: Field<RawRequire>,
     #[serde(default)]
     pub(super) forward: BTreeMap<String, Spanned<String>>,
-    pub(super) token: Option<TokenHandling>,
     pub(super) session: Field<bool>,
+    pub(super) token: Field<RawToken>,
+    pub(super) tickets: Field<bool>,
     pub(super) end_streams: Field<bool>,
     pub(super) on_stale: Field<RawOnStale>,
     pub(super) enforce: Field<bool>,

@@ -10,7 +10,7 @@ use super::check::Source;
 use super::error::nearest;
 use super::raw::{Field, RawConfig, RawForwardAuth, RawRoute};
 use super::{ConfigError, ForwardAuth, Routes, UpstreamSettings};
-use super::{condition, cors, rate_limit, rule, stale};
+use super::{condition, cors, rate_limit, rule, stale, token};
 use crate::header::claim::Forward;
 use crate::header::reserved::ReservedHeaders;
 use crate::rate_limit::RateLimit;
@@ -122,8 +122,9 @@ fn check_one(
         access,
         upstream: find_upstream(source, upstream, upstreams)?,
         forward,
-        token: raw.token.unwrap_or_default(),
         session: raw.session.as_ref().is_some_and(|session| *session.get_ref()),
+        token: token::check(source, table, &config.issuer)?,
+        tickets: token::check_tickets(source, table, &config.issuer)?,
         enforce: raw.enforce.as_ref().is_none_or(|enforce| *enforce.get_ref()),
         end_streams: raw.end_streams.as_ref().is_none_or(|end| *end.get_ref()),
         cors: raw.cors.as_ref().map(|cors| cors::check(source, cors)).transpose()?,

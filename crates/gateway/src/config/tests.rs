@@ -507,6 +507,25 @@ fn what_is_refused_where_and_with_which_advice() {
             Some(15),
             "unknown variant `exchange`",
         ),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\ntoken = 5"),
+            Some(15),
+            "expected \"keep\", \"strip\" or { exchange = \"…\" }",
+        ),
+        (with_route("path = '/a'\nupstream = 'orders'\ntoken = { exchang = 'x' }"), Some(15), "`exchange`?"),
+        (with_route("path = '/a'\nupstream = 'orders'\ntoken = { exchange = '' }"), Some(15), "for somebody"),
+        (with_route("path = '/a'\nupstream = 'orders'\ntoken = { exchange = 'x' }"), Some(15), "as whom"),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\npublic = true\ntoken = { exchange = 'x' }"),
+            Some(16),
+            "no token to exchange",
+        ),
+        (with_route("path = '/a'\nupstream = 'orders'\ntickets = true"), Some(15), "as whom"),
+        (
+            with_route("path = '/a'\nupstream = 'orders'\npublic = true\ntickets = true"),
+            Some(16),
+            "no use for a ticket",
+        ),
         (with_route("path = '/a'\nupstream = 'orders'\nreqire = {}"), Some(15), "did you mean `require`?"),
         (
             with_route("path = '/a'\nupstream = 'orders'\nrequire = {}"),

@@ -6,7 +6,7 @@
 
 mod rfc7239;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Deserialize;
@@ -101,7 +101,7 @@ impl ForwardedFields {
                     .get_all(FOR)
                     .iter()
                     .flat_map(|field| field.as_bytes().split(|byte| *byte == b','));
-                Some(hops.map(|hop| std::str::from_utf8(hop).ok()?.trim().parse().ok()).collect())
+                Some(hops.map(address_of_hop).collect())
             }
             Self::Rfc7239 => joined(headers, &header::FORWARDED).and_then(|field| rfc7239::hops(&field)),
         };
@@ -170,6 +170,12 @@ fn translated(headers: &HeaderMap) -> Option<String> {
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values: Option<Vec<&str>> = headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
     values.filter(|values| !values.is_empty()).map(|values| values.join(", "))
+}
+
+/// Some proxies write the port, too.
+fn address_of_hop(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
+    hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }
 
 /// The address of a connection, as a [`Hop`] has it.
@@ -283,7 +289,8 @@ mod tests {
     #[test]
     fn the_same_in_forwarded() {
         const OWN: &str = "for=192.0.2.7;host=\"api.example.com:8080\";proto=http";
-        let cases: [(&[(&str, &str)], bool, String); 7] = [
+        type Case<'c> = (&'c [(&'c str, &'c str)], bool, String);
+        let cases: [Case<'_>; 7] = [
             (&[], false, OWN.into()),
             (&[("forwarded", "for=1.2.3.4")], false, OWN.into()),
             (CHAIN, false, OWN.into()),
@@ -331,5 +338,14 @@ mod tests {
                 assert_eq!(client.to_string(), want, "{name} in {fields:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_hop_with_its_port_is_the_same_hop() {
+        let mut headers = HeaderMap::new();
+        headers.insert(FOR, HeaderValue::from_static("203.0.113.1:4711, 10.0.0.2:80"));
+        let trusts = |address: IpAddr| address.to_string().starts_with("10.");
+        let client = ForwardedFields::X.client(&headers, "10.0.0.1".parse().unwrap(), trusts);
+        assert_eq!(client.to_string(), "203.0.113.1");
     }
 }

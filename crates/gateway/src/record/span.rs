@@ -60,11 +60,11 @@ impl Record {
     }
 
     /// Refusals are no errors of this server.
-    fn error_type(&self) -> Option<&'static str> {
+    fn error_type(&self) -> Option<&str> {
         match self.outcome {
             Outcome::Failed => self.code,
             Outcome::Aborted => Some("aborted"),
-            _ => None,
+            _ => self.status.as_ref().filter(|status| status.is_server_error()).map(|status| status.as_str()),
         }
     }
 }

@@ -137,6 +137,8 @@ async fn preflights_are_answered_without_a_token() {
     let twice = [("origin", APP), ("origin", APP), asks("GET")];
     assert_eq!(send(gateway.address, request("OPTIONS", "/orders", &twice)).await.status, 405);
     assert_eq!(send(gateway.address, request("OPTIONS", "/orders", &[("origin", APP)])).await.status, 405);
+    let refused = gateway.gateway.stats().refused;
+    assert_eq!(refused["origin-not-allowed"], 3, "{refused:?}");
     assert_eq!(backend.connections(), 1, "only the route without `cors` asked the service");
 }
 

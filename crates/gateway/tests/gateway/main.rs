@@ -11,6 +11,7 @@ mod body;
 mod connection;
 mod cors;
 mod demand;
+mod exchange;
 mod ext_authz;
 mod forward_auth;
 mod header;

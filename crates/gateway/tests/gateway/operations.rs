@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use gatepass_gateway::{Span, SpanSink, SpanValue};
 use http::{Request, Response, StatusCode};
@@ -12,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{
     Answer, Backend, OPEN, Running, Token, channel, config, connect, full, mirrored, send, send_on, until,
+    within,
 };
 use crate::upgrade;
 
@@ -54,7 +56,8 @@ async fn each_request_is_one_line_and_nothing_in_it_opens_anything() {
     let good = Token::of("ann\n{\"forged\": true}").claim("sid", "s1").bearer();
     let expired = Token::of("ann").expires_in(-900).bearer();
     let endless = format!("/{}", "a".repeat(5_000));
-    let requests: [(&str, &str, &[(&str, &str)], &str); 6] = [
+    type Asked<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+    let requests: [Asked<'_>; 6] = [
         (
             "POST",
             "/closed/7?ticket=querysecret",
@@ -274,10 +277,15 @@ async fn metrics_are_of_routes_and_never_of_what_clients_invent() {
         "gatepass_gateway_refusals_total{code=\"no-route\"} 21",
         "gatepass_gateway_response_seconds_count{route=\"/closed/{id}\",methods=\"GET,POST\"} 2",
         "gatepass_gateway_ready 1",
+        "gatepass_gateway_upstream_waiting{upstream=\"backend\"} 0",
         "gatepass_guard_keys{issuer=\"https://auth.example.com\"} 1",
     ] {
         assert!(answer.text.lines().any(|found| found == line), "{line} is not in\n{}", answer.text);
     }
+
+    let server =
+        format!("gatepass_gateway_server_up{{upstream=\"backend\",server=\"{}\"}} 1", backend.address);
+    assert!(answer.text.contains(&server), "{server} is not in\n{}", answer.text);
 
     // They count on when the file is loaded again, and others begin.
     let more = format!("{routes}{}", CLOSED.replace("/closed", "/other"));
@@ -406,12 +414,16 @@ async fn readiness_says_what_is_lacking() {
     );
     let gateway = Running::start(&format!("{}{second}", config(backend.address, OPEN))).await;
     let admin = operator(&gateway).await;
-    let failed = || async { ask(admin, "/readyz").await };
-    let mut answer = failed().await;
-    while answer.json()["issuers"][1]["failures"].as_array().unwrap().is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-        answer = failed().await;
-    }
+    let answer = within(async {
+        loop {
+            let answer = ask(admin, "/readyz").await;
+            if answer.json()["issuers"][1]["failures"][0]["asked_for"] == "keys" {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     let told = answer.json();
     assert_eq!(told["ready"], false);

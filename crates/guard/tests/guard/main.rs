@@ -10,4 +10,5 @@ mod keys;
 mod revocation;
 mod sender;
 mod status_list;
+mod tickets;
 mod tokens;

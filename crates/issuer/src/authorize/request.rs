@@ -234,6 +234,7 @@ mod tests {
             post_logout_redirect_uris: Vec::new(),
             trusted: false,
             require_pkce: true,
+            exchange: None,
             disabled: false,
             created_at: Timestamp::EPOCH,
         }

@@ -51,8 +51,8 @@ pub fn decide(request: &AuthorizationRequest, situation: &Situation<'_>) -> Step
         // Asked again they would be the same person again.
         Some((user, _)) if done.login && is_other(user) => return Step::Refuse(Refusal::LOGIN_REQUIRED),
         Some((user, since))
-            if done.login
-                || !(asked.login || is_other(user) || is_too_old(request, since, situation.now)) => {}
+            if !is_too_old(request, since, situation) && (done.login || !(asked.login || is_other(user))) => {
+        }
         _ if asked.none => return Step::Refuse(Refusal::LOGIN_REQUIRED),
         _ => return Step::LogIn,
     }
@@ -63,8 +63,14 @@ pub fn decide(request: &AuthorizationRequest, situation: &Situation<'_>) -> Step
     }
 }
 
-fn is_too_old(request: &AuthorizationRequest, since: Timestamp, now: Timestamp) -> bool {
-    request.max_age.is_some_and(|max_age| max_age.is_zero() || now.since(since) > max_age)
+/// A login just now is young enough for `max_age=0`. Any other limit holds for it too: the user may take
+/// their time over the consent page.
+fn is_too_old(request: &AuthorizationRequest, since: Timestamp, situation: &Situation<'_>) -> bool {
+    match request.max_age {
+        None => false,
+        Some(max_age) if max_age.is_zero() => !situation.done.login,
+        Some(max_age) => situation.now.since(since) > max_age,
+    }
 }
 
 /// The operator's own clients need none. A public client at an address where any program of the device can

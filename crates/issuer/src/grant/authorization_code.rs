@@ -53,7 +53,7 @@ impl Issuer {
         let client_id = &registered.id;
         match self.store.redeem_code(digest, &presented, on_replay).await? {
             Redeemed::Given(code, session, user) => {
-                let tokens = self.tokens(&session, &user, None, minted_at, now)?;
+                let tokens = self.tokens(&session, &user, &[&registered.most_of_a_user()], minted_at, now)?;
                 let id_token = self.id_token(&code, session.id, &user, &tokens.access_token, now)?;
                 tracing::info!(
                     target: "gatepass::audit", event = "code-redeemed", %client_id, sub = %user.id,

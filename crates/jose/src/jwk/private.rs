@@ -188,9 +188,11 @@ impl Serialize for Written<'_> {
         }
         let alg = self.public.as_ref().and_then(PublicParams::own_alg).or(jwk.alg);
         match &jwk.key_ops {
-            // RFC 7517 section 4.3: not both. `use` says nothing that `key_ops` does not.
+            // RFC 7517 section 4.3: not both. `use` says nothing that `key_ops` does not, unless that has no
+            // operation at all.
             Some(key_ops) => {
-                write_common(&mut map, jwk.kid.as_deref(), alg, None)?;
+                let key_use = jwk.key_use.filter(|_| key_ops.names().is_empty());
+                write_common(&mut map, jwk.kid.as_deref(), alg, key_use)?;
                 map.serialize_entry("key_ops", &key_ops.names())?;
             }
             None => write_common(&mut map, jwk.kid.as_deref(), alg, jwk.key_use)?,

@@ -269,11 +269,18 @@ fn what_was_read_is_written_again() {
         format!(r#"{{{OKP},{OKP_D},"kid":"a","alg":"EdDSA","use":"sig"}}"#),
         format!(r#"{{{EC},{EC_D},"kid":"\"\\\u0001é"}}"#),
         format!(r#"{{{OCT},"kid":"b","key_ops":["sign","verify"]}}"#),
+        format!(r#"{{{OKP},{OKP_D},"use":"sig","key_ops":[]}}"#),
+        format!(r#"{{{OKP},{OKP_D},"key_ops":[]}}"#),
     ];
     for json in cases {
         let jwk = PrivateJwk::parse(json.as_bytes()).unwrap();
         assert_eq!(*jwk.to_json(), json);
+        let again = PrivateJwk::parse(jwk.to_json().as_bytes()).unwrap();
+        assert_eq!(again.public(), jwk.public(), "{json}");
     }
+    let unknown = format!(r#"{{{OKP},{OKP_D},"use":"sig","key_ops":["dance"]}}"#);
+    let jwk = PrivateJwk::parse(unknown.as_bytes()).unwrap();
+    assert_eq!(*jwk.to_json(), unknown.replace("\"dance\"", ""));
     let public = format!(r#"{{{EC},"kid":"a","alg":"ES256","use":"sig"}}"#);
     let jwk: Jwk = serde_json::from_str(&public).unwrap();
     assert_eq!(serde_json::to_string(&jwk).unwrap(), public);

@@ -56,6 +56,23 @@ fn a_token_without_a_session_is_not_revoked_by_one() {
 }
 
 #[test]
+fn an_actor_is_revoked_as_a_client_or_as_a_user() {
+    let cases = [
+        ("its_client", Kind::Client, "gateway", true),
+        ("its_subject", Kind::Subject, "gateway", true),
+        ("another_client", Kind::Client, "web", false),
+        ("a_session_of_that_name", Kind::Session, "gateway", false),
+    ];
+    for (name, kind, id, refused) in cases {
+        let view = View::new();
+        view.apply(&entry(kind, id, 1001, 5000));
+        let want = if refused { Err(kind) } else { Ok(()) };
+        assert_eq!(view.check_actor("gateway", at(1000)).map_err(|revoked| revoked.kind), want, "{name}");
+        assert_eq!(view.check_actor("gateway", at(1001)), Ok(()), "{name}: minted past its reach");
+    }
+}
+
+#[test]
 fn the_widest_revocation_is_the_one_named() {
     let view = View::new();
     let ids = ["t1", "s1", "ann", "web", "k1", ""];

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::{AuthenticatedClient, Introspection};
 use gatepass_jose::{Audience, NumericDate, Timestamp};
-use gatepass_token::{AccessClaims, ScopeSet};
+use gatepass_token::{AccessClaims, Actor, ScopeSet};
 use http::HeaderMap;
 use serde::Serialize;
 
@@ -46,6 +46,8 @@ struct IntrospectionAnswer {
     sid: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<Actor>,
 }
 
 /// `POST /oauth/introspect`
@@ -101,6 +103,7 @@ impl IntrospectionAnswer {
             jti: Some(claims.jti),
             sid: claims.sid,
             roles: claims.roles,
+            act: claims.act,
         }
     }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use gatepass_issuer::authorize::{LogoutError, LogoutRequest, LogoutStep};
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::{FormStep, SignedOn};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode, Uri};
+use tracing::Instrument;
 use url::form_urlencoded;
 
 use super::authorize::{Stop, Visit, redirect};
@@ -17,13 +18,19 @@ use crate::body::FormBody;
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
 use crate::page::{self, Allowed, LogoutPage, MessagePage};
+use crate::problem::Problem;
 use crate::server::Server;
 
-/// `GET /oauth/logout`
+/// `GET /oauth/logout`. It changes something in spite of its method, so it is carried through as a `POST` is:
+/// in a task of its own, whatever becomes of the connection.
 pub(crate) async fn logout(State(server): State<Arc<Server>>, headers: HeaderMap, uri: Uri) -> Response {
-    let query = uri.query().unwrap_or_default();
-    let visit = Visit { server: &server, headers: &headers, query, now: server.now() };
-    visit.answer(visit.log_out(false).await)
+    let task = async move {
+        let query = uri.query().unwrap_or_default();
+        let visit = Visit { server: &server, headers: &headers, query, now: server.now() };
+        visit.answer(visit.log_out(false).await)
+    };
+    let ended = tokio::spawn(task.in_current_span()).await;
+    ended.unwrap_or_else(|panic| Problem::internal(&panic).into_response())
 }
 
 /// `POST /oauth/logout`: the same request in a body.

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::client_authentication;
 use crate::conditional::Document;
+use crate::endpoint::token::TOKEN_EXCHANGE;
 use crate::server::Server;
 
 /// Both documents, written once.
@@ -89,7 +90,12 @@ impl Metadata {
             response_types_supported: ["code"],
             response_modes_supported: ResponseMode::NAMES,
             scopes_supported: IDENTITY_SCOPES,
-            grant_types_supported: &["authorization_code", "client_credentials", "refresh_token"],
+            grant_types_supported: &[
+                "authorization_code",
+                "client_credentials",
+                "refresh_token",
+                TOKEN_EXCHANGE,
+            ],
             revocation_endpoint: format!("{base}/oauth/revoke"),
             revocation_endpoint_auth_methods_supported: client_authentication::METHODS,
             introspection_endpoint: format!("{base}/oauth/introspect"),

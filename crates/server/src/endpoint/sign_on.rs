@@ -95,14 +95,14 @@ pub(crate) async fn consent(
             None => false,
         };
         // Logged out meanwhile, logged in as somebody else, or not our form: from the beginning.
-        let Some(login) = login.filter(|_| bound) else {
-            return visit.go_on(&request, visit.login().await?.as_ref(), Done::default()).await;
+        let Some(login) = login.as_ref().filter(|_| bound) else {
+            return visit.go_on(&request, login.as_ref(), Done::default()).await;
         };
         match form.find("decision") {
             Some("allow") => {
-                server.issuer.give_consent(&request, &login, visit.now).await?;
+                server.issuer.give_consent(&request, login, visit.now).await?;
                 // The token says that the login was good enough when the page was shown.
-                visit.go_on(&request, Some(&login), Done { login: true, consent: true }).await
+                visit.go_on(&request, Some(login), Done { login: true, consent: true }).await
             }
             Some("deny") => Err(Stop::Back(Box::new(request.back), Refusal::ACCESS_DENIED)),
             _ => Err(Stop::malformed()),

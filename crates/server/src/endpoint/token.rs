@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use gatepass_issuer::TokenRequest;
+use gatepass_issuer::{TokenExchange, TokenRequest};
 use gatepass_token::{CodeVerifier, ScopeSet};
 use http::HeaderMap;
 use serde::Serialize;
@@ -16,6 +16,11 @@ use crate::form::Form;
 use crate::oauth_error::OAuthError;
 use crate::server::Server;
 
+/// RFC 8693 section 2.1.
+pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// The one type of token that is taken and given (RFC 8693 section 3).
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
 /// RFC 6749 section 5.1.
 #[derive(Serialize)]
 struct TokenAnswer<'t> {
@@ -24,6 +29,9 @@ struct TokenAnswer<'t> {
     expires_in: u64,
     #[serde(skip_serializing_if = "ScopeSet::is_empty")]
     scope: &'t ScopeSet,
+    /// RFC 8693 section 2.2.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'t str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,12 +46,14 @@ pub(crate) async fn token(
 ) -> Result<Response, OAuthError> {
     let authentication = client_authentication::parse(&headers, &form)?;
     let request = token_request(&form)?;
+    let issued_token_type = matches!(request, TokenRequest::TokenExchange(_)).then_some(ACCESS_TOKEN);
     let tokens = server.issuer.token(&authentication, request, server.now()).await?;
     let answer = TokenAnswer {
         access_token: &tokens.access_token,
         token_type: "Bearer",
         expires_in: tokens.expires_in.as_secs(),
         scope: &tokens.scope,
+        issued_token_type,
         refresh_token: tokens.refresh_token.as_ref().map(|token| token.expose()),
         id_token: tokens.id_token.as_deref(),
     };
@@ -63,6 +73,7 @@ fn token_request(form: &Form) -> Result<TokenRequest, OAuthError> {
             let token = form.find("refresh_token").ok_or_else(|| missing("refresh_token"))?;
             Ok(TokenRequest::RefreshToken { token: token.to_owned(), scope })
         }
+        TOKEN_EXCHANGE => token_exchange(form, scope).map(TokenRequest::TokenExchange),
         _ => Err(OAuthError::unsupported_grant_type()),
     }
 }
@@ -77,4 +88,35 @@ fn authorization_code(form: &Form) -> Result<TokenRequest, OAuthError> {
         verifier: verifier.map_err(|error| OAuthError::invalid_request(error.to_string()))?,
         resource: text("resource"),
     })
+}
+
+/// RFC 8693 section 2.1. Both ways to say what the token is for are served, and one target at a time: that
+/// a parameter comes once is [`Form`]'s to check.
+fn token_exchange(form: &Form, scope: Option<ScopeSet>) -> Result<TokenExchange, OAuthError> {
+    let is_access_token = |name: &str| match form.find(name) {
+        Some(ACCESS_TOKEN) => Ok(()),
+        Some(_) => Err(OAuthError::invalid_request(format!("{name} is {ACCESS_TOKEN}"))),
+        None => Err(OAuthError::invalid_request(format!("{name} is missing"))),
+    };
+    let subject_token = form.find("subject_token");
+    let subject_token =
+        subject_token.ok_or_else(|| OAuthError::invalid_request("subject_token is missing"))?.to_owned();
+    is_access_token("subject_token_type")?;
+    let actor_token = form.find("actor_token").map(str::to_owned);
+    match (&actor_token, form.find("actor_token_type")) {
+        (Some(_), _) => is_access_token("actor_token_type")?,
+        (None, Some(_)) => {
+            return Err(OAuthError::invalid_request("there is an actor_token_type and no actor_token"));
+        }
+        (None, None) => {}
+    }
+    if form.find("requested_token_type").is_some() {
+        is_access_token("requested_token_type")?;
+    }
+    let audience = match (form.find("audience"), form.find("resource")) {
+        (Some(audience), Some(resource)) if audience != resource => return Err(OAuthError::two_targets()),
+        (Some(target), _) | (None, Some(target)) => target.to_owned(),
+        (None, None) => return Err(OAuthError::invalid_request("audience or resource is missing")),
+    };
+    Ok(TokenExchange { subject_token, actor_token, audience, scope })
 }

@@ -48,6 +48,7 @@ pub(crate) async fn register(fixture: &Fixture) -> String {
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
         scope: "orders:read orders:write".parse().unwrap(),
         audience: Vec::new(),
+        exchange: None,
         sign_on: SignOnClient {
             redirect_uris: redirect_uris.iter().map(|uri| uri.parse().unwrap()).collect(),
             post_logout_redirect_uris: vec!["https://app.example.com/bye".parse().unwrap()],

@@ -103,7 +103,7 @@ async fn browsers_that_ask_first() {
         assert_eq!(refused.problem(), (403, "cross-site-request".into()));
         assert!(!refused.headers.contains_key("access-control-allow-origin"));
     }
-    let elsewhere = ask("/oauth/token", APP).send().await;
+    let elsewhere = ask("/oauth/introspect", APP).send().await;
     assert_eq!(elsewhere.problem().0, 405);
     assert!(!elsewhere.headers.contains_key("access-control-allow-origin"));
 }

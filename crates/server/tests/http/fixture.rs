@@ -151,6 +151,7 @@ async fn populate(issuer: &Issuer, now: Timestamp) -> (UserId, String) {
         scope: "orders:read".parse().unwrap(),
         audience: Vec::new(),
         sign_on: SignOnClient::default(),
+        exchange: None,
     };
     let grants = [GrantType::ClientCredentials];
     let (_, secret) = issuer.create_client(client("batch", true, &grants), now).await.unwrap();

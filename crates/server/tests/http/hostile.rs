@@ -131,6 +131,7 @@ async fn forged_access_tokens() {
         sid: None,
         roles: vec!["admin".into()],
         cnf: None,
+        act: None,
     };
     let sign = |key: &SigningKey| jwt::sign(&Typ::ACCESS_TOKEN, &claims, key).unwrap();
     let encode = |json: &str| gatepass_jose::base64url::encode(json.as_bytes());

@@ -6,6 +6,7 @@
 mod admin;
 mod browser;
 mod cors;
+mod exchange;
 mod feed;
 mod fixture;
 mod hostile;
@@ -17,3 +18,4 @@ mod routing;
 mod serving;
 mod session;
 mod sign_on;
+mod tickets;

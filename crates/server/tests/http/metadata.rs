@@ -27,7 +27,10 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
         "scopes_supported": ["openid", "profile", "offline_access"],
-        "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
+        "grant_types_supported": [
+            "authorization_code", "client_credentials", "refresh_token",
+            "urn:ietf:params:oauth:grant-type:token-exchange"
+        ],
         "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint": format!("{ISSUER}/oauth/introspect"),

@@ -177,7 +177,8 @@ async fn a_code_is_good_once_and_only_as_it_was_given() {
         let (from, to) = (encode([("", from)]), encode([("", to)]));
         move |request: String| request.replace(&from[1..], &to[1..])
     };
-    let cases: [(&str, Box<dyn Fn(String) -> String>); 6] = [
+    type Change = Box<dyn Fn(String) -> String>;
+    let cases: [(&str, Change); 6] = [
         ("other_client", Box::new(|request| request.replace("client_id=shop", "client_id=own"))),
         ("other_redirect_uri", Box::new(swap(CALLBACK, "http://127.0.0.1/cb"))),
         ("other_verifier", Box::new(swap(VERIFIER, &"a".repeat(43)))),
@@ -222,7 +223,8 @@ async fn a_code_that_comes_again_takes_back_what_it_gave() {
     let refused = fixture.post("/oauth/token").form(&refresh).send().await;
     assert_eq!(refused.oauth_error().1, "invalid_grant", "the session has ended");
     let sid = claims(access)["sid"].as_str().unwrap().to_owned();
-    let log = fixture.issuer.revocations_after(0, 10);
+    let mut position = fixture.issuer.log_position(Some(0));
+    let log = fixture.issuer.read_log(&mut position, 10);
     assert!(log.iter().any(|entry| entry.id == sid), "{log:?}");
 }
 
@@ -428,4 +430,78 @@ async fn a_logout_ends_the_login_and_what_hangs_on_it() {
     let done = browser.submit(&asked, &[]).await.expect(StatusCode::OK);
     assert!(text(&done).contains("Logged out"));
     assert!(text(&browser.authorize(&request(&[])).await).contains("/oauth/login"));
+}
+
+#[tokio::test]
+async fn what_a_user_allowed_is_listed_and_taken_back() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let mut browser = Browser::new(&fixture);
+    let own = fixture.log_in("alice").await.access;
+    let admin = fixture.admin().await;
+    let of_admin = format!("/admin/v1/users/{}/consents", fixture.alice);
+    for (token, path) in [(&own, "/session/consents"), (&admin, of_admin.as_str())] {
+        let code = browser.code(&request(&[("scope", "openid offline_access")])).await;
+        let tokens = fixture.post("/oauth/token").form(&exchange("shop", &code)).send().await;
+        let tokens = tokens.expect(StatusCode::OK).json();
+        let access = tokens["access_token"].as_str().unwrap();
+        let list = fixture.get(path).bearer(token).send().await.expect(StatusCode::OK).json();
+        let want = json!({ "client_id": "shop", "scope": "offline_access openid", "given_at": fixture.now().as_secs() });
+        assert_eq!(list, json!({ "consents": [want] }), "{path}");
+        let gone = format!("{path}/shop");
+        let withdraw = || fixture.call(http::Method::DELETE, &gone).bearer(token).send();
+        withdraw().await.expect(StatusCode::NO_CONTENT);
+        assert_eq!(withdraw().await.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(fixture.get("/oauth/userinfo").bearer(access).send().await.status, 401, "{path}");
+        let asked = browser.authorize(&request(&[("scope", "openid")])).await;
+        assert!(text(&asked).contains("/oauth/consent"), "{path}: it must ask again");
+    }
+    let foreign = fixture.call(http::Method::DELETE, "/session/consents/first-party").bearer(&own);
+    assert_eq!(foreign.send().await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn pages_of_listed_apps_may_read_what_clients_get() {
+    let app = "https://app.example.com";
+    let http = gatepass_server::HttpConfig { app_origins: vec![app.parse().unwrap()], ..Default::default() };
+    let fixture = Fixture::with(http, |_| {}).await;
+    let allowed = async |path: &str, origin: &str| {
+        let preflight = fixture.call(http::Method::OPTIONS, path).header("origin", origin);
+        let answer = preflight.header("access-control-request-method", "POST").send().await;
+        answer.header("access-control-allow-origin").to_owned()
+    };
+    for path in ["/oauth/token", "/oauth/userinfo", "/oauth/revoke"] {
+        assert_eq!(allowed(path, app).await, app, "{path}");
+        assert_eq!(allowed(path, "https://evil.example").await, "", "{path}");
+    }
+    assert_eq!(allowed("/oauth/login", app).await, "", "a page is nobody's to read");
+    let metadata = fixture.get("/.well-known/openid-configuration").header("origin", "https://evil.example");
+    assert_eq!(metadata.send().await.header("access-control-allow-origin"), "*");
+}
+
+#[tokio::test]
+async fn a_client_that_loses_a_scope_does_not_get_it_back_by_refreshing() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let mut browser = Browser::new(&fixture);
+    let query = request(&[("client_id", "own"), ("scope", "openid offline_access orders:read orders:write")]);
+    let code = browser.code(&query).await;
+    let tokens = fixture.post("/oauth/token").form(&exchange("own", &code)).send().await.json();
+    let refresh = |scope: &str| {
+        let token = tokens["refresh_token"].as_str().unwrap();
+        let all = [
+            ("grant_type", "refresh_token"),
+            ("client_id", "own"),
+            ("refresh_token", token),
+            ("scope", scope),
+        ];
+        fixture.post("/oauth/token").form(&encode(all)).send()
+    };
+    assert_eq!(refresh("openid gatepass:admin").await.oauth_error().1, "invalid_scope");
+    let admin = fixture.admin().await;
+    let change = json!({ "scope": "orders:read" });
+    let call = fixture.call(http::Method::PATCH, "/admin/v1/clients/own").bearer(&admin).json(&change);
+    call.send().await.expect(StatusCode::OK);
+    let next = refresh("").await.expect(StatusCode::OK).json();
+    assert_eq!(next["scope"], "offline_access openid orders:read");
 }

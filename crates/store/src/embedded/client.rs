@@ -11,7 +11,7 @@ use super::row::Columns;
 use super::writer::Group;
 
 const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at, redirect_uris,
-                       post_logout_redirect_uris, trusted, require_pkce";
+                       post_logout_redirect_uris, trusted, require_pkce, exchange";
 
 fn read(row: &Row<'_>) -> Result<Client, Failure> {
     let mut columns = Columns::of("client", row);
@@ -28,12 +28,13 @@ fn read(row: &Row<'_>) -> Result<Client, Failure> {
         post_logout_redirect_uris: columns.read(|json| serde_json::from_str(json))?,
         trusted: columns.value()?,
         require_pkce: columns.value()?,
+        exchange: columns.read_if_any(|json| serde_json::from_str(json))?,
     })
 }
 
 fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Failure> {
     let Client { id, name, secret, grants, scope, audience, disabled, created_at, .. } = client;
-    let Client { redirect_uris, post_logout_redirect_uris, trusted, require_pkce, .. } = client;
+    let Client { redirect_uris, post_logout_redirect_uris, trusted, require_pkce, exchange, .. } = client;
     let json = |error| Failure::unstorable("the client", error);
     let rows = statement.execute(params![
         id.as_str(),
@@ -47,7 +48,8 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
         serde_json::to_string(redirect_uris).map_err(json)?,
         serde_json::to_string(post_logout_redirect_uris).map_err(json)?,
         trusted,
-        require_pkce
+        require_pkce,
+        exchange.as_ref().map(serde_json::to_string).transpose().map_err(json)?
     ])?;
     Ok(rows == 1)
 }
@@ -55,7 +57,7 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
 /// `false`, with nothing changed, when the id is taken.
 pub(super) fn create(group: &Group<'_>, client: &Client) -> Result<bool, Failure> {
     let sql = format!(
-        "INSERT INTO client ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+        "INSERT INTO client ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
          ON CONFLICT (id) DO NOTHING"
     );
     write(group.prepare_cached(&sql)?, client)
@@ -69,7 +71,7 @@ pub(super) fn replace(
 ) -> Result<bool, Failure> {
     let sql = "UPDATE client SET name = ?2, secret = ?3, grants = ?4, scope = ?5, audience = ?6,
                disabled = ?7, created_at = ?8, redirect_uris = ?9, post_logout_redirect_uris = ?10,
-               trusted = ?11, require_pkce = ?12 WHERE id = ?1";
+               trusted = ?11, require_pkce = ?12, exchange = ?13 WHERE id = ?1";
     group.atomically(|connection| {
         let known = write(connection.prepare_cached(sql)?, client)?;
         if known {

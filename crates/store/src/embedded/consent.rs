@@ -59,7 +59,7 @@ pub(super) fn give(group: &Group<'_>, new: Consent) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns whether there was a consent.
+/// Returns whether there was a consent, or a session without one.
 pub(super) fn withdraw(
     group: &Group<'_>,
     user: UserId,
@@ -71,7 +71,7 @@ pub(super) fn withdraw(
         let removed = connection
             .prepare_cached("DELETE FROM consent WHERE user = ?1 AND client = ?2")?
             .execute(params![user.as_bytes(), client.as_str()])?;
-        session::end_of_client(connection, user, client, now, revocation)?;
-        Ok(removed == 1)
+        let ended = session::end_of_client(connection, user, client, now, revocation)?;
+        Ok(removed == 1 || ended)
     })
 }

@@ -49,11 +49,19 @@ impl<'r> Columns<'r> {
 
     /// The next column, text with a meaning or null.
     pub(super) fn parsed_if_any<T: FromStr<Err: Display>>(&mut self) -> Result<Option<T>, Failure> {
+        self.read_if_any(|text| text.parse::<T>())
+    }
+
+    /// The next column, text that `read` understands or null.
+    pub(super) fn read_if_any<T, E: Display>(
+        &mut self,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, Failure> {
         if self.is_null() {
             self.next += 1;
             return Ok(None);
         }
-        self.parsed().map(Some)
+        self.read(read).map(Some)
     }
 
     /// The next column, text that `read` understands.

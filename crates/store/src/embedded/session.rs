@@ -238,16 +238,18 @@ fn end_each<'s>(
     })
 }
 
-/// Ends a user's live sessions of one client, each with its revocation.
+/// Ends a user's live sessions of one client, each with its revocation; returns whether there were any.
 pub(super) fn end_of_client(
     connection: &Connection,
     user: UserId,
     client: &ClientId,
     now: Timestamp,
     revocation: &NewRevocation,
-) -> Result<(), Failure> {
-    let sessions = live_of_user(connection, user, now, u32::MAX)?;
-    end_each(connection, sessions.iter().filter(|session| session.client == *client), now, revocation)
+) -> Result<bool, Failure> {
+    let mut sessions = live_of_user(connection, user, now, u32::MAX)?;
+    sessions.retain(|session| session.client == *client);
+    end_each(connection, sessions.iter(), now, revocation)?;
+    Ok(!sessions.is_empty())
 }
 
 /// Starts a login in the place of another of the same user, whose sessions it takes over.

@@ -19,9 +19,9 @@ use rusqlite::Connection;
 
 use super::failure::Failure;
 use super::writer::Group;
-use super::{Embedded, client, code, consent, revocation, role, session, signing_key, user};
+use super::{Embedded, client, code, consent, revocation, role, session, signing_key, ticket, user};
 
-/// How many revocations go in one step, so that nobody waits long behind it.
+/// How many revocations, or used tickets, go in one step, so that nobody waits long behind it.
 const FORGOTTEN_AT_ONCE: u32 = 1000;
 
 impl Embedded {
@@ -229,6 +229,15 @@ impl Store for Embedded {
 
     async fn forget_revocations(&self, now: Timestamp) -> Result<(), StoreError> {
         while self.write(move |group| revocation::forget(group, now, FORGOTTEN_AT_ONCE)).await? > 0 {}
+        Ok(())
+    }
+
+    async fn consume_ticket(&self, jti: [u8; 16], forget_after: Timestamp) -> Result<bool, StoreError> {
+        self.write(move |group| ticket::consume(group, jti, forget_after)).await
+    }
+
+    async fn forget_tickets(&self, now: Timestamp) -> Result<(), StoreError> {
+        while self.write(move |group| ticket::forget(group, now, FORGOTTEN_AT_ONCE)).await? > 0 {}
         Ok(())
     }
 

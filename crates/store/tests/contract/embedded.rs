@@ -160,6 +160,8 @@ async fn a_store_of_the_first_version_keeps_what_it_has() {
     assert_eq!((sessions.len(), sessions[0].login, sessions[0].generation), (1, None, 1));
     let client = store.find_client(&"batch".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((client.redirect_uris.len(), client.trusted, client.require_pkce), (0, false, true));
+    assert_eq!(client.exchange, None);
+    assert!(store.consume_ticket([1; 16], at(360)).await.unwrap());
     let rotated = store.rotate_session(sessions[0].id, &presented(1, at(1)), revocation("x")).await.unwrap();
     assert!(matches!(rotated, Rotated::Rotated(..)), "{rotated:?}");
     store.close().await.unwrap();

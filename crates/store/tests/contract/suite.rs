@@ -10,6 +10,7 @@ pub(crate) mod revocations;
 pub(crate) mod roles;
 pub(crate) mod sessions;
 pub(crate) mod sweeping;
+pub(crate) mod tickets;
 pub(crate) mod users;
 pub(crate) mod whole;
 
@@ -88,6 +89,10 @@ macro_rules! every_promise_holds_for {
                 the_log_is_read_from_any_place_in_pages
                 an_entry_comes_back_as_it_was_made
                 entries_are_forgotten_when_their_time_has_come
+            }
+            tickets {
+                a_ticket_is_consumed_once_under_a_race
+                a_ticket_stays_consumed_until_it_is_forgotten
             }
             keys {
                 keys_come_back_as_they_were_saved

@@ -22,6 +22,7 @@ fn request() -> AuthorizationRequest {
         post_logout_redirect_uris: Vec::new(),
         trusted: false,
         require_pkce: true,
+        exchange: None,
         disabled: false,
         created_at: NOW,
     };
@@ -77,6 +78,7 @@ fn who_is_asked_to_log_in() {
         ("too_old_quietly", quiet(max_age(60)), ago(61), NONE, required),
         ("max_age_zero", max_age(0), ago(0), NONE, Step::LogIn),
         ("max_age_zero_done", max_age(0), ago(0), LOGIN, Step::Give),
+        ("too_old_meanwhile", max_age(60), ago(61), LOGIN, Step::LogIn),
         ("hinted", hint(ALICE), ago(60), NONE, Step::Give),
         ("another_hinted", hint(BERTA), ago(60), NONE, Step::LogIn),
         ("another_hinted_quietly", quiet(hint(BERTA)), ago(60), NONE, required),

@@ -95,7 +95,7 @@ impl Guard {
             number,
             offset: chance.pick(-1_000_000..1_000_000),
             pause: if is_slow { chance.pick(200..2_000) } else { 0 },
-            is_on_the_wire: number % 20 == 0,
+            is_on_the_wire: number.is_multiple_of(20),
             follower: Follower::new(Arc::new(View::new())),
             doing: Doing::Waiting { until: chance.pick(0..2_000) },
             chance,

@@ -7,7 +7,7 @@ use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::response::Response;
 use gatepass_issuer::admin::{ChangeClient, NewClient, SignOnClient};
-use gatepass_issuer::client::{Client, ClientSecret, GrantType};
+use gatepass_issuer::client::{Client, ClientSecret, ExchangePolicy, GrantType};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_token::ScopeSet;
@@ -67,6 +67,38 @@ pub(super) struct CreateRequest {
     #[serde(default = "yes")]
     #[schema(default = true)]
     require_pkce: bool,
+    /// What tokens it may exchange for which (RFC 8693); none if left out.
+    exchange: Option<Exchange>,
+}
+
+/// What tokens a client may exchange for which (RFC 8693).
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Exchange)]
+pub(super) struct Exchange {
+    /// The audiences that it may exchange tokens for.
+    #[serde(rename = "for")]
+    #[schema(example = json!(["https://orders.internal"]))]
+    audience: Vec<String>,
+    /// The audiences of the tokens that it may exchange: those of the services that it stands for. The
+    /// issuer's default if empty.
+    #[serde(default)]
+    from: Vec<String>,
+    /// Whether it may pass for the subject: tokens that it gets then do not say that it acts.
+    #[serde(default)]
+    impersonate: bool,
+}
+
+impl From<Exchange> for ExchangePolicy {
+    fn from(Exchange { audience, from, impersonate }: Exchange) -> Self {
+        Self { audience, from, impersonate }
+    }
+}
+
+impl From<ExchangePolicy> for Exchange {
+    fn from(ExchangePolicy { audience, from, impersonate }: ExchangePolicy) -> Self {
+        Self { audience, from, impersonate }
+    }
 }
 
 /// What is to change about a client; what is left out stays as it is.
@@ -96,6 +128,8 @@ pub(super) struct ChangeRequest {
     trusted: Option<bool>,
     /// Whether it must use PKCE.
     require_pkce: Option<bool>,
+    /// What tokens it may exchange for which. Another policy takes back the access tokens that it got so far.
+    exchange: Option<Exchange>,
     /// Whether it is kept out. Disabling takes its access tokens back.
     disabled: Option<bool>,
     /// Whether it gets a new secret. The old one is good for nothing from then on.
@@ -135,6 +169,9 @@ pub(super) struct ClientAnswer {
     trusted: bool,
     /// Whether it must use PKCE.
     require_pkce: bool,
+    /// What tokens it may exchange for which; left out where none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exchange: Option<Exchange>,
     /// Whether it is kept out.
     disabled: bool,
     /// When it was registered, in seconds since 1970.
@@ -180,6 +217,7 @@ pub(super) async fn create(
             trusted: request.trusted,
             require_pkce: request.require_pkce,
         },
+        exchange: request.exchange.map(ExchangePolicy::from),
     };
     let (client, secret) = server.issuer.create_client(new, server.now()).await?;
     Ok(created(format!("/admin/v1/clients/{}", client.id), JsonAnswer(ClientAnswer::new(client, secret))))
@@ -245,6 +283,7 @@ pub(super) async fn change(
         post_logout_redirect_uris: request.post_logout_redirect_uris,
         trusted: request.trusted,
         require_pkce: request.require_pkce,
+        exchange: request.exchange.map(ExchangePolicy::from),
         disabled: request.disabled,
         new_secret: request.new_secret,
     };
@@ -285,6 +324,7 @@ impl ClientAnswer {
             post_logout_redirect_uris: client.post_logout_redirect_uris,
             trusted: client.trusted,
             require_pkce: client.require_pkce,
+            exchange: client.exchange.map(Exchange::from),
             disabled: client.disabled,
             created_at: client.created_at.as_secs(),
         }

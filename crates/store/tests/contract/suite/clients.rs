@@ -10,6 +10,7 @@ pub(crate) async fn a_client_is_found_as_it_was_registered<E: Engine>() {
     let full = client("full");
     let mut empty = client("empty");
     (empty.secret, empty.grants, empty.audience) = (None, Vec::new(), Vec::new());
+    empty.exchange = None;
     empty.scope = "".parse().unwrap();
     empty.disabled = true;
     (empty.redirect_uris, empty.post_logout_redirect_uris) = (Vec::new(), Vec::new());

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use gatepass_issuer::client::{Client, GrantType, SecretDigest};
+use gatepass_issuer::client::{Client, ExchangePolicy, GrantType, SecretDigest};
 use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::keys::KeyRecord;
 use gatepass_issuer::password::PasswordHash;
@@ -60,6 +60,11 @@ pub(crate) fn client(id: &str) -> Client {
         post_logout_redirect_uris: vec!["https://app.example.com/".parse().unwrap()],
         trusted: true,
         require_pkce: false,
+        exchange: Some(ExchangePolicy {
+            audience: vec!["https://orders.internal".into()],
+            from: vec!["https://api.example.com".into()],
+            impersonate: true,
+        }),
         disabled: false,
         created_at: NOW,
     }
