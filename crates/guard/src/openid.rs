@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use gatepass_jose::parse_strict_json;
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use url::Url;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
@@ -28,6 +28,9 @@ use crate::location::Location;
 const METADATA_LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// After a failure nobody asks for so long: the next ones in the queue would only wait in turn.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Requests to the issuer at a time; further ones wait, but not for long.
+const MAX_REQUESTS: usize = 64;
+const MAX_WAIT: Duration = Duration::from_secs(5);
 /// The longest answer that is read.
 const MAX_ANSWER: usize = 64 * 1024;
 /// Of an error code that an issuer answers this much is kept.
@@ -44,6 +47,7 @@ struct Inner {
     http: Http,
     clock: Arc<Clock>,
     metadata: Mutex<Known>,
+    requests: Semaphore,
 }
 
 /// What is known of the issuer, and when that was asked for, successfully or not.
@@ -135,7 +139,8 @@ impl OpenIdIssuer {
         http: Http,
         clock: Arc<Clock>,
     ) -> Self {
-        Self(Arc::new(Inner { location, keys, clock_skew, http, clock, metadata: Mutex::default() }))
+        let (metadata, requests) = (Mutex::default(), Semaphore::new(MAX_REQUESTS));
+        Self(Arc::new(Inner { location, keys, clock_skew, http, clock, metadata, requests }))
     }
 
     /// The value of `iss`.
@@ -267,6 +272,8 @@ impl Inner {
         client: &OpenIdClient,
         form: &[(&str, &str)],
     ) -> Result<Zeroizing<Vec<u8>>, OpenIdError> {
+        let permit = tokio::time::timeout(MAX_WAIT, self.requests.acquire()).await;
+        let _permit = permit.map_err(|_| unavailable("too many requests to the issuer are waiting"))?;
         let form = Serializer::new(String::new()).extend_pairs(form).finish();
         let client = (client.client_id.as_str(), &client.client_secret);
         let (status, body) = self.http.ask(url, client, form, MAX_ANSWER).await.map_err(unavailable)?;
