@@ -527,8 +527,8 @@ async fn cookies_that_name_no_session_and_credentials_beside_them() {
     let twice = format!("{session}; {session}");
     let garbage = format!("__Host-session={}", "A".repeat(64));
     let long = format!("__Host-session={}", "A".repeat(5_000));
-    type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], u16, &'c str);
-    let cases: [Case<'_>; 8] = [
+    type Fields<'f> = &'f [(&'f str, &'f str)];
+    let cases: [(&str, Fields<'_>, u16, &str); 8] = [
         ("both", &[("cookie", &session), ("authorization", &token)], 400, "two-credentials"),
         (
             "both_and_another_scheme",
