@@ -11,9 +11,12 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub(crate) use attack::Attack;
+use gatepass_gateway::UpstreamServer;
 pub(crate) use jwk::Jwk;
 pub(crate) use lint::Lint;
 pub(crate) use token::Token;
+
+use crate::input::Input;
 
 /// Token authentication for people who run more than one service.
 #[derive(Debug, Parser)]
@@ -113,13 +116,32 @@ pub(crate) struct Serve {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Gateway {
     /// The gateway's configuration; SIGHUP loads it again
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) config: Option<PathBuf>,
     /// Only say whether the file is good
     #[arg(long)]
     pub(crate) check: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<GatewayCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GatewayCommand {
+    /// Propose an upstream and routes, with the scopes that an OpenAPI document asks for
+    Import(Import),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Import {
+    /// The document, OpenAPI 3.0 or 3.1 in JSON or YAML; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) document: Input,
+    /// The service behind, in place of the server that the document names
+    #[arg(long, value_name = "NAME=URL")]
+    pub(crate) upstream: Option<UpstreamServer>,
 }
 
 #[derive(Debug, ClapArgs)]

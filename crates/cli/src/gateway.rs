@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gatepass_gateway::{Config, Gateway};
+use gatepass_gateway::{Config, Gateway, Proposal};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::args::{self, GatewayCommand, Import};
+use crate::complaint::Complaint;
 use crate::otlp::Otlp;
 use crate::serve::bind;
 use crate::{print, process};
@@ -16,7 +18,25 @@ use crate::{print, process};
 /// How long the gateway waits for its issuers before it serves without them: they may be down.
 const START_LIMIT: Duration = Duration::from_secs(5);
 
-pub(crate) async fn run(path: &Path, check: bool) -> anyhow::Result<()> {
+pub(crate) async fn run(args: args::Gateway) -> anyhow::Result<()> {
+    match args {
+        args::Gateway { command: Some(GatewayCommand::Import(import)), .. } => propose(import),
+        args::Gateway { config: Some(config), check, .. } => serve(&config, check).await,
+        args::Gateway { config: None, .. } => Err(Complaint::unusable("no configuration was given").into()),
+    }
+}
+
+/// `gatepass gateway import`: what of a file an OpenAPI document suggests.
+fn propose(import: Import) -> anyhow::Result<()> {
+    let proposal =
+        Proposal::from_openapi(&import.document.read_text()?, import.upstream).map_err(|error| {
+            Complaint::refused(format!("nothing can be proposed from {}", import.document)).at(error)
+        })?;
+    print::line(proposal.to_string().trim_end());
+    Ok(())
+}
+
+async fn serve(path: &Path, check: bool) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     if check {
         print::line(format!("{} is good", path.display()));

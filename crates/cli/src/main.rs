@@ -63,7 +63,7 @@ async fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Attack(attack) => return command::attack::run(*attack).await,
         Command::Up(up) => up::run(up).await,
         Command::Serve(file) => serve::run(&file.config).await,
-        Command::Gateway(gateway) => gateway::run(&gateway.config, gateway.check).await,
+        Command::Gateway(gateway) => gateway::run(gateway).await,
         Command::Top(top) => top::run(&top).await,
         Command::Demo(demo) => demo::run(demo).await,
         Command::User { target, command } => command::user::run(&target, command).await,

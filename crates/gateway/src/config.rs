@@ -275,6 +275,9 @@ pub(crate) struct ForwardAuth {
 }
 
 impl ForwardAuth {
+    /// Where it is unless the file says otherwise.
+    pub(crate) const DEFAULT_PATH: &str = "/auth/verify";
+
     /// What a path has below the endpoint's: nothing for the endpoint itself, else a path of its own. `None`
     /// for a path that is not the endpoint's to answer.
     pub(crate) fn below<'p>(&self, path: &'p str) -> Option<&'p str> {

@@ -174,6 +174,13 @@
 //! A connection has room for 200 HTTP/2 streams at once; one whose client resets streams faster than they
 //! are looked at is closed.
 //!
+//! # Routes from an OpenAPI document
+//!
+//! `gatepass gateway import openapi.yaml` ([`Proposal`]) writes an `[[upstream]]` and the `[[route]]`s of an OpenAPI 3.0 or
+//! 3.1 document for somebody to look through: scopes from OAuth 2 and OpenID Connect requirements, `public` only where
+//! the document says `security: []`, any valid token where it says nothing. What the gateway cannot do (API keys, a
+//! parameter within a segment) is told in comments, and is never public. Files and URLs that it refers to are not read.
+//!
 //! # Which route
 //!
 //! Routes with a `host` come before those with `*.` and the end of one (the longest end first), and these before
@@ -504,6 +511,7 @@ mod gateway;
 mod guards;
 mod header;
 mod id;
+mod import;
 mod message;
 mod metrics;
 mod proxy;
@@ -524,6 +532,7 @@ mod watch;
 pub use bff::{BffStartError, KeyFileError, SessionStoreError};
 pub use config::{Config, ConfigError, LoadError, parse_duration};
 pub use gateway::{Gateway, ReloadError, StartError};
+pub use import::{ImportError, InvalidUpstream, Proposal, UpstreamServer};
 pub use stats::{RequestCount, RouteCounts, Seconds, Stats};
 pub use trace::{Span, SpanSink, SpanValue};
 pub use upstream::{ServerState, ServerStatus, UpstreamStatus};

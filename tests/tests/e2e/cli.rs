@@ -3,6 +3,7 @@
 use gatepass_e2e::command::{self, Said, password_file};
 use gatepass_e2e::up::{ADMIN, PASSWORD, path_text};
 use gatepass_e2e::{Admin, Up, jws, send};
+use reqwest::Method;
 
 async fn gatepass(up: &Up, line: &str) -> Said {
     let words: Vec<&str> = line.split(' ').collect();
@@ -199,4 +200,21 @@ async fn a_second_server_on_the_same_data_is_refused() {
     let complaint = said.failed();
     assert!(complaint.contains("data"), "{complaint}");
     up.assert_healthy("a second server on its data").await;
+}
+
+#[tokio::test]
+async fn the_routes_proposed_for_the_admin_api_are_a_file_that_the_gateway_takes() {
+    let up = Up::start().await;
+    let document = send(up.at_server(Method::GET, "/admin/v1/openapi.json")).await.expect(200).body;
+    let (described, file) = (up.folder().join("openapi.json"), up.folder().join("imported.toml"));
+    std::fs::write(&described, document).unwrap();
+    let upstream = format!("admin=http://{}", up.server_address());
+    let words = ["gateway", "import", path_text(&described), "--upstream", &upstream];
+    let proposal = command::run(&words, &[]).await.worked();
+    assert_eq!(proposal.matches("public = true").count(), 0, "{proposal}");
+    assert!(proposal.contains("path = \"/admin/v1/users/{id}/consents/{client}\""), "{proposal}");
+
+    let head = "listen = \"127.0.0.1:1\"\n[[issuer]]\nurl = \"http://127.0.0.1:2\"\naudience = [\"a\"]\nrevocation = \"none\"\n";
+    std::fs::write(&file, format!("{head}{proposal}")).unwrap();
+    command::run(&["gateway", "--check", "--config", path_text(&file)], &[]).await.worked();
 }

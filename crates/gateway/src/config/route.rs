@@ -227,7 +227,7 @@ fn check_methods(source: &Source<'_>, field: &Field<Vec<String>>) -> Result<Meth
 fn check_forward_auth(source: &Source<'_>, raw: &RawForwardAuth) -> Result<ForwardAuth, ConfigError> {
     let forward = check_forward(source, &raw.forward)?;
     let Some(path) = &raw.path else {
-        return Ok(ForwardAuth { path: "/auth/verify".to_owned(), forward });
+        return Ok(ForwardAuth { path: ForwardAuth::DEFAULT_PATH.to_owned(), forward });
     };
     match RequestPath::parse(path.get_ref()) {
         Ok(_) => Ok(ForwardAuth { path: path.get_ref().clone(), forward }),
