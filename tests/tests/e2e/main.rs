@@ -32,3 +32,4 @@ mod story;
 mod throttle;
 mod tickets;
 mod token;
+mod wire;
