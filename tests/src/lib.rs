@@ -1,8 +1,8 @@
 //! The harness of the end-to-end tests: starts the real binary, speaks HTTP to it, and says what happened when a test fails.
 //!
 //! The program under test is chosen at run time: `GATEPASS_BIN`, or else what `cargo build -p gatepass` makes.
-//! `GATEPASS_TEST_PYTHON`, `_NODE`, `_NGINX`, `_HAPROXY`, `_CADDY` and `_ENVOY` name what `cargo xtask tools` installed;
-//! without them it is looked for where that task puts it.
+//! `GATEPASS_TEST_PYTHON`, `_NODE`, `_NGINX`, `_HAPROXY`, `_CADDY`, `_ENVOY` and `_H2LOAD` name what `cargo xtask tools`
+//! installed; without them it is looked for where that task puts it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -60,6 +60,12 @@ pub fn envoy() -> PathBuf {
     tool("GATEPASS_TEST_ENVOY", &[target().join("tests/venv/bin/envoy")])
 }
 
+/// nghttp2's h2load.
+pub fn h2load() -> PathBuf {
+    let places = [target().join("tests/nghttp2-client/run"), PathBuf::from("/usr/bin/h2load")];
+    tool("GATEPASS_TEST_H2LOAD", &places)
+}
+
 fn tool(variable: &str, places: &[PathBuf]) -> PathBuf {
     let named = std::env::var_os(variable).map(PathBuf::from);
     let found = named.iter().chain(places).find(|path| path.exists()).cloned();

@@ -1,4 +1,5 @@
-//! What the tests need from outside: somebody else's clients, somebody else's proxies, and a C++ compiler.
+//! What the tests need from outside: somebody else's clients, somebody else's proxies, a load generator,
+//! and a C++ compiler.
 //!
 //! Everything goes below `target/tests`; the machine itself is touched only where a Debian package is missing and cannot be
 //! unpacked there.
@@ -19,6 +20,7 @@ pub(crate) struct Tools {
     nginx: PathBuf,
     haproxy: PathBuf,
     caddy: PathBuf,
+    h2load: PathBuf,
 }
 
 impl Tools {
@@ -29,6 +31,7 @@ impl Tools {
         tests.env("GATEPASS_TEST_NGINX", &self.nginx);
         tests.env("GATEPASS_TEST_HAPROXY", &self.haproxy);
         tests.env("GATEPASS_TEST_CADDY", &self.caddy);
+        tests.env("GATEPASS_TEST_H2LOAD", &self.h2load);
         tests.env("GATEPASS_TEST_ENVOY", self.python.with_file_name("envoy"));
     }
 }
@@ -39,7 +42,9 @@ impl Tools {
 /// Names the tool that is missing and what to do about it.
 pub(crate) fn install() -> Result<Tools> {
     if run::quietly(Command::new("curl").arg("--version")).is_err() {
-        apt_install("curl").context("the lines that `gatepass up` prints are for curl")?;
+        apt_install("curl").context(
+            "the lines that `gatepass up` prints are for curl, and tests of the gateway ask with it",
+        )?;
     }
     require_cpp_compiler()?;
     let (folder, tests) = (run::target().join("tests"), run::root().join("tests"));
@@ -51,12 +56,14 @@ pub(crate) fn install() -> Result<Tools> {
         nginx: NGINX.install(&folder)?,
         haproxy: HAPROXY.install(&folder)?,
         caddy: CADDY.install(&folder)?,
+        h2load: H2LOAD.install(&folder)?,
     };
     println!("    python  {}", tools.python.display());
     println!("    node    {}", tools.node.display());
     for proxy in [&tools.nginx, &tools.haproxy, &tools.caddy] {
         println!("    proxy   {}", proxy.display());
     }
+    println!("    load    {}", tools.h2load.display());
     Ok(tools)
 }
 
@@ -173,6 +180,13 @@ const HAPROXY: Debian = Debian {
 
 const CADDY: Debian =
     Debian { name: "caddy", libraries: &[], binary: "usr/bin/caddy", probe: ("version", "2.") };
+
+const H2LOAD: Debian = Debian {
+    name: "nghttp2-client",
+    libraries: &["libev4", "libjansson4", "libjemalloc2"],
+    binary: "usr/bin/h2load",
+    probe: ("--version", "nghttp2/"),
+};
 
 impl Debian {
     fn install(&self, folder: &Path) -> Result<PathBuf> {

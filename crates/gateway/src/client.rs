@@ -4,7 +4,7 @@ mod framing;
 mod stream;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub(crate) struct ClientConnection {
     idle_from: AtomicU64,
     /// What the connection is to carry once it has switched protocols.
     tunnel: Mutex<Option<BoxFuture<'static, ()>>>,
+    /// Whether it has been left something to carry.
+    switched: Arc<AtomicBool>,
     /// Its place among the connections that may be open.
     _permit: OwnedSemaphorePermit,
     /// Where it is counted among those that are open.
@@ -60,6 +62,7 @@ impl ClientConnection {
             since: Instant::now(),
             idle_from: AtomicU64::new(0),
             tunnel: Mutex::new(None),
+            switched: Arc::default(),
             _permit: permit,
             _present: present,
         })
@@ -106,7 +109,13 @@ impl ClientConnection {
 
     /// Leaves what is to be done once the connection has switched protocols.
     pub(crate) fn set_tunnel(&self, tunnel: BoxFuture<'static, ()>) {
+        self.switched.store(true, Ordering::Relaxed);
         *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+    }
+
+    /// Becomes true once [`ClientConnection::set_tunnel`] left something.
+    pub(crate) fn switched(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.switched)
     }
 
     /// What [`ClientConnection::set_tunnel`] left.

@@ -479,6 +479,8 @@
 //! | over `limits.headers`; over `limits.target_bytes` | 431, 414 | `too-many-headers`, `target-too-long` |
 //! | a body over `limits.body_bytes` | 413 | `body-too-large` |
 //! | a body that stops coming; one that breaks | 408, 400 | `body-stalled`, `body-broken` |
+//! | over HTTP/2: malformed fields, fields of a connection, a length that is not the body's | 400, or the stream is reset | |
+//! | over HTTP/2: streams opened and reset in turn, a head in endless continuations | closed | |
 //! | a TLS handshake that fails, or does not end in time | closed | |
 //! | a head that does not end in time | closed | |
 //! | a client that takes nothing of its response | closed | |
@@ -492,6 +494,11 @@
 //! | the gateway stops | what is in flight ends, for `timeouts.drain`; then closed | |
 //! | the forward-auth endpoint would answer with another 4xx than 401 | 403 | its own |
 //! | it is asked about two requests at once, or half of one; `ext_authz`, what is no question | 403 | `asked-unclearly` |
+//!
+//! Taken, because requests are written anew and so mean the same to the server: lines of a head that end in a bare
+//! LF, the same length twice, zeros before a chunk's size. What follows a malformed request on its connection is never
+//! read as another one. A connection that is closed is read on for two seconds, for a client that is still sending to
+//! get its response.
 //!
 //! A configuration that [`Gateway::reload`] refuses changes nothing.
 

@@ -151,7 +151,8 @@ async fn see_through<S, F>(
     let socket = ClientSocket::new(stream, timeouts.stall);
     let Some((tls, handshakes)) = tls else {
         let connection = ClientConnection::new(address, Security::Plain, place, present);
-        return converse(ClientStream::new(socket), connection, limits, timeouts, stopped, service).await;
+        let stream = ClientStream::new(socket, connection.switched());
+        return converse(stream, connection, limits, timeouts, stopped, service).await;
     };
     let secured = tokio::select! {
         biased;
@@ -165,7 +166,7 @@ async fn see_through<S, F>(
             let certificate =
                 certificates.and_then(|chain| chain.first()).map(|shown| ClientCertificate::from_der(shown));
             let connection = ClientConnection::new(address, Security::Tls { certificate }, place, present);
-            let stream = ClientStream::new(stream);
+            let stream = ClientStream::new(stream, connection.switched());
             // Not inline: connections without TLS are not to be as large as those with.
             Box::pin(converse(stream, connection, limits, timeouts, stopped, service)).await;
         }

@@ -33,3 +33,4 @@ mod story;
 mod throttle;
 mod tickets;
 mod token;
+mod wire;

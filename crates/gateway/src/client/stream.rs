@@ -3,16 +3,25 @@
 //! In two layers, since TLS may lie between them: what the client takes is seen where bytes leave the
 //! process, and what it says where they can be read.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
 
 use super::framing::Framing;
 use crate::stall::Stall;
+
+/// How long what a client goes on saying is read and thrown away after the last byte for it. To close before
+/// that would reset the connection, and could take from the client a response that it has not read: that its
+/// upload is too large, say. RFC 9112 section 9.6.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// A socket that fails once the client takes nothing more.
 #[derive(Debug)]
@@ -21,11 +30,16 @@ pub(crate) struct ClientSocket {
     stall: Stall,
 }
 
-/// A connection on which ambiguous requests are spoilt before hyper reads them.
+/// A connection on which ambiguous requests are spoilt before hyper reads them, and whose end does not cut
+/// off what was said last.
 #[derive(Debug)]
 pub(crate) struct ClientStream<S> {
     stream: S,
     framing: Framing,
+    /// Whether it carries a tunnel: then one end may be closed while the other still matters.
+    switched: Arc<AtomicBool>,
+    /// Since its writing end was closed.
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl ClientSocket {
@@ -44,8 +58,9 @@ impl ClientSocket {
 }
 
 impl<S> ClientStream<S> {
-    pub(crate) fn new(stream: S) -> Self {
-        Self { stream, framing: Framing::new() }
+    /// `switched` is that of the [`ClientConnection`](super::ClientConnection).
+    pub(crate) fn new(stream: S, switched: Arc<AtomicBool>) -> Self {
+        Self { stream, framing: Framing::new(), switched, linger: None }
     }
 }
 
@@ -105,7 +120,7 @@ impl AsyncWrite for ClientSocket {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
     }
@@ -127,6 +142,26 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        }
+        if this.switched.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
+        let patience = this.linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        // First: bytes that come without end do not put it off.
+        if patience.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut scratch = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut this.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())), // the client has closed its end, too
+                Poll::Pending => return Poll::Pending,
+            }
+        }
     }
 }
