@@ -115,7 +115,11 @@ fn count<'s>(
 }
 
 /// `None` for what would have been refused.
-fn enforce<T>(route: &Route, shared: &Shared, outcome: Result<T, Refusal>) -> Result<Option<T>, Refusal> {
+pub(crate) fn enforce<T>(
+    route: &Route,
+    shared: &Shared,
+    outcome: Result<T, Refusal>,
+) -> Result<Option<T>, Refusal> {
     match outcome {
         Err(refusal) if !route.enforce => {
             shared.counters.count_would_refuse(refusal.code());

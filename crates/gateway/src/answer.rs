@@ -1,7 +1,7 @@
 //! What an answer says for its route's sake, whoever gives it: the service behind, or the gateway that refuses.
 
 use gatepass_guard::Challenge;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::cors::{self, Cors};
 use crate::gateway::State;
@@ -15,6 +15,10 @@ pub(crate) struct AnswerFields<'s> {
     cors: Option<(&'s Cors, Option<HeaderValue>)>,
     limit: Option<(&'s Limiter, Standing)>,
     requires_dpop: bool,
+    /// What the browser does with the cookie of its session.
+    session: Option<HeaderValue>,
+    /// The answer is one browser's alone.
+    is_private: bool,
     /// Its request came with a ticket.
     sealed: bool,
 }
@@ -26,6 +30,8 @@ impl<'s> AnswerFields<'s> {
             cors: route.cors.as_ref().map(|cors| (cors, cors::origin(headers).cloned())),
             limit: None,
             requires_dpop: route.access.requires_dpop(),
+            session: None,
+            is_private: false,
             sealed: false,
         }
     }
@@ -38,6 +44,17 @@ impl<'s> AnswerFields<'s> {
     /// How it stands with the limit of the route.
     pub(crate) fn set_limit(&mut self, limiter: &'s Limiter, standing: Standing) {
         self.limit = Some((limiter, standing));
+    }
+
+    /// The request came with a session: a cache on the way, which sees no `Authorization`, is not to give the
+    /// answer to others.
+    pub(crate) fn of_session(&mut self) {
+        self.is_private = true;
+    }
+
+    /// The session has ended: the browser is to forget its cookie.
+    pub(crate) fn clear_session(&mut self, cookie: HeaderValue) {
+        self.session = Some(cookie);
     }
 
     /// What a refusal says of the schemes that are taken.
@@ -53,6 +70,10 @@ impl<'s> AnswerFields<'s> {
         }
         if let Some((limiter, standing)) = self.limit {
             limiter.tell(standing, headers);
+        }
+        headers.extend(self.session.iter().map(|cookie| (header::SET_COOKIE, cookie.clone())));
+        if self.is_private {
+            headers.append(header::CACHE_CONTROL, HeaderValue::from_static("private"));
         }
         if self.sealed {
             ticket::seal(headers);

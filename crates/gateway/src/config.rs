@@ -1,5 +1,6 @@
 //! The gateway's one file, parsed into a checked value or refused with the line and the reason.
 
+mod bff;
 mod check;
 mod condition;
 mod cors;
@@ -32,6 +33,7 @@ pub use self::duration::parse as parse_duration;
 pub use self::error::{ConfigError, LoadError};
 pub(crate) use self::network::Network;
 use crate::access_log::{AccessLogSettings, Target};
+use crate::bff::BffSettings;
 use crate::guards::IssuerSettings;
 use crate::header::claim::Forward;
 use crate::header::forwarded::ForwardedFields;
@@ -59,6 +61,8 @@ pub struct Config {
     /// Plain connections without it.
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) resource: Option<Resource>,
+    /// Taken out when the gateway starts.
+    pub(crate) bff: Option<BffSettings>,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) forwarded: ForwardedFields,
     pub(crate) access_log: Option<AccessLogSettings>,

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
 use crate::access_log::{AccessLog, Target};
+use crate::bff::{self, Bff, BffSettings, BffStartError};
 use crate::config::Config;
 use crate::guards::Guards;
 use crate::rate_limit::Limiter;
@@ -71,6 +72,8 @@ pub(crate) struct State {
     pub(crate) limiters: Vec<Arc<Limiter>>,
     /// What a refusal says in `WWW-Authenticate` beside the error.
     pub(crate) challenge: Challenge,
+    /// The same from start to end.
+    pub(crate) bff: Option<Arc<Bff>>,
 }
 
 /// Why a gateway does not start.
@@ -87,6 +90,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// Sessions for browsers cannot be kept.
+    #[error(transparent)]
+    Sessions(#[from] BffStartError),
 }
 
 /// Why a configuration was not taken over. The one before goes on.
@@ -116,6 +122,9 @@ impl Gateway {
             reloading: Mutex::new(()),
         });
         tokio::spawn(follow_certificates(Arc::downgrade(&shared)));
+        if let Some(bff) = &shared.state.load().bff {
+            tokio::spawn(bff::sweep(Arc::downgrade(bff)));
+        }
         Ok(Self { shared })
     }
 
@@ -203,6 +212,9 @@ impl Gateway {
         require_same(config.tls.is_some() == old.config.tls.is_some(), "tls")?;
         require_same(config.limits.connections == old.config.limits.connections, "limits.connections")?;
         require_same(config.limits.handshakes == old.config.limits.handshakes, "limits.handshakes")?;
+        let fingerprint = |bff: Option<&BffSettings>| bff.map(|bff| bff.fingerprint);
+        let kept = old.bff.as_ref().map(|bff| &bff.settings);
+        require_same(fingerprint(config.bff.as_ref()) == fingerprint(kept), "bff")?;
         require_same(config.tracing_endpoint() == old.config.tracing_endpoint(), "tracing.otlp")?;
         let new = Arc::new(State::start(config, Some(&old), &self.shared.counters).await?);
         self.shared.state.store(Arc::clone(&new));
@@ -244,6 +256,11 @@ impl State {
             config.tls = Some(Arc::clone(old));
         }
         let guards = Guards::start(&config.issuers, old.map(|old| &old.guards)).await?;
+        let bff = match (old, config.bff.take()) {
+            (Some(old), _) => old.bff.clone(),
+            (None, None) => None,
+            (None, Some(settings)) => Some(Arc::new(Bff::start(settings)?)),
+        };
         // What can fail comes first: from here on, servers that stay are told of their new terms.
         let access_log = open_access_log(&config, old, counters)?;
         let kept = old.map(|old| old.upstreams.as_slice()).unwrap_or_default();
@@ -267,6 +284,7 @@ impl State {
             upstreams: upstreams.collect(),
             limiters,
             challenge,
+            bff,
             guards,
             route_stats: route_stats(&config.routes.labels, old),
             access_log,

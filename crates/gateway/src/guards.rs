@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use gatepass_guard::{
     Admitted, AskedFor, Challenge, Denied, Exchange, ExchangeError, ExchangedToken, Guard, GuardedRequest,
-    IssuerConfig, StaleAction, StalePolicy, StartError, Status, bearer_token, credentials, unverified_issuer,
+    IssuerConfig, OpenIdIssuer, StaleAction, StalePolicy, StartError, Status, bearer_token, credentials,
+    unverified_issuer,
 };
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::ticket::Presented;
 
@@ -61,6 +62,17 @@ impl Guards {
     ) -> Result<Admitted, Denied> {
         let token = if takes_dpop { credentials(headers)?.token } else { bearer_token(headers)? };
         self.guard_for(token)?.authenticate(request).await
+    }
+
+    /// Verifies an access token that nobody has sent, as an `Authorization` field would have it.
+    pub(crate) async fn verify_bearer(&self, authorization: &HeaderValue) -> Result<Admitted, Denied> {
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, authorization.clone())]);
+        self.verify(&headers, &GuardedRequest::new(&Method::GET, &headers), false).await
+    }
+
+    /// An issuer, for a client that logs users in there.
+    pub(crate) fn openid(&self, issuer: &str) -> Option<OpenIdIssuer> {
+        self.trusted.iter().find(|trusted| trusted.issuer == issuer)?.guard.openid(issuer)
     }
 
     /// Exchanges the access token of a request, whose fields these are and which was admitted for it.

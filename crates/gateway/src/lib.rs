@@ -71,6 +71,7 @@
 //! forward = { sub = "X-User-Id" }               # claims as header fields; none
 //! optional = false                              # true: who shows no credentials passes without identity
 //! token = "keep"                                # or "strip", or { exchange = "https://orders.internal" }
+//! session = false                               # true: a session's cookie will do; see "Sessions of browsers"
 //! tickets = false                               # true: see "Tickets"
 //! end_streams = true                            # with the token: see "What lasts"
 //! on_stale = { after = "5s", then = "deny" }    # here; what the issuer's says
@@ -127,6 +128,21 @@
 //!
 //! [ext_authz]
 //! listen = "127.0.0.1:9191"                     # required; for Envoy over gRPC: see "Proxies that ask"
+//!
+//! [bff]                                         # see "Sessions of browsers"; needs public_url
+//! issuer = "https://auth.example.com"           # required: the url of an [[issuer]]
+//! client_id = "site"                            # required: what the gateway is to it
+//! client_secret_file = "site.secret"            # required
+//! scope = "openid offline_access orders:read"   # without offline_access there may be no refresh token
+//! resource = "https://api.example.com"          # which of the issuer's (RFC 8707); not said
+//! prefix = "/bff"
+//! cookie = "__Host-session"
+//! after_login = "/"                             # where nobody says return_to
+//! after_logout = "/"                            # registered at the issuer with the origin of public_url before it
+//! idle = "24h"                                  # a session that is not used for so long ends
+//! absolute = "30d"                              # and every one after so long
+//! store = "sessions.db"
+//! key_file = "sessions.key"                     # what it is sealed with; made at the first start
 //!
 //! [limits]
 //! connections = 10_000
@@ -301,6 +317,49 @@
 //! well: their proofs must name a URL that begins with the origin of `public_url` (RFC 9449 section 4.3). The
 //! forward-auth endpoint takes none of these.
 //!
+//! # Sessions of browsers
+//!
+//! With `[bff]` browsers need no tokens (the token handler of RFC 10017). The gateway logs users in at the issuer
+//! as a confidential client (`client_secret_basic`, code flow with PKCE), keeps their tokens, and gives the browser
+//! a cookie that says nothing. On routes with `session = true` a request with the cookie and without
+//! `Authorization` gets the access token of its session, and is from there on like any other: the same
+//! verification, rule, limit, identity fields. A request with both is refused. On all other routes the cookie
+//! means nothing. It goes upstream from none of them, and no upstream can set it.
+//!
+//! | below `prefix` | what it does |
+//! |---|---|
+//! | `GET login?return_to=/path` | leads to the issuer, and in the end to `return_to`, a path of this site with one reading |
+//! | `GET callback` | where the issuer leads back to: register `public_url`'s origin, `prefix` and `/callback` |
+//! | `GET session` | `{"authenticated": true, "sub", "name", "scope", "expires_at"}`, or `{"authenticated": false}`. To ask is not to use: the idle time goes on |
+//! | `POST logout` | ends the session, revokes its tokens at the issuer (RFC 7009), and tells the `logout_url` to go to, so that the issuer forgets its user as well; a form is led there |
+//!
+//! **Whose pages.** The cookie is `__Host-`, `Secure`, `HttpOnly` and `SameSite=Lax`: with `Strict`, browsers would
+//! leave it out at the end of the journey to the issuer and back. What Lax leaves open is closed by
+//! `Sec-Fetch-Site` and, where that is absent, `Origin`, which must be that of `public_url`: pages of other origins,
+//! neighbours on the same site too, use no session, with whatever method; links from there, which open a page,
+//! do. Where a browser sends neither, only GET and HEAD pass. A WebSocket must always name the origin.
+//!
+//! **Login.** State, nonce and verifier travel in a sealed cookie of this browser alone, for ten minutes; of two
+//! logins that one browser begins at once, the later one counts. The answer must name the issuer where that one
+//! says that it does (RFC 9207), the ID token (`typ: JWT`) is verified with the keys of the `[[issuer]]`, and the
+//! access token must be good here before a session begins, under a name that is new each time.
+//!
+//! **Renewal.** Access tokens are renewed a minute before they expire, beside the requests, and at once where one
+//! was revoked for what it says (`claims-changed`). One renewal goes on for each session at a time, its answer is on
+//! disk before the refresh token of before is given up, and a lost answer is asked for again. When the issuer says
+//! that the session has ended, it ends here: 401, and the cookie is cleared. An issuer that is away ends nothing.
+//!
+//! **The store** is a SQLite file with the SHA-256 digest of each session's name and its tokens, sealed with
+//! AES-256-GCM under keys derived from `key_file` (made at the first start, mode 600; lose it and all sessions
+//! are over). Both are on disk before the browser hears of the session, so sessions survive a restart and a crash. A
+//! request costs no look at the store: 16,384 sessions are in memory. A user has 100 sessions at most; beginning
+//! another ends the one that was not used for the longest time. Gateways on one machine may share a store;
+//! one that has the session in memory notices a logout at another when its guard hears of the revocation,
+//! or when it renews.
+//!
+//! What a request opened ends with the access token that it had (see "What lasts"): the page opens it again.
+//! `[bff]` does not change in a reload. The forward-auth endpoint and `ext_authz` take no sessions.
+//!
 //! # Tokens for the service behind
 //!
 //! With `token = { exchange = "https://orders.internal", scope = ["orders:read"] }` the client's token ends here, and the
@@ -387,6 +446,10 @@
 //! |---|---|---|
 //! | no bearer token | 401 | `token-missing` |
 //! | more than one `Authorization` field, or a malformed one | 400 | `invalid-request` |
+//! | a session's cookie beside `Authorization`, or twice | 400 | `two-credentials` |
+//! | a session that has ended; a page of another site that would use one | 401, 403 | `session-ended`, `cross-site-request` |
+//! | a session whose token cannot be renewed now | 503 | `session-unavailable` |
+//! | a login that came to nothing (a page); an issuer that logs nobody in now | 400, 503 | `login-failed`, `bad-return-to`, `login-unavailable` |
 //! | the token is not valid here: signature, issuer, audience, type, … | 401 | `invalid-token` |
 //! | it has expired; it was revoked; what it says has changed | 401 | `expired`, `revoked`, `claims-changed` |
 //! | a ticket for another request, or a used one | 401 | `invalid-ticket` |
@@ -436,6 +499,7 @@ mod access_log;
 mod admin;
 mod admission;
 mod answer;
+mod bff;
 mod body;
 mod client;
 mod clock;
@@ -464,6 +528,7 @@ mod trace;
 mod upstream;
 mod watch;
 
+pub use bff::{BffStartError, KeyFileError, SessionStoreError};
 pub use config::{Config, ConfigError, LoadError, parse_duration};
 pub use gateway::{Gateway, ReloadError, StartError};
 pub use stats::{RequestCount, RouteCounts, Seconds, Stats};

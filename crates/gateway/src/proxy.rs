@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 
 use crate::admission::{self, Candidate};
 use crate::answer::AnswerFields;
+use crate::bff::{self, Bearing};
 use crate::body::{Ending, RequestBody, ResponseBody};
 use crate::client::{ClientConnection, InFlight};
 use crate::gateway::{Shared, State};
@@ -62,6 +63,13 @@ async fn answer(
         recording.serves_metadata();
         return resource.serve(request.method(), in_flight);
     }
+    if let Some(bff) = &state.bff
+        && let Some(endpoint) = bff.endpoint(request.uri().path())
+    {
+        recording.serves_sessions();
+        // Not inline: other requests are not to be as large.
+        return Box::pin(bff::serve(shared, state, bff, endpoint, &request, recording, in_flight)).await;
+    }
     if *request.method() == Method::OPTIONS
         && let Some(preflight) = cors::preflight(state, &request, recording)
     {
@@ -86,12 +94,12 @@ async fn answer(
         Ok((Answer::Response(response), watch)) => {
             shared.counters.count_passed();
             recording.passed();
-            to_client(response, watch, in_flight)
+            to_client(response, watch, state, in_flight)
         }
         Ok((Answer::Switched(response, place), watch)) => {
             shared.counters.count_passed();
             recording.passed();
-            let head = switched(&response, in_flight);
+            let head = switched(&response, state, in_flight);
             if let Some(client) = switching {
                 let idle = state.config.timeouts.tunnel;
                 connection.set_tunnel(Box::pin(tunnel::carry(client, response, place, idle, watch)));
@@ -129,24 +137,25 @@ async fn prepare<'s>(
         fields.seal();
     }
     let ticket = ticket?;
-    let asked = || format!("{} {}", request.method(), request.uri().path());
-    let url = external_url(state, request);
-    let mut guarded =
-        GuardedRequest::new(request.method(), request.headers()).with_certificate(connection.certificate());
-    if let Some(url) = &url {
-        guarded = guarded.with_url(url);
-    }
-    let candidate = Candidate {
-        headers: request.headers(),
-        guarded: &guarded,
-        ticket: ticket.as_ref(),
-        takes_dpop: url.is_some(),
-        peer: connection.address,
-        asked: &asked,
+    // A browser brings its cookie by itself: it is the ticket that was meant.
+    let mut session = match &ticket {
+        Some(_) => None,
+        None => Bearing::of_request(route, request, wishes.websocket, shared, state, fields).await?,
     };
-    let token = admission::admit(route, &path, &candidate, shared, state, fields).await?;
+    let mut admitted =
+        admit(route, &path, request, ticket.as_ref(), session.as_ref(), connection, shared, state, fields)
+            .await;
+    if let (Err(Refusal::Denied(denied)), Some(session)) = (&admitted, &mut session)
+        && session.renew_after(denied, state, fields).await?
+    {
+        admitted = admit(route, &path, request, None, Some(session), connection, shared, state, fields).await;
+    }
+    let token = admitted?;
     if let Some(token) = &token {
         recording.admitted(token);
+        if let Some(session) = &session {
+            request.headers_mut().insert(header::AUTHORIZATION, session.authorization().clone());
+        }
     }
     let watch = token.as_ref().filter(|_| route.end_streams && route.enforce).map(|token| {
         let authorization = request.headers().get(header::AUTHORIZATION).cloned();
@@ -162,6 +171,9 @@ async fn prepare<'s>(
     let from_proxy = state.trusts(connection.address);
     clean(request, route, &state.config.routes.reserved, from_proxy);
     let headers = request.headers_mut();
+    if let Some(bff) = &state.bff {
+        bff.cookies.strip(headers);
+    }
     state.config.forwarded.set(headers, connection.hop(&host), from_proxy);
     headers.insert(header::HOST, host);
     recording.write(headers);
@@ -174,6 +186,38 @@ async fn prepare<'s>(
     headers.extend(exchanged.map(|authorization| (header::AUTHORIZATION, authorization)));
     set_wishes(headers, Wishes { websocket: wishes.websocket && upstream.can_switch(), ..wishes });
     Ok((upstream, watch))
+}
+
+/// Lets a request in, with the token that it bears or that its session does.
+#[allow(clippy::too_many_arguments)] // all that there is to know of a request
+async fn admit<'s>(
+    route: &'s Route,
+    path: &RequestPath<'_>,
+    request: &Request<Incoming>,
+    ticket: Option<&ticket::Presented>,
+    session: Option<&Bearing>,
+    connection: &ClientConnection,
+    shared: &Shared,
+    state: &'s State,
+    fields: &mut AnswerFields<'s>,
+) -> Result<Option<Admitted>, Refusal> {
+    let headers = session.map_or(request.headers(), |session| &session.headers);
+    let asked = || format!("{} {}", request.method(), request.uri().path());
+    let url = external_url(state, request);
+    let mut guarded =
+        GuardedRequest::new(request.method(), headers).with_certificate(connection.certificate());
+    if let Some(url) = &url {
+        guarded = guarded.with_url(url);
+    }
+    let candidate = Candidate {
+        headers,
+        guarded: &guarded,
+        ticket,
+        takes_dpop: url.is_some(),
+        peer: connection.address,
+        asked: &asked,
+    };
+    admission::admit(route, path, &candidate, shared, state, fields).await
 }
 
 /// The credentials for the service behind, where the route has the client's token exchanged.
@@ -281,22 +325,29 @@ fn set_wishes(headers: &mut HeaderMap, wishes: Wishes) {
 fn to_client(
     mut response: Response<UpstreamBody>,
     watch: Option<Watch>,
+    state: &State,
     in_flight: InFlight,
 ) -> Response<ResponseBody> {
     let nominated = Nominated::by(response.headers());
     remove_fields(response.headers_mut(), |name| hop_by_hop::ends_here(name, &nominated));
     *response.version_mut() = Version::HTTP_11;
+    if let Some(bff) = &state.bff {
+        bff.cookies.refuse_foreign(response.headers_mut());
+    }
     let ending = watch.map(|watch| Ending::new(watch, response.headers()));
     response.map(|body| ResponseBody::upstream(body, ending, in_flight))
 }
 
 /// Tells the client that its connection is a tunnel from here on.
-fn switched(upstream: &Response<Incoming>, in_flight: InFlight) -> Response<ResponseBody> {
+fn switched(upstream: &Response<Incoming>, state: &State, in_flight: InFlight) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::own("", in_flight));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = upstream.headers().clone();
     let nominated = Nominated::by(response.headers());
     remove_fields(response.headers_mut(), |name| hop_by_hop::ends_here(name, &nominated));
+    if let Some(bff) = &state.bff {
+        bff.cookies.refuse_foreign(response.headers_mut());
+    }
     set_wishes(response.headers_mut(), Wishes { websocket: true, trailers: false });
     response
 }

@@ -50,6 +50,7 @@ enum Served {
     Nothing,
     ForwardAuth,
     Metadata,
+    Sessions,
     Route(Arc<RouteStats>),
 }
 
@@ -128,6 +129,10 @@ impl Recording {
 
     pub(crate) fn serves_metadata(&mut self) {
         self.served = Served::Metadata;
+    }
+
+    pub(crate) fn serves_sessions(&mut self) {
+        self.served = Served::Sessions;
     }
 
     pub(crate) fn admitted(&mut self, token: &Admitted) {
@@ -232,6 +237,7 @@ impl Recording {
             Served::Nothing => &own.none,
             Served::ForwardAuth => &own.forward_auth,
             Served::Metadata => &own.metadata,
+            Served::Sessions => &own.sessions,
             Served::Route(route) => route,
         }
     }

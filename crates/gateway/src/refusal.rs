@@ -5,6 +5,7 @@ use gatepass_guard::{Challenge, Denied, ExchangeError};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
+use crate::bff::SessionError;
 use crate::body::{ResponseBody, UploadError};
 use crate::client::InFlight;
 use crate::header::claim::Unforwardable;
@@ -45,6 +46,8 @@ pub(crate) enum Refusal {
     Origin,
     #[error("there were too many requests; try again after the time in Retry-After")]
     RateLimited,
+    #[error(transparent)]
+    Session(#[from] SessionError),
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error("{0}")]
@@ -110,6 +113,7 @@ impl Refusal {
             Self::NoRoute | Self::NoRouteForHeaders => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Session(error) => error.status(),
             Self::Denied(denied) => denied.status(),
             Self::Unforwardable(_) | Self::Origin | Self::Exchange(ExchangeError::Refused(_)) => {
                 StatusCode::FORBIDDEN
@@ -149,6 +153,7 @@ impl Refusal {
             Self::MethodNotAllowed { .. } => "method-not-allowed",
             Self::BodyTooLarge { .. } => "body-too-large",
             Self::AskedUnclearly(_) => "asked-unclearly",
+            Self::Session(error) => error.code(),
             Self::Denied(denied) => denied.code(),
             Self::Unforwardable(_) => "claim-not-forwardable",
             Self::Exchange(ExchangeError::Refused(_)) => "token-exchange-denied",
@@ -187,6 +192,16 @@ impl Refusal {
             return response;
         }
         let mut response = Response::new(Bytes::from(self.problem()));
+        if matches!(self, Self::Session(SessionError::Ended)) {
+            // RFC 9110 section 15.5.2: a 401 says what would be taken.
+            let bare = Denied::Missing.to_response::<Bytes>();
+            response.headers_mut().extend(
+                bare.headers()
+                    .get(header::WWW_AUTHENTICATE)
+                    .cloned()
+                    .map(|value| (header::WWW_AUTHENTICATE, value)),
+            );
+        }
         let status = self.status();
         *response.status_mut() = status;
         let headers = response.headers_mut();

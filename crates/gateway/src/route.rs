@@ -22,6 +22,8 @@ pub(crate) struct Route {
     pub(crate) upstream: usize,
     pub(crate) forward: Vec<Forward>,
     pub(crate) token: TokenHandling,
+    /// Who shows no token may show a session's cookie.
+    pub(crate) session: bool,
     /// A ticket in the query does as well.
     pub(crate) tickets: bool,
     /// What a request opens ends with its token.

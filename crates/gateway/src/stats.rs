@@ -37,6 +37,7 @@ pub(crate) struct OwnStats {
     pub(crate) none: RouteStats,
     pub(crate) forward_auth: RouteStats,
     pub(crate) metadata: RouteStats,
+    pub(crate) sessions: RouteStats,
 }
 
 /// How many there are now.
@@ -99,6 +100,7 @@ impl Default for Counters {
                 none: RouteStats::beside_routes("none"),
                 forward_auth: RouteStats::beside_routes("forward-auth"),
                 metadata: RouteStats::beside_routes("resource-metadata"),
+                sessions: RouteStats::beside_routes("sessions"),
             },
         }
     }
@@ -127,7 +129,7 @@ impl Counters {
 
     /// With the routes that these count for.
     pub(crate) fn read(&self, routes: &[Arc<RouteStats>]) -> Stats {
-        let OwnStats { none, forward_auth, metadata } = &self.own;
+        let OwnStats { none, forward_auth, metadata, sessions } = &self.own;
         // Routes of the same name, told apart by what else they ask of a request, count together.
         let first = |(at, route): &(usize, &Arc<RouteStats>)| {
             routes.iter().position(|other| Arc::ptr_eq(other, route)) == Some(*at)
@@ -143,7 +145,7 @@ impl Counters {
             in_flight: self.in_flight.now(),
             tunnels: self.tunnels.now(),
             log_lines_dropped: self.log_lines_dropped.load(Ordering::Relaxed),
-            routes: routes.chain([none, forward_auth, metadata]).map(RouteStats::read).collect(),
+            routes: routes.chain([none, forward_auth, metadata, sessions]).map(RouteStats::read).collect(),
         }
     }
 }
@@ -224,7 +226,7 @@ mod tests {
         let route = Arc::new(RouteStats::beside_routes("twice"));
         let stats = counters.read(&[Arc::clone(&route), route]);
         let names: Vec<_> = stats.routes.iter().map(|route| route.route.as_str()).collect();
-        assert_eq!(names, ["(twice)", "(none)", "(forward-auth)", "(resource-metadata)"]);
+        assert_eq!(names, ["(twice)", "(none)", "(forward-auth)", "(resource-metadata)", "(sessions)"]);
     }
 
     #[test]

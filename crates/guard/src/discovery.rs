@@ -10,8 +10,19 @@ use crate::location::{Location, Refused};
 pub(crate) struct Metadata {
     pub(crate) jwks_uri: Url,
     pub(crate) introspection_endpoint: Option<Url>,
-    /// As it stands there: one that may not be asked is no reason to do without the keys.
+    pub(crate) login: LoginMetadata,
+}
+
+/// What the metadata say to the issuer's clients, as it stands there: one that may not be asked is no reason to do
+/// without the keys.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct LoginMetadata {
+    pub(crate) authorization_endpoint: Option<String>,
     pub(crate) token_endpoint: Option<String>,
+    pub(crate) revocation_endpoint: Option<String>,
+    pub(crate) end_session_endpoint: Option<String>,
+    #[serde(default)]
+    pub(crate) authorization_response_iss_parameter_supported: bool,
 }
 
 /// Why an issuer's metadata could not be used.
@@ -32,7 +43,8 @@ struct Wire {
     issuer: String,
     jwks_uri: String,
     introspection_endpoint: Option<String>,
-    token_endpoint: Option<String>,
+    #[serde(flatten)]
+    login: LoginMetadata,
 }
 
 /// Reads an issuer's metadata: OpenID Connect's, or else OAuth's.
@@ -66,6 +78,6 @@ async fn metadata_at(http: &Http, location: &Location, url: Url) -> Result<Metad
     Ok(Metadata {
         jwks_uri: location.named(&wire.jwks_uri)?,
         introspection_endpoint: endpoint.map(|url| location.named(url)).transpose()?,
-        token_endpoint: wire.token_endpoint,
+        login: wire.login,
     })
 }

@@ -195,7 +195,7 @@ impl Exchanger {
             return self.location.reach(url).map_err(|refused| unavailable(&refused));
         }
         let metadata = discover(&self.http, &self.location).await.map_err(|error| unavailable(&error))?;
-        let url = metadata.token_endpoint;
+        let url = metadata.login.token_endpoint;
         let url = url.ok_or_else(|| unavailable(&"the issuer's metadata name no token endpoint"))?;
         self.location.named(&url).map_err(|refused| unavailable(&refused))
     }

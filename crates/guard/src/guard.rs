@@ -15,6 +15,7 @@ use crate::denied::{Denied, TicketProblem};
 use crate::exchange::{Exchange, ExchangeError, ExchangedToken};
 use crate::http::Http;
 use crate::issuer::TrustedIssuer;
+use crate::openid::OpenIdIssuer;
 use crate::request::GuardedRequest;
 use crate::sender::Sender;
 use crate::setup::{Means, trust};
@@ -232,6 +233,13 @@ impl Guard {
         let challenge = Challenge::default().with_dpop(&algs);
         let is_required = self.0.issuers.iter().all(|issuer| issuer.senders.is_required());
         if is_required { challenge.without_bearer() } else { challenge }
+    }
+
+    /// An issuer that this guard trusts, for a client that logs users in there. `None` for one that it does not
+    /// trust, or that publishes no keys to verify ID tokens with.
+    #[must_use]
+    pub fn openid(&self, issuer: &str) -> Option<OpenIdIssuer> {
+        self.0.issuers.iter().find(|trusted| trusted.issuer.as_str() == issuer)?.openid.clone()
     }
 
     /// Waits until every issuer's keys are there and every feed's first snapshot is loaded.

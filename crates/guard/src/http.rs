@@ -138,7 +138,7 @@ impl Http {
         }
     }
 
-    /// Posts a form with a client's credentials and reads the answer.
+    /// Posts a form with a client's credentials and reads the answer, whatever its status.
     pub(crate) async fn post_form(
         &self,
         url: &Url,

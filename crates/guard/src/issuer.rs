@@ -15,6 +15,7 @@ use crate::exchange::Exchanger;
 use crate::failures::Failures;
 use crate::introspection::Introspector;
 use crate::keys::{Believed, KeyCache};
+use crate::openid::OpenIdIssuer;
 use crate::secret::SharedSecret;
 use crate::sender::SenderCheck;
 use crate::stale::{StaleAction, StalePolicy};
@@ -28,6 +29,8 @@ pub(crate) struct TrustedIssuer {
     pub(crate) revocations: Revocations,
     pub(crate) senders: SenderCheck,
     pub(crate) failures: Arc<Failures>,
+    /// For whoever logs users in there; `None` where it publishes no keys.
+    pub(crate) openid: Option<OpenIdIssuer>,
     /// What is asked of the issuer as a client of its.
     pub(crate) exchanger: Option<Exchanger>,
     pub(crate) tickets: Option<TicketOffice>,

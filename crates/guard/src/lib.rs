@@ -65,6 +65,11 @@
 //!
 //! Single routes may say otherwise than [`OnStale`]: [`GuardLayer::with_on_stale`].
 //!
+//! # Logging users in
+//!
+//! A gateway that keeps tokens for browsers is a client of the issuer as well: [`Guard::openid`] asks its token and
+//! revocation endpoints and verifies ID tokens, with the keys and on the terms of the guard.
+//!
 //! gRPC services have a [`GrpcGuardLayer`], programs without async a [`blocking::Guard`].
 //!
 //! There is nothing in this crate that could mint a token.
@@ -91,6 +96,7 @@ mod issuer;
 mod keys;
 mod layer;
 mod location;
+mod openid;
 mod request;
 mod rule;
 mod secret;
@@ -115,6 +121,9 @@ pub use extract::{Claims, RequireScope, RequiredScope};
 pub use grpc::{GrpcGuardLayer, GrpcGuardService};
 pub use guard::Guard;
 pub use layer::{GuardLayer, GuardService};
+pub use openid::{
+    AuthorizationEndpoints, IdToken, IdTokenError, OpenIdClient, OpenIdError, OpenIdIssuer, TokenAnswer,
+};
 pub use request::{ClientCertificate, ExternalUrl, GuardedRequest};
 pub use rule::{ClaimTest, Rule};
 pub use stale::{StaleAction, StalePolicy};

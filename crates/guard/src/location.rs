@@ -63,6 +63,12 @@ impl Location {
         self.reach(&parsed)
     }
 
+    /// A URL that a document of the issuer names for browsers, which reach the issuer where it says it is.
+    pub(crate) fn for_browsers(&self, url: &str) -> Result<Url, Refused> {
+        let parsed = Url::parse(url).map_err(|_| Refused(url.to_owned()))?;
+        self.require_secure(parsed)
+    }
+
     /// Whether a URL is of the issuer's own origin.
     pub(crate) fn is_own(&self, url: &Url) -> bool {
         url.origin() == self.url.origin()
@@ -78,10 +84,14 @@ impl Location {
             reached.set_host(base.host_str()).map_err(|_| refused())?;
             reached.set_port(base.port()).map_err(|()| refused())?;
         }
-        match reached.scheme() {
-            "https" => Ok(reached),
-            "http" if self.insecure_http || is_this_machine(&reached) => Ok(reached),
-            _ => Err(refused()),
+        self.require_secure(reached)
+    }
+
+    fn require_secure(&self, url: Url) -> Result<Url, Refused> {
+        match url.scheme() {
+            "https" => Ok(url),
+            "http" if self.insecure_http || is_this_machine(&url) => Ok(url),
+            _ => Err(Refused(url.into())),
         }
     }
 }

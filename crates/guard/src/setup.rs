@@ -22,6 +22,7 @@ use crate::introspection::Introspector;
 use crate::issuer::{Followed, Revocations, Tokens, TrustedIssuer};
 use crate::keys::{KeyCache, Source, Terms};
 use crate::location::{Location, Refused, join};
+use crate::openid::OpenIdIssuer;
 use crate::secret::SharedSecret;
 use crate::sender::SenderCheck;
 use crate::stale::{StaleAction, StalePolicy};
@@ -57,6 +58,10 @@ pub(crate) fn trust(config: &IssuerConfig, means: &Means) -> Result<TrustedIssue
         }
         Revocation::None => (setup.tokens(None)?, Revocations::NotTold),
     };
+    let openid = match &tokens {
+        Tokens::Published(keys) => Some(setup.openid(keys)),
+        Tokens::Shared(_) => None,
+    };
     Ok(TrustedIssuer {
         issuer: setup.location.issuer().clone(),
         tokens,
@@ -64,6 +69,7 @@ pub(crate) fn trust(config: &IssuerConfig, means: &Means) -> Result<TrustedIssue
         senders: senders(config)?,
         exchanger: setup.exchanger()?,
         tickets: setup.ticket_office()?,
+        openid,
         failures: setup.failures,
     })
 }
@@ -133,6 +139,16 @@ impl Setup<'_> {
         let fresh = Arc::clone(&cache);
         self.means.background.spawn(async move { fresh.keep_fresh().await });
         Ok(cache)
+    }
+
+    fn openid(&self, keys: &Arc<KeyCache>) -> OpenIdIssuer {
+        OpenIdIssuer::new(
+            self.location.clone(),
+            Arc::clone(keys),
+            self.config.clock_skew,
+            self.means.http.clone(),
+            Arc::clone(&self.means.clock),
+        )
     }
 
     fn introspector(&self, introspection: &Introspection) -> Result<Box<Introspector>, StartError> {

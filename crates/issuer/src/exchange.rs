@@ -7,7 +7,7 @@ use gatepass_jose::{Rejection, Timestamp, Verified};
 use gatepass_token::{AccessClaims, Actor, ScopeSet};
 use thiserror::Error;
 
-use crate::client::{Client, ExchangePolicy};
+use crate::client::{Client, ExchangePolicy, IDENTITY_SCOPES};
 use crate::grant::{TokenError, TokenResponse};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, Target, mint};
@@ -113,7 +113,7 @@ impl Issuer {
         let grant = Grant {
             subject: subject.sub.clone(),
             client: &client.id,
-            scope: limit_to(asked, target),
+            scope: for_a_service(&limit_to(asked, target)),
             roles: subject.roles.clone(),
             session: subject.sid.as_deref().and_then(|sid| sid.parse().ok()),
             target,
@@ -183,6 +183,12 @@ impl Issuer {
         };
         token.client_id == client.id.as_str() || own.any(|audience| token.aud.contains(audience))
     }
+}
+
+/// What is said to a service. That a client may read who its user is stays with the client that was told.
+fn for_a_service(scope: &ScopeSet) -> ScopeSet {
+    let others = scope.iter().filter(|scope| !IDENTITY_SCOPES.contains(scope));
+    others.filter_map(|scope| scope.parse().ok()).collect()
 }
 
 /// `actor`, and behind it everybody through whose hands the token went, the client that it was issued to at
@@ -256,6 +262,12 @@ mod tests {
         for (name, token, actor, want) in cases {
             assert_eq!(Some(act(&token, actor).unwrap()), chain(want), "{name}");
         }
+    }
+
+    #[test]
+    fn the_scopes_of_a_login_stay_with_its_client() {
+        let scope: ScopeSet = "openid profile offline_access orders:read".parse().unwrap();
+        assert_eq!(for_a_service(&scope).to_string(), "orders:read");
     }
 
     #[test]

@@ -19,7 +19,7 @@
 //! | `GET`, `POST /oauth/userinfo` | Bearer with the scope `openid` | who the user is |
 //! | `GET /session/consents` | Bearer | what the user has allowed applications |
 //! | `DELETE /session/consents/{client}` | Bearer | takes it back, and ends what it gave |
-//! | `POST /tickets` | Bearer, from the apps' sites | a token for one request, used once |
+//! | `POST /tickets` | Bearer | a token for one request, used once |
 //! | `POST /tickets/consume` | a confidential client: a gateway | uses a ticket up |
 //! | `POST /oauth/token` | a client | `authorization_code`, `client_credentials`, `refresh_token` (RFC 6749), token exchange (RFC 8693) |
 //! | `POST /oauth/introspect` | a confidential client, or Bearer with the admin scope | RFC 7662 |

@@ -88,6 +88,7 @@ fn for_clients(server: &Arc<Server>) -> Router<Arc<Server>> {
     Router::new()
         .route("/oauth/token", post(token::token))
         .route("/oauth/revoke", post(revoke::revoke))
+        .route("/tickets", post(ticket::mint))
         .route("/oauth/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(from_fn_with_state(Arc::clone(server), admit_apps))
@@ -103,10 +104,9 @@ fn well_known() -> Router<Arc<Server>> {
         .layer(SetResponseHeaderLayer::overriding(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")))
 }
 
-/// The endpoints that a browser calls: with the refresh cookie, or, for tickets, on behalf of an app elsewhere.
+/// The endpoints that a browser calls with the refresh cookie.
 fn sessions(server: &Arc<Server>) -> Router<Arc<Server>> {
     Router::new()
-        .route("/tickets", post(ticket::mint))
         .route("/session/login", post(session::login))
         .route("/session/refresh", post(session::refresh))
         .route("/session/logout", post(session::logout))

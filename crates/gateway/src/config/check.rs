@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::error::line_of;
 use super::raw::{Field, RawConfig, RawExtAuthz, RawLimits, RawTimeouts};
 use super::{Config, ConfigError, HYPER_HEADERS, Limits, Network, Timeouts, UpstreamTimeouts, duration};
-use super::{issuer, operations, rate_limit, resource, route, stale, tls, upstream};
+use super::{bff, issuer, operations, rate_limit, resource, route, stale, tls, upstream};
 
 /// Parses and checks a configuration; `folder` is where relative file names start.
 pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
@@ -31,6 +31,7 @@ pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
         ext_authz_listen: source.ext_authz(&raw.ext_authz)?,
         tls: tls::check(&source, &raw.tls)?.map(Arc::new),
         resource: resource::check(&source, &raw)?,
+        bff: bff::check(&source, &raw)?,
         trusted_proxies: source.networks(&raw.trusted_proxies)?,
         forwarded: raw.forwarded,
         access_log: operations::check_access_log(&source, &raw.access_log)?,

@@ -310,10 +310,9 @@ impl Reader<'_, '_> {
     }
 
     fn client_secret(&mut self, file: &Spanned<String>) -> Result<ClientSecret, ConfigError> {
-        let bytes = self.read(file)?;
-        let secret = std::str::from_utf8(without_line_end(&bytes))
-            .map_err(|_| self.source.error(file, format!("the secret in {} is not text", file.get_ref())))?;
-        Ok(ClientSecret::new(secret))
+        let secret = client_secret(self.source, file)?;
+        secret.hash(&mut self.hasher);
+        Ok(ClientSecret::new(secret.as_str()))
     }
 
     fn url(&self, text: &Spanned<String>) -> Result<Url, ConfigError> {
@@ -337,13 +336,27 @@ impl Reader<'_, '_> {
 
     /// Reads a file, looked up from the configuration's folder.
     fn read(&mut self, file: &Spanned<String>) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
-        let path = self.source.folder.join(file.get_ref());
-        let bytes = std::fs::read(&path)
-            .map_err(|error| self.source.error(file, format!("cannot read {}: {error}", path.display())))?;
-        let bytes = Zeroizing::new(bytes);
+        let bytes = read_secret(self.source, file)?;
         bytes.hash(&mut self.hasher);
         Ok(bytes)
     }
+}
+
+/// Reads the secret that a client has at an issuer.
+pub(super) fn client_secret(
+    source: &Source<'_>,
+    file: &Spanned<String>,
+) -> Result<Zeroizing<String>, ConfigError> {
+    let bytes = read_secret(source, file)?;
+    let no_text = |_| source.error(file, format!("the secret in {} is not text", file.get_ref()));
+    std::str::from_utf8(without_line_end(&bytes)).map(|text| Zeroizing::new(text.to_owned())).map_err(no_text)
+}
+
+fn read_secret(source: &Source<'_>, file: &Spanned<String>) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let path = source.folder.join(file.get_ref());
+    let bytes = std::fs::read(&path)
+        .map_err(|error| source.error(file, format!("cannot read {}: {error}", path.display())))?;
+    Ok(Zeroizing::new(bytes))
 }
 
 /// Editors end a file with a line end, and `echo` does; a secret has none.

@@ -39,6 +39,7 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) forward_auth: RawForwardAuth,
     pub(super) ext_authz: Field<RawExtAuthz>,
+    pub(super) bff: Field<RawBff>,
     #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
@@ -211,6 +212,7 @@ pub(super) struct RawRoute {
     pub(super) require: Field<RawRequire>,
     #[serde(default)]
     pub(super) forward: BTreeMap<String, Spanned<String>>,
+    pub(super) session: Field<bool>,
     pub(super) token: Field<RawToken>,
     pub(super) tickets: Field<bool>,
     pub(super) end_streams: Field<bool>,
@@ -266,6 +268,24 @@ pub(super) struct RawForwardAuth {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawExtAuthz {
     pub(super) listen: Field<String>,
+}
+
+#[derive(Deserialize, Hash)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawBff {
+    pub(super) issuer: Field<String>,
+    pub(super) client_id: Field<String>,
+    pub(super) client_secret_file: Field<String>,
+    pub(super) scope: Field<String>,
+    pub(super) resource: Field<String>,
+    pub(super) prefix: Field<String>,
+    pub(super) cookie: Field<String>,
+    pub(super) after_login: Field<String>,
+    pub(super) after_logout: Field<String>,
+    pub(super) idle: Field<String>,
+    pub(super) absolute: Field<String>,
+    pub(super) store: Field<String>,
+    pub(super) key_file: Field<String>,
 }
 
 #[derive(Deserialize, Default)]

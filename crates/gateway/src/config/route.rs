@@ -112,11 +112,17 @@ fn check_one(
             .error(enforce, "a public route has no rule to enforce")
             .hint("take `enforce` or `public` out"));
     }
+    if let (Access::Public, Some(session)) = (&access, &raw.session) {
+        return Err(source
+            .error(session, "a public route looks at no token, so a session would bring it nothing")
+            .hint("take `session` or `public` out"));
+    }
     let upstream = source.required(table, &raw.upstream, "upstream", "the name of an [[upstream]]")?;
     Ok(Route {
         access,
         upstream: find_upstream(source, upstream, upstreams)?,
         forward,
+        session: raw.session.as_ref().is_some_and(|session| *session.get_ref()),
         token: token::check(source, table, &config.issuer)?,
         tickets: token::check_tickets(source, table, &config.issuer)?,
         enforce: raw.enforce.as_ref().is_none_or(|enforce| *enforce.get_ref()),

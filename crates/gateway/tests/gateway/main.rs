@@ -6,6 +6,7 @@
 mod harness;
 
 mod admin;
+mod bff;
 mod body;
 mod connection;
 mod cors;

@@ -10,8 +10,7 @@ use gatepass_token::ScopeSet;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use crate::authorization::Authorization;
-use crate::bearer::BearerRefusal;
+use crate::bearer::{self, BearerRefusal};
 use crate::body::{FormBody, Json};
 use crate::client_authentication;
 use crate::oauth_error::OAuthError;
@@ -43,13 +42,7 @@ pub(crate) async fn mint(
     headers: HeaderMap,
     Json(request): Json<TicketRequest>,
 ) -> Result<Response, Problem> {
-    let token = match Authorization::of(&headers) {
-        Authorization::Bearer(token) => token,
-        Authorization::Several => return Err(BearerRefusal::Several.into()),
-        Authorization::Absent | Authorization::Basic(_) | Authorization::Other => {
-            return Err(BearerRefusal::Missing.into());
-        }
-    };
+    let token = bearer::token(&headers)?;
     let new = NewTicket {
         method: request.method,
         target: request.path,

@@ -6,7 +6,7 @@ use gatepass_jose::base64url;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::fixture::{API, Answer, Fixture, ISSUER};
+use crate::fixture::{API, Answer, Fixture, ISSUER, forged};
 
 const OTHER: &str = "https://other.example.com";
 const GRANT: &str = "grant_type=urn:ietf:params:oauth:grant-type:token-exchange";
@@ -121,7 +121,7 @@ async fn what_is_not_exchanged() {
     let elsewhere = json!({ "username": "alice", "password": crate::fixture::PASSWORD, "resource": OTHER });
     let elsewhere = fixture.post("/session/login").json(&elsewhere).send().await.json();
     let elsewhere = elsewhere["access_token"].as_str().unwrap();
-    let forged = format!("{}A", &session.access[..session.access.len() - 1]);
+    let forged = forged(&session.access);
     let subject = |token: &str| format!("{GRANT}&subject_token={token}&subject_token_type={TYPE}");
     let good = subject(&session.access);
     let to = |form: &str| format!("{form}&audience={OTHER}");

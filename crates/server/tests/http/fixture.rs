@@ -119,6 +119,12 @@ pub(crate) fn credentials() -> Value {
     json!({ "username": "alice", "password": PASSWORD })
 }
 
+/// The token with another signature, which is one in form: what its last character can be are A, Q, g and w.
+pub(crate) fn forged(token: &str) -> String {
+    let (rest, last) = token.split_at(token.len() - 1);
+    format!("{rest}{}", if last == "A" { "Q" } else { "A" })
+}
+
 /// A JSON object with a member more, or another value for one.
 pub(crate) fn with(mut object: Value, name: &str, value: Value) -> Value {
     object[name] = value;

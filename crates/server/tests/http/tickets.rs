@@ -6,7 +6,7 @@ use gatepass_jose::base64url;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::fixture::{API, Answer, Fixture, ISSUER};
+use crate::fixture::{API, Answer, Fixture, ISSUER, forged};
 
 fn part(token: &str, at: usize) -> Value {
     serde_json::from_slice(&base64url::decode(token.split('.').nth(at).unwrap()).unwrap()).unwrap()
@@ -120,7 +120,7 @@ async fn what_is_not_used_up() {
     let fixture = Fixture::new().await;
     let session = fixture.log_in("alice").await;
     let good = ticket(&fixture, &session.access).await;
-    let forged = format!("{}A", &good[..good.len() - 1]);
+    let forged = forged(&good);
     for (name, text) in [("no_ticket", "x"), ("forged", &*forged), ("an_access_token", &*session.access)] {
         assert_eq!(consume(&fixture, text).await.oauth_error(), (400, "invalid_grant".to_owned()), "{name}");
     }

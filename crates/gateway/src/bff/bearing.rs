@@ -1,0 +1,125 @@
+//! A request that comes with a session's cookie: which token it bears.
+
+use std::sync::Arc;
+
+use gatepass_guard::Denied;
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use hyper::body::Incoming;
+
+use super::cookie::TwoCookies;
+use super::session::{Session, Tokens};
+use super::{Bff, SessionError, now, renewal, site};
+use crate::admission;
+use crate::answer::AnswerFields;
+use crate::gateway::{Shared, State};
+use crate::guards::Guards;
+use crate::refusal::Refusal;
+use crate::route::Route;
+
+/// The session of a request.
+pub(crate) struct Bearing {
+    bff: Arc<Bff>,
+    session: Arc<Session>,
+    tokens: Arc<Tokens>,
+    /// The request's fields, with the session's token as `Authorization`.
+    pub(crate) headers: HeaderMap,
+}
+
+impl Bff {
+    /// The session that a request names and may use, with good tokens. `None` if it names none.
+    async fn bearing(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        method: &Method,
+        websocket: bool,
+        guards: &Guards,
+    ) -> Result<Option<Bearing>, SessionError> {
+        let Some(cookie) = self.cookies.session(headers)? else { return Ok(None) };
+        if headers.contains_key(header::AUTHORIZATION) {
+            return Err(SessionError::TwoCredentials);
+        }
+        if !site::may_use_session(headers, method, websocket, &self.settings.origin) {
+            return Err(SessionError::CrossSite);
+        }
+        let now = now();
+        let session = self.find(cookie).await?.ok_or(SessionError::Ended)?;
+        if session.touch(self.sessions.idle, now) {
+            let (bff, id) = (Arc::clone(self), session.id);
+            tokio::spawn(async move {
+                if let Err(error) = bff.sessions.store.touch(id, now).await {
+                    tracing::warn!(%error, "it cannot be noted that a session is used");
+                }
+            });
+        }
+        let tokens = self.current_tokens(&session, guards, now).await?;
+        let mut headers = headers.clone();
+        headers.insert(header::AUTHORIZATION, tokens.authorization.clone());
+        Ok(Some(Bearing { bff: Arc::clone(self), session, tokens, headers }))
+    }
+
+    /// What the answer says of a session that did not do.
+    fn tell(&self, error: SessionError, fields: &mut AnswerFields<'_>) -> Refusal {
+        if error == SessionError::Ended {
+            fields.clear_session(self.cookies.clear_session());
+        }
+        error.into()
+    }
+
+    /// The session that a cookie names, if there is one.
+    pub(super) async fn find(&self, cookie: &[u8]) -> Result<Option<Arc<Session>>, SessionError> {
+        let Some(id) = self.sealer.session(cookie) else { return Ok(None) };
+        self.sessions.find(id, &self.sealer, now()).await.map_err(renewal::unavailable)
+    }
+}
+
+impl Bearing {
+    /// The session that a request comes with, where its route takes sessions.
+    pub(crate) async fn of_request(
+        route: &Route,
+        request: &Request<Incoming>,
+        websocket: bool,
+        shared: &Shared,
+        state: &State,
+        fields: &mut AnswerFields<'_>,
+    ) -> Result<Option<Self>, Refusal> {
+        let Some(bff) = state.bff.as_ref().filter(|_| route.session) else { return Ok(None) };
+        let bearing = bff.bearing(request.headers(), request.method(), websocket, &state.guards).await;
+        if !matches!(bearing, Ok(None)) {
+            fields.of_session();
+        }
+        let bearing = bearing.map_err(|error| bff.tell(error, fields));
+        admission::enforce(route, shared, bearing).map(Option::flatten)
+    }
+
+    pub(crate) fn authorization(&self) -> &HeaderValue {
+        &self.tokens.authorization
+    }
+
+    /// Gets another token if that may help: the one before was revoked or has expired. The issuer then says whether
+    /// the session goes on, with other claims perhaps.
+    pub(crate) async fn renew_after(
+        &mut self,
+        denied: &Denied,
+        state: &State,
+        fields: &mut AnswerFields<'_>,
+    ) -> Result<bool, Refusal> {
+        if !may_help(denied) {
+            return Ok(false);
+        }
+        let renewed = self.bff.renew(&self.session, Arc::clone(&self.tokens), &state.guards).await;
+        self.tokens = renewed.map_err(|error| self.bff.tell(error, fields))?;
+        self.headers.insert(header::AUTHORIZATION, self.tokens.authorization.clone());
+        Ok(true)
+    }
+}
+
+/// Whether another token of the same session may be good where this one was not.
+pub(super) fn may_help(denied: &Denied) -> bool {
+    matches!(denied.code(), "revoked" | "claims-changed" | "expired")
+}
+
+impl From<TwoCookies> for SessionError {
+    fn from(_: TwoCookies) -> Self {
+        Self::TwoCredentials
+    }
+}
