@@ -1,5 +1,3 @@
-use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::http::header::CONTENT_TYPE;
@@ -7,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::layer::next_nonce;
+use crate::layer::Answer;
 use crate::{Denied, GuardLayer};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -69,7 +67,7 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+    type Future = Answer<R, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -78,33 +76,21 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // The clone takes the place of the service that was polled ready, which goes into the future.
         let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        let layer = self.layer.clone();
-        Box::pin(async move {
-            let (mut parts, body) = request.into_parts();
-            let (mut response, nonce) = match layer.admit(&mut parts).await {
-                Ok(()) => {
-                    let nonce = next_nonce(&parts);
-                    (inner.call(Request::from_parts(parts, body)).await?, nonce)
-                }
-                Err(denied) => (refusal(denied), None),
-            };
-            layer.complete(&mut response, nonce);
-            Ok(response)
-        })
+        let inner = std::mem::replace(&mut self.inner, clone);
+        self.layer.clone().serve(inner, request, |denied| refusal(denied).map(|()| R::default()))
     }
 }
 
 /// An answer of header fields alone ("Trailers-Only" in the gRPC protocol), whose HTTP status is 200 whatever
 /// gRPC's own says.
-fn refusal<R: Default>(denied: Denied) -> Response<R> {
+fn refusal(denied: Denied) -> Response<()> {
     let status = match denied.status() {
         StatusCode::FORBIDDEN => 7,
         StatusCode::INTERNAL_SERVER_ERROR => 13,
         StatusCode::SERVICE_UNAVAILABLE => 14,
         _ => 16,
     };
-    let mut response = Response::new(R::default());
+    let mut response = Response::new(());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(GRPC_STATUS, HeaderValue::from(status));

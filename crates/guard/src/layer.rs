@@ -124,8 +124,34 @@ impl GuardLayer {
         self
     }
 
+    /// Has `inner` answer a request that is admitted, and `refuse` one that is not, in the words of its protocol.
+    pub(crate) fn serve<S, B, R>(
+        self,
+        mut inner: S,
+        request: Request<B>,
+        refuse: impl FnOnce(Denied) -> Response<R> + Send + 'static,
+    ) -> Answer<R, S::Error>
+    where
+        S: Service<Request<B>, Response = Response<R>> + Send + 'static,
+        S::Future: Send,
+        B: Send + 'static,
+    {
+        Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            let (mut response, nonce) = match self.admit(&mut parts).await {
+                Ok(()) => {
+                    let nonce = next_nonce(&parts);
+                    (inner.call(Request::from_parts(parts, body)).await?, nonce)
+                }
+                Err(denied) => (refuse(denied), None),
+            };
+            self.complete(&mut response, nonce);
+            Ok(response)
+        })
+    }
+
     /// Completes a refusal, be it this layer's or an extractor's, and tells the client its next nonce.
-    pub(crate) fn complete<R>(&self, response: &mut Response<R>, nonce: Option<HeaderValue>) {
+    fn complete<R>(&self, response: &mut Response<R>, nonce: Option<HeaderValue>) {
         self.terms.challenge.complete(response);
         if let Some(nonce) = nonce {
             response.headers_mut().insert(DPOP_NONCE, nonce);
@@ -133,7 +159,7 @@ impl GuardLayer {
     }
 
     /// Admits a request, or says why not. Its extensions then hold what the extractors look for.
-    pub(crate) async fn admit(&self, request: &mut Parts) -> Result<(), Denied> {
+    async fn admit(&self, request: &mut Parts) -> Result<(), Denied> {
         let parameters = match self.terms.rule.requires_parameters() {
             true => RawPathParams::from_request_parts(request, &()).await.ok(),
             false => None,
@@ -199,6 +225,9 @@ impl GuardLayer {
     }
 }
 
+/// What a guarded service is going to answer.
+pub(crate) type Answer<R, E> = Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>;
+
 impl<S> Layer<S> for GuardLayer {
     type Service = GuardService<S>;
 
@@ -223,7 +252,7 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+    type Future = Answer<R, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -232,20 +261,8 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // The clone takes the place of the service that was polled ready, which goes into the future.
         let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        let layer = self.layer.clone();
-        Box::pin(async move {
-            let (mut parts, body) = request.into_parts();
-            let (mut response, nonce) = match layer.admit(&mut parts).await {
-                Ok(()) => {
-                    let nonce = next_nonce(&parts);
-                    (inner.call(Request::from_parts(parts, body)).await?, nonce)
-                }
-                Err(denied) => (denied.to_response(), None),
-            };
-            layer.complete(&mut response, nonce);
-            Ok(response)
-        })
+        let inner = std::mem::replace(&mut self.inner, clone);
+        self.layer.clone().serve(inner, request, |denied| denied.to_response())
     }
 }
 
@@ -258,7 +275,7 @@ fn sole_parameter<'p>(parameters: &'p RawPathParams, name: &str) -> Option<&'p s
 }
 
 /// The nonce that the client is to be told with the answer.
-pub(crate) fn next_nonce(admitted: &Parts) -> Option<HeaderValue> {
+fn next_nonce(admitted: &Parts) -> Option<HeaderValue> {
     let admitted = admitted.extensions.get::<Admitted>()?;
     HeaderValue::from_str(admitted.dpop_nonce()?).ok()
 }
