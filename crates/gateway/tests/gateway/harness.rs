@@ -15,7 +15,7 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -169,25 +169,13 @@ impl Backend {
         A: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<TestBody>> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let connections = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&connections);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                count.fetch_add(1, Ordering::SeqCst);
-                let answer = answer.clone();
-                let service = service_fn(move |request| {
-                    let response = answer(request);
-                    async move { Ok::<_, Infallible>(response.await) }
-                });
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .with_upgrades();
-                tokio::spawn(connection);
-            }
-        });
-        Self { address, connections }
+        Self::converse(move |stream| {
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), answering(answer.clone()))
+                .with_upgrades();
+            tokio::spawn(connection);
+        })
+        .await
     }
 
     /// As [`Backend::start`], over HTTP/2 and nothing else.
@@ -196,6 +184,16 @@ impl Backend {
         A: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<TestBody>> + Send + 'static,
     {
+        Self::converse(move |stream| {
+            let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), answering(answer.clone()));
+            tokio::spawn(connection);
+        })
+        .await
+    }
+
+    /// Counts connections, and leaves each to `serve`.
+    async fn converse(serve: impl Fn(TcpStream) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
@@ -203,14 +201,7 @@ impl Backend {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
-                let answer = answer.clone();
-                let service = service_fn(move |request| {
-                    let response = answer(request);
-                    async move { Ok::<_, Infallible>(response.await) }
-                });
-                let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(connection);
+                serve(stream);
             }
         });
         Self { address, connections }
@@ -225,6 +216,19 @@ impl Backend {
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
+}
+
+fn answering<A, F>(
+    answer: A,
+) -> impl Service<Request<Incoming>, Response = Response<TestBody>, Error = Infallible, Future: Send>
+where
+    A: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<TestBody>> + Send,
+{
+    service_fn(move |request| {
+        let response = answer(request);
+        async move { Ok(response.await) }
+    })
 }
 
 /// The answer of [`Backend::mirror`].
