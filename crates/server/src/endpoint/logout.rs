@@ -55,8 +55,7 @@ pub(crate) async fn confirmed(
         Ok(form) => form,
         Err(stop) => return stop.answer(&server),
     };
-    let query = form.find("request").unwrap_or_default();
-    let visit = Visit { server: &server, headers: &headers, query, now: server.now() };
+    let visit = Visit::of_form(&server, &headers, &form);
     let went = async {
         let login = visit.login().await?;
         let bound = visit.is_bound(&form, FormStep::LogOut, login.as_ref())?;

@@ -39,8 +39,7 @@ pub(crate) async fn login(
         Ok(form) => form,
         Err(stop) => return stop.answer(&server),
     };
-    let query = form.find("request").unwrap_or_default();
-    let visit = Visit { server: &server, headers: &headers, query, now: server.now() };
+    let visit = Visit::of_form(&server, &headers, &form);
     let went = async {
         let request = visit.request().await?;
         let username = form.find("username").unwrap_or_default();
@@ -85,8 +84,7 @@ pub(crate) async fn consent(
         Ok(form) => form,
         Err(stop) => return stop.answer(&server),
     };
-    let query = form.find("request").unwrap_or_default();
-    let visit = Visit { server: &server, headers: &headers, query, now: server.now() };
+    let visit = Visit::of_form(&server, &headers, &form);
     let went = async {
         let request = visit.request().await?;
         let login = visit.login().await?;
@@ -123,7 +121,12 @@ pub(super) fn own_form(
     form.map(|FormBody(form)| form).map_err(|_| Stop::malformed())
 }
 
-impl Visit<'_> {
+impl<'v> Visit<'v> {
+    /// That of a browser whose form brings its request back.
+    pub(super) fn of_form(server: &'v Server, headers: &'v HeaderMap, form: &'v Form) -> Self {
+        Visit { server, headers, query: form.find("request").unwrap_or_default(), now: server.now() }
+    }
+
     /// Whether the form was shown in this browser, for this request and under this login.
     pub(super) fn is_bound(
         &self,
