@@ -130,13 +130,7 @@ impl Issuer {
             target: "gatepass::audit", event = "token-exchanged", client_id = %client.id, sub = subject.sub,
             jti = subject.jti, audience = exchange.audience, impersonates = policy.impersonate && actor_token.is_none()
         );
-        Ok(TokenResponse {
-            access_token: minted.token,
-            expires_in: minted.expires_in,
-            scope: minted.scope,
-            refresh_token: None,
-            id_token: None,
-        })
+        Ok(TokenResponse::of(minted))
     }
 
     /// A resource server that the client may exchange for; never the issuer's own endpoints.

@@ -15,7 +15,7 @@ use crate::client::{Client, GrantType, SecretDigest};
 use crate::exchange::{ExchangeRefusal, TokenExchange};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
-use crate::mint::{Grant, MintError, Target, mint};
+use crate::mint::{Grant, MintError, Minted, Target, mint};
 use crate::refresh_token::RefreshToken;
 use crate::secrets::SecretError;
 use crate::sessions::{InternalError, RefreshError, internal_from, limit_to};
@@ -75,6 +75,19 @@ pub struct TokenResponse {
     pub refresh_token: Option<RefreshToken>,
     /// Who the user is, where the scope `openid` was granted.
     pub id_token: Option<String>,
+}
+
+impl TokenResponse {
+    /// An access token and nothing beside it.
+    pub(crate) fn of(minted: Minted) -> Self {
+        Self {
+            access_token: minted.token,
+            expires_in: minted.expires_in,
+            scope: minted.scope,
+            refresh_token: None,
+            id_token: None,
+        }
+    }
 }
 
 /// An authenticated client, or the public client of the operator's own apps.
@@ -251,13 +264,7 @@ impl Issuer {
         };
         let minted = mint(&self.config, &self.ring.load(), grant, now)?;
         tracing::debug!(target: "gatepass::audit", event = "client-credentials", client_id = %client.id);
-        Ok(TokenResponse {
-            access_token: minted.token,
-            expires_in: minted.expires_in,
-            scope: minted.scope,
-            refresh_token: None,
-            id_token: None,
-        })
+        Ok(TokenResponse::of(minted))
     }
 
     /// A client's token is for one resource server; for the issuer as well only where it administers.
