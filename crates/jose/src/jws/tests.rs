@@ -193,6 +193,17 @@ fn of_several_signatures_the_known_ones_must_hold() {
 }
 
 #[test]
+fn what_is_critical_is_said_under_the_signature() {
+    let key = key(Alg::ES256, "a");
+    let protected = base64url::encode(br#"{"alg":"ES256","kid":"a","b64":true}"#);
+    let header = json!({ "crit": ["b64"] });
+    let document = json!({ "payload": "e30", "protected": protected, "header": header, "signature": "AAAA" });
+    let refused = verifier(&[&key]).verify_json(document.to_string().as_bytes()).unwrap_err();
+    assert_eq!(refused, Rejection::Malformed(Malformed::Critical));
+    assert_eq!(refused.code(), "malformed");
+}
+
+#[test]
 fn signatures_that_disagree_on_the_payload_are_refused() {
     let (a, b) = (key(Alg::ES256, "a"), key(Alg::EdDSA, "b"));
     let (plain, encoded) =
