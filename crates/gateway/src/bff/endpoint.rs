@@ -75,7 +75,7 @@ pub(crate) async fn serve(
     recording: &mut Recording,
     in_flight: InFlight,
 ) -> Response<ResponseBody> {
-    let answered = match require(endpoint, request, state) {
+    let answered = match bff.require(endpoint, request, state) {
         Ok(()) => bff.answer(endpoint, request, &state.guards).await.map_err(Refusal::Session),
         Err(refusal) => Err(refusal),
     };
@@ -92,16 +92,6 @@ pub(crate) async fn serve(
     response.map(|text| ResponseBody::own(text, in_flight))
 }
 
-fn require(endpoint: Endpoint, request: &Request<Incoming>, state: &State) -> Result<(), Refusal> {
-    message::require_well_formed(request, &state.config.limits)?;
-    let (methods, allow) = endpoint.methods();
-    match endpoint {
-        Endpoint::Unknown => Err(Refusal::NoRoute),
-        _ if methods.contains(request.method()) => Ok(()),
-        _ => Err(Refusal::MethodNotAllowed { allow: HeaderValue::from_static(allow) }),
-    }
-}
-
 impl Bff {
     /// What a path names, if it is not for the routes.
     pub(crate) fn endpoint(&self, path: &str) -> Option<Endpoint> {
@@ -115,6 +105,25 @@ impl Bff {
         }
     }
 
+    /// A request that its endpoint takes, and that no other site has the browser make.
+    fn require(&self, endpoint: Endpoint, request: &Request<Incoming>, state: &State) -> Result<(), Refusal> {
+        message::require_well_formed(request, &state.config.limits)?;
+        let (methods, allow) = endpoint.methods();
+        let (headers, method) = (request.headers(), request.method());
+        let may_ask = match endpoint {
+            Endpoint::Unknown => return Err(Refusal::NoRoute),
+            _ if !methods.contains(method) => {
+                return Err(Refusal::MethodNotAllowed { allow: HeaderValue::from_static(allow) });
+            }
+            // Not from an image or a frame: each login that begins takes the place of the one before.
+            Endpoint::Login | Endpoint::Callback => site::is_visit(headers),
+            Endpoint::Session | Endpoint::Logout => {
+                site::may_use_session(headers, method, false, &self.settings.origin)
+            }
+        };
+        if may_ask { Ok(()) } else { Err(Refusal::Session(SessionError::CrossSite)) }
+    }
+
     async fn answer(
         self: &Arc<Self>,
         endpoint: Endpoint,
@@ -123,10 +132,10 @@ impl Bff {
     ) -> Result<Response<Bytes>, SessionError> {
         let (headers, query) = (request.headers(), request.uri().query().unwrap_or_default());
         match endpoint {
-            Endpoint::Login => self.log_in(headers, query, guards).await,
+            Endpoint::Login => self.log_in(query, guards).await,
             Endpoint::Callback => self.call_back(headers, query, guards).await,
-            Endpoint::Session => self.tell_session(headers, request.method(), guards).await,
-            Endpoint::Logout => self.log_out(headers, request.method(), guards).await,
+            Endpoint::Session => self.tell_session(headers, guards).await,
+            Endpoint::Logout => self.log_out(headers, guards).await,
             Endpoint::Unknown => Err(SessionError::LoginFailed), // refused before
         }
     }
@@ -146,16 +155,7 @@ impl Bff {
     }
 
     /// `GET login`: sends the browser to the issuer.
-    async fn log_in(
-        &self,
-        headers: &HeaderMap,
-        query: &str,
-        guards: &Guards,
-    ) -> Result<Response<Bytes>, SessionError> {
-        // Not from an image or a frame: each login that begins takes the place of the one before.
-        if !site::is_visit(headers) {
-            return Err(SessionError::CrossSite);
-        }
+    async fn log_in(&self, query: &str, guards: &Guards) -> Result<Response<Bytes>, SessionError> {
         let return_to = self.return_to(query)?;
         let issuer = self.issuer(guards)?;
         let endpoints = issuer.endpoints().await.map_err(cannot_log_in)?;
@@ -186,9 +186,6 @@ impl Bff {
         query: &str,
         guards: &Guards,
     ) -> Result<Response<Bytes>, SessionError> {
-        if !site::is_visit(headers) {
-            return Err(SessionError::CrossSite);
-        }
         let cookie = self.cookies.login(headers)?.ok_or(SessionError::LoginFailed)?;
         let login = Login::open(cookie, &self.sealer, now()).ok_or(SessionError::LoginFailed)?;
         let issuer = self.issuer(guards)?;
@@ -282,12 +279,8 @@ impl Bff {
     async fn tell_session(
         self: &Arc<Self>,
         headers: &HeaderMap,
-        method: &Method,
         guards: &Guards,
     ) -> Result<Response<Bytes>, SessionError> {
-        if !site::may_use_session(headers, method, false, &self.settings.origin) {
-            return Err(SessionError::CrossSite);
-        }
         let Some(cookie) = self.cookies.session(headers)? else {
             return Ok(json(&SessionAnswer { authenticated: false, session: None }));
         };
@@ -337,12 +330,8 @@ impl Bff {
     async fn log_out(
         self: &Arc<Self>,
         headers: &HeaderMap,
-        method: &Method,
         guards: &Guards,
     ) -> Result<Response<Bytes>, SessionError> {
-        if !site::may_use_session(headers, method, false, &self.settings.origin) {
-            return Err(SessionError::CrossSite);
-        }
         if let Some(cookie) = self.cookies.session(headers)?
             && let Some(session) = self.find(cookie).await?
         {
