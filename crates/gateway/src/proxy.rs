@@ -328,14 +328,19 @@ fn to_client(
     state: &State,
     in_flight: InFlight,
 ) -> Response<ResponseBody> {
-    let nominated = Nominated::by(response.headers());
-    remove_fields(response.headers_mut(), |name| hop_by_hop::ends_here(name, &nominated));
+    clean_answer(response.headers_mut(), state);
     *response.version_mut() = Version::HTTP_11;
-    if let Some(bff) = &state.bff {
-        bff.cookies.refuse_foreign(response.headers_mut());
-    }
     let ending = watch.map(|watch| Ending::new(watch, response.headers()));
     response.map(|body| ResponseBody::upstream(body, ending, in_flight))
+}
+
+/// Leaves of a server's fields what is for the client and the server's to say.
+fn clean_answer(headers: &mut HeaderMap, state: &State) {
+    let nominated = Nominated::by(headers);
+    remove_fields(headers, |name| hop_by_hop::ends_here(name, &nominated));
+    if let Some(bff) = &state.bff {
+        bff.cookies.refuse_foreign(headers);
+    }
 }
 
 /// Tells the client that its connection is a tunnel from here on.
@@ -343,11 +348,7 @@ fn switched(upstream: &Response<Incoming>, state: &State, in_flight: InFlight) -
     let mut response = Response::new(ResponseBody::own("", in_flight));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = upstream.headers().clone();
-    let nominated = Nominated::by(response.headers());
-    remove_fields(response.headers_mut(), |name| hop_by_hop::ends_here(name, &nominated));
-    if let Some(bff) = &state.bff {
-        bff.cookies.refuse_foreign(response.headers_mut());
-    }
+    clean_answer(response.headers_mut(), state);
     set_wishes(response.headers_mut(), Wishes { websocket: true, trailers: false });
     response
 }
