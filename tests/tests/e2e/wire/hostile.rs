@@ -128,10 +128,7 @@ async fn a_request_that_breaks_off_never_passes_for_a_whole_one() {
         let answer = converse(wire.gateway.address, bytes.as_bytes(), true).await;
         assert!(statuses_of(&answer).iter().all(|status| *status == 400), "{rest:?}: {answer}");
     }
-    // Where one of them was passed on, the service has seen it break off before it sees another request.
-    let last = "GET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    assert_eq!(statuses_of(&converse(wire.gateway.address, last.as_bytes(), false).await), [200]);
-    assert_eq!(arrivals.whole(), ["GET /last"]);
+    require_none_whole(&wire, &arrivals).await;
 }
 
 /// A field as HPACK has it where nothing is compressed. RFC 7541 section 6.2.2.
@@ -165,13 +162,12 @@ fn with_body(fields: &[Field]) -> Vec<u8> {
 
 #[tokio::test]
 async fn nothing_is_smuggled_from_http_2_into_http_1() {
-    let plain = PLAIN;
     let replaced = |name: &'static str, value: &'static str| {
-        plain.map(|(known, old)| (known, if known == name { value } else { old })).to_vec()
+        PLAIN.map(|(known, old)| (known, if known == name { value } else { old })).to_vec()
     };
-    let with = |more: &[Field]| [plain.as_slice(), more].concat();
+    let with = |more: &[Field]| [PLAIN.as_slice(), more].concat();
     let rows = [
-        ("a plain one", plain.to_vec(), true),
+        ("a plain one", PLAIN.to_vec(), true),
         ("two lengths", with(&[("content-length", "4"), ("content-length", "5")]), false),
         ("a transfer coding", with(&[("transfer-encoding", "chunked")]), false),
         ("a field of the connection", with(&[("connection", "close")]), false),
@@ -189,7 +185,7 @@ async fn nothing_is_smuggled_from_http_2_into_http_1() {
         ("no target", replaced(":path", ""), false),
         ("two targets", with(&[(":path", "/hidden")]), false),
         ("a method of two words", replaced(":method", "GET /hidden"), false),
-        ("a pseudo-field last", [&[("x", "y")], plain.as_slice()].concat(), false),
+        ("a pseudo-field last", [&[("x", "y")], PLAIN.as_slice()].concat(), false),
         ("another host", with(&[("host", "b")]), false),
         ("a line end in the authority", replaced(":authority", "a\r\nx: y"), false),
     ];
@@ -217,9 +213,7 @@ async fn a_body_of_another_length_than_its_head_says_never_passes_for_a_whole_on
         let bytes = with_body(&[PLAIN.as_slice(), &[("content-length", length)]].concat());
         converse(wire.gateway.address, &bytes, false).await;
     }
-    let last = "GET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    assert_eq!(statuses_of(&converse(wire.gateway.address, last.as_bytes(), false).await), [200]);
-    assert_eq!(arrivals.whole(), ["GET /last"]);
+    require_none_whole(&wire, &arrivals).await;
     let odd: Vec<_> =
         arrivals.begun().into_iter().filter(|line| line != "POST /1" && line != "GET /last").collect();
     assert_eq!(odd, [""; 0]);
@@ -236,6 +230,13 @@ async fn a_head_in_endless_continuations_ends_the_connection() {
     assert_eq!(arrivals.begun(), [""; 0]);
     let sound = "GET /1 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     assert_eq!(statuses_of(&converse(wire.gateway.address, sound.as_bytes(), false).await), [200]);
+}
+
+/// Where a request before was passed on, the service has seen it break off before it sees this one.
+async fn require_none_whole(wire: &Wire, arrivals: &Arrivals) {
+    let last = "GET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    assert_eq!(statuses_of(&converse(wire.gateway.address, last.as_bytes(), false).await), [200]);
+    assert_eq!(arrivals.whole(), ["GET /last"]);
 }
 
 /// Says all of it, also that nothing more comes where that is `the_end`, and reads until the gateway closes.
