@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use gatepass_bench::claims::BorrowedClaims;
 use gatepass_bench::sample::{ALGS, Sample};
-use gatepass_jose::{Alg, Scratch, Typ, jwt};
+use gatepass_jose::{Alg, Scratch, SigningKey, Typ, jwt};
 use gatepass_token::AccessClaims;
 
 use crate::envelope::{Envelope, PAIRS};
@@ -49,9 +49,14 @@ pub fn owned(sample: &Sample) -> impl FnMut(usize) -> u64 {
 
 /// Signing such a struct.
 pub fn sign(sample: &Sample) -> impl FnMut(usize) -> u64 {
+    sign_with(sample, &sample.signer)
+}
+
+/// The same with another key.
+pub fn sign_with<'s>(sample: &'s Sample, key: &'s SigningKey) -> impl FnMut(usize) -> u64 + 's {
     move |call| {
         let claims = &sample.claims[call % sample.claims.len()];
-        jwt::sign(&Typ::ACCESS_TOKEN, claims, &sample.signer).map_or(0, |token| token.len() as u64)
+        jwt::sign(&Typ::ACCESS_TOKEN, claims, key).map_or(0, |token| token.len() as u64)
     }
 }
 
