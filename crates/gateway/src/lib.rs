@@ -171,6 +171,9 @@
 //! before goes on. With `client_ca` a client may show a certificate; one that is not good ends the
 //! handshake, and none at all is good enough but for tokens that are bound to one.
 //!
+//! WebSocket is for HTTP/1.1 alone: the setting of RFC 8441 is not sent, so browsers open a connection of its own for
+//! each, and an HTTP/2 stream that asks for one all the same is reset.
+//!
 //! A connection has room for 200 HTTP/2 streams at once; one whose client resets streams faster than they
 //! are looked at is closed.
 //!
@@ -439,7 +442,7 @@
 //! | what | how it ends |
 //! |---|---|
 //! | a WebSocket | a close frame of 4401, or 1013 where the token could not be looked at, with the `code` of the refusal; 1001 `idle` after `timeouts.tunnel` |
-//! | server-sent events | between two events: `event: gatepass.end` with the `code` as its data; within one: the end |
+//! | server-sent events | between two events: `event: gatepass.end` with the `code` as its data; within one: the end. A browser opens the stream again by itself; the refusal it then gets is the last |
 //! | gRPC | trailers: `grpc-status: 16`, or 14 where the token could not be looked at; the `code` in `grpc-message` |
 //! | any other response | broken off before its end: what is cut is not to be taken for whole |
 //! | a request that is still being sent | the refusal, if no response has begun |
@@ -494,6 +497,9 @@
 //! | the gateway stops | what is in flight ends, for `timeouts.drain`; then closed | |
 //! | the forward-auth endpoint would answer with another 4xx than 401 | 403 | its own |
 //! | it is asked about two requests at once, or half of one; `ext_authz`, what is no question | 403 | `asked-unclearly` |
+//!
+//! A gRPC client hears of a refusal by its HTTP status, of which it makes one of its own: `UNAUTHENTICATED` of 401,
+//! `PERMISSION_DENIED` of 403, `UNIMPLEMENTED` of 404, `UNAVAILABLE` of 429, 502, 503 and 504, `INTERNAL` of 400.
 //!
 //! Taken, because requests are written anew and so mean the same to the server: lines of a head that end in a bare
 //! LF, the same length twice, zeros before a chunk's size. What follows a malformed request on its connection is never
