@@ -133,7 +133,11 @@
 //! issuer = "https://auth.example.com"           # required: the url of an [[issuer]]
 //! client_id = "site"                            # required: what the gateway is to it
 //! client_secret_file = "site.secret"            # required
+//! token_endpoint_auth_method = "client_secret_basic" # or client_secret_post; as the issuer's metadata say
+//! id_token_signed_response_alg = "RS256"        # as the issuer's metadata say
 //! scope = "openid offline_access orders:read"   # without offline_access there may be no refresh token
+//! prompt = "consent"                            # some issuers give no refresh token without it (OpenID Connect Core
+//!                                               # section 11); not said
 //! resource = "https://api.example.com"          # which of the issuer's (RFC 8707); not said
 //! prefix = "/bff"
 //! cookie = "__Host-session"
@@ -330,7 +334,7 @@
 //! # Sessions of browsers
 //!
 //! With `[bff]` browsers need no tokens (the token handler of RFC 10017). The gateway logs users in at the issuer
-//! as a confidential client (`client_secret_basic`, code flow with PKCE), keeps their tokens, and gives the browser
+//! as a confidential client (code flow with PKCE), keeps their tokens, and gives the browser
 //! a cookie that says nothing. On routes with `session = true` a request with the cookie and without
 //! `Authorization` gets the access token of its session, and is from there on like any other: the same
 //! verification, rule, limit, identity fields. A request with both is refused. On all other routes the cookie
@@ -351,8 +355,14 @@
 //!
 //! **Login.** State, nonce and verifier travel in a sealed cookie of this browser alone, for ten minutes; of two
 //! logins that one browser begins at once, the later one counts. The answer must name the issuer where that one
-//! says that it does (RFC 9207), the ID token (`typ: JWT`) is verified with the keys of the `[[issuer]]`, and the
-//! access token must be good here before a session begins, under a name that is new each time.
+//! says that it does (RFC 9207), the ID token is verified with the keys of the `[[issuer]]`, and the access token must be
+//! good here before a session begins, under a name that is new each time. An ID token's header says `typ: JWT` or
+//! nothing, and its algorithm is the one configured, or else among `id_token_signing_alg_values_supported` of the
+//! issuer's metadata: RS256 where they name none.
+//!
+//! Any OpenID Connect provider will do whose access tokens the `[[issuer]]` verifies (RFC 9068), so register the gateway
+//! there for code flow and refresh, and name in `resource` what makes it issue such tokens. Its `jwks_uri` is where the
+//! keys of both come from.
 //!
 //! **Renewal.** Access tokens are renewed a minute before they expire, beside the requests, and at once where one
 //! was revoked for what it says (`claims-changed`). One renewal goes on for each session at a time, its answer is on

@@ -276,7 +276,10 @@ pub(super) struct RawBff {
     pub(super) issuer: Field<String>,
     pub(super) client_id: Field<String>,
     pub(super) client_secret_file: Field<String>,
+    pub(super) token_endpoint_auth_method: Field<RawAuthMethod>,
+    pub(super) id_token_signed_response_alg: Field<String>,
     pub(super) scope: Field<String>,
+    pub(super) prompt: Field<String>,
     pub(super) resource: Field<String>,
     pub(super) prefix: Field<String>,
     pub(super) cookie: Field<String>,
@@ -286,6 +289,13 @@ pub(super) struct RawBff {
     pub(super) absolute: Field<String>,
     pub(super) store: Field<String>,
     pub(super) key_file: Field<String>,
+}
+
+#[derive(Deserialize, Clone, Copy, Hash)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawAuthMethod {
+    ClientSecretBasic,
+    ClientSecretPost,
 }
 
 #[derive(Deserialize, Default)]
