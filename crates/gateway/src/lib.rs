@@ -327,8 +327,9 @@
 //! `/.well-known/oauth-protected-resource` and the path of `public_url`, if that has one: the issuers, the
 //! scopes that routes ask for. Every refusal names it in `WWW-Authenticate`, so that a client (an MCP client,
 //! for one) finds the authorization server by itself. Tokens that are bound to a DPoP key are then taken as
-//! well: their proofs must name a URL that begins with the origin of `public_url` (RFC 9449 section 4.3). The
-//! forward-auth endpoint takes none of these.
+//! well: their proofs must name a URL that begins with the origin of `public_url` (RFC 9449 section 4.3).
+//! Proxies that ask have them checked as well, where the question tells method and target (see "Proxies that ask"): they
+//! must pass the client's `DPoP` field on.
 //!
 //! # Sessions of browsers
 //!

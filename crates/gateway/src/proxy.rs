@@ -212,7 +212,7 @@ async fn admit<'s>(
 ) -> Result<Option<Admitted>, Refusal> {
     let headers = session.map_or(request.headers(), |session| &session.headers);
     let asked = || format!("{} {}", request.method(), request.uri().path());
-    let url = external_url(state, request);
+    let url = external_url(state, request.headers(), request.uri().path());
     let mut guarded =
         GuardedRequest::new(request.method(), headers).with_certificate(connection.certificate());
     if let Some(url) = &url {
@@ -271,10 +271,10 @@ fn find_route<'s>(
 }
 
 /// What a DPoP proof has to name, if one is to be expected.
-fn external_url(state: &State, request: &Request<Incoming>) -> Option<String> {
+pub(crate) fn external_url(state: &State, headers: &HeaderMap, path: &str) -> Option<String> {
     let resource = state.config.resource.as_ref()?;
-    let scheme = request.headers().get(header::AUTHORIZATION)?.as_bytes().get(..4)?;
-    scheme.eq_ignore_ascii_case(b"dpop").then(|| resource.url_of(request.uri().path()))
+    let scheme = headers.get(header::AUTHORIZATION)?.as_bytes().get(..4)?;
+    scheme.eq_ignore_ascii_case(b"dpop").then(|| resource.url_of(path))
 }
 
 /// Takes everything out of a request's head that is the client's word for who it is or for which request
