@@ -74,6 +74,7 @@
 //! session = false                               # true: a session's cookie will do; see "Sessions of browsers"
 //! tickets = false                               # true: see "Tickets"
 //! end_streams = true                            # with the token: see "What lasts"
+//! long_bodies = false                           # true: `timeouts.body` does not hold here
 //! on_stale = { after = "5s", then = "deny" }    # here; what the issuer's says
 //! enforce = true                                # false: only count and log what would be refused
 //! rate_limit = "partners"                       # none; a [[rate_limit]], or one of its own
@@ -161,6 +162,7 @@
 //! header = "10s"                                # from there to the end of the first head
 //! idle = "75s"                                  # from a response to the end of the next head
 //! stall = "60s"                                 # without a byte of a body, or without taking one
+//! body = "60s"                                  # of waiting for a body without a token: see "What lasts"
 //! tunnel = "1h"                                 # of a WebSocket, without a byte either way
 //! connect = "5s"                                # to a server, the TLS handshake included
 //! response = "60s"                              # of a server, to the end of its head
@@ -328,8 +330,9 @@
 //! `/.well-known/oauth-protected-resource` and the path of `public_url`, if that has one: the issuers, the
 //! scopes that routes ask for. Every refusal names it in `WWW-Authenticate`, so that a client (an MCP client,
 //! for one) finds the authorization server by itself. Tokens that are bound to a DPoP key are then taken as
-//! well: their proofs must name a URL that begins with the origin of `public_url` (RFC 9449 section 4.3). The
-//! forward-auth endpoint takes none of these.
+//! well: their proofs must name a URL that begins with the origin of `public_url` (RFC 9449 section 4.3).
+//! Proxies that ask have them checked as well, where the question tells method and target (see "Proxies that ask"): they
+//! must pass the client's `DPoP` field on.
 //!
 //! # Sessions of browsers
 //!
@@ -457,6 +460,12 @@
 //! | any other response | broken off before its end: what is cut is not to be taken for whole |
 //! | a request that is still being sent | the refusal, if no response has begun |
 //!
+//! **A body that comes without a token** has nothing to end with, so it must not drip: the gateway waits for it for
+//! `timeouts.body` in all, and a second more for every 1,000 bytes that came, but never for longer than that limit at a
+//! time. So 1,000 bytes a second are enough for ever. Only waiting for the client counts, not for the upstream.
+//! `long_bodies = true` on a route lifts that, for gRPC calls and others that are sent over hours; `timeouts.stall` holds
+//! there too.
+//!
 //! # What each failure gets
 //!
 //! Errors of the gateway are problem details (RFC 9457) with a stable `code`. Those in the rows without one
@@ -491,7 +500,7 @@
 //! | a head over `limits.header_bytes` | 431, closed | |
 //! | over `limits.headers`; over `limits.target_bytes` | 431, 414 | `too-many-headers`, `target-too-long` |
 //! | a body over `limits.body_bytes` | 413 | `body-too-large` |
-//! | a body that stops coming; one that breaks | 408, 400 | `body-stalled`, `body-broken` |
+//! | a body that stops coming, or drips without a token; one that breaks | 408, 400 | `body-stalled`, `body-broken` |
 //! | over HTTP/2: malformed fields, fields of a connection, a length that is not the body's | 400, or the stream is reset | |
 //! | over HTTP/2: streams opened and reset in turn, a head in endless continuations | closed | |
 //! | a TLS handshake that fails, or does not end in time | closed | |

@@ -216,6 +216,8 @@ pub(super) struct RawRoute {
     pub(super) token: Field<RawToken>,
     pub(super) tickets: Field<bool>,
     pub(super) end_streams: Field<bool>,
+    #[serde(default)]
+    pub(super) long_bodies: bool,
     pub(super) on_stale: Field<RawOnStale>,
     pub(super) enforce: Field<bool>,
     pub(super) cors: Field<RawCors>,
@@ -316,6 +318,7 @@ pub(super) struct RawTimeouts {
     pub(super) header: Field<String>,
     pub(super) idle: Field<String>,
     pub(super) stall: Field<String>,
+    pub(super) body: Field<String>,
     pub(super) tunnel: Field<String>,
     pub(super) connect: Field<String>,
     pub(super) response: Field<String>,
