@@ -14,6 +14,7 @@ mod login;
 mod metadata;
 mod oauth;
 mod openapi;
+mod passwords;
 mod routing;
 mod serving;
 mod session;
