@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use gatepass_gateway::Gateway;
-use gatepass_issuer::admin::{AdminError, ChangeUser, NewUser};
+use gatepass_issuer::admin::{AdminError, ChangeUser, FirstPassword, NewUser};
 use gatepass_issuer::password::Password;
 use gatepass_issuer::store::Page;
 use gatepass_issuer::user::{RoleName, Username};
@@ -143,8 +143,9 @@ async fn first_user(backend: &Backend, args: &Up) -> anyhow::Result<FirstUser> {
             };
             let new = NewUser {
                 username,
-                password: Password::new(password.as_str())?,
+                password: FirstPassword::New(Password::new(password.as_str())?),
                 roles: vec![RoleName::admin()],
+                disabled: false,
             };
             issuer.create_user(new, clock::now()).await.context("the first user cannot be created")?;
             return Ok(FirstUser { name, password: generated.then_some(password) });
