@@ -2,7 +2,7 @@
 //
 // Arguments: the issuer, a user name, a password, and clients that have http://127.0.0.1/callback registered: a public one;
 // one with a secret that it sends, and the secret; one with a secret that it signs with, and the secret; one with a P-256
-// key, and the key as a JWK. Prints one line of JSON: what each client saw, or {"error": "..."}.
+// key, which pushes its requests, and the key as a JWK. Prints one line of JSON: what each client saw, or {"error": "..."}.
 
 import * as oidc from "openid-client";
 import { Browser } from "./browser.mjs";
@@ -21,10 +21,10 @@ async function ownKey() {
   return { key: await crypto.subtle.importKey("jwk", key, algorithm, false, ["sign"]), kid };
 }
 
-async function logIn(config, browser, more = {}) {
+async function logIn(config, browser, { build, ...more }) {
   const verifier = oidc.randomPKCECodeVerifier();
   const [nonce, state] = [oidc.randomNonce(), oidc.randomState()];
-  const url = oidc.buildAuthorizationUrl(config, {
+  const url = await build(config, {
     redirect_uri: redirectUri,
     scope: "openid profile offline_access",
     code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
@@ -48,23 +48,23 @@ async function refused(promise) {
   }
 }
 
-async function everything(config, browser) {
-  const first = await logIn(config, browser);
+async function everything(config, browser, build = oidc.buildAuthorizationUrl) {
+  const first = await logIn(config, browser, { build });
   const claims = first.tokens.claims();
   const info = await oidc.fetchUserInfo(config, first.tokens.access_token, claims.sub);
   const next = await oidc.refreshTokenGrant(config, first.tokens.refresh_token);
-  const silent = await logIn(config, browser, { max_age: 600 });
+  const silent = await logIn(config, browser, { build, max_age: 600 });
   const replay = await refused(oidc.authorizationCodeGrant(config, first.back, first.checks));
   const afterReplay = await refused(oidc.refreshTokenGrant(config, next.refresh_token));
-  const denied = await refused(logIn(config, browser, { prompt: "consent", decision: "deny" }));
-  const quiet = await refused(logIn(config, new Browser(), { prompt: "none" }));
+  const denied = await refused(logIn(config, browser, { build, prompt: "consent", decision: "deny" }));
+  const quiet = await refused(logIn(config, new Browser(), { build, prompt: "none" }));
   const out = oidc.buildEndSessionUrl(config, {
     id_token_hint: silent.tokens.id_token,
     post_logout_redirect_uri: redirectUri,
     state: "bye",
   });
   const bye = await browser.open(out);
-  const afterLogout = await refused(logIn(config, browser, { prompt: "none" }));
+  const afterLogout = await refused(logIn(config, browser, { build, prompt: "none" }));
   return {
     sub: claims.sub,
     username: info.preferred_username,
@@ -87,7 +87,11 @@ try {
     basic: await everything(await discover(confidentialId, oidc.ClientSecretBasic(secret)), new Browser()),
     post: await everything(await discover(confidentialId, oidc.ClientSecretPost(secret)), new Browser()),
     secretJwt: await everything(await discover(sharedId, oidc.ClientSecretJwt(shared)), new Browser()),
-    privateKeyJwt: await everything(await discover(keyId, oidc.PrivateKeyJwt(await ownKey())), new Browser()),
+    privateKeyJwt: await everything(
+      await discover(keyId, oidc.PrivateKeyJwt(await ownKey())),
+      new Browser(),
+      oidc.buildAuthorizationUrlWithPAR,
+    ),
   };
   console.log(JSON.stringify(answer));
 } catch (error) {

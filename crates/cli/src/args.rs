@@ -275,6 +275,9 @@ pub(crate) enum Client {
         /// Where browsers may be sent to after a logout, any number of times
         #[arg(long = "post-logout-redirect-uri", value_name = "URI", requires = "redirect_uris")]
         post_logout_redirect_uris: Vec<String>,
+        /// It must push its authorization requests (RFC 9126)
+        #[arg(long, requires = "redirect_uris", conflicts_with = "public")]
+        require_pushed: bool,
         /// It is your own: users are not asked whether they allow it
         #[arg(long)]
         trusted: bool,

@@ -54,6 +54,9 @@ pub enum AdminError {
     /// A public client was to be exempt from PKCE.
     #[error("only a client that authenticates can do without PKCE")]
     NeedsPkce,
+    /// A public client was to push its requests.
+    #[error("only a client that authenticates can push its authorization requests")]
+    CannotPush,
     /// A client was to get keys that does not authenticate with keys.
     #[error("the client does not authenticate with private_key_jwt")]
     NotByKeys,
@@ -148,6 +151,8 @@ pub struct SignOnClient {
     pub trusted: bool,
     /// Whether it must show a code challenge.
     pub require_pkce: bool,
+    /// Whether it must push its authorization requests.
+    pub require_pushed: bool,
 }
 
 impl Default for SignOnClient {
@@ -157,6 +162,7 @@ impl Default for SignOnClient {
             post_logout_redirect_uris: Vec::new(),
             trusted: false,
             require_pkce: true,
+            require_pushed: false,
         }
     }
 }
@@ -180,6 +186,8 @@ pub struct ChangeClient {
     pub trusted: Option<bool>,
     /// Whether it must show a code challenge.
     pub require_pkce: Option<bool>,
+    /// Whether it must push its authorization requests.
+    pub require_pushed: Option<bool>,
     /// Another policy for token exchange; one that differs takes the client's tokens back.
     pub exchange: Option<ExchangePolicy>,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
@@ -308,6 +316,7 @@ impl Issuer {
             post_logout_redirect_uris: new.sign_on.post_logout_redirect_uris,
             trusted: new.sign_on.trusted,
             require_pkce: new.sign_on.require_pkce,
+            require_pushed: new.sign_on.require_pushed,
             exchange: new.exchange,
             disabled: false,
             created_at: now,
@@ -362,6 +371,7 @@ impl Issuer {
             change.post_logout_redirect_uris.unwrap_or(client.post_logout_redirect_uris);
         client.trusted = change.trusted.unwrap_or(client.trusted);
         client.require_pkce = change.require_pkce.unwrap_or(client.require_pkce);
+        client.require_pushed = change.require_pushed.unwrap_or(client.require_pushed);
         require_sign_on(&client)?;
         client.disabled = change.disabled.unwrap_or(client.disabled);
         let secret = self.change_credential(&mut client, change.keys, change.new_secret)?;
@@ -524,6 +534,7 @@ fn require_sign_on(client: &Client) -> Result<(), AdminError> {
     match client {
         _ if logs_in && client.redirect_uris.is_empty() => Err(AdminError::NoRedirectUri),
         Client { credential: Credential::None, require_pkce: false, .. } => Err(AdminError::NeedsPkce),
+        Client { credential: Credential::None, require_pushed: true, .. } => Err(AdminError::CannotPush),
         _ => Ok(()),
     }
 }

@@ -48,6 +48,9 @@ pub struct Client {
     /// Whether it must show a code challenge. Only a confidential client that uses `nonce` can do without
     /// (OAuth 2.1 section 7.5.1).
     pub require_pkce: bool,
+    /// Whether its authorization requests must have been pushed
+    /// ([RFC 9126 section 6](https://www.rfc-editor.org/rfc/rfc9126#section-6)).
+    pub require_pushed: bool,
     /// What tokens it may exchange for which; `None`: none.
     pub exchange: Option<ExchangePolicy>,
     /// A disabled client gets nothing.

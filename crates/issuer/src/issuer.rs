@@ -137,6 +137,7 @@ impl Issuer {
         self.store.forget_revocations(now).await?;
         self.store.forget_tickets(now).await?;
         self.store.forget_jtis(now).await?;
+        self.store.forget_pushed_requests(now, 1000).await?;
         // An ended session and a used code are kept for a day, so that a late replay is still known for one.
         let yesterday = now.saturating_sub(Duration::from_secs(24 * 3600));
         self.store.forget_sessions(yesterday, 1000).await?;

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::client::{ClientSecret, SealedSecret, SecretDigest};
 use crate::code::CodeDigest;
 use crate::id::ClientId;
+use crate::pushed_request::RequestUriDigest;
 
 /// 32 random bytes from which every other secret of the issuer is derived. They come from a file or
 /// the environment, never from the store: whoever steals the store alone can neither sign, nor
@@ -98,6 +99,7 @@ pub(crate) struct Secrets {
     pub(crate) decoy_mac: hmac::Key,
     client_mac: hmac::Key,
     code_mac: hmac::Key,
+    request_uri_mac: hmac::Key,
     signing_keys: Seal,
     client_secrets: Seal,
 }
@@ -113,6 +115,7 @@ impl Secrets {
             decoy_mac: mac(b"logins of unknown users")?,
             client_mac: mac(b"client secrets")?,
             code_mac: mac(b"authorization codes")?,
+            request_uri_mac: mac(b"request URIs")?,
             signing_keys: seal(b"signing keys at rest")?,
             client_secrets: seal(b"client secrets at rest")?,
         })
@@ -126,6 +129,11 @@ impl Secrets {
     /// What the store keeps of an authorization code, which is how it is found.
     pub(crate) fn code_digest(&self, code: &str) -> CodeDigest {
         CodeDigest(tag(&self.code_mac, code.as_bytes()))
+    }
+
+    /// What the store keeps of the name of a pushed request, which is how it is found.
+    pub(crate) fn request_uri_digest(&self, request_uri: &str) -> RequestUriDigest {
+        RequestUriDigest(tag(&self.request_uri_mac, request_uri.as_bytes()))
     }
 
     /// Whether `presented` is the secret that `digest` was made of, in constant time.

@@ -17,6 +17,7 @@ use crate::id::{ClientId, SessionId, UserId};
 use crate::jti::JtiDigest;
 use crate::keys::KeyRecord;
 use crate::password::PasswordHash;
+use crate::pushed_request::{PushedRequest, RequestUriDigest};
 use crate::rotation::{Presented, Refusal};
 use crate::session::Session;
 use crate::user::{Role, RoleName, User, Username};
@@ -232,6 +233,19 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Redeemed, StoreError>;
     /// Removes codes that expired before `before`, at most `limit`.
     async fn forget_codes(&self, before: Timestamp, limit: u32) -> Result<(), StoreError>;
+
+    /// Keeps a pushed authorization request. Durable.
+    async fn keep_pushed_request(&self, request: &PushedRequest) -> Result<(), StoreError>;
+    /// The pushed request of that digest, expired or not, unless it was consumed.
+    async fn find_pushed_request(
+        &self,
+        digest: RequestUriDigest,
+    ) -> Result<Option<PushedRequest>, StoreError>;
+    /// Removes a pushed request. `true` once, whoever else asks at the same moment; `false` when there is none.
+    /// Durable.
+    async fn consume_pushed_request(&self, digest: RequestUriDigest) -> Result<bool, StoreError>;
+    /// Removes pushed requests that expired before `before`, at most `limit`.
+    async fn forget_pushed_requests(&self, before: Timestamp, limit: u32) -> Result<(), StoreError>;
 
     /// What a user has allowed a client.
     async fn find_consent(&self, user: UserId, client: &ClientId) -> Result<Option<Consent>, StoreError>;

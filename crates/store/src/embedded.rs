@@ -8,6 +8,7 @@ mod consent;
 mod directory;
 mod failure;
 mod jti;
+mod pushed_request;
 mod queue;
 mod readers;
 mod revocation;

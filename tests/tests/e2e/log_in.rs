@@ -27,13 +27,13 @@ async fn register(up: &Up, id: &str, method: &str) -> Option<String> {
 }
 
 /// Registers an application that signs with a key of its own, which it alone keeps; returns that as a JWK.
-async fn register_with_key(up: &Up, id: &str) -> String {
+async fn register_with_key(up: &Up, id: &str, more: &str) -> String {
     let public = up.folder().join(format!("{id}.jwk"));
     let public = path_text(&public);
     let generate = ["jwk", "generate", "--alg", "ES256", "--public-out", public, "--json"];
     let made = command::run(&generate, &[]).await.json();
     let uris = format!("--redirect-uri {REDIRECT_URI} --post-logout-redirect-uri {REDIRECT_URI}");
-    let add = format!("client add {id} --auth private_key_jwt --jwks {public} {uris}");
+    let add = format!("client add {id} --auth private_key_jwt --jwks {public} {uris}{more}");
     gatepass(up, &add).await.worked();
     made["private"].to_string()
 }
@@ -52,7 +52,7 @@ async fn npm_openid_client_logs_in_refreshes_and_logs_out() {
     register(&up, "native", "none").await;
     let secret = register(&up, "office", "client_secret_basic").await.unwrap();
     let shared = register(&up, "safe", "client_secret_jwt").await.unwrap();
-    let key = register_with_key(&up, "vault").await;
+    let key = register_with_key(&up, "vault", " --require-pushed").await;
     // Node looks for packages and modules beside the script.
     for file in ["browser.mjs", "log_in.mjs"] {
         std::fs::copy(place::root().join("tests/node").join(file), place::node().join(file)).unwrap();
@@ -78,7 +78,7 @@ async fn authlib_logs_in_and_refreshes() {
     let up = Up::start().await;
     let secret = register(&up, "office", "client_secret_basic").await.unwrap();
     let shared = register(&up, "safe", "client_secret_jwt").await.unwrap();
-    let key = register_with_key(&up, "vault").await;
+    let key = register_with_key(&up, "vault", "").await;
     let script = place::root().join("tests/python/log_in.py");
     let sub = up.native_login(ADMIN).await.subject();
     for (client, method, secret) in [

@@ -35,6 +35,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             jwks,
             redirect_uris,
             post_logout_redirect_uris,
+            require_pushed,
             trusted,
         } => {
             let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
@@ -66,6 +67,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 "audience": audiences,
                 "redirect_uris": redirect_uris,
                 "post_logout_redirect_uris": post_logout_redirect_uris,
+                "require_pushed_authorization_requests": require_pushed,
                 "trusted": trusted,
             });
             if let Some(body) = body.as_object_mut() {

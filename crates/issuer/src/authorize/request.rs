@@ -7,6 +7,7 @@ use gatepass_token::{CodeChallenge, InvalidCodeChallenge, ScopeSet};
 use super::{Back, Refusal, ResponseMode};
 use crate::client::{Client, GrantType, IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID};
 use crate::id::UserId;
+use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
 
 /// The longest `nonce`, in bytes: it comes again in the ID token.
@@ -76,6 +77,8 @@ pub struct AuthorizationRequest {
     pub login_hint: Option<String>,
     /// Who the client had there before, by an ID token of this issuer.
     pub hinted_user: Option<UserId>,
+    /// Under which name it was pushed, if it was.
+    pub pushed: Option<RequestUriDigest>,
 }
 
 impl AuthorizationParams<'_> {
@@ -122,6 +125,7 @@ impl AuthorizationRequest {
             nonce,
             resource: String::new(),
             hinted_user: None,
+            pushed: None,
         })
     }
 }
@@ -132,7 +136,7 @@ fn require_served(params: &AuthorizationParams<'_>) -> Result<(), Refusal> {
         return Err(Refusal::new("request_not_supported", "request objects are not served"));
     }
     if params.request_uri.is_some() {
-        return Err(Refusal::new("request_uri_not_supported", "request_uri is not served"));
+        return Err(Refusal::new("request_uri_not_supported", "request_uri is that of a pushed request"));
     }
     if params.registration.is_some() {
         return Err(Refusal::new("registration_not_supported", "registration is not served"));
@@ -234,6 +238,7 @@ mod tests {
             post_logout_redirect_uris: Vec::new(),
             trusted: false,
             require_pkce: true,
+            require_pushed: false,
             exchange: None,
             disabled: false,
             created_at: Timestamp::EPOCH,

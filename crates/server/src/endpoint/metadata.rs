@@ -36,6 +36,8 @@ struct AuthorizationServer<'m> {
     token_endpoint_auth_methods_supported: [&'static str; 5],
     token_endpoint_auth_signing_alg_values_supported: &'m [Alg],
     authorization_endpoint: String,
+    /// [RFC 9126 section 5](https://www.rfc-editor.org/rfc/rfc9126#section-5).
+    pushed_authorization_request_endpoint: String,
     /// [RFC 9207 section 3](https://www.rfc-editor.org/rfc/rfc9207#section-3).
     authorization_response_iss_parameter_supported: bool,
     code_challenge_methods_supported: [&'static str; 1],
@@ -90,6 +92,7 @@ impl Metadata {
             token_endpoint_auth_methods_supported: client_authentication::METHODS,
             token_endpoint_auth_signing_alg_values_supported: &assertion_algs,
             authorization_endpoint: format!("{base}/oauth/authorize"),
+            pushed_authorization_request_endpoint: format!("{base}/oauth/par"),
             authorization_response_iss_parameter_supported: true,
             code_challenge_methods_supported: ["S256"],
             response_types_supported: ["code"],

@@ -15,6 +15,7 @@ mod login;
 mod metadata;
 mod oauth;
 mod openapi;
+mod par;
 mod passwords;
 mod routing;
 mod serving;

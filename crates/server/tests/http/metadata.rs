@@ -26,6 +26,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "token_endpoint_auth_methods_supported": methods("none"),
         "token_endpoint_auth_signing_alg_values_supported": algs,
         "authorization_endpoint": format!("{ISSUER}/oauth/authorize"),
+        "pushed_authorization_request_endpoint": format!("{ISSUER}/oauth/par"),
         "authorization_response_iss_parameter_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "response_types_supported": ["code"],
@@ -60,6 +61,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
 
     let served = [
         "authorization_endpoint",
+        "pushed_authorization_request_endpoint",
         "token_endpoint",
         "userinfo_endpoint",
         "end_session_endpoint",

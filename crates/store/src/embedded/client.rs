@@ -11,7 +11,8 @@ use super::row::Columns;
 use super::writer::Group;
 
 const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at, redirect_uris,
-                       post_logout_redirect_uris, trusted, require_pkce, exchange, sealed_secret, jwks";
+                       post_logout_redirect_uris, trusted, require_pkce, exchange, sealed_secret, jwks,
+                       require_pushed";
 
 fn read(row: &Row<'_>) -> Result<Client, Failure> {
     let mut columns = Columns::of("client", row);
@@ -31,6 +32,7 @@ fn read(row: &Row<'_>) -> Result<Client, Failure> {
         require_pkce: columns.value()?,
         exchange: columns.read_if_any(|json| serde_json::from_str(json))?,
         credential: credential(secret, &mut columns)?,
+        require_pushed: columns.value()?,
     })
 }
 
@@ -71,7 +73,8 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
         require_pkce,
         exchange.as_ref().map(serde_json::to_string).transpose().map_err(json)?,
         sealed,
-        keys.map(serde_json::to_string).transpose().map_err(json)?
+        keys.map(serde_json::to_string).transpose().map_err(json)?,
+        client.require_pushed
     ])?;
     Ok(rows == 1)
 }
@@ -80,7 +83,7 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
 pub(super) fn create(group: &Group<'_>, client: &Client) -> Result<bool, Failure> {
     let sql = format!(
         "INSERT INTO client ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-                 ?15)
+                 ?15, ?16)
          ON CONFLICT (id) DO NOTHING"
     );
     write(group.prepare_cached(&sql)?, client)
@@ -94,7 +97,8 @@ pub(super) fn replace(
 ) -> Result<bool, Failure> {
     let sql = "UPDATE client SET name = ?2, secret = ?3, grants = ?4, scope = ?5, audience = ?6,
                disabled = ?7, created_at = ?8, redirect_uris = ?9, post_logout_redirect_uris = ?10,
-               trusted = ?11, require_pkce = ?12, exchange = ?13, sealed_secret = ?14, jwks = ?15 WHERE id = ?1";
+               trusted = ?11, require_pkce = ?12, exchange = ?13, sealed_secret = ?14, jwks = ?15,
+               require_pushed = ?16 WHERE id = ?1";
     group.atomically(|connection| {
         let known = write(connection.prepare_cached(sql)?, client)?;
         if known {

@@ -1,7 +1,6 @@
 //! The trait, operation by operation: which thread, which function, which answer.
 
 use async_trait::async_trait;
-use gatepass_issuer::JtiDigest;
 use gatepass_issuer::client::Client;
 use gatepass_issuer::code::{AuthorizationCode, CodeDigest, PresentedCode};
 use gatepass_issuer::consent::Consent;
@@ -15,13 +14,17 @@ use gatepass_issuer::store::{
     UserChange, Whose,
 };
 use gatepass_issuer::user::{Role, RoleName, User, Username};
+use gatepass_issuer::{JtiDigest, PushedRequest, RequestUriDigest};
 use gatepass_jose::Timestamp;
 use gatepass_revocation::Entry;
 use rusqlite::Connection;
 
 use super::failure::Failure;
 use super::writer::Group;
-use super::{Embedded, client, code, consent, jti, revocation, role, session, signing_key, ticket, user};
+use super::{
+    Embedded, client, code, consent, jti, pushed_request, revocation, role, session, signing_key, ticket,
+    user,
+};
 
 /// How many revocations, used tickets or signed texts go in one step, so that nobody waits long behind it.
 const FORGOTTEN_AT_ONCE: u32 = 1000;
@@ -200,6 +203,26 @@ impl Store for Embedded {
 
     async fn forget_codes(&self, before: Timestamp, limit: u32) -> Result<(), StoreError> {
         self.write(move |group| code::forget(group, before, limit)).await.map(drop)
+    }
+
+    async fn keep_pushed_request(&self, request: &PushedRequest) -> Result<(), StoreError> {
+        let request = request.clone();
+        self.write(move |group| pushed_request::keep(group, &request)).await
+    }
+
+    async fn find_pushed_request(
+        &self,
+        digest: RequestUriDigest,
+    ) -> Result<Option<PushedRequest>, StoreError> {
+        self.read(move |connection| pushed_request::find(connection, digest)).await
+    }
+
+    async fn consume_pushed_request(&self, digest: RequestUriDigest) -> Result<bool, StoreError> {
+        self.write(move |group| pushed_request::consume(group, digest)).await
+    }
+
+    async fn forget_pushed_requests(&self, before: Timestamp, limit: u32) -> Result<(), StoreError> {
+        self.write(move |group| pushed_request::forget(group, before, limit)).await.map(drop)
     }
 
     async fn find_consent(&self, user: UserId, client: &ClientId) -> Result<Option<Consent>, StoreError> {

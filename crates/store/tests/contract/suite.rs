@@ -7,6 +7,7 @@ pub(crate) mod codes;
 pub(crate) mod consents;
 pub(crate) mod jtis;
 pub(crate) mod keys;
+pub(crate) mod pushed_requests;
 pub(crate) mod revocations;
 pub(crate) mod roles;
 pub(crate) mod sessions;
@@ -97,6 +98,11 @@ macro_rules! every_promise_holds_for {
             tickets {
                 a_ticket_is_consumed_once_under_a_race
                 a_ticket_stays_consumed_until_it_is_forgotten
+            }
+            pushed_requests {
+                a_pushed_request_is_found_until_it_is_consumed
+                a_pushed_request_is_consumed_once_under_a_race
+                pushed_requests_are_forgotten_when_their_time_has_come
             }
             jtis {
                 a_signed_text_counts_once_under_a_race

@@ -22,6 +22,7 @@ fn request() -> AuthorizationRequest {
         post_logout_redirect_uris: Vec::new(),
         trusted: false,
         require_pkce: true,
+        require_pushed: false,
         exchange: None,
         disabled: false,
         created_at: NOW,
@@ -37,6 +38,7 @@ fn request() -> AuthorizationRequest {
         max_age: None,
         login_hint: None,
         hinted_user: None,
+        pushed: None,
     }
 }
 

@@ -73,6 +73,9 @@ pub(super) struct CreateRequest {
     #[serde(default = "yes")]
     #[schema(default = true)]
     require_pkce: bool,
+    /// Whether it must push its authorization requests (RFC 9126).
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
     /// What tokens it may exchange for which (RFC 8693); none if left out.
     exchange: Option<Exchange>,
 }
@@ -134,6 +137,8 @@ pub(super) struct ChangeRequest {
     trusted: Option<bool>,
     /// Whether it must use PKCE.
     require_pkce: Option<bool>,
+    /// Whether it must push its authorization requests (RFC 9126).
+    require_pushed_authorization_requests: Option<bool>,
     /// What tokens it may exchange for which. Another policy takes back the access tokens that it got so far.
     exchange: Option<Exchange>,
     /// Whether it is kept out. Disabling takes its access tokens back.
@@ -184,6 +189,8 @@ pub(super) struct ClientAnswer {
     trusted: bool,
     /// Whether it must use PKCE.
     require_pkce: bool,
+    /// Whether it must push its authorization requests (RFC 9126).
+    require_pushed_authorization_requests: bool,
     /// What tokens it may exchange for which; left out where none.
     #[serde(skip_serializing_if = "Option::is_none")]
     exchange: Option<Exchange>,
@@ -231,6 +238,7 @@ pub(super) async fn create(
             post_logout_redirect_uris: request.post_logout_redirect_uris,
             trusted: request.trusted,
             require_pkce: request.require_pkce,
+            require_pushed: request.require_pushed_authorization_requests,
         },
         exchange: request.exchange.map(ExchangePolicy::from),
     };
@@ -298,6 +306,7 @@ pub(super) async fn change(
         post_logout_redirect_uris: request.post_logout_redirect_uris,
         trusted: request.trusted,
         require_pkce: request.require_pkce,
+        require_pushed: request.require_pushed_authorization_requests,
         exchange: request.exchange.map(ExchangePolicy::from),
         disabled: request.disabled,
         keys: request.jwks,
@@ -346,6 +355,7 @@ impl ClientAnswer {
             post_logout_redirect_uris: client.post_logout_redirect_uris,
             trusted: client.trusted,
             require_pkce: client.require_pkce,
+            require_pushed_authorization_requests: client.require_pushed,
             exchange: client.exchange.map(Exchange::from),
             disabled: client.disabled,
             created_at: client.created_at.as_secs(),

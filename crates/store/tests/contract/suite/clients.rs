@@ -15,7 +15,7 @@ pub(crate) async fn a_client_is_found_as_it_was_registered<E: Engine>() {
     empty.scope = "".parse().unwrap();
     empty.disabled = true;
     (empty.redirect_uris, empty.post_logout_redirect_uris) = (Vec::new(), Vec::new());
-    (empty.trusted, empty.require_pkce) = (false, true);
+    (empty.trusted, empty.require_pkce, empty.require_pushed) = (false, true, false);
     for client in [&full, &empty] {
         store.create_client(client).await.unwrap();
         assert_eq!(store.find_client(&client.id).await.unwrap().as_ref(), Some(client));

@@ -60,6 +60,7 @@ pub(crate) fn client(id: &str) -> Client {
         post_logout_redirect_uris: vec!["https://app.example.com/".parse().unwrap()],
         trusted: true,
         require_pkce: false,
+        require_pushed: true,
         exchange: Some(ExchangePolicy {
             audience: vec!["https://orders.internal".into()],
             from: vec!["https://api.example.com".into()],
