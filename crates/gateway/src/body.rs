@@ -23,7 +23,8 @@ use crate::watch::Watch;
 pub(crate) enum RequestBody {
     /// The request has none: what most requests have, and nothing to keep for it.
     Empty,
-    Streaming(Upload),
+    /// Not inline: the others are not to be as large.
+    Streaming(Box<Upload>),
 }
 
 /// A body that the client is still sending.
@@ -98,7 +99,7 @@ impl RequestBody {
             return Self::Empty;
         }
         let stall = Stall::new(state.config.timeouts.stall);
-        Self::Streaming(Upload {
+        Self::Streaming(Box::new(Upload {
             incoming,
             left: state.config.limits.body_bytes,
             stall: if may_last { stall } else { stall.with_patience(state.config.timeouts.body) },
@@ -106,7 +107,7 @@ impl RequestBody {
             begun: false,
             progress: UploadProgress::default(),
             state: Arc::clone(state),
-        })
+        }))
     }
 
     /// `None` for a request without a body.

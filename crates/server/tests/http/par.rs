@@ -8,6 +8,9 @@ use serde_json::json;
 use crate::browser::*;
 use crate::fixture::{Answer, Fixture};
 
+/// What a push is called, what is different about its request, and what it meets.
+type Push<'p> = (&'p str, &'p [(&'p str, &'p str)], (u16, &'p str));
+
 /// Pushes a request of `office` that differs so from the usual one.
 async fn push(fixture: &Fixture, secret: &str, changes: &[(&str, &str)]) -> Answer {
     let changes: Vec<_> = [("client_id", "office")].into_iter().chain(changes.iter().copied()).collect();
@@ -99,7 +102,7 @@ async fn what_cannot_be_pushed() {
     let fixture = Fixture::new().await;
     let secret = register(&fixture).await;
     let long = "x".repeat(9 * 1024);
-    let cases: [(&str, &[(&str, &str)], (u16, &str)); 7] = [
+    let cases: [Push<'_>; 7] = [
         ("another_redirect_uri", &[("redirect_uri", "https://evil.example/")], (400, "invalid_request")),
         ("no_redirect_uri", &[("redirect_uri", "")], (400, "invalid_request")),
         ("too_much_scope", &[("scope", "openid gatepass:admin")], (400, "invalid_scope")),
