@@ -1,17 +1,24 @@
 // An application of somebody else's: logs a user in with npm openid-client and nothing of ours.
 //
-// Arguments: the issuer, a public client that has http://127.0.0.1/callback registered, a confidential client that has it
-// too, that one's secret, a user name, a password. Prints one line of JSON: what each client saw, or {"error": "..."}.
+// Arguments: the issuer, a user name, a password, and clients that have http://127.0.0.1/callback registered: a public one;
+// one with a secret that it sends, and the secret; one with a secret that it signs with, and the secret; one with a P-256
+// key, and the key as a JWK. Prints one line of JSON: what each client saw, or {"error": "..."}.
 
 import * as oidc from "openid-client";
 import { Browser } from "./browser.mjs";
 
-const [issuer, publicId, confidentialId, secret, username, password] = process.argv.slice(2);
+const [issuer, username, password, publicId, confidentialId, secret, sharedId, shared, keyId, jwk] = process.argv.slice(2);
 const redirectUri = "http://127.0.0.1:51004/callback"; // nobody listens: the browser below only reads where it is sent
 const http = { execute: [oidc.allowInsecureRequests] };
 
 async function discover(id, authentication) {
   return oidc.discovery(new URL(issuer), id, undefined, authentication, http);
+}
+
+async function ownKey() {
+  const { kid, ...key } = JSON.parse(jwk);
+  const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+  return { key: await crypto.subtle.importKey("jwk", key, algorithm, false, ["sign"]), kid };
 }
 
 async function logIn(config, browser, more = {}) {
@@ -79,6 +86,8 @@ try {
     public: await everything(await discover(publicId, oidc.None()), new Browser()),
     basic: await everything(await discover(confidentialId, oidc.ClientSecretBasic(secret)), new Browser()),
     post: await everything(await discover(confidentialId, oidc.ClientSecretPost(secret)), new Browser()),
+    secretJwt: await everything(await discover(sharedId, oidc.ClientSecretJwt(shared)), new Browser()),
+    privateKeyJwt: await everything(await discover(keyId, oidc.PrivateKeyJwt(await ownKey())), new Browser()),
   };
   console.log(JSON.stringify(answer));
 } catch (error) {

@@ -8,7 +8,7 @@ pub(crate) mod token;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 pub(crate) use attack::Attack;
 use gatepass_gateway::UpstreamServer;
@@ -263,6 +263,12 @@ pub(crate) enum Client {
         /// It cannot keep a secret and gets none
         #[arg(long)]
         public: bool,
+        /// How it proves who it is
+        #[arg(long, value_name = "METHOD", value_enum, default_value_t, conflicts_with = "public")]
+        auth: ClientAuth,
+        /// Its public keys for private_key_jwt: a JWK Set, a JWK, PEM or DER; `-` is standard input
+        #[arg(long, value_name = "FILE", required_if_eq("auth", "private_key_jwt"))]
+        jwks: Option<Input>,
         /// Where browsers may be sent back to after a login, any number of times; it may then log users in
         #[arg(long = "redirect-uri", value_name = "URI")]
         redirect_uris: Vec<String>,
@@ -279,10 +285,29 @@ pub(crate) enum Client {
     Show { id: String },
     /// Give it a new secret; the old one is good for nothing at once
     Secret { id: String },
+    /// Give it other public keys for private_key_jwt; the old ones are good for nothing at once
+    Keys {
+        id: String,
+        /// A JWK Set, a JWK, PEM or DER; `-` is standard input
+        #[arg(long, value_name = "FILE")]
+        jwks: Input,
+    },
     /// Take its tokens back and give it no more
     Disable { id: String },
     /// Let it have tokens again
     Enable { id: String },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum ClientAuth {
+    /// By a secret that it sends, in the header or in the body
+    #[default]
+    ClientSecretBasic,
+    /// By assertions under a secret that it never sends
+    ClientSecretJwt,
+    /// By assertions under its own keys
+    PrivateKeyJwt,
 }
 
 #[derive(Debug, Subcommand)]

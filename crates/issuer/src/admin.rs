@@ -1,5 +1,7 @@
 //! What administrators do: users, clients, roles, revocations.
 
+mod credential;
+
 use std::sync::atomic::Ordering;
 
 use gatepass_jose::Timestamp;
@@ -7,7 +9,8 @@ use gatepass_revocation::{Entry, InvalidId, Kind, Reason};
 use gatepass_token::ScopeSet;
 use thiserror::Error;
 
-use crate::client::{Client, ClientSecret, ExchangePolicy, GrantType};
+pub use self::credential::NewCredential;
+use crate::client::{Client, ClientKeys, ClientSecret, Credential, ExchangePolicy, GrantType};
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::{Issuer, OpenError};
@@ -48,9 +51,12 @@ pub enum AdminError {
     /// A client that is to log users in has nowhere to send them back to.
     #[error("the grant authorization_code needs at least one redirect URI")]
     NoRedirectUri,
-    /// A client without a secret was to be exempt from PKCE.
-    #[error("only a client with a secret can do without PKCE")]
+    /// A public client was to be exempt from PKCE.
+    #[error("only a client that authenticates can do without PKCE")]
     NeedsPkce,
+    /// A client was to get keys that does not authenticate with keys.
+    #[error("the client does not authenticate with private_key_jwt")]
+    NotByKeys,
     /// Too many passwords are waiting to be hashed.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
@@ -117,8 +123,8 @@ pub struct NewClient {
     pub id: Option<ClientId>,
     /// What people call it.
     pub name: String,
-    /// Whether it can keep a secret and gets one.
-    pub confidential: bool,
+    /// How it is to prove who it is.
+    pub credential: NewCredential,
     /// The grants it may use.
     pub grants: Vec<GrantType>,
     /// The most it may ask for.
@@ -178,6 +184,9 @@ pub struct ChangeClient {
     pub exchange: Option<ExchangePolicy>,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
     pub disabled: Option<bool>,
+    /// Other keys, all of them, for a client that authenticates with keys; the old ones are good for nothing at
+    /// once.
+    pub keys: Option<ClientKeys>,
     /// Whether to give it a new secret; the old one is good for nothing at once.
     pub new_secret: bool,
 }
@@ -287,11 +296,11 @@ impl Issuer {
             Some(id) => id,
             None => random_client_id()?,
         };
-        let secret = if new.confidential { Some(ClientSecret::from_random(&random()?)) } else { None };
+        let (credential, secret) = self.make_credential(&id, new.credential)?;
         let client = Client {
             id,
             name: new.name,
-            secret: secret.as_ref().map(|secret| self.secrets.digest(secret)),
+            credential,
             grants: new.grants,
             scope: new.scope,
             audience: new.audience,
@@ -355,11 +364,7 @@ impl Issuer {
         client.require_pkce = change.require_pkce.unwrap_or(client.require_pkce);
         require_sign_on(&client)?;
         client.disabled = change.disabled.unwrap_or(client.disabled);
-        let secret = match change.new_secret && client.secret.is_some() {
-            true => Some(ClientSecret::from_random(&random()?)),
-            false => None,
-        };
-        client.secret = secret.as_ref().map(|secret| self.secrets.digest(secret)).or(client.secret);
+        let secret = self.change_credential(&mut client, change.keys, change.new_secret)?;
 
         let loses = !before.scope.is_subset(&client.scope)
             || before.audience != client.audience
@@ -518,7 +523,7 @@ fn require_sign_on(client: &Client) -> Result<(), AdminError> {
     let logs_in = client.may_use(GrantType::AuthorizationCode);
     match client {
         _ if logs_in && client.redirect_uris.is_empty() => Err(AdminError::NoRedirectUri),
-        Client { secret: None, require_pkce: false, .. } => Err(AdminError::NeedsPkce),
+        Client { credential: Credential::None, require_pkce: false, .. } => Err(AdminError::NeedsPkce),
         _ => Ok(()),
     }
 }

@@ -136,6 +136,7 @@ impl Issuer {
         self.feed.forget(now);
         self.store.forget_revocations(now).await?;
         self.store.forget_tickets(now).await?;
+        self.store.forget_jtis(now).await?;
         // An ended session and a used code are kept for a day, so that a late replay is still known for one.
         let yesterday = now.saturating_sub(Duration::from_secs(24 * 3600));
         self.store.forget_sessions(yesterday, 1000).await?;

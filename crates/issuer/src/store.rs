@@ -14,6 +14,7 @@ use crate::client::Client;
 use crate::code::{AuthorizationCode, CodeDigest, CodeRefusal, PresentedCode};
 use crate::consent::Consent;
 use crate::id::{ClientId, SessionId, UserId};
+use crate::jti::JtiDigest;
 use crate::keys::KeyRecord;
 use crate::password::PasswordHash;
 use crate::rotation::{Presented, Refusal};
@@ -268,6 +269,12 @@ pub trait Store: Send + Sync + 'static {
     async fn consume_ticket(&self, jti: [u8; 16], forget_after: Timestamp) -> Result<bool, StoreError>;
     /// Removes used tickets whose `forget_after` is before `now`.
     async fn forget_tickets(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Remembers a signed text that counts once. `true` once, whoever else asks at the same moment; `false`, with
+    /// nothing changed, ever after, until `forget_after` has passed. Durable.
+    async fn consume_jti(&self, jti: JtiDigest, forget_after: Timestamp) -> Result<bool, StoreError>;
+    /// Removes what was remembered so and whose `forget_after` is before `now`.
+    async fn forget_jtis(&self, now: Timestamp) -> Result<(), StoreError>;
 
     /// All keys that are not retired.
     async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError>;

@@ -7,6 +7,7 @@ mod code;
 mod consent;
 mod directory;
 mod failure;
+mod jti;
 mod queue;
 mod readers;
 mod revocation;

@@ -5,7 +5,7 @@ use gatepass_e2e::up::{ADMIN, PASSWORD, path_text};
 use gatepass_e2e::{Admin, Up, jws, send};
 use reqwest::Method;
 
-async fn gatepass(up: &Up, line: &str) -> Said {
+pub(crate) async fn gatepass(up: &Up, line: &str) -> Said {
     let words: Vec<&str> = line.split(' ').collect();
     command::run(&words, &["--dir", path_text(&up.data()), "--json"]).await
 }
@@ -87,6 +87,23 @@ async fn a_client_is_registered_used_given_a_new_secret_and_disabled() {
     ask(new_secret.to_owned()).await.expect(200);
     let shown = gatepass(&up, "client show batch").await.json();
     assert!(!shown.to_string().contains(new_secret), "a secret is shown once: {shown}");
+}
+
+#[tokio::test]
+async fn a_private_key_is_not_registered() {
+    let up = Up::start().await;
+    let [private, public] = ["own.jwk", "public.jwk"].map(|name| up.folder().join(name));
+    let [private, public] = [&private, &public].map(|file| path_text(file));
+    let generate = ["jwk", "generate", "--alg", "ES256", "--out", private, "--public-out", public];
+    command::run(&generate, &[]).await.worked();
+    let add = |file: &str| format!("client add signer --auth private_key_jwt --jwks {file}");
+    let refused = gatepass(&up, &add(private)).await.failed();
+    assert!(refused.contains("private key"), "{refused}");
+    assert!(gatepass(&up, &add("nowhere.jwk")).await.failed().contains("nowhere.jwk"));
+    let made = gatepass(&up, &add(public)).await.json();
+    assert_eq!(made["token_endpoint_auth_method"], "private_key_jwt", "{made}");
+    let again = gatepass(&up, &format!("client keys signer --jwks {public}")).await.json();
+    assert_eq!(again["jwks"], made["jwks"]);
 }
 
 #[tokio::test]

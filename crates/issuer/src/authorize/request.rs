@@ -107,7 +107,7 @@ impl AuthorizationRequest {
         }
         let challenge = challenge(params)?;
         let is_exempt =
-            !client.require_pkce && client.secret.is_some() && nonce.is_some() && scope.contains(OPENID);
+            !client.require_pkce && client.is_confidential() && nonce.is_some() && scope.contains(OPENID);
         if challenge.is_none() && !is_exempt {
             return Err(invalid("code_challenge is missing: this server requires PKCE with S256"));
         }
@@ -218,7 +218,7 @@ mod tests {
     use gatepass_jose::Timestamp;
 
     use super::*;
-    use crate::client::SecretDigest;
+    use crate::client::{Credential, SecretDigest};
 
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -226,7 +226,7 @@ mod tests {
         Client {
             id: "web".parse().unwrap(),
             name: "Web".into(),
-            secret: Some(SecretDigest([0; 32])),
+            credential: Credential::Secret(SecretDigest([0; 32])),
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             scope: "orders:read orders:write".parse().unwrap(),
             audience: Vec::new(),
@@ -375,7 +375,7 @@ mod tests {
             ("exempt_with_nonce", exempt(), nonce, true),
             ("without_nonce", exempt(), without, false),
             ("without_openid", exempt(), AuthorizationParams { scope: Some("orders:read"), ..nonce }, false),
-            ("public", Client { secret: None, ..exempt() }, nonce, false),
+            ("public", Client { credential: Credential::None, ..exempt() }, nonce, false),
             ("not_exempt", client(), nonce, false),
         ];
         for (name, client, params, want) in cases {

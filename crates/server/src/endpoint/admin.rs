@@ -182,6 +182,7 @@ impl From<AdminError> for Problem {
             AdminError::UnknownAudience(_) => Self::invalid_value("audience", detail),
             AdminError::NoRedirectUri => Self::invalid_value("redirect_uris", detail),
             AdminError::NeedsPkce => Self::invalid_value("require_pkce", detail),
+            AdminError::NotByKeys => Self::invalid_value("jwks", detail),
             AdminError::Overloaded(overloaded) => Self::overloaded(overloaded.retry_after),
             AdminError::Store(error) => error.into(),
             error => Self::internal(&error),

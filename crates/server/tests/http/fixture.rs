@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
-use gatepass_issuer::admin::{FirstPassword, NewClient, NewUser, SignOnClient};
+use gatepass_issuer::admin::{FirstPassword, NewClient, NewCredential, NewUser, SignOnClient};
 use gatepass_issuer::client::GrantType;
 use gatepass_issuer::id::UserId;
 use gatepass_issuer::password::{HashPolicy, Password};
@@ -153,7 +153,7 @@ async fn populate(issuer: &Issuer, now: Timestamp) -> (UserId, String) {
     let client = |id: &str, confidential, grants: &[GrantType]| NewClient {
         id: Some(id.parse().unwrap()),
         name: id.to_owned(),
-        confidential,
+        credential: if confidential { NewCredential::Secret } else { NewCredential::None },
         grants: grants.to_vec(),
         scope: "orders:read".parse().unwrap(),
         audience: Vec::new(),

@@ -1,6 +1,7 @@
 //! The trait, operation by operation: which thread, which function, which answer.
 
 use async_trait::async_trait;
+use gatepass_issuer::JtiDigest;
 use gatepass_issuer::client::Client;
 use gatepass_issuer::code::{AuthorizationCode, CodeDigest, PresentedCode};
 use gatepass_issuer::consent::Consent;
@@ -20,9 +21,9 @@ use rusqlite::Connection;
 
 use super::failure::Failure;
 use super::writer::Group;
-use super::{Embedded, client, code, consent, revocation, role, session, signing_key, ticket, user};
+use super::{Embedded, client, code, consent, jti, revocation, role, session, signing_key, ticket, user};
 
-/// How many revocations, or used tickets, go in one step, so that nobody waits long behind it.
+/// How many revocations, used tickets or signed texts go in one step, so that nobody waits long behind it.
 const FORGOTTEN_AT_ONCE: u32 = 1000;
 
 impl Embedded {
@@ -253,6 +254,15 @@ impl Store for Embedded {
 
     async fn forget_tickets(&self, now: Timestamp) -> Result<(), StoreError> {
         while self.write(move |group| ticket::forget(group, now, FORGOTTEN_AT_ONCE)).await? > 0 {}
+        Ok(())
+    }
+
+    async fn consume_jti(&self, digest: JtiDigest, forget_after: Timestamp) -> Result<bool, StoreError> {
+        self.write(move |group| jti::consume(group, digest, forget_after)).await
+    }
+
+    async fn forget_jtis(&self, now: Timestamp) -> Result<(), StoreError> {
+        while self.write(move |group| jti::forget(group, now, FORGOTTEN_AT_ONCE)).await? > 0 {}
         Ok(())
     }
 

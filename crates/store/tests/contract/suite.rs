@@ -5,6 +5,7 @@ pub(crate) mod sample;
 pub(crate) mod clients;
 pub(crate) mod codes;
 pub(crate) mod consents;
+pub(crate) mod jtis;
 pub(crate) mod keys;
 pub(crate) mod revocations;
 pub(crate) mod roles;
@@ -44,6 +45,7 @@ macro_rules! every_promise_holds_for {
             }
             clients {
                 a_client_is_found_as_it_was_registered
+                a_client_keeps_its_credential
                 a_client_id_is_taken_once
                 clients_come_in_pages_in_the_order_of_their_ids
                 a_client_is_replaced_and_logged_in_one_step
@@ -95,6 +97,10 @@ macro_rules! every_promise_holds_for {
             tickets {
                 a_ticket_is_consumed_once_under_a_race
                 a_ticket_stays_consumed_until_it_is_forgotten
+            }
+            jtis {
+                a_signed_text_counts_once_under_a_race
+                a_signed_text_is_remembered_until_its_time_has_come
             }
             keys {
                 keys_come_back_as_they_were_saved
