@@ -135,7 +135,7 @@ mod tests {
         for (len, upgraded) in [(72, true), (73, false)] {
             let password = Password::new("x".repeat(len)).unwrap();
             let hash = PasswordHash::from_phc(
-                &bcrypt::hash_with_salt(&password.0.as_bytes(), 4, [7; 16]).unwrap().to_string(),
+                &bcrypt::hash_with_salt(password.0.as_bytes(), 4, [7; 16]).unwrap().to_string(),
             );
             let checked = hasher.verify(&password, &hash);
             assert_ne!(checked, Checked::Wrong, "{len}");
