@@ -1,4 +1,4 @@
-//! What each trick on the way of a verification brings: the way with it against the way without it.
+//! What each trick on the way of a verification or a signature brings: the way with it against the way without it.
 
 mod scan;
 mod through_value;
@@ -11,7 +11,9 @@ use gatepass_bench::rounds::{Contestant, Effort, interleave, timed};
 use gatepass_bench::sample::{AUDIENCE, ISSUER, KID, Sample};
 use gatepass_bench::table::{Table, section};
 use gatepass_bench_jose::{Ours, ours};
-use gatepass_jose::{Alg, Audience, Issuer, KeySet, Scratch, Verifier, parse_strict_json};
+use gatepass_jose::{
+    Alg, Audience, Issuer, KeySet, Scratch, SecretKey, SigningKey, Typ, Verifier, jwt, parse_strict_json,
+};
 use gatepass_token::{AccessClaims, access_verifier};
 
 use self::scan::NoMemberTwice;
@@ -30,6 +32,8 @@ struct Trick {
     without: &'static str,
 }
 
+const SIGNED: &str = "signing with HS256";
+const SIGNED_ANEW: &str = "signing, header encoded every time";
 const WHOLE: &str = "the whole of HS256";
 const WHOLE_ES256: &str = "the whole of ES256";
 const PARSED_HEADER: &str = "header parsed every time";
@@ -70,11 +74,12 @@ pub(crate) fn run(ours: &Ours, effort: Effort) -> Result<()> {
             effort.slice.as_millis(),
         ),
     );
-    let respelt = Respelt::new(sample)?;
+    let (respelt, forgetful) = (Respelt::new(sample)?, forgetful(sample)?);
     let payloads = sample.claims.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
     let mut ways = whole_ways(sample, slow, &respelt);
     ways.extend(base64_ways(sample)?);
     ways.extend(parse_ways(&payloads));
+    ways.extend(sign_ways(sample, &forgetful));
     let names: Vec<_> = ways.iter().map(|way| way.name).collect();
     let mut contestants: Vec<_> = ways.into_iter().map(|way| way.contestant).collect();
     let measured = interleave(effort, &mut contestants)?;
@@ -99,8 +104,39 @@ pub(crate) fn run(ours: &Ours, effort: Effort) -> Result<()> {
     }
     add("what is left of it: plain against strict parse", at(PLAIN)?, at(STRICT)?);
     table.print();
-    println!("  Whole verifications: HS256 {} µs, ES256 {} µs.\n", micros(whole), micros(slow));
+    println!("  Whole verifications: HS256 {} µs, ES256 {} µs.", micros(whole), micros(slow));
+    let (signed, anew) = (at(SIGNED)?, at(SIGNED_ANEW)?);
+    let (brings, signed) = (measured.over(anew, signed), measured.median(signed));
+    println!(
+        "  Signing with HS256: {} µs, of which keeping the encoded header saves {} µs ({:.1} %).\n",
+        micros(signed),
+        micros(brings),
+        brings / signed * 100.0
+    );
     Ok(())
+}
+
+/// A signing key after it has signed tokens of as many other types as it keeps headers of.
+fn forgetful(sample: &Sample) -> Result<SigningKey> {
+    let key = SigningKey::from_secret(sample.alg, KID, &SecretKey::new([7; 32]))?;
+    let claims = sample.claims.first().context("no claims")?;
+    for typ in ["a+jwt", "b+jwt", "c+jwt", "d+jwt"] {
+        jwt::sign(&Typ::new(typ), claims, &key)?;
+    }
+    Ok(key)
+}
+
+fn sign_ways<'w>(sample: &'w Sample, forgetful: &'w SigningKey) -> Vec<Way<'w>> {
+    let with = |key: &'w SigningKey| {
+        timed(move |call| {
+            let claims = &sample.claims[call % sample.claims.len()];
+            jwt::sign(&Typ::ACCESS_TOKEN, claims, key).map_or(0, |token| token.len() as u64)
+        })
+    };
+    vec![
+        Way { name: SIGNED, contestant: with(&sample.signer) },
+        Way { name: SIGNED_ANEW, contestant: with(forgetful) },
+    ]
 }
 
 /// Tokens of another spelling of the same header, and a verifier that has seen the usual one.

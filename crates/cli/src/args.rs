@@ -201,6 +201,19 @@ pub(crate) enum User {
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
     },
+    /// Create users from a file, each with the password hash that another system kept, or with a password
+    ///
+    /// A line is a JSON object: {"username": "ada", "password_hash": "$2b$12$…", "roles": ["clerk"], "disabled": false}.
+    /// `password` in the place of `password_hash` is hashed here. Taken are bcrypt, scrypt, PBKDF2 and Argon2, as PHC
+    /// strings or as Django and passlib write them; the user's next login replaces them by Argon2id.
+    Import {
+        /// One JSON object a line; `-` reads standard input
+        #[arg(value_name = "FILE")]
+        file: Input,
+        /// Leave users alone who are there already, instead of reporting them
+        #[arg(long)]
+        skip_existing: bool,
+    },
     /// List all users
     List,
     /// Show one user

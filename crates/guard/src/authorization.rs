@@ -49,7 +49,8 @@ pub fn credentials(headers: &HeaderMap) -> Result<Credentials<'_>, Denied> {
         return Err(Denied::BadRequest(BadAuthorization::Repeated));
     }
     let malformed = Denied::BadRequest(BadAuthorization::Credentials);
-    let Ok(value) = field.to_str() else { return Err(malformed) };
+    // The field's own `to_str` looks at one byte at a time, which takes longer than all of the rest.
+    let Ok(value) = std::str::from_utf8(field.as_bytes()) else { return Err(malformed) };
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     let scheme = match scheme {
         bearer if bearer.eq_ignore_ascii_case("Bearer") => Scheme::Bearer,
@@ -84,8 +85,9 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Denied> {
 
 pub(crate) fn is_b64token(token: &str) -> bool {
     let characters = token.trim_end_matches('=');
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-    !characters.is_empty() && characters.bytes().all(allowed)
+    let allowed = |byte| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    // To the end whatever is found, so that many bytes are looked at at once.
+    !characters.is_empty() && characters.bytes().fold(true, |all, byte| all & allowed(byte))
 }
 
 impl std::fmt::Debug for Credentials<'_> {
@@ -105,7 +107,7 @@ mod tests {
         let (bearer, dpop) = (|token| Ok((Scheme::Bearer, token)), |token| Ok((Scheme::Dpop, token)));
         let malformed = || Err(Denied::BadRequest(BadAuthorization::Credentials));
         type Case<'a> = (&'a str, &'a [&'a [u8]], Result<(Scheme, &'a str), Denied>);
-        let cases: [Case<'_>; 22] = [
+        let cases: [Case<'_>; 24] = [
             ("none", &[], Err(Denied::Missing)),
             ("bearer", &[b"Bearer a.b.c"], bearer("a.b.c")),
             ("lower_case", &[b"bearer a.b.c"], bearer("a.b.c")),
@@ -126,6 +128,8 @@ mod tests {
             ("tab", &[b"Bearer\ta.b.c"], Err(Denied::Missing)),
             ("padding_in_the_middle", &[b"Bearer a=b"], malformed()),
             ("not_ascii", &[b"Bearer a\xe9"], malformed()),
+            ("not_ascii_but_utf_8", &[b"Bearer a\xc3\xa9"], malformed()),
+            ("a_scheme_that_is_not_ascii", &[b"B\xc3\xa9arer a.b.c"], Err(Denied::Missing)),
             (
                 "two_fields",
                 &[b"Bearer a.b.c", b"Bearer a.b.c"],

@@ -2,6 +2,8 @@
 
 mod credential;
 
+use std::sync::atomic::Ordering;
+
 use gatepass_jose::Timestamp;
 use gatepass_revocation::{Entry, InvalidId, Kind, Reason};
 use gatepass_token::ScopeSet;
@@ -12,7 +14,7 @@ use crate::client::{Client, ClientKeys, ClientSecret, Credential, ExchangePolicy
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::{Issuer, OpenError};
-use crate::password::{InvalidPassword, Overloaded, Password, PasswordHash};
+use crate::password::{InvalidHash, InvalidPassword, KnownWords, Overloaded, Password, PasswordHash};
 use crate::redirect_uri::RedirectUri;
 use crate::secrets::{SecretError, random};
 use crate::store::{ChangeError, EndSessions, HolderRevocation, Page, StoreError, UserChange, Whose};
@@ -34,6 +36,9 @@ pub enum AdminError {
     /// The new password is refused.
     #[error(transparent)]
     Password(#[from] InvalidPassword),
+    /// The password hash of another system is refused.
+    #[error(transparent)]
+    PasswordHash(#[from] InvalidHash),
     /// That audience is not configured.
     #[error("the audience {0:?} is not one of the configured resource servers")]
     UnknownAudience(String),
@@ -84,10 +89,21 @@ impl From<ChangeError> for AdminError {
 pub struct NewUser {
     /// Their login name.
     pub username: Username,
-    /// Their first password.
-    pub password: Password,
+    /// How they show who they are.
+    pub password: FirstPassword,
     /// Their roles. A role need not be defined to be held; it allows nothing then.
     pub roles: Vec<RoleName>,
+    /// Whether they are kept out.
+    pub disabled: bool,
+}
+
+/// What a new user logs in with.
+#[derive(Clone, Debug)]
+pub enum FirstPassword {
+    /// A password, of which what is asked of new ones is asked.
+    New(Password),
+    /// What another system kept of the user's password, as [`PasswordHash::import`] takes it.
+    Imported(PasswordHash),
 }
 
 /// What is to change about a user; `None` leaves it.
@@ -189,17 +205,24 @@ impl Issuer {
     /// # Errors
     /// [`AdminError`]: the name is taken, or the password is refused.
     pub async fn create_user(&self, new: NewUser, now: Timestamp) -> Result<User, AdminError> {
-        new.password.require_strong()?;
+        let imported = matches!(new.password, FirstPassword::Imported(_));
+        let password = match new.password {
+            FirstPassword::New(password) => self.hash_new(password, &new.username).await?,
+            FirstPassword::Imported(hash) => hash,
+        };
         let user = User {
             id: UserId::new(now, random()?),
             username: new.username,
-            password: self.hash(new.password).await?,
+            password,
             roles: sorted(new.roles),
-            disabled: false,
+            disabled: new.disabled,
             created_at: now,
         };
         self.store.create_user(&user).await?;
-        tracing::info!(target: "gatepass::audit", event = "user-created", sub = %user.id);
+        if imported {
+            self.decoys_due.store(0, Ordering::Relaxed);
+        }
+        tracing::info!(target: "gatepass::audit", event = "user-created", sub = %user.id, imported);
         Ok(user)
     }
 
@@ -240,10 +263,7 @@ impl Issuer {
         let before = self.find_user(id).await?;
         let roles = change.roles.map(sorted).filter(|roles| *roles != before.roles);
         let password = match change.password {
-            Some(password) => {
-                password.require_strong()?;
-                Some(self.hash(password).await?)
-            }
+            Some(password) => Some(self.hash_new(password, &before.username).await?),
             None => None,
         };
         let reason = match (change.disabled, &password, &roles) {
@@ -460,9 +480,15 @@ impl Issuer {
         Ok(self.feed.newest())
     }
 
-    async fn hash(&self, password: Password) -> Result<PasswordHash, AdminError> {
-        let hash = self.passwords.run(move |hasher| hasher.hash(&password)).await?;
-        Ok(hash.ok_or(SecretError::Random)?)
+    /// Hashes a password that `username` is to have from now on, if it is one that is not guessed at once.
+    async fn hash_new(&self, password: Password, username: &Username) -> Result<PasswordHash, AdminError> {
+        password.require_length(self.config.passwords)?;
+        let known = KnownWords::of(&[username.as_str(), self.config.issuer.as_str(), "gatepass"]);
+        let hash = self.passwords.run(move |hasher| {
+            password.require_unguessable(&known)?;
+            Ok::<_, InvalidPassword>(hasher.hash(&password))
+        });
+        Ok(hash.await??.ok_or(SecretError::Random)?)
     }
 
     fn require_audiences(&self, audiences: &[String]) -> Result<(), AdminError> {

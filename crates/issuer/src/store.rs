@@ -141,6 +141,18 @@ pub trait Store: Send + Sync + 'static {
         revocations: Vec<NewRevocation>,
     ) -> Result<User, ChangeError>;
 
+    /// Puts `new` in the place of `old`, if that is what is kept of the user's password. Durable. `false`, with nothing
+    /// changed, otherwise.
+    async fn upgrade_password(
+        &self,
+        id: UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, StoreError>;
+    /// What is kept of the passwords of at most `count` users, each user as likely as any other. May read the whole
+    /// table.
+    async fn sample_passwords(&self, count: u32) -> Result<Vec<PasswordHash>, StoreError>;
+
     /// Keeps a new client. Durable. [`ChangeError::Exists`] when the id is taken.
     async fn create_client(&self, client: &Client) -> Result<(), ChangeError>;
     /// The client of that id.

@@ -95,9 +95,10 @@ impl fmt::Debug for Timestamp {
 impl fmt::Display for Timestamp {
     /// Seconds since the epoch, with milliseconds where there are any.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.rem_euclid(1000) {
-            0 => write!(f, "{}", self.as_secs()),
-            fraction => write!(f, "{}.{fraction:03}", self.as_secs()),
+        let (sign, millis) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        match (millis / 1000, millis % 1000) {
+            (seconds, 0) => write!(f, "{sign}{seconds}"),
+            (seconds, fraction) => write!(f, "{sign}{seconds}.{fraction:03}"),
         }
     }
 }
@@ -210,7 +211,9 @@ mod tests {
 
     #[test]
     fn milliseconds_are_shown_where_there_are_any() {
-        for (millis, want) in [(0, "0"), (1000, "1"), (1050, "1.050")] {
+        for (millis, want) in
+            [(0, "0"), (1000, "1"), (1050, "1.050"), (-1, "-0.001"), (-1500, "-1.500"), (-2000, "-2")]
+        {
             assert_eq!(Timestamp::from_millis(millis).to_string(), want);
         }
     }

@@ -235,3 +235,45 @@ async fn the_routes_proposed_for_the_admin_api_are_a_file_that_the_gateway_takes
     std::fs::write(&file, format!("{head}{proposal}")).unwrap();
     command::run(&["gateway", "--check", "--config", path_text(&file)], &[]).await.worked();
 }
+
+#[tokio::test]
+async fn users_come_from_another_system_with_their_passwords() {
+    let up = Up::start().await;
+    let file = up.folder().join("users.jsonl");
+    // Made of PASSWORD by Python's bcrypt, and by Django's PBKDF2.
+    let lines = [
+        r#"{"username": "berta", "password_hash": "$2b$06$9/5B8Djb4UWd7IoDkzVB3.baqRc8WkH5I4tzWuEi8xRLplWDBp/V6", "roles": ["admin"]}"#,
+        "",
+        r#"{"username": "carl", "password_hash": "pbkdf2_sha256$20000$saltsaltsaltsalt$EuOtdPxM0IzV+vaAida9CJ2CvM1yAWvugWaBlNU4Atk="}"#,
+        r#"{"username": "ADA", "password_hash": "$2b$06$9/5B8Djb4UWd7IoDkzVB3.baqRc8WkH5I4tzWuEi8xRLplWDBp/V6"}"#,
+        r#"{"username": "dora", "password": "iloveyouforever1"}"#,
+        r#"{"username": "emil", "password": "a-second-lantern-meadow-23"}"#,
+        r#"{"username": "franz", "password_hash": "$2b$06$9/5B8Djb4UWd7IoDkzVB3.baqRc8WkH5I4tzWuEi8xRLplWDBp/V6", "password_hash": "$2b$06$9/5B8Djb4UWd7IoDkzVB3.baqRc8WkH5I4tzWuEi8xRLplWDBp/V6"}"#,
+        "nonsense",
+    ];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let import = |options: &str| {
+        let line = format!("user import {}{options}", path_text(&file));
+        let up = &up;
+        async move {
+            let words: Vec<&str> = line.split(' ').collect();
+            command::output(&words, &["--dir", path_text(&up.data()), "--json"]).await
+        }
+    };
+    let (counted, complaint) = import("").await;
+    assert_eq!(counted, serde_json::json!({"created": 3, "existed": 0, "refused": 4}), "{complaint}");
+    for (line, why) in [(4, "it exists already"), (5, "common password"), (7, "two members"), (8, "not JSON")]
+    {
+        let named = complaint.lines().find(|said| said.starts_with(&format!("line {line}: ")));
+        assert!(named.is_some_and(|said| said.contains(why)), "line {line}: {complaint}");
+    }
+    let (again, _) = import(" --skip-existing").await;
+    assert_eq!(again, serde_json::json!({"created": 0, "existed": 4, "refused": 3}));
+
+    let berta = up.login("berta").await;
+    up.call("/api/admin", &berta.access_token).await.expect(200);
+    up.login("carl").await;
+    up.login("berta").await;
+    send(up.login_request("emil", "a-second-lantern-meadow-23")).await.expect(200);
+    send(up.login_request("berta", "not-the-password-at-all")).await.expect(401);
+}

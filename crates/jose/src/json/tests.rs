@@ -89,6 +89,8 @@ fn enums_are_no_way_around_the_checks() {
         assert_eq!(read(depth - 1), Err(JsonError::TooDeep), "{json}");
     }
     assert_eq!(parse_within::<Vec<Side>>(br#"["Left"]"#, &flat), Ok(vec![Side::Left]), "a string is flat");
+    assert_eq!(parse::<Side>(br#"{"Left":null}"#), Ok(Side::Left), "nothing is what it holds");
+    assert_eq!(parse::<Side>(br#"{"Left":1}"#), Err(JsonError::Malformed));
 }
 
 #[test]

@@ -221,6 +221,13 @@ mod tests {
     }
 
     #[test]
+    fn a_writer_takes_all_at_once() {
+        let json = RefCell::new(Vec::new());
+        assert_eq!(Shared(&json).write(b"{}").ok(), Some(2));
+        assert_eq!(json.into_inner(), b"{}");
+    }
+
+    #[test]
     fn what_somebody_else_wrote_is_read() {
         let (json, duplicate) = (RefCell::new(Vec::new()), Cell::new(false));
         let mut once = Once { json: &json, duplicate: &duplicate, name: 0, open: Vec::new() };
@@ -228,6 +235,14 @@ mod tests {
         assert!(write(r#"{"a":{"a":1}}"#));
         assert!(!write(r#"{"a"}"#) && !duplicate.get());
         assert!(!write(r#"{"a":1,"\u0061":2}"#) && duplicate.get());
-        assert_eq!(json.into_inner(), br#"{"a":{"a":1}}"#);
+        assert_eq!(json.take(), br#"{"a":{"a":1}}"#);
+
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        let wide: BTreeMap<_, _> = (0..200).map(|name: u64| (name.to_string(), ())).collect();
+        let wide = serde_json::to_string(&wide).unwrap();
+        for fragment in [deep, wide] {
+            let written = once.write_raw_fragment(&mut Shared(&json), &fragment).is_ok();
+            assert!(written, "nobody bounds what one writes oneself: {fragment}");
+        }
     }
 }

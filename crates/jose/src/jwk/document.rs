@@ -100,7 +100,7 @@ impl PrivateJwk {
         KeyPair::from_pkcs1(document)?.to_params().map(Self::new)
     }
 
-    /// The key of a SEC 1 `ECPrivateKey` ([RFC 5915](https://www.rfc-editor.org/rfc/rfc5915)).
+    /// The key of a SEC 1 `ECPrivateKey` ([RFC 5915](https://www.rfc-editor.org/rfc/rfc5915)) that names its curve.
     ///
     /// # Errors
     /// As [`PrivateJwk::from_pkcs8_der`].

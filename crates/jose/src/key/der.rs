@@ -5,7 +5,7 @@
 
 use pkcs1::{RsaPrivateKeyRef, RsaPublicKeyRef};
 use pkcs8::der::asn1::{BitStringRef, ContextSpecific, OctetStringRef};
-use pkcs8::der::{Decode, Encode, TagNumber};
+use pkcs8::der::{Decode, Encode, Reader as _, SliceReader, TagNumber};
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 use pkcs8::{AlgorithmIdentifierRef, ObjectIdentifier, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
@@ -34,8 +34,7 @@ fn key_type(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<KeyType, KeyError>
         pkcs1::ALGORITHM_OID => Ok(KeyType::Rsa),
         EC_PUBLIC_KEY => {
             let curve = algorithm.parameters_oid().map_err(|_| KeyError::UnknownCurve)?;
-            let found = Curve::all().find(|row| row.kty() == "EC" && row.row().oid == curve);
-            found.map(KeyType::OnCurve).ok_or(KeyError::UnknownCurve)
+            named_curve(curve).map(KeyType::OnCurve)
         }
         oid => {
             let curve = Curve::all().find(|curve| curve.kty() == "OKP" && curve.row().oid == oid);
@@ -44,6 +43,29 @@ fn key_type(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<KeyType, KeyError>
             found.ok_or(KeyError::UnsupportedType)
         }
     }
+}
+
+fn named_curve(oid: ObjectIdentifier) -> Result<Curve, KeyError> {
+    let found = Curve::all().find(|curve| curve.kty() == "EC" && curve.row().oid == oid);
+    found.ok_or(KeyError::UnknownCurve)
+}
+
+/// The curve that a SEC 1 `ECPrivateKey` names. It may only leave it out inside of a document that names it
+/// (RFC 5915 section 3), and a guess would find a key on whichever curve the number fits first.
+pub(super) fn ec_private_key_curve(document: &[u8]) -> Result<Curve, KeyError> {
+    let parameters = |reader: &mut SliceReader<'_>| {
+        u8::decode(reader)?;
+        <&OctetStringRef>::decode(reader)?;
+        let curve = ContextSpecific::<ObjectIdentifier>::decode_explicit(reader, TagNumber(0))?;
+        ContextSpecific::<BitStringRef<'_>>::decode_explicit(reader, TagNumber(1))?;
+        Ok::<_, pkcs8::der::Error>(curve)
+    };
+    let read = SliceReader::new(document).and_then(|mut reader| {
+        let curve = reader.sequence(parameters)?;
+        reader.finish().map(|()| curve)
+    });
+    let curve = read.map_err(|_| KeyError::Malformed)?;
+    named_curve(curve.ok_or(KeyError::UnknownCurve)?.value)
 }
 
 /// The members of a PKCS#1 `RSAPrivateKey`.
@@ -88,7 +110,7 @@ pub(super) fn curve_private_key_info(curve: Curve, d: &[u8]) -> Result<Zeroizing
 /// The seed of an ML-DSA key, the first form of its `privateKey` (RFC 9881 section 6).
 pub(super) fn ml_dsa_seed(document: &[u8]) -> Result<&[u8], KeyError> {
     let seed = ContextSpecific::<&OctetStringRef>::decode_implicit;
-    let mut reader = pkcs8::der::SliceReader::new(document).map_err(|_| KeyError::Malformed)?;
+    let mut reader = SliceReader::new(document).map_err(|_| KeyError::Malformed)?;
     match seed(&mut reader, TagNumber(0)) {
         Ok(Some(seed)) => Ok(seed.value.as_bytes()),
         _ => Err(KeyError::NoSeed),

@@ -136,14 +136,10 @@ impl KeyPair {
 
     /// The pair of a SEC 1 `ECPrivateKey` ([RFC 5915](https://www.rfc-editor.org/rfc/rfc5915)).
     pub(crate) fn from_sec1(document: &[u8]) -> Result<Self, KeyError> {
-        let pair = Curve::all().find_map(|curve| match curve.row().form {
-            Form::Weierstrass { sign, .. } => {
-                let pair = EcdsaKeyPair::from_private_key_der(sign, document).ok()?;
-                Some(Self::Ecdsa(curve, Box::new(pair)))
-            }
-            Form::Edwards | Form::Montgomery => None,
-        });
-        pair.ok_or(KeyError::Malformed)
+        let curve = der::ec_private_key_curve(document)?;
+        let Form::Weierstrass { sign, .. } = curve.row().form else { return Err(KeyError::UnknownCurve) };
+        let pair = EcdsaKeyPair::from_private_key_der(sign, document).map_err(|_| KeyError::Malformed)?;
+        Ok(Self::Ecdsa(curve, Box::new(pair)))
     }
 
     /// The pair as unencrypted PKCS#8.

@@ -354,6 +354,11 @@ fn older_private_key_documents_are_read() {
     let spki = Jwk::from_pem(public).unwrap().to_spki_der().unwrap();
     assert_eq!(VerifyingKey::from_spki_der(Alg::ES256, "k", &spki).unwrap().kid(), "k");
 
+    // As PKCS#8 has it inside, where the curve stands outside: here nobody says which it is.
+    let pkcs8 = PrivateJwk::from_pem(sec1).unwrap().to_pkcs8_der().unwrap();
+    let inner = der::private_key_info(&pkcs8).unwrap().private_key;
+    assert_eq!(PrivateJwk::from_sec1_der(inner).err(), Some(KeyError::UnknownCurve));
+
     // PKCS#1: what PKCS#8 has inside.
     let jwk = SigningKey::generate(Alg::RS256, None).unwrap().to_jwk().unwrap();
     let pkcs8 = jwk.to_pkcs8_der().unwrap();

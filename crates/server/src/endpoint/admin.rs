@@ -178,6 +178,7 @@ impl From<AdminError> for Problem {
             AdminError::Exists | AdminError::Reserved => Self::new(StatusCode::CONFLICT, "exists", detail),
             AdminError::Unknown => Self::not_found(),
             AdminError::Password(why) => Self::invalid_value("password", why),
+            AdminError::PasswordHash(why) => Self::invalid_value("password_hash", why),
             AdminError::UnknownAudience(_) => Self::invalid_value("audience", detail),
             AdminError::NoRedirectUri => Self::invalid_value("redirect_uris", detail),
             AdminError::NeedsPkce => Self::invalid_value("require_pkce", detail),

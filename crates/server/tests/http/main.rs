@@ -16,6 +16,7 @@ mod metadata;
 mod oauth;
 mod openapi;
 mod par;
+mod passwords;
 mod routing;
 mod serving;
 mod session;

@@ -6,6 +6,7 @@ use gatepass_issuer::code::{AuthorizationCode, CodeDigest, PresentedCode};
 use gatepass_issuer::consent::Consent;
 use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::keys::KeyRecord;
+use gatepass_issuer::password::PasswordHash;
 use gatepass_issuer::rotation::Presented;
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{
@@ -74,6 +75,20 @@ impl Store for Embedded {
     ) -> Result<User, ChangeError> {
         let work = move |group: &Group<'_>| user::change(group, id, &change, end_sessions, &revocations);
         self.write(work).await?.ok_or(ChangeError::Unknown)
+    }
+
+    async fn upgrade_password(
+        &self,
+        id: UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        let (old, new) = (old.clone(), new.clone());
+        self.write(move |group| user::upgrade_password(group, id, &old, &new)).await
+    }
+
+    async fn sample_passwords(&self, count: u32) -> Result<Vec<PasswordHash>, StoreError> {
+        self.read(move |connection| user::sample_passwords(connection, count)).await
     }
 
     async fn create_client(&self, client: &Client) -> Result<(), ChangeError> {

@@ -41,6 +41,8 @@ macro_rules! every_promise_holds_for {
                 a_change_keeps_what_it_does_not_name
                 a_change_ends_live_sessions_and_logs_in_one_step
                 a_change_of_nobody_changes_nothing
+                a_password_is_upgraded_unless_it_was_changed_meanwhile
+                a_sample_of_passwords_is_of_different_users
             }
             clients {
                 a_client_is_found_as_it_was_registered
