@@ -21,7 +21,7 @@ async function ownKey() {
   return { key: await crypto.subtle.importKey("jwk", key, algorithm, false, ["sign"]), kid };
 }
 
-async function logIn(config, browser, { build, ...more }) {
+async function logIn(config, browser, { build, decision, ...more }) {
   const verifier = oidc.randomPKCECodeVerifier();
   const [nonce, state] = [oidc.randomNonce(), oidc.randomState()];
   const url = await build(config, {
@@ -33,7 +33,7 @@ async function logIn(config, browser, { build, ...more }) {
     state,
     ...more,
   });
-  const back = await browser.authorize(url, { username, password });
+  const back = await browser.authorize(url, { username, password, decision });
   const checks = { pkceCodeVerifier: verifier, expectedNonce: nonce, expectedState: state, idTokenExpected: true };
   return { back, checks, tokens: await oidc.authorizationCodeGrant(config, back, { ...checks, maxAge: more.max_age }) };
 }
