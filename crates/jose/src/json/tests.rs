@@ -241,6 +241,10 @@ fn what_does_not_fit_is_told_without_its_value() {
         let unread = read_object::<Typed>(json.as_bytes(), &Limits::DEFAULT).unwrap_err();
         assert_eq!(unread, Unread::Type(want.to_owned()), "{json}");
     }
+    for json in [r#"{"age":1,"name":"n""#, r#"{"age":1,,"name":"n"}"#, r#"{"age":1,"name":"n"}}"#] {
+        let unread = read_object::<Typed>(json.as_bytes(), &Limits::DEFAULT).unwrap_err();
+        assert_eq!(unread, Unread::Json(JsonError::Malformed), "{json}: no JSON, whatever is in it");
+    }
 }
 
 #[test]
