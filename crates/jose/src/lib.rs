@@ -77,6 +77,25 @@
 //! | 3.13 | an upper limit on hash iterations | a million for a whole message, or what [`jwe::Decrypter::with_max_iterations`] says |
 //! | 3.14 | a JWT consists of base64url characters and dots | strict [`base64url`]: anything else is [`Malformed`] |
 //! | 3.15 | an upper limit on decompression | the argument of [`jwe::Decrypter::with_decompression`] |
+//!
+//! # Speed
+//!
+//! What each trick brings, measured alone in one run (`cargo xtask bench tricks`): the same work with it and without it,
+//! shares of a whole HS256 verification into borrowed claims, 1.19 µs, of which 0.51 are the HMAC's. With a public key the
+//! arithmetic alone takes 16 µs (RS256) to 51 µs (ES256), and none of them brings more than 5 % of one or 2 % of the other.
+//!
+//! | trick | brings | share |
+//! |---|---|---|
+//! | claims are parsed straight into their struct, not into a tree first | 0.81 µs | 68 % |
+//! | the search for duplicate members rides on the parse instead of being a pass of its own | 0.36 µs | 31 % |
+//! | header bytes are recognised per key, once one token has been verified under them | 0.29 µs | 25 % |
+//! | claims are slices of one buffer ([`Verifier::verify_in`]) | 0.19 µs | 16 % |
+//! | base64url by SIMD instead of a table | 0.12 µs | 10 % |
+//! | signing: the encoded header of a type is kept with the key | 0.05 µs | 4 % of signing |
+//! | that buffer is used again | 0.02 µs | 2 %; it is there so that nothing is allocated |
+//!
+//! What the search for duplicates still costs is 0.08 µs, 6 %. A token that comes again can skip its signature altogether:
+//! [`Verifier::remembering_signatures`].
 
 mod alg;
 pub mod base64url;
