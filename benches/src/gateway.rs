@@ -151,6 +151,17 @@ pub(crate) async fn run(effort: Effort) -> Result<()> {
         let with = |token: &String| get(through, "/orders", &[("authorization", &format!("Bearer {token}"))]);
         let one: Vec<_> = tokens.iter().take(1).map(with).collect();
         let all = tokens.iter().map(with).collect();
+        if alg == "RS256" {
+            let bearer = tokens.first().map(|token| format!("Bearer {token}")).unwrap_or_default();
+            let request = get(through, "/public", &[("authorization", &bearer)]);
+            rows.push(Row::new(
+                "gateway, public route, a token along",
+                &gateway,
+                through,
+                vec![request],
+                200,
+            ));
+        }
         let forged = tokens.iter().take(500).map(|token| forge(token)).collect::<Result<Vec<_>>>()?;
         rows.push(Row::new(format!("gateway, {alg}, one token"), &gateway, through, one, 200));
         rows.push(Row::new(format!("gateway, {alg}, {count} tokens in turn"), &gateway, through, all, 200));

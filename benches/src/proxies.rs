@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::Result;
 use gatepass_bench::place::Place;
 use gatepass_bench::program;
+use serde_json::json;
 
 use crate::gatepass::{first_success, free_address};
 use crate::process::Process;
@@ -28,9 +29,9 @@ pub(crate) async fn start_all(dir: &Path, upstream: SocketAddr) -> Result<Vec<Pr
     let mut command = Command::new(program::build("gatepass-bench", "peer")?);
     command.args(["proxy", &address.to_string(), &upstream.to_string()]);
     let mut proxies = vec![start(HYPER, command, address, dir).await?];
-    for (name, program, configuration) in
-        [("HAProxy", "haproxy", haproxy as fn(SocketAddr, SocketAddr) -> String), ("nginx", "nginx", nginx)]
-    {
+    let known: [(_, _, fn(SocketAddr, SocketAddr) -> String); 3] =
+        [("HAProxy", "haproxy", haproxy), ("nginx", "nginx", nginx), ("Envoy", "envoy", envoy)];
+    for (name, program, configuration) in known {
         let Some(program) = installed(program) else {
             println!("  {name} is not installed and left out.");
             continue;
@@ -41,6 +42,13 @@ pub(crate) async fn start_all(dir: &Path, upstream: SocketAddr) -> Result<Vec<Pr
         let mut command = Command::new(program);
         match name {
             "nginx" => command.arg("-p").arg(dir).arg("-c").arg(&file).args(["-e", "stderr"]),
+            "Envoy" => command.arg("-c").arg(&file).args([
+                "--concurrency",
+                "1",
+                "-l",
+                "error",
+                "--disable-hot-restart",
+            ]),
             _ => command.args(["-db", "-f"]).arg(&file),
         };
         proxies.push(start(name, command, address, dir).await?);
@@ -67,6 +75,36 @@ fn haproxy(listen: SocketAddr, upstream: SocketAddr) -> String {
         "global\n  nbthread 1\ndefaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  \
          http-reuse always\nfrontend in\n  bind {listen}\n  default_backend out\nbackend out\n  server one {upstream}\n"
     )
+}
+
+/// JSON, which its YAML is as well. What it collects of itself stays on, as everywhere.
+fn envoy(listen: SocketAddr, upstream: SocketAddr) -> String {
+    let at = |address: SocketAddr| json!({ "socket_address": { "address": address.ip(), "port_value": address.port() } });
+    let router = json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+    });
+    let manager = json!({
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "in",
+            "generate_request_id": false,
+            "route_config": { "virtual_hosts": [{
+                "name": "all", "domains": ["*"], "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": "out" } }],
+            }] },
+            "http_filters": [router],
+        },
+    });
+    let cluster = json!({
+        "name": "out", "type": "STATIC", "connect_timeout": "5s",
+        "load_assignment": {
+            "cluster_name": "out",
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": at(upstream) } }] }],
+        },
+    });
+    let listener = json!({ "address": at(listen), "filter_chains": [{ "filters": [manager] }] });
+    json!({ "static_resources": { "listeners": [listener], "clusters": [cluster] } }).to_string()
 }
 
 /// One process, so that its CPU time is all there is.
