@@ -59,11 +59,12 @@ impl Watch {
                 let denied = ready!(asking.as_mut().poll(cx));
                 self.asking = None;
                 timer.as_mut().reset(Instant::now() + INTERVAL);
-                if let Some(denied) = denied
-                    && self.ended.set(denied.clone()).is_ok()
-                {
-                    self.shared.counters.count_ended();
-                    denied.audit("a stream that it opened", Some(&self.admitted));
+                if let Some(denied) = denied {
+                    if self.ended.set(denied.clone()).is_ok() {
+                        self.shared.counters.count_ended();
+                        denied.audit("a stream that it opened", Some(&self.admitted));
+                    }
+                    continue;
                 }
             }
             ready!(timer.as_mut().poll(cx));
