@@ -22,8 +22,7 @@ export class Browser {
   }
 
   /** From an authorization URL through the pages to where the application is called back. */
-  async authorize(url, { username, password }) {
-    const decision = new URL(url).searchParams.get("decision") ?? "allow";
+  async authorize(url, { username, password, decision = "allow" }) {
     let answer = await this.open(url);
     for (let page = 0; page < 3 && answer.status === 200; page += 1) {
       const html = await answer.text();

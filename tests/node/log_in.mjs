@@ -1,12 +1,13 @@
 // An application of somebody else's: logs a user in with npm openid-client and nothing of ours.
 //
-// Arguments: the issuer, a public client that has http://127.0.0.1/callback registered, a confidential client that has it
-// too, that one's secret, a user name, a password. Prints one line of JSON: what each client saw, or {"error": "..."}.
+// Arguments: the issuer, a user name, a password, and clients that have http://127.0.0.1/callback registered: a public one;
+// one with a secret that it sends, and the secret; one with a secret that it signs with, and the secret; one with a P-256
+// key, which pushes its requests, and the key as a JWK. Prints one line of JSON: what each client saw, or {"error": "..."}.
 
 import * as oidc from "openid-client";
 import { Browser } from "./browser.mjs";
 
-const [issuer, publicId, confidentialId, secret, username, password] = process.argv.slice(2);
+const [issuer, username, password, publicId, confidentialId, secret, sharedId, shared, keyId, jwk] = process.argv.slice(2);
 const redirectUri = "http://127.0.0.1:51004/callback"; // nobody listens: the browser below only reads where it is sent
 const http = { execute: [oidc.allowInsecureRequests] };
 
@@ -14,10 +15,16 @@ async function discover(id, authentication) {
   return oidc.discovery(new URL(issuer), id, undefined, authentication, http);
 }
 
-async function logIn(config, browser, more = {}) {
+async function ownKey() {
+  const { kid, ...key } = JSON.parse(jwk);
+  const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+  return { key: await crypto.subtle.importKey("jwk", key, algorithm, false, ["sign"]), kid };
+}
+
+async function logIn(config, browser, { build, decision, ...more }) {
   const verifier = oidc.randomPKCECodeVerifier();
   const [nonce, state] = [oidc.randomNonce(), oidc.randomState()];
-  const url = oidc.buildAuthorizationUrl(config, {
+  const url = await build(config, {
     redirect_uri: redirectUri,
     scope: "openid profile offline_access",
     code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
@@ -26,7 +33,7 @@ async function logIn(config, browser, more = {}) {
     state,
     ...more,
   });
-  const back = await browser.authorize(url, { username, password });
+  const back = await browser.authorize(url, { username, password, decision });
   const checks = { pkceCodeVerifier: verifier, expectedNonce: nonce, expectedState: state, idTokenExpected: true };
   return { back, checks, tokens: await oidc.authorizationCodeGrant(config, back, { ...checks, maxAge: more.max_age }) };
 }
@@ -41,23 +48,23 @@ async function refused(promise) {
   }
 }
 
-async function everything(config, browser) {
-  const first = await logIn(config, browser);
+async function everything(config, browser, build = oidc.buildAuthorizationUrl) {
+  const first = await logIn(config, browser, { build });
   const claims = first.tokens.claims();
   const info = await oidc.fetchUserInfo(config, first.tokens.access_token, claims.sub);
   const next = await oidc.refreshTokenGrant(config, first.tokens.refresh_token);
-  const silent = await logIn(config, browser, { max_age: 600 });
+  const silent = await logIn(config, browser, { build, max_age: 600 });
   const replay = await refused(oidc.authorizationCodeGrant(config, first.back, first.checks));
   const afterReplay = await refused(oidc.refreshTokenGrant(config, next.refresh_token));
-  const denied = await refused(logIn(config, browser, { prompt: "consent", decision: "deny" }));
-  const quiet = await refused(logIn(config, new Browser(), { prompt: "none" }));
+  const denied = await refused(logIn(config, browser, { build, prompt: "consent", decision: "deny" }));
+  const quiet = await refused(logIn(config, new Browser(), { build, prompt: "none" }));
   const out = oidc.buildEndSessionUrl(config, {
     id_token_hint: silent.tokens.id_token,
     post_logout_redirect_uri: redirectUri,
     state: "bye",
   });
   const bye = await browser.open(out);
-  const afterLogout = await refused(logIn(config, browser, { prompt: "none" }));
+  const afterLogout = await refused(logIn(config, browser, { build, prompt: "none" }));
   return {
     sub: claims.sub,
     username: info.preferred_username,
@@ -79,6 +86,12 @@ try {
     public: await everything(await discover(publicId, oidc.None()), new Browser()),
     basic: await everything(await discover(confidentialId, oidc.ClientSecretBasic(secret)), new Browser()),
     post: await everything(await discover(confidentialId, oidc.ClientSecretPost(secret)), new Browser()),
+    secretJwt: await everything(await discover(sharedId, oidc.ClientSecretJwt(shared)), new Browser()),
+    privateKeyJwt: await everything(
+      await discover(keyId, oidc.PrivateKeyJwt(await ownKey())),
+      new Browser(),
+      oidc.buildAuthorizationUrlWithPAR,
+    ),
   };
   console.log(JSON.stringify(answer));
 } catch (error) {

@@ -1,7 +1,7 @@
 """An application of somebody else's: logs a user in with Authlib and nothing of ours.
 
-Arguments: the issuer, a confidential client that has http://127.0.0.1/callback registered, its secret, a user name, a
-password. Prints one line of JSON: what the client saw.
+Arguments: the issuer, a confidential client that has http://127.0.0.1/callback registered, how it authenticates, its
+secret or its private key as a JWK, a user name, a password. Prints one line of JSON: what the client saw.
 """
 
 import html
@@ -12,11 +12,19 @@ import sys
 import requests
 from authlib.common.security import generate_token
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7523 import ClientSecretJWT, PrivateKeyJWT
 from joserfc import jwt
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, KeySet, OctKey
 
-issuer, client_id, secret, username, password = sys.argv[1:]
+issuer, client_id, method, secret, username, password = sys.argv[1:]
 redirect_uri = "http://127.0.0.1:51004/callback"  # nobody listens: the browser only reads where it is sent
+
+
+SECRETS = {
+    "client_secret_basic": str,
+    "client_secret_jwt": OctKey.import_key,
+    "private_key_jwt": lambda jwk: ECKey.import_key(json.loads(jwk)),
+}
 
 
 class Browser:
@@ -54,12 +62,16 @@ def main():
     metadata = requests.get(f"{issuer}/.well-known/openid-configuration", timeout=30).json()
     session = OAuth2Session(
         client_id,
-        secret,
+        SECRETS[method](secret),
+        token_endpoint_auth_method=method,
         scope="openid profile offline_access",
         redirect_uri=redirect_uri,
         code_challenge_method="S256",
         token_endpoint=metadata["token_endpoint"],
     )
+    # Both put what they are given into `aud`, and only the issuer may stand there.
+    session.register_client_auth_method(ClientSecretJWT(issuer))
+    session.register_client_auth_method(PrivateKeyJWT(issuer, alg="ES256"))
     verifier, nonce = generate_token(48), generate_token(20)
     url, state = session.create_authorization_url(
         metadata["authorization_endpoint"], code_verifier=verifier, nonce=nonce

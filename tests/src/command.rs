@@ -24,6 +24,14 @@ pub async fn run(words: &[&str], where_: &[&str]) -> Said {
     Said { output: output.unwrap_or_else(|error| panic!("cannot start {line}: {error}")), line }
 }
 
+/// Runs a command that prints JSON and may end with an error, and gives both what it printed and what it complained of.
+pub async fn output(words: &[&str], where_: &[&str]) -> (Value, String) {
+    let said = run(words, where_).await;
+    let complaint = String::from_utf8_lossy(&said.output.stderr).into_owned();
+    let answer = serde_json::from_slice(&said.output.stdout);
+    (answer.unwrap_or_else(|error| panic!("not JSON: {error}\n{}", said.shown())), complaint)
+}
+
 impl Said {
     /// Checks that it worked, and gives its answer.
     #[track_caller]

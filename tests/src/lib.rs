@@ -1,8 +1,8 @@
 //! The harness of the end-to-end tests: starts the real binary, speaks HTTP to it, and says what happened when a test fails.
 //!
 //! The program under test is chosen at run time: `GATEPASS_BIN`, or else what `cargo build -p gatepass` makes.
-//! `GATEPASS_TEST_PYTHON`, `_NODE`, `_NGINX`, `_HAPROXY`, `_CADDY`, `_ENVOY` and `_H2LOAD` name what `cargo xtask tools`
-//! installed; without them it is looked for where that task puts it.
+//! `GATEPASS_TEST_PYTHON`, `_NODE`, `_NGINX`, `_HAPROXY`, `_CADDY`, `_ENVOY`, `_H2LOAD` and `_CHROMIUM` name what
+//! `cargo xtask tools` installed; without them it is looked for where that task puts it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,6 +13,8 @@
 
 pub mod admin;
 pub mod alone;
+pub mod browser;
+pub mod certificate;
 pub mod chance;
 pub mod command;
 pub mod http;
@@ -28,6 +30,7 @@ pub mod wait;
 
 pub use admin::Admin;
 pub use alone::Alone;
+pub use browser::Browser;
 pub use http::{Answer, SetCookie, send, try_send};
 pub use session::Session;
 pub use up::Up;

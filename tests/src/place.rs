@@ -66,6 +66,11 @@ pub fn h2load() -> PathBuf {
     tool("GATEPASS_TEST_H2LOAD", &places)
 }
 
+/// Debian's Chromium.
+pub fn chromium() -> PathBuf {
+    tool("GATEPASS_TEST_CHROMIUM", &[PathBuf::from("/usr/bin/chromium")])
+}
+
 fn tool(variable: &str, places: &[PathBuf]) -> PathBuf {
     let named = std::env::var_os(variable).map(PathBuf::from);
     let found = named.iter().chain(places).find(|path| path.exists()).cloned();

@@ -139,10 +139,11 @@ impl Up {
     #[track_caller]
     pub fn demo(&self, path: &str) -> String {
         let log = self.process().log();
-        let known = [self.server, self.gateway].map(|address| address.to_string());
+        let admin = self.ready["admin"].as_str().and_then(|url| url.strip_prefix("http://"));
+        let known = [&self.server.to_string(), &self.gateway.to_string(), admin.unwrap_or_default()];
         let addresses = log.split(|c: char| c.is_whitespace() || "\"'`,;()".contains(c));
         let mut addresses = addresses.filter_map(|word| word.strip_prefix("http://")?.split('/').next());
-        let found = addresses.find(|address| !known.contains(&(*address).to_owned()));
+        let found = addresses.find(|address| !known.contains(address));
         format!(
             "http://{}{path}",
             found.unwrap_or_else(|| panic!("gatepass up does not print where its demo API listens:\n{log}"))

@@ -1,4 +1,4 @@
-//! What the tests need from outside: somebody else's clients, somebody else's proxies, a load generator,
+//! What the tests need from outside: somebody else's clients, somebody else's proxies, a browser, a load generator,
 //! and a C++ compiler.
 //!
 //! Everything goes below `target/tests`; the machine itself is touched only where a Debian package is missing and cannot be
@@ -21,6 +21,7 @@ pub(crate) struct Tools {
     haproxy: PathBuf,
     caddy: PathBuf,
     h2load: PathBuf,
+    chromium: PathBuf,
 }
 
 impl Tools {
@@ -32,6 +33,7 @@ impl Tools {
         tests.env("GATEPASS_TEST_HAPROXY", &self.haproxy);
         tests.env("GATEPASS_TEST_CADDY", &self.caddy);
         tests.env("GATEPASS_TEST_H2LOAD", &self.h2load);
+        tests.env("GATEPASS_TEST_CHROMIUM", &self.chromium);
         tests.env("GATEPASS_TEST_ENVOY", self.python.with_file_name("envoy"));
     }
 }
@@ -57,6 +59,7 @@ pub(crate) fn install() -> Result<Tools> {
         haproxy: HAPROXY.install(&folder)?,
         caddy: CADDY.install(&folder)?,
         h2load: H2LOAD.install(&folder)?,
+        chromium: CHROMIUM.install_for_good()?,
     };
     println!("    python  {}", tools.python.display());
     println!("    node    {}", tools.node.display());
@@ -64,6 +67,7 @@ pub(crate) fn install() -> Result<Tools> {
         println!("    proxy   {}", proxy.display());
     }
     println!("    load    {}", tools.h2load.display());
+    println!("    browser {}", tools.chromium.display());
     Ok(tools)
 }
 
@@ -188,6 +192,14 @@ const H2LOAD: Debian = Debian {
     probe: ("--version", "nghttp2/"),
 };
 
+/// The driver of the tests (npm `playwright-core`) brings no browser of its own.
+const CHROMIUM: Debian = Debian {
+    name: "chromium",
+    libraries: &[],
+    binary: "usr/bin/chromium",
+    probe: ("--version", "Chromium "),
+};
+
 impl Debian {
     fn install(&self, folder: &Path) -> Result<PathBuf> {
         self.find_or_install(&folder.join(self.name)).context(self.name)
@@ -203,7 +215,15 @@ impl Debian {
         } else if self.will_do(&unpacked) {
             return Ok(unpacked);
         }
-        apt_install(self.name)?;
+        self.install_for_good()
+    }
+
+    /// For a program with more libraries than can be named here, too.
+    fn install_for_good(&self) -> Result<PathBuf> {
+        let installed = Path::new("/").join(self.binary);
+        if !self.will_do(&installed) {
+            apt_install(self.name)?;
+        }
         if !self.will_do(&installed) {
             let (argument, says) = self.probe;
             bail!("{} was installed, but `{argument}` does not say `{says}`", installed.display());

@@ -27,6 +27,15 @@ pub(crate) struct Api {
     token: String,
 }
 
+/// What the admin API said no to.
+#[derive(Debug, thiserror::Error)]
+#[error("{said} ({status}, {code})")]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    pub(crate) code: String,
+    pub(crate) said: String,
+}
+
 enum Transport {
     Http { client: reqwest::Client, base: String },
     InProcess { router: Router, backend: Box<Backend> },
@@ -95,6 +104,11 @@ impl Api {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    /// Posts a body as it is written, and tells a refusal from everything that may be wrong besides.
+    pub(crate) async fn post_text(&self, path: &str, body: String) -> anyhow::Result<Result<Value, Refused>> {
+        self.try_call(Method::POST, path, Some(body)).await
+    }
+
     pub(crate) async fn patch(&self, path: &str, body: Value) -> anyhow::Result<Value> {
         self.call(Method::PATCH, path, Some(body)).await
     }
@@ -124,19 +138,30 @@ impl Api {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        let answer = self.try_call(method, path, body.map(|body| body.to_string())).await?;
+        Ok(answer?)
+    }
+
+    async fn try_call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> anyhow::Result<Result<Value, Refused>> {
         let request = Request::builder()
             .method(method)
             .uri(format!("/admin/v1{path}"))
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .header(header::CONTENT_TYPE, "application/json")
-            .body(body.map(|body| body.to_string()).unwrap_or_default())?;
+            .body(body.unwrap_or_default())?;
         let (status, answer) = self.transport.send(request).await?;
         if status.is_success() {
-            return Ok(answer);
+            return Ok(Ok(answer));
         }
         let member = |name| answer.get(name).and_then(Value::as_str);
         let said = member("detail").or(member("title")).unwrap_or("no reason given");
-        bail!("{said} ({status}, {})", member("code").unwrap_or("no code"))
+        let code = member("code").unwrap_or("no code");
+        Ok(Err(Refused { status, code: code.to_owned(), said: said.to_owned() }))
     }
 
     /// Ends the work: closes the data where they were opened.

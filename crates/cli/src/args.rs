@@ -8,7 +8,7 @@ pub(crate) mod token;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 pub(crate) use attack::Attack;
 use gatepass_gateway::UpstreamServer;
@@ -201,6 +201,19 @@ pub(crate) enum User {
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
     },
+    /// Create users from a file, each with the password hash that another system kept, or with a password
+    ///
+    /// A line is a JSON object: {"username": "ada", "password_hash": "$2b$12$…", "roles": ["clerk"], "disabled": false}.
+    /// `password` in the place of `password_hash` is hashed here. Taken are bcrypt, scrypt, PBKDF2 and Argon2, as PHC
+    /// strings or as Django and passlib write them; the user's next login replaces them by Argon2id.
+    Import {
+        /// One JSON object a line; `-` reads standard input
+        #[arg(value_name = "FILE")]
+        file: Input,
+        /// Leave users alone who are there already, instead of reporting them
+        #[arg(long)]
+        skip_existing: bool,
+    },
     /// List all users
     List,
     /// Show one user
@@ -250,12 +263,21 @@ pub(crate) enum Client {
         /// It cannot keep a secret and gets none
         #[arg(long)]
         public: bool,
+        /// How it proves who it is
+        #[arg(long, value_name = "METHOD", value_enum, default_value_t, conflicts_with = "public")]
+        auth: ClientAuth,
+        /// Its public keys for private_key_jwt: a JWK Set, a JWK, PEM or DER; `-` is standard input
+        #[arg(long, value_name = "FILE", required_if_eq("auth", "private_key_jwt"))]
+        jwks: Option<Input>,
         /// Where browsers may be sent back to after a login, any number of times; it may then log users in
         #[arg(long = "redirect-uri", value_name = "URI")]
         redirect_uris: Vec<String>,
         /// Where browsers may be sent to after a logout, any number of times
         #[arg(long = "post-logout-redirect-uri", value_name = "URI", requires = "redirect_uris")]
         post_logout_redirect_uris: Vec<String>,
+        /// It must push its authorization requests (RFC 9126)
+        #[arg(long, requires = "redirect_uris", conflicts_with = "public")]
+        require_pushed: bool,
         /// It is your own: users are not asked whether they allow it
         #[arg(long)]
         trusted: bool,
@@ -266,10 +288,29 @@ pub(crate) enum Client {
     Show { id: String },
     /// Give it a new secret; the old one is good for nothing at once
     Secret { id: String },
+    /// Give it other public keys for private_key_jwt; the old ones are good for nothing at once
+    Keys {
+        id: String,
+        /// A JWK Set, a JWK, PEM or DER; `-` is standard input
+        #[arg(long, value_name = "FILE")]
+        jwks: Input,
+    },
     /// Take its tokens back and give it no more
     Disable { id: String },
     /// Let it have tokens again
     Enable { id: String },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum ClientAuth {
+    /// By a secret that it sends, in the header or in the body
+    #[default]
+    ClientSecretBasic,
+    /// By assertions under a secret that it never sends
+    ClientSecretJwt,
+    /// By assertions under its own keys
+    PrivateKeyJwt,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use gatepass_issuer::admin::{AdminError, ChangeClient, NewClient, SignOnClient};
+use gatepass_issuer::admin::{AdminError, ChangeClient, NewClient, NewCredential, SignOnClient};
 use gatepass_issuer::client::GrantType;
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::user::{Role, RoleName};
@@ -64,7 +64,7 @@ impl Backend {
                 let new = NewClient {
                     id: Some(id),
                     name: "Command line on the server's own machine".to_owned(),
-                    confidential: true,
+                    credential: NewCredential::Secret,
                     grants: vec![GrantType::ClientCredentials],
                     scope: ADMIN_SCOPE.parse()?,
                     audience: vec![self.issuer.name().to_string()],

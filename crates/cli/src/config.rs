@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use gatepass_gateway::parse_duration;
+use gatepass_issuer::password::PasswordPolicy;
 use gatepass_issuer::{Config, ResourceServer, ResourceServers, Signing, ThrottleLimit};
 use gatepass_jose::{Alg, Issuer, SecretKey};
 use gatepass_server::HttpConfig;
@@ -48,6 +49,8 @@ struct RawConfig {
     keys: RawKeys,
     #[serde(default)]
     throttle: RawThrottle,
+    #[serde(default)]
+    passwords: RawPasswords,
     #[serde(default)]
     hashing: RawHashing,
 }
@@ -115,6 +118,12 @@ struct RawLimit {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RawPasswords {
+    min_length: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawHashing {
     memory_kib: Option<u32>,
     passes: Option<u32>,
@@ -164,6 +173,9 @@ impl ServerConfig {
         if let Some(limit) = raw.throttle.address {
             config.throttle.address = limit.check()?;
         }
+        if let Some(min_length) = raw.passwords.min_length {
+            config.passwords = password_policy(min_length)?;
+        }
         let hashing = &mut config.hashing;
         hashing.memory_kib = raw.hashing.memory_kib.unwrap_or(hashing.memory_kib);
         hashing.passes = raw.hashing.passes.unwrap_or(hashing.passes);
@@ -208,6 +220,16 @@ impl RawLimit {
         }
         Ok(ThrottleLimit { burst: self.burst, every: self.every.0 })
     }
+}
+
+fn password_policy(min_length: u32) -> anyhow::Result<PasswordPolicy> {
+    if !(PasswordPolicy::LEAST..=64).contains(&min_length) {
+        bail!(
+            "`passwords.min_length` is {} to 64, and 15 where a password is all that is asked for",
+            PasswordPolicy::LEAST
+        );
+    }
+    Ok(PasswordPolicy { min_length })
 }
 
 fn issuer(text: &str) -> anyhow::Result<Issuer> {

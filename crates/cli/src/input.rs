@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::fs::File;
-use std::io::{IsTerminal as _, Read};
+use std::io::{BufRead, BufReader, IsTerminal as _, Read};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +49,22 @@ impl Input {
         }
     }
 
+    /// Reads it line by line, however long it is.
+    pub(crate) fn open(&self) -> Result<Box<dyn BufRead + Send>, Complaint> {
+        match self {
+            Self::Stdin => {
+                take_stdin()?;
+                Ok(Box::new(BufReader::new(std::io::stdin())))
+            }
+            Self::File(path) => {
+                let file = File::open(path);
+                let file =
+                    file.map_err(|error| Complaint::unusable(format!("cannot read {self}")).at(error))?;
+                Ok(Box::new(BufReader::new(file)))
+            }
+        }
+    }
+
     /// Reads all of it as text.
     pub(crate) fn read_text(&self) -> Result<Zeroizing<String>, Complaint> {
         let bytes = self.read()?;
@@ -61,12 +77,17 @@ impl Input {
 }
 
 fn read_stdin() -> Result<std::io::Result<Zeroizing<Vec<u8>>>, Complaint> {
+    take_stdin()?;
+    Ok(read_all(std::io::stdin().lock()))
+}
+
+fn take_stdin() -> Result<(), Complaint> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     if TAKEN.swap(true, Ordering::Relaxed) {
         return Err(Complaint::unusable("standard input can be read once, and two options ask for it")
             .try_this("put one of the two into a file"));
     }
-    Ok(read_all(std::io::stdin().lock()))
+    Ok(())
 }
 
 fn read_all(from: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {

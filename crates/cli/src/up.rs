@@ -3,13 +3,13 @@
 //! What it runs is nothing special: it writes `server.toml` and `gateway.toml` into the data
 //! directory, and they work with `gatepass serve` and `gatepass gateway` as they are.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use gatepass_gateway::Gateway;
-use gatepass_issuer::admin::{AdminError, ChangeUser, NewUser};
+use gatepass_issuer::admin::{AdminError, ChangeUser, FirstPassword, NewUser};
 use gatepass_issuer::password::Password;
 use gatepass_issuer::store::Page;
 use gatepass_issuer::user::{RoleName, Username};
@@ -31,6 +31,8 @@ use crate::{clock, print, process};
 
 /// What the role `admin` may do at the demo API.
 const DEMO_SCOPES: &str = "orders:read orders:write";
+/// Where `gatepass top` looks unless it is told otherwise.
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 /// How long the demo API and the gateway may take to have their keys.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
@@ -39,11 +41,13 @@ pub(crate) async fn run(args: Up) -> anyhow::Result<()> {
     let stop = process::shutdown_on_signal()?;
     let server_socket = bind(args.server, "--server").await?;
     let gateway_socket = bind(args.gateway, "--gateway").await?;
+    let admin_socket = bind_admin().await?;
     let places = Places {
         issuer: url(server_socket.local_addr()?),
         server: server_socket.local_addr()?,
         audience: url(gateway_socket.local_addr()?),
         gateway: gateway_socket.local_addr()?,
+        admin: admin_socket.local_addr()?,
     };
 
     let data = DataDir::create(&args.dir)?;
@@ -65,12 +69,13 @@ pub(crate) async fn run(args: Up) -> anyhow::Result<()> {
     let demo = Demo::start(&places).await?;
     let gateway_file = data.join("gateway.toml");
     write_whole(&gateway_file, places.gateway_file(&demo.url).as_bytes())?;
-    let gateway = start_gateway(&gateway_file, gateway_socket, &stop).await?;
+    let gateway = start_gateway(&gateway_file, gateway_socket, admin_socket, &stop).await?;
 
     if let Some(file) = &args.ready_file {
         let ready = json!({
             "issuer": places.issuer,
             "gateway": url(places.gateway),
+            "admin": url(places.admin),
             "jwks_uri": format!("{}/.well-known/jwks.json", places.issuer),
             "pid": std::process::id(),
         });
@@ -92,12 +97,22 @@ struct Places {
     server: SocketAddr,
     audience: String,
     gateway: SocketAddr,
+    /// Where the gateway tells its operator how it is.
+    admin: SocketAddr,
 }
 
 /// The user that `up` speaks of, with the password if it was just made up.
 struct FirstUser {
     name: String,
     password: Option<Zeroizing<String>>,
+}
+
+/// Binds [`ADMIN`], or where another gateway has that, whatever is free: nobody but `gatepass top` has to find it.
+async fn bind_admin() -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(ADMIN).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => Ok(TcpListener::bind(SocketAddr::new(ADMIN.ip(), 0)).await?),
+    }
 }
 
 /// Creates the user that was asked for, or the first one of all.
@@ -128,8 +143,9 @@ async fn first_user(backend: &Backend, args: &Up) -> anyhow::Result<FirstUser> {
             };
             let new = NewUser {
                 username,
-                password: Password::new(password.as_str())?,
+                password: FirstPassword::New(Password::new(password.as_str())?),
                 roles: vec![RoleName::admin()],
+                disabled: false,
             };
             issuer.create_user(new, clock::now()).await.context("the first user cannot be created")?;
             return Ok(FirstUser { name, password: generated.then_some(password) });
@@ -187,6 +203,7 @@ type Serving = tokio::task::JoinHandle<std::io::Result<()>>;
 async fn start_gateway(
     file: &std::path::Path,
     socket: TcpListener,
+    admin: TcpListener,
     stop: &CancellationToken,
 ) -> anyhow::Result<Serving> {
     let gateway = Gateway::start(gatepass_gateway::Config::load(file)?).await?;
@@ -194,7 +211,11 @@ async fn start_gateway(
         bail!("the gateway cannot reach the authorization server");
     }
     let stop = stop.clone();
-    Ok(tokio::spawn(async move { gateway.serve(socket, stop.cancelled()).await }))
+    Ok(tokio::spawn(async move {
+        let (clients, operator) =
+            (gateway.serve(socket, stop.cancelled()), gateway.serve_admin(admin, stop.cancelled()));
+        tokio::try_join!(clients, operator).map(|((), ())| ())
+    }))
 }
 
 impl Places {
@@ -222,7 +243,8 @@ impl Places {
     fn gateway_file(&self, demo: &str) -> String {
         let mut text = format!(
             "# Written by `gatepass up` at each start. `gatepass gateway --config` runs it alone.\n\
-             listen = \"{listen}\"\n\n\
+             listen = \"{listen}\"\n\
+             admin_listen = \"{admin}\"\n\n\
              [[issuer]]\n\
              url = \"{issuer}\"\n\
              audience = [\"{audience}\"]\n\
@@ -235,6 +257,7 @@ impl Places {
              name = \"orders\"\n\
              servers = [\"{demo}\"]\n",
             listen = self.gateway,
+            admin = self.admin,
             issuer = self.issuer,
             audience = self.audience,
             server = self.server,
@@ -294,6 +317,9 @@ fn greet(args: &Up, places: &Places, demo: &str, user: &FirstUser, took: Duratio
     print::line(format!("{} after {:.2} s", print::strong("gatepass is up"), took.as_secs_f64()));
     print::line(format!("\n  authorization server  {}", places.issuer));
     print::line(format!("  gateway               {gateway}"));
+    let elsewhere =
+        if places.admin == ADMIN { String::new() } else { format!(" --admin {}", url(places.admin)) };
+    print::line(format!("  what it is doing      gatepass top{elsewhere}"));
     print::line(format!("  demo API behind it    {demo}"));
     print::line(format!("  data                  {dir}"));
     let password = match &user.password {

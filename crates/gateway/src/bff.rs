@@ -44,6 +44,8 @@ pub(crate) struct BffSettings {
     pub(crate) issuer: String,
     pub(crate) client: OpenIdClient,
     pub(crate) scope: String,
+    /// What the issuer is to ask its user for, whatever it knows already.
+    pub(crate) prompt: Option<String>,
     /// For which resource server, where the issuer has several (RFC 8707).
     pub(crate) resource: Option<String>,
     /// Below this path are the endpoints.

@@ -23,7 +23,8 @@ use crate::watch::Watch;
 pub(crate) enum RequestBody {
     /// The request has none: what most requests have, and nothing to keep for it.
     Empty,
-    Streaming(Upload),
+    /// Not inline: the others are not to be as large.
+    Streaming(Box<Upload>),
 }
 
 /// A body that the client is still sending.
@@ -78,7 +79,7 @@ impl UploadProgress {
 pub(crate) enum UploadError {
     #[error("the request's body is larger than `limits.body_bytes`")]
     TooLarge,
-    #[error("the client stopped sending the request's body")]
+    #[error("the client stopped sending the request's body, or sent it too slowly")]
     Stalled,
     #[error("the request's body cannot be read: {0}")]
     Client(#[from] hyper::Error),
@@ -92,19 +93,21 @@ pub(crate) enum UploadError {
 pub(crate) struct UploadFailed;
 
 impl RequestBody {
-    pub(crate) fn new(incoming: Incoming, state: &Arc<State>, watch: Option<&Watch>) -> Self {
+    /// Without a token nothing else ends it: where `may_last` does not hold, it has to come at some rate.
+    pub(crate) fn new(incoming: Incoming, state: &Arc<State>, watch: Option<&Watch>, may_last: bool) -> Self {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
-        Self::Streaming(Upload {
+        let stall = Stall::new(state.config.timeouts.stall);
+        Self::Streaming(Box::new(Upload {
             incoming,
             left: state.config.limits.body_bytes,
-            stall: Stall::new(state.config.timeouts.stall),
+            stall: if may_last { stall } else { stall.with_patience(state.config.timeouts.body) },
             watch: watch.cloned(),
             begun: false,
             progress: UploadProgress::default(),
             state: Arc::clone(state),
-        })
+        }))
     }
 
     /// `None` for a request without a body.
@@ -138,6 +141,7 @@ impl Upload {
         let mut frame = frame?;
         if let Some(data) = frame.data_ref() {
             self.progress.0.received.fetch_add(data.len() as u64, Ordering::Relaxed);
+            self.stall.received(data.len());
         }
         if let (Some(data), Some(left)) = (frame.data_ref(), &mut self.left) {
             *left = left.checked_sub(data.len() as u64).ok_or(UploadError::TooLarge)?;

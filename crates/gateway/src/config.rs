@@ -313,6 +313,8 @@ pub(crate) struct Timeouts {
     pub(crate) idle: Duration,
     /// Without a byte of a body that is expected, or without taking a byte of what is sent.
     pub(crate) stall: Duration,
+    /// Waiting for a body in all that comes without a token, and a second more for every thousand bytes of it.
+    pub(crate) body: Duration,
     /// Of a tunnel, without a byte either way.
     pub(crate) tunnel: Duration,
     /// For requests in flight when the gateway stops.

@@ -22,6 +22,8 @@
 //! - A question that names its request by its own target is not asked twice: with one of these fields beside
 //!   it, or an `X-Forwarded-Host` that is not its own host, 403.
 //! - A method or a host without a URI would be a question half asked: 403.
+//! - A token that is bound to a DPoP key is taken where the question tells method and URI. Its proof must name that
+//!   method, and the URI at the origin of `public_url`, whatever host the question tells.
 //! - No field at all: the token is verified, and no rule applied.
 //! - A route that goes by header fields is found by those of the question: the proxy passes its client's on.
 //! - The address that a limit counts by is the last of `X-Forwarded-For` that is none of `trusted_proxies`,
@@ -42,6 +44,7 @@ use crate::client::{ClientConnection, InFlight};
 use crate::gateway::{Shared, State};
 use crate::header::claim;
 use crate::message;
+use crate::proxy::external_url;
 use crate::record::Recording;
 use crate::refusal::Refusal;
 use crate::route::path::RequestPath;
@@ -127,15 +130,21 @@ pub(crate) async fn verify<'s>(
 ) -> Result<Admission, Refusal> {
     let headers = question.headers;
     message::require_one_credential(headers)?;
-    // The connection is the proxy's: nothing is known here of the client's certificate, and no proof of a
-    // key is taken, so the method is not looked at.
-    let guarded = GuardedRequest::new(&Method::GET, headers);
+    // The connection is the proxy's: nothing is known here of the client's certificate. A DPoP proof is made for one
+    // method and one URL, so it can be checked where the question tells both.
+    let told = question.told_method()?.zip(question.target);
+    let url = told.as_ref().and_then(|(_, target)| external_url(state, headers, path_of(target)));
+    let method = told.map_or(Method::GET, |(method, _)| method);
+    let mut guarded = GuardedRequest::new(&method, headers);
+    if let Some(url) = &url {
+        guarded = guarded.with_url(url);
+    }
     let asked = || question.shown();
     let candidate = Candidate {
         headers,
         guarded: &guarded,
         ticket: None,
-        takes_dpop: false,
+        takes_dpop: url.is_some(),
         peer: connection.address,
         asked: &asked,
     };
@@ -150,9 +159,9 @@ pub(crate) async fn verify<'s>(
             }
         }
         (Some(_), None) => return Err(Refusal::AskedUnclearly("a method without a URI")),
-        (method, Some(target)) => {
+        (_, Some(target)) => {
             let path = RequestPath::parse(path_of(target))?;
-            for index in find_routes(state, question, method, &path)? {
+            for index in find_routes(state, question, &path)? {
                 let (route, _) = state.route(index).ok_or(Refusal::NoRoute)?;
                 admission.strips_token |= route.token != TokenHandling::Keep;
                 let token = admission::admit(route, &path, &candidate, shared, state, fields).await?;
@@ -171,21 +180,16 @@ pub(crate) async fn verify<'s>(
 fn find_routes(
     state: &State,
     question: &Question<'_>,
-    method: Option<&str>,
     path: &RequestPath<'_>,
 ) -> Result<Vec<usize>, Refusal> {
     let host = question.host.as_ref().and_then(|host| host.to_str().ok());
     let router = &state.config.routes.router;
-    match method {
+    match question.told_method()? {
         None => {
             let endpoint = router.find_endpoint(host, path).ok_or(Refusal::NoRoute)?;
             Ok(endpoint.routes_with(question.headers)?)
         }
-        Some(method) => {
-            let no_method = |_| Refusal::AskedUnclearly("no such method");
-            let method = Method::from_bytes(method.as_bytes()).map_err(no_method)?;
-            Ok(vec![router.find(host, path, &method, question.headers)?])
-        }
+        Some(method) => Ok(vec![router.find(host, path, &method, question.headers)?]),
     }
 }
 
@@ -211,6 +215,11 @@ impl<'q> Question<'q> {
             ));
         }
         Ok(Self { headers, method: Some(request.method().as_str()), target: Some(below), host: Some(host) })
+    }
+
+    fn told_method(&self) -> Result<Option<Method>, Refusal> {
+        let parsed = |method: &str| Method::from_bytes(method.as_bytes());
+        self.method.map(parsed).transpose().map_err(|_| Refusal::AskedUnclearly("no such method"))
     }
 
     /// For the log, so without the query: it may hold what nobody else is to know.

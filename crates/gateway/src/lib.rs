@@ -74,6 +74,7 @@
 //! session = false                               # true: a session's cookie will do; see "Sessions of browsers"
 //! tickets = false                               # true: see "Tickets"
 //! end_streams = true                            # with the token: see "What lasts"
+//! long_bodies = false                           # true: `timeouts.body` does not hold here
 //! on_stale = { after = "5s", then = "deny" }    # here; what the issuer's says
 //! enforce = true                                # false: only count and log what would be refused
 //! rate_limit = "partners"                       # none; a [[rate_limit]], or one of its own
@@ -133,7 +134,11 @@
 //! issuer = "https://auth.example.com"           # required: the url of an [[issuer]]
 //! client_id = "site"                            # required: what the gateway is to it
 //! client_secret_file = "site.secret"            # required
+//! token_endpoint_auth_method = "client_secret_basic" # or client_secret_post; as the issuer's metadata say
+//! id_token_signed_response_alg = "RS256"        # as the issuer's metadata say
 //! scope = "openid offline_access orders:read"   # without offline_access there may be no refresh token
+//! prompt = "consent"                            # some issuers give no refresh token without it (OpenID Connect Core
+//!                                               # section 11); not said
 //! resource = "https://api.example.com"          # which of the issuer's (RFC 8707); not said
 //! prefix = "/bff"
 //! cookie = "__Host-session"
@@ -157,6 +162,7 @@
 //! header = "10s"                                # from there to the end of the first head
 //! idle = "75s"                                  # from a response to the end of the next head
 //! stall = "60s"                                 # without a byte of a body, or without taking one
+//! body = "60s"                                  # of waiting for a body without a token: see "What lasts"
 //! tunnel = "1h"                                 # of a WebSocket, without a byte either way
 //! connect = "5s"                                # to a server, the TLS handshake included
 //! response = "60s"                              # of a server, to the end of its head
@@ -170,6 +176,9 @@
 //! and its key are read again when the files change; a pair that cannot be used is refused, and the one
 //! before goes on. With `client_ca` a client may show a certificate; one that is not good ends the
 //! handshake, and none at all is good enough but for tokens that are bound to one.
+//!
+//! WebSocket is for HTTP/1.1 alone: the setting of RFC 8441 is not sent, so browsers open a connection of its own for
+//! each, and an HTTP/2 stream that asks for one all the same is reset.
 //!
 //! A connection has room for 200 HTTP/2 streams at once; one whose client resets streams faster than they
 //! are looked at is closed.
@@ -321,13 +330,14 @@
 //! `/.well-known/oauth-protected-resource` and the path of `public_url`, if that has one: the issuers, the
 //! scopes that routes ask for. Every refusal names it in `WWW-Authenticate`, so that a client (an MCP client,
 //! for one) finds the authorization server by itself. Tokens that are bound to a DPoP key are then taken as
-//! well: their proofs must name a URL that begins with the origin of `public_url` (RFC 9449 section 4.3). The
-//! forward-auth endpoint takes none of these.
+//! well: their proofs must name a URL that begins with the origin of `public_url` (RFC 9449 section 4.3).
+//! Proxies that ask have them checked as well, where the question tells method and target (see "Proxies that ask"): they
+//! must pass the client's `DPoP` field on.
 //!
 //! # Sessions of browsers
 //!
 //! With `[bff]` browsers need no tokens (the token handler of RFC 10017). The gateway logs users in at the issuer
-//! as a confidential client (`client_secret_basic`, code flow with PKCE), keeps their tokens, and gives the browser
+//! as a confidential client (code flow with PKCE), keeps their tokens, and gives the browser
 //! a cookie that says nothing. On routes with `session = true` a request with the cookie and without
 //! `Authorization` gets the access token of its session, and is from there on like any other: the same
 //! verification, rule, limit, identity fields. A request with both is refused. On all other routes the cookie
@@ -348,8 +358,14 @@
 //!
 //! **Login.** State, nonce and verifier travel in a sealed cookie of this browser alone, for ten minutes; of two
 //! logins that one browser begins at once, the later one counts. The answer must name the issuer where that one
-//! says that it does (RFC 9207), the ID token (`typ: JWT`) is verified with the keys of the `[[issuer]]`, and the
-//! access token must be good here before a session begins, under a name that is new each time.
+//! says that it does (RFC 9207), the ID token is verified with the keys of the `[[issuer]]`, and the access token must be
+//! good here before a session begins, under a name that is new each time. An ID token's header says `typ: JWT` or
+//! nothing, and its algorithm is the one configured, or else among `id_token_signing_alg_values_supported` of the
+//! issuer's metadata: RS256 where they name none.
+//!
+//! Any OpenID Connect provider will do whose access tokens the `[[issuer]]` verifies (RFC 9068), so register the gateway
+//! there for code flow and refresh, and name in `resource` what makes it issue such tokens. Its `jwks_uri` is where the
+//! keys of both come from.
 //!
 //! **Renewal.** Access tokens are renewed a minute before they expire, beside the requests, and at once where one
 //! was revoked for what it says (`claims-changed`). One renewal goes on for each session at a time, its answer is on
@@ -439,10 +455,16 @@
 //! | what | how it ends |
 //! |---|---|
 //! | a WebSocket | a close frame of 4401, or 1013 where the token could not be looked at, with the `code` of the refusal; 1001 `idle` after `timeouts.tunnel` |
-//! | server-sent events | between two events: `event: gatepass.end` with the `code` as its data; within one: the end |
+//! | server-sent events | between two events: `event: gatepass.end` with the `code` as its data; within one: the end. A browser opens the stream again by itself; the refusal it then gets is the last |
 //! | gRPC | trailers: `grpc-status: 16`, or 14 where the token could not be looked at; the `code` in `grpc-message` |
 //! | any other response | broken off before its end: what is cut is not to be taken for whole |
 //! | a request that is still being sent | the refusal, if no response has begun |
+//!
+//! **A body that comes without a token** has nothing to end with, so it must not drip: the gateway waits for it for
+//! `timeouts.body` in all, and a second more for every 1,000 bytes that came, but never for longer than that limit at a
+//! time. So 1,000 bytes a second are enough for ever. Only waiting for the client counts, not for the upstream.
+//! `long_bodies = true` on a route lifts that, for gRPC calls and others that are sent over hours; `timeouts.stall` holds
+//! there too.
 //!
 //! # What each failure gets
 //!
@@ -478,7 +500,7 @@
 //! | a head over `limits.header_bytes` | 431, closed | |
 //! | over `limits.headers`; over `limits.target_bytes` | 431, 414 | `too-many-headers`, `target-too-long` |
 //! | a body over `limits.body_bytes` | 413 | `body-too-large` |
-//! | a body that stops coming; one that breaks | 408, 400 | `body-stalled`, `body-broken` |
+//! | a body that stops coming, or drips without a token; one that breaks | 408, 400 | `body-stalled`, `body-broken` |
 //! | over HTTP/2: malformed fields, fields of a connection, a length that is not the body's | 400, or the stream is reset | |
 //! | over HTTP/2: streams opened and reset in turn, a head in endless continuations | closed | |
 //! | a TLS handshake that fails, or does not end in time | closed | |
@@ -494,6 +516,9 @@
 //! | the gateway stops | what is in flight ends, for `timeouts.drain`; then closed | |
 //! | the forward-auth endpoint would answer with another 4xx than 401 | 403 | its own |
 //! | it is asked about two requests at once, or half of one; `ext_authz`, what is no question | 403 | `asked-unclearly` |
+//!
+//! A gRPC client hears of a refusal by its HTTP status, of which it makes one of its own: `UNAUTHENTICATED` of 401,
+//! `PERMISSION_DENIED` of 403, `UNIMPLEMENTED` of 404, `UNAVAILABLE` of 429, 502, 503 and 504, `INTERNAL` of 400.
 //!
 //! Taken, because requests are written anew and so mean the same to the server: lines of a head that end in a bare
 //! LF, the same length twice, zeros before a chunk's size. What follows a malformed request on its connection is never

@@ -80,8 +80,9 @@ async fn answer(
     let switching = wishes.websocket.then(|| hyper::upgrade::on(&mut request));
     let passed = match prepare(shared, state, connection, &mut request, wishes, &mut fields, recording).await
     {
-        Ok((upstream, watch)) => {
-            let request = request.map(|incoming| RequestBody::new(incoming, state, watch.as_ref()));
+        Ok(Prepared { upstream, watch, body_may_last }) => {
+            let body = |incoming| RequestBody::new(incoming, state, watch.as_ref(), body_may_last);
+            let request = request.map(body);
             recording.uploads(request.body().progress());
             let asked = recording.stopwatch();
             let sent = upstream.send(request, wishes.websocket && upstream.can_switch()).await;
@@ -117,6 +118,14 @@ async fn answer(
     answer
 }
 
+/// A request that may be passed on.
+struct Prepared<'s> {
+    upstream: &'s Upstream,
+    watch: Option<Watch>,
+    /// Its body comes as slowly as it likes: what it opens ends with its token, or the route says so.
+    body_may_last: bool,
+}
+
 /// Checks a request, and makes its head what the upstream is to see. `fields` learns what its answer is to say
 /// beside that, as soon as the route is known.
 async fn prepare<'s>(
@@ -127,7 +136,7 @@ async fn prepare<'s>(
     wishes: Wishes,
     fields: &mut AnswerFields<'s>,
     recording: &mut Recording,
-) -> Result<(&'s Upstream, Option<Watch>), Refusal> {
+) -> Result<Prepared<'s>, Refusal> {
     let host = message::require_well_formed(request, &state.config.limits)?;
     let path = request_path(request)?;
     let (route, upstream) = find_route(state, request, &host, &path, recording)?;
@@ -185,7 +194,7 @@ async fn prepare<'s>(
     }
     headers.extend(exchanged.map(|authorization| (header::AUTHORIZATION, authorization)));
     set_wishes(headers, Wishes { websocket: wishes.websocket && upstream.can_switch(), ..wishes });
-    Ok((upstream, watch))
+    Ok(Prepared { upstream, watch, body_may_last: token.is_some() || route.long_bodies })
 }
 
 /// Lets a request in, with the token that it bears or that its session does.
@@ -203,7 +212,7 @@ async fn admit<'s>(
 ) -> Result<Option<Admitted>, Refusal> {
     let headers = session.map_or(request.headers(), |session| &session.headers);
     let asked = || format!("{} {}", request.method(), request.uri().path());
-    let url = external_url(state, request);
+    let url = external_url(state, request.headers(), request.uri().path());
     let mut guarded =
         GuardedRequest::new(request.method(), headers).with_certificate(connection.certificate());
     if let Some(url) = &url {
@@ -262,10 +271,10 @@ fn find_route<'s>(
 }
 
 /// What a DPoP proof has to name, if one is to be expected.
-fn external_url(state: &State, request: &Request<Incoming>) -> Option<String> {
+pub(crate) fn external_url(state: &State, headers: &HeaderMap, path: &str) -> Option<String> {
     let resource = state.config.resource.as_ref()?;
-    let scheme = request.headers().get(header::AUTHORIZATION)?.as_bytes().get(..4)?;
-    scheme.eq_ignore_ascii_case(b"dpop").then(|| resource.url_of(request.uri().path()))
+    let scheme = headers.get(header::AUTHORIZATION)?.as_bytes().get(..4)?;
+    scheme.eq_ignore_ascii_case(b"dpop").then(|| resource.url_of(path))
 }
 
 /// Takes everything out of a request's head that is the client's word for who it is or for which request

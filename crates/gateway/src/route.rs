@@ -28,6 +28,8 @@ pub(crate) struct Route {
     pub(crate) tickets: bool,
     /// What a request opens ends with its token.
     pub(crate) end_streams: bool,
+    /// The body of a request without a token may take as long as it likes.
+    pub(crate) long_bodies: bool,
     /// What holds when revocations are stale, instead of what the issuer's configuration says.
     pub(crate) on_stale: Option<Arc<StalePolicy>>,
     /// Who does not meet `access` is refused, and not just counted.

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -31,6 +31,9 @@ pub(crate) struct Watch {
     on_stale: Option<Arc<StalePolicy>>,
     timer: Option<Pin<Box<Sleep>>>,
     asking: Option<BoxFuture<'static, Option<Denied>>>,
+    /// What any of its clones has found: where both directions are watched, one that ends tears the other away
+    /// from its server, and is to end it for the same reason.
+    ended: Arc<OnceLock<Denied>>,
 }
 
 impl Watch {
@@ -40,22 +43,28 @@ impl Watch {
         admitted: Admitted,
         on_stale: Option<Arc<StalePolicy>>,
     ) -> Self {
-        Self { shared, authorization, admitted, on_stale, timer: None, asking: None }
+        let ended = Arc::default();
+        Self { shared, authorization, admitted, on_stale, timer: None, asking: None, ended }
     }
 
     /// Ready with the reason once the token is good no longer. What is configured by then decides: a token
     /// of an issuer that is trusted no more ends its streams, too.
     pub(crate) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Denied> {
         loop {
+            if let Some(denied) = self.ended.get() {
+                return Poll::Ready(denied.clone());
+            }
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(INTERVAL)));
             if let Some(asking) = &mut self.asking {
                 let denied = ready!(asking.as_mut().poll(cx));
                 self.asking = None;
                 timer.as_mut().reset(Instant::now() + INTERVAL);
                 if let Some(denied) = denied {
-                    self.shared.counters.count_ended();
-                    denied.audit("a stream that it opened", Some(&self.admitted));
-                    return Poll::Ready(denied);
+                    if self.ended.set(denied.clone()).is_ok() {
+                        self.shared.counters.count_ended();
+                        denied.audit("a stream that it opened", Some(&self.admitted));
+                    }
+                    continue;
                 }
             }
             ready!(timer.as_mut().poll(cx));
@@ -81,15 +90,18 @@ async fn ask(
     shared.state.load_full().guards.verify_again(admitted, token.trim_matches(' '), on_stale.as_deref()).await
 }
 
-/// The same token's, from the beginning.
+/// The same token's, with a timer of its own. What one finds, the other knows.
 impl Clone for Watch {
     fn clone(&self) -> Self {
-        Self::new(
-            Arc::clone(&self.shared),
-            self.authorization.clone(),
-            self.admitted.clone(),
-            self.on_stale.clone(),
-        )
+        Self {
+            shared: Arc::clone(&self.shared),
+            authorization: self.authorization.clone(),
+            admitted: self.admitted.clone(),
+            on_stale: self.on_stale.clone(),
+            timer: None,
+            asking: None,
+            ended: Arc::clone(&self.ended),
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct LoginMetadata {
     pub(crate) token_endpoint: Option<String>,
     pub(crate) revocation_endpoint: Option<String>,
     pub(crate) end_session_endpoint: Option<String>,
+    pub(crate) token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    pub(crate) id_token_signing_alg_values_supported: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) authorization_response_iss_parameter_supported: bool,
 }

@@ -162,16 +162,29 @@ impl Http {
         // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
         let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
         let secret = Zeroizing::new(encoded(client_secret.expose()));
-        let request = self
-            .0
-            .post(url.clone())
-            .timeout(TIMEOUT)
-            .basic_auth(encoded(client_id), Some(secret.as_str()))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("accept", "application/json")
-            .body(form);
+        let request = self.form(url, form).basic_auth(encoded(client_id), Some(secret.as_str()));
         let response = send(request, url).await?;
         Ok((response.status(), read(response, url, limit).await?))
+    }
+
+    /// As [`ask`](Self::ask), with a form that has the client's credentials in it.
+    pub(crate) async fn ask_in_form(
+        &self,
+        url: &Url,
+        form: String,
+        limit: usize,
+    ) -> Result<(StatusCode, Vec<u8>), FetchError> {
+        let response = send(self.form(url, form), url).await?;
+        Ok((response.status(), read(response, url, limit).await?))
+    }
+
+    fn form(&self, url: &Url, form: String) -> reqwest::RequestBuilder {
+        self.0
+            .post(url.clone())
+            .timeout(TIMEOUT)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept", "application/json")
+            .body(form)
     }
 }
 

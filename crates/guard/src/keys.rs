@@ -168,6 +168,12 @@ impl KeyCache {
         self.current.load().all.clone()
     }
 
+    /// The published keys that are not revoked and that may sign with `alg`: one that names no algorithm fits
+    /// several.
+    pub(crate) fn for_alg(&self, alg: Alg) -> KeySet {
+        not_revoked(&self.current.load().published, &[alg], self.view.as_deref())
+    }
+
     /// How long ago the issuer last confirmed the set; `None` for keys that were given and before the
     /// first fetch.
     pub(crate) fn age(&self, now: Now) -> Option<Duration> {
@@ -365,10 +371,7 @@ fn sum(left: SignatureCounts, right: SignatureCounts) -> SignatureCounts {
 }
 
 fn keys(location: &Location, terms: &Terms, view: Option<&View>, published: JwkSet, generation: u64) -> Keys {
-    let good = |algs: &[Alg]| {
-        let set = KeySet::from_jwks(&published, algs);
-        KeySet::new(set.keys().iter().filter(|key| !is_revoked(view, key.kid())).cloned().collect())
-    };
+    let good = |algs: &[Alg]| not_revoked(&published, algs, view);
     let (set, all) = (good(&terms.algs), good(&IssuerConfig::DEFAULT_ALGS));
     let verifier = access_verifier(location.issuer().clone(), terms.audience.clone(), set.clone())
         .with_clock_skew(terms.clock_skew)
@@ -376,6 +379,11 @@ fn keys(location: &Location, terms: &Terms, view: Option<&View>, published: JwkS
     let tickets = ticket_verifier(location.issuer().clone(), terms.audience.clone(), set.clone())
         .with_clock_skew(terms.clock_skew);
     Keys { generation, published, set, all, verifier, tickets }
+}
+
+fn not_revoked(published: &JwkSet, algs: &[Alg], view: Option<&View>) -> KeySet {
+    let set = KeySet::from_jwks(published, algs);
+    KeySet::new(set.keys().iter().filter(|key| !is_revoked(view, key.kid())).cloned().collect())
 }
 
 fn is_revoked(view: Option<&View>, kid: &str) -> bool {

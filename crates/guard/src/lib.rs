@@ -123,6 +123,7 @@ pub use guard::Guard;
 pub use layer::{GuardLayer, GuardService};
 pub use openid::{
     AuthorizationEndpoints, IdToken, IdTokenError, OpenIdClient, OpenIdError, OpenIdIssuer, TokenAnswer,
+    TokenEndpointAuthMethod,
 };
 pub use request::{ClientCertificate, ExternalUrl, GuardedRequest};
 pub use rule::{ClaimTest, Rule};

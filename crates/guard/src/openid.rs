@@ -2,6 +2,7 @@
 //! whether an ID token is good
 //! ([OpenID Connect Core 1.0](https://openid.net/specs/openid-connect-core-1_0.html)).
 
+mod client;
 mod id_token;
 
 use std::fmt;
@@ -9,16 +10,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use gatepass_jose::parse_strict_json;
+use gatepass_jose::{Alg, parse_strict_json};
 use serde::Deserialize;
 use tokio::sync::{Mutex, Semaphore};
 use url::Url;
-use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
+pub use self::client::{OpenIdClient, TokenEndpointAuthMethod};
 pub use self::id_token::{IdToken, IdTokenError};
 use crate::clock::Clock;
-use crate::config::ClientSecret;
 use crate::discovery::discover;
 use crate::http::Http;
 use crate::keys::KeyCache;
@@ -61,6 +61,10 @@ struct Endpoints {
     browsers: AuthorizationEndpoints,
     token: Url,
     revocation: Option<Url>,
+    /// How the issuer takes a client's secret, if it takes one in a way that is known here.
+    auth_method: Option<TokenEndpointAuthMethod>,
+    /// What it signs ID tokens with.
+    id_token_algs: Vec<Alg>,
 }
 
 /// Where browsers are sent, and what they bring back.
@@ -74,16 +78,6 @@ pub struct AuthorizationEndpoints {
     /// Every answer names its issuer ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)): one that does not
     /// comes from somebody else.
     pub answers_name_issuer: bool,
-}
-
-/// Who asks: a confidential client, which shows its secret by HTTP Basic authentication
-/// ([RFC 6749 section 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)).
-#[derive(Clone, Debug)]
-pub struct OpenIdClient {
-    /// The client's name at the issuer.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: ClientSecret,
 }
 
 /// What the token endpoint gave. Shows no token in `Debug`; they are wiped when dropped.
@@ -167,7 +161,7 @@ impl OpenIdIssuer {
         form: &[(&str, &str)],
     ) -> Result<TokenAnswer, OpenIdError> {
         let endpoints = self.0.endpoints().await?;
-        let body = self.0.post(&endpoints.token, client, form).await?;
+        let body = self.0.post(&endpoints.token, &endpoints, client, form).await?;
         let answer: Answer = parse_strict_json(&body).map_err(|error| {
             unavailable(format!("the answer of {} cannot be read: {error}", endpoints.token))
         })?;
@@ -192,26 +186,39 @@ impl OpenIdIssuer {
     pub async fn revoke(&self, client: &OpenIdClient, token: &str, kind: &str) -> Result<(), OpenIdError> {
         let endpoints = self.0.endpoints().await?;
         let Some(url) = &endpoints.revocation else { return Ok(()) };
-        self.0.post(url, client, &[("token", token), ("token_type_hint", kind)]).await.map(drop)
+        let form = [("token", token), ("token_type_hint", kind)];
+        self.0.post(url, &endpoints, client, &form).await.map(drop)
     }
 
     /// Verifies an ID token that came with `access_token` for the client and the login that `nonce` belongs to
     /// ([OpenID Connect Core 1.0 section 3.1.3.7](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation)).
-    /// Its header must say `typ: JWT`, so that no other kind of token passes for one.
+    /// It is signed with the algorithm that the client asks for, or else one that the issuer's metadata name; where
+    /// they name none, with RS256. Its header says `typ: JWT` or nothing, so that no token with a type of its own
+    /// passes for one; what keeps those without away is `nonce`, which no other kind of token has.
     ///
     /// # Errors
     /// [`IdTokenError`], with the first check that failed.
     pub async fn verify_id_token(
         &self,
         id_token: &str,
-        client_id: &str,
+        client: &OpenIdClient,
         nonce: &str,
         access_token: &str,
     ) -> Result<IdToken, IdTokenError> {
         let Inner { location, keys, clock_skew, clock, .. } = &*self.0;
-        let expected = id_token::Expected { issuer: location.issuer(), client_id, nonce, access_token };
-        let verify =
-            || id_token::verify(id_token, &expected, keys.for_snapshots(), *clock_skew, clock.now().wall);
+        let endpoints = self.0.endpoints().await?;
+        let expected = id_token::Expected {
+            issuer: location.issuer(),
+            algs: client
+                .id_token_signed_response_alg
+                .as_ref()
+                .map_or(&endpoints.id_token_algs, std::slice::from_ref),
+            client_id: &client.client_id,
+            nonce,
+            access_token,
+        };
+        let keys_for = |alg| keys.for_alg(alg);
+        let verify = || id_token::verify(id_token, &expected, keys_for, *clock_skew, clock.now().wall);
         match verify() {
             Err(error) if error.is_unknown_key() && keys.refetch_for_unknown_key().await => verify(),
             answer => answer,
@@ -263,20 +270,29 @@ impl Inner {
             },
             token: named(token)?,
             revocation: metadata.revocation_endpoint.as_ref().map(named).transpose()?,
+            auth_method: TokenEndpointAuthMethod::of(
+                metadata.token_endpoint_auth_methods_supported.as_deref(),
+            ),
+            id_token_algs: id_token::algs(metadata.id_token_signing_alg_values_supported.as_deref()),
         })
     }
 
     async fn post(
         &self,
         url: &Url,
+        endpoints: &Endpoints,
         client: &OpenIdClient,
         form: &[(&str, &str)],
     ) -> Result<Zeroizing<Vec<u8>>, OpenIdError> {
+        let Some(method) = client.token_endpoint_auth_method.or(endpoints.auth_method) else {
+            return Err(unavailable(
+                "the issuer takes a client's secret neither by client_secret_basic nor by client_secret_post",
+            ));
+        };
         let permit = tokio::time::timeout(MAX_WAIT, self.requests.acquire()).await;
         let _permit = permit.map_err(|_| unavailable("too many requests to the issuer are waiting"))?;
-        let form = Serializer::new(String::new()).extend_pairs(form).finish();
-        let client = (client.client_id.as_str(), &client.client_secret);
-        let (status, body) = self.http.ask(url, client, form, MAX_ANSWER).await.map_err(unavailable)?;
+        let answer = client.ask(&self.http, url, method, form, MAX_ANSWER).await;
+        let (status, body) = answer.map_err(unavailable)?;
         match status {
             StatusCode::OK => Ok(Zeroizing::new(body)),
             // Only in these does an issuer say what it refuses: anything else may be a proxy's on the way.

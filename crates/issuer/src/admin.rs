@@ -1,15 +1,20 @@
 //! What administrators do: users, clients, roles, revocations.
 
+mod credential;
+
+use std::sync::atomic::Ordering;
+
 use gatepass_jose::Timestamp;
 use gatepass_revocation::{Entry, InvalidId, Kind, Reason};
 use gatepass_token::ScopeSet;
 use thiserror::Error;
 
-use crate::client::{Client, ClientSecret, ExchangePolicy, GrantType};
+pub use self::credential::NewCredential;
+use crate::client::{Client, ClientKeys, ClientSecret, Credential, ExchangePolicy, GrantType};
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::{Issuer, OpenError};
-use crate::password::{InvalidPassword, Overloaded, Password, PasswordHash};
+use crate::password::{InvalidHash, InvalidPassword, KnownWords, Overloaded, Password, PasswordHash};
 use crate::redirect_uri::RedirectUri;
 use crate::secrets::{SecretError, random};
 use crate::store::{ChangeError, EndSessions, HolderRevocation, Page, StoreError, UserChange, Whose};
@@ -31,6 +36,9 @@ pub enum AdminError {
     /// The new password is refused.
     #[error(transparent)]
     Password(#[from] InvalidPassword),
+    /// The password hash of another system is refused.
+    #[error(transparent)]
+    PasswordHash(#[from] InvalidHash),
     /// That audience is not configured.
     #[error("the audience {0:?} is not one of the configured resource servers")]
     UnknownAudience(String),
@@ -43,9 +51,15 @@ pub enum AdminError {
     /// A client that is to log users in has nowhere to send them back to.
     #[error("the grant authorization_code needs at least one redirect URI")]
     NoRedirectUri,
-    /// A client without a secret was to be exempt from PKCE.
-    #[error("only a client with a secret can do without PKCE")]
+    /// A public client was to be exempt from PKCE.
+    #[error("only a client that authenticates can do without PKCE")]
     NeedsPkce,
+    /// A public client was to push its requests.
+    #[error("only a client that authenticates can push its authorization requests")]
+    CannotPush,
+    /// A client was to get keys that does not authenticate with keys.
+    #[error("the client does not authenticate with private_key_jwt")]
+    NotByKeys,
     /// Too many passwords are waiting to be hashed.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
@@ -75,10 +89,21 @@ impl From<ChangeError> for AdminError {
 pub struct NewUser {
     /// Their login name.
     pub username: Username,
-    /// Their first password.
-    pub password: Password,
+    /// How they show who they are.
+    pub password: FirstPassword,
     /// Their roles. A role need not be defined to be held; it allows nothing then.
     pub roles: Vec<RoleName>,
+    /// Whether they are kept out.
+    pub disabled: bool,
+}
+
+/// What a new user logs in with.
+#[derive(Clone, Debug)]
+pub enum FirstPassword {
+    /// A password, of which what is asked of new ones is asked.
+    New(Password),
+    /// What another system kept of the user's password, as [`PasswordHash::import`] takes it.
+    Imported(PasswordHash),
 }
 
 /// What is to change about a user; `None` leaves it.
@@ -101,8 +126,8 @@ pub struct NewClient {
     pub id: Option<ClientId>,
     /// What people call it.
     pub name: String,
-    /// Whether it can keep a secret and gets one.
-    pub confidential: bool,
+    /// How it is to prove who it is.
+    pub credential: NewCredential,
     /// The grants it may use.
     pub grants: Vec<GrantType>,
     /// The most it may ask for.
@@ -126,6 +151,8 @@ pub struct SignOnClient {
     pub trusted: bool,
     /// Whether it must show a code challenge.
     pub require_pkce: bool,
+    /// Whether it must push its authorization requests.
+    pub require_pushed: bool,
 }
 
 impl Default for SignOnClient {
@@ -135,6 +162,7 @@ impl Default for SignOnClient {
             post_logout_redirect_uris: Vec::new(),
             trusted: false,
             require_pkce: true,
+            require_pushed: false,
         }
     }
 }
@@ -158,10 +186,15 @@ pub struct ChangeClient {
     pub trusted: Option<bool>,
     /// Whether it must show a code challenge.
     pub require_pkce: Option<bool>,
+    /// Whether it must push its authorization requests.
+    pub require_pushed: Option<bool>,
     /// Another policy for token exchange; one that differs takes the client's tokens back.
     pub exchange: Option<ExchangePolicy>,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
     pub disabled: Option<bool>,
+    /// Other keys, all of them, for a client that authenticates with keys; the old ones are good for nothing at
+    /// once.
+    pub keys: Option<ClientKeys>,
     /// Whether to give it a new secret; the old one is good for nothing at once.
     pub new_secret: bool,
 }
@@ -172,17 +205,24 @@ impl Issuer {
     /// # Errors
     /// [`AdminError`]: the name is taken, or the password is refused.
     pub async fn create_user(&self, new: NewUser, now: Timestamp) -> Result<User, AdminError> {
-        new.password.require_strong()?;
+        let imported = matches!(new.password, FirstPassword::Imported(_));
+        let password = match new.password {
+            FirstPassword::New(password) => self.hash_new(password, &new.username).await?,
+            FirstPassword::Imported(hash) => hash,
+        };
         let user = User {
             id: UserId::new(now, random()?),
             username: new.username,
-            password: self.hash(new.password).await?,
+            password,
             roles: sorted(new.roles),
-            disabled: false,
+            disabled: new.disabled,
             created_at: now,
         };
         self.store.create_user(&user).await?;
-        tracing::info!(target: "gatepass::audit", event = "user-created", sub = %user.id);
+        if imported {
+            self.decoys_due.store(0, Ordering::Relaxed);
+        }
+        tracing::info!(target: "gatepass::audit", event = "user-created", sub = %user.id, imported);
         Ok(user)
     }
 
@@ -223,10 +263,7 @@ impl Issuer {
         let before = self.find_user(id).await?;
         let roles = change.roles.map(sorted).filter(|roles| *roles != before.roles);
         let password = match change.password {
-            Some(password) => {
-                password.require_strong()?;
-                Some(self.hash(password).await?)
-            }
+            Some(password) => Some(self.hash_new(password, &before.username).await?),
             None => None,
         };
         let reason = match (change.disabled, &password, &roles) {
@@ -267,11 +304,11 @@ impl Issuer {
             Some(id) => id,
             None => random_client_id()?,
         };
-        let secret = if new.confidential { Some(ClientSecret::from_random(&random()?)) } else { None };
+        let (credential, secret) = self.make_credential(&id, new.credential)?;
         let client = Client {
             id,
             name: new.name,
-            secret: secret.as_ref().map(|secret| self.secrets.digest(secret)),
+            credential,
             grants: new.grants,
             scope: new.scope,
             audience: new.audience,
@@ -279,6 +316,7 @@ impl Issuer {
             post_logout_redirect_uris: new.sign_on.post_logout_redirect_uris,
             trusted: new.sign_on.trusted,
             require_pkce: new.sign_on.require_pkce,
+            require_pushed: new.sign_on.require_pushed,
             exchange: new.exchange,
             disabled: false,
             created_at: now,
@@ -333,13 +371,10 @@ impl Issuer {
             change.post_logout_redirect_uris.unwrap_or(client.post_logout_redirect_uris);
         client.trusted = change.trusted.unwrap_or(client.trusted);
         client.require_pkce = change.require_pkce.unwrap_or(client.require_pkce);
+        client.require_pushed = change.require_pushed.unwrap_or(client.require_pushed);
         require_sign_on(&client)?;
         client.disabled = change.disabled.unwrap_or(client.disabled);
-        let secret = match change.new_secret && client.secret.is_some() {
-            true => Some(ClientSecret::from_random(&random()?)),
-            false => None,
-        };
-        client.secret = secret.as_ref().map(|secret| self.secrets.digest(secret)).or(client.secret);
+        let secret = self.change_credential(&mut client, change.keys, change.new_secret)?;
 
         let loses = !before.scope.is_subset(&client.scope)
             || before.audience != client.audience
@@ -445,9 +480,15 @@ impl Issuer {
         Ok(self.feed.newest())
     }
 
-    async fn hash(&self, password: Password) -> Result<PasswordHash, AdminError> {
-        let hash = self.passwords.run(move |hasher| hasher.hash(&password)).await?;
-        Ok(hash.ok_or(SecretError::Random)?)
+    /// Hashes a password that `username` is to have from now on, if it is one that is not guessed at once.
+    async fn hash_new(&self, password: Password, username: &Username) -> Result<PasswordHash, AdminError> {
+        password.require_length(self.config.passwords)?;
+        let known = KnownWords::of(&[username.as_str(), self.config.issuer.as_str(), "gatepass"]);
+        let hash = self.passwords.run(move |hasher| {
+            password.require_unguessable(&known)?;
+            Ok::<_, InvalidPassword>(hasher.hash(&password))
+        });
+        Ok(hash.await??.ok_or(SecretError::Random)?)
     }
 
     fn require_audiences(&self, audiences: &[String]) -> Result<(), AdminError> {
@@ -492,7 +533,8 @@ fn require_sign_on(client: &Client) -> Result<(), AdminError> {
     let logs_in = client.may_use(GrantType::AuthorizationCode);
     match client {
         _ if logs_in && client.redirect_uris.is_empty() => Err(AdminError::NoRedirectUri),
-        Client { secret: None, require_pkce: false, .. } => Err(AdminError::NeedsPkce),
+        Client { credential: Credential::None, require_pkce: false, .. } => Err(AdminError::NeedsPkce),
+        Client { credential: Credential::None, require_pushed: true, .. } => Err(AdminError::CannotPush),
         _ => Ok(()),
     }
 }

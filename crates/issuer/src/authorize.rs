@@ -21,6 +21,7 @@ pub use self::step::{Done, Situation, Step, decide};
 use crate::code::{AuthorizationCode, CODE_LIFETIME, Code};
 use crate::consent::Consent;
 use crate::issuer::Issuer;
+use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
 use crate::secrets::random;
 use crate::sessions::InternalError;
@@ -125,6 +126,20 @@ pub enum PageError {
     /// The client has not registered that redirect URI.
     #[error("The application that sent you here wants you sent to an address that it has not registered.")]
     RedirectUri,
+    /// There is no pushed request of that name, or not any more, or it is another client's.
+    #[error("This link was used already, or is too old. Go back to the application and begin again.")]
+    RequestUri,
+}
+
+/// How an authorization request came here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// With the browser, where anybody could have changed it.
+    WithBrowser,
+    /// From the client itself, which is pushing it.
+    BeingPushed,
+    /// From the client itself, before.
+    Pushed(RequestUriDigest),
 }
 
 impl Issuer {
@@ -135,6 +150,7 @@ impl Issuer {
     pub async fn authorization_request(
         &self,
         params: &AuthorizationParams<'_>,
+        arrival: Arrival,
     ) -> Result<AuthorizationRequest, AuthorizeError> {
         let id = params.client_id.and_then(|id| id.parse().ok()).ok_or(PageError::Client)?;
         let client = self.store.find_client(&id).await?.filter(|client| !client.disabled);
@@ -145,9 +161,16 @@ impl Issuer {
         let (back, mode) = params.back(redirect_uri);
         let refused = |refusal| AuthorizeError::Refused { back: Box::new(back.clone()), refusal };
         mode.map_err(refused)?;
+        if client.require_pushed && arrival == Arrival::WithBrowser {
+            return Err(refused(NOT_PUSHED));
+        }
         let mut request = AuthorizationRequest::check(client, back.clone(), params).map_err(refused)?;
         request.resource =
             self.granted_resource(&request, params.resource).ok_or_else(|| refused(UNKNOWN_RESOURCE))?;
+        request.pushed = match arrival {
+            Arrival::Pushed(digest) => Some(digest),
+            Arrival::WithBrowser | Arrival::BeingPushed => None,
+        };
         request.hinted_user =
             params.id_token_hint.and_then(|hint| self.read_hint(hint)).map(|hint| hint.user);
         Ok(request)
@@ -208,7 +231,7 @@ impl Issuer {
     }
 
     /// The code with which the client fetches its tokens. To be called when [`Issuer::next_step`] says
-    /// [`Step::Give`].
+    /// [`Step::Give`]. A pushed request is used up by it; `None` when it was before.
     ///
     /// # Errors
     /// [`InternalError`].
@@ -217,7 +240,12 @@ impl Issuer {
         request: &AuthorizationRequest,
         login: &SignedOn,
         now: Timestamp,
-    ) -> Result<Code, InternalError> {
+    ) -> Result<Option<Code>, InternalError> {
+        if let Some(digest) = request.pushed
+            && !self.store.consume_pushed_request(digest).await?
+        {
+            return Ok(None);
+        }
         let code = Code::from_random(&random()?);
         let row = AuthorizationCode {
             digest: self.secrets.code_digest(code.expose()),
@@ -238,10 +266,11 @@ impl Issuer {
         tracing::info!(
             target: "gatepass::audit", event = "code-given", sub = %row.user, client_id = %row.client
         );
-        Ok(code)
+        Ok(Some(code))
     }
 }
 
+const NOT_PUSHED: Refusal = Refusal::new("invalid_request", "the client must push its requests (RFC 9126)");
 const UNKNOWN_RESOURCE: Refusal =
     Refusal::new("invalid_target", "the client may not have tokens for this resource");
 

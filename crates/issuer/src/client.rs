@@ -1,5 +1,7 @@
 //! OAuth clients ([RFC 6749 section 2](https://www.rfc-editor.org/rfc/rfc6749#section-2)).
 
+mod keys;
+
 use std::fmt;
 
 use gatepass_jose::{Timestamp, base64url};
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::ClientId;
 use crate::redirect_uri::{RedirectUri, RegisteredRedirectUri};
+
+pub use self::keys::{ClientKeys, InvalidClientKeys};
 
 /// The scope that makes a request one of OpenID Connect: it gives an ID token and opens the userinfo
 /// endpoint.
@@ -27,8 +31,8 @@ pub struct Client {
     pub id: ClientId,
     /// What people call it.
     pub name: String,
-    /// How its secret is checked; a public client has none.
-    pub secret: Option<SecretDigest>,
+    /// How it proves who it is.
+    pub credential: Credential,
     /// The grants it may use.
     pub grants: Vec<GrantType>,
     /// The most it may ask for.
@@ -44,6 +48,9 @@ pub struct Client {
     /// Whether it must show a code challenge. Only a confidential client that uses `nonce` can do without
     /// (OAuth 2.1 section 7.5.1).
     pub require_pkce: bool,
+    /// Whether its authorization requests must have been pushed
+    /// ([RFC 9126 section 6](https://www.rfc-editor.org/rfc/rfc9126#section-6)).
+    pub require_pushed: bool,
     /// What tokens it may exchange for which; `None`: none.
     pub exchange: Option<ExchangePolicy>,
     /// A disabled client gets nothing.
@@ -67,11 +74,30 @@ impl Client {
         self.scope.union(&identity)
     }
 
+    /// Whether it can keep a secret, and so prove who it is.
+    #[must_use]
+    pub fn is_confidential(&self) -> bool {
+        self.credential != Credential::None
+    }
+
     /// Whether it is registered for a grant.
     #[must_use]
     pub fn may_use(&self, grant: GrantType) -> bool {
         self.grants.contains(&grant)
     }
+}
+
+/// How a client proves who it is, in the one way that it is registered for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// Not at all: a public client.
+    None,
+    /// By a secret that it sends: `client_secret_basic` and `client_secret_post`.
+    Secret(SecretDigest),
+    /// By assertions under a secret that it never sends: `client_secret_jwt`.
+    SharedSecret(SealedSecret),
+    /// By assertions under keys of its own: `private_key_jwt`.
+    Keys(ClientKeys),
 }
 
 /// The grants that a client may be registered for.
@@ -139,5 +165,15 @@ pub struct SecretDigest(pub [u8; 32]);
 impl fmt::Debug for SecretDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretDigest(..)")
+    }
+}
+
+/// A [`ClientSecret`] that the issuer must know to verify what is signed with it, encrypted for the store.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedSecret(pub Vec<u8>);
+
+impl fmt::Debug for SealedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealedSecret(..)")
     }
 }

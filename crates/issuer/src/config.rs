@@ -6,7 +6,7 @@ use gatepass_jose::{Alg, Issuer, SecretKey};
 use gatepass_token::ScopeSet;
 
 use crate::keys::KeyPolicy;
-use crate::password::HashPolicy;
+use crate::password::{HashPolicy, PasswordPolicy};
 use crate::rotation::RefreshPolicy;
 use crate::throttle::ThrottlePolicy;
 
@@ -37,6 +37,8 @@ pub struct Config {
     pub jwks_max_age: Duration,
     /// How fast passwords can be guessed.
     pub throttle: ThrottlePolicy,
+    /// What is asked of a new password.
+    pub passwords: PasswordPolicy,
     /// What hashing a password costs.
     pub hashing: HashPolicy,
 }
@@ -54,6 +56,7 @@ impl Config {
             rotate_keys_every: Duration::from_secs(30 * 24 * 3600),
             jwks_max_age: Duration::from_secs(300),
             throttle: ThrottlePolicy::default(),
+            passwords: PasswordPolicy::default(),
             hashing: HashPolicy::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! The token endpoint's rules: client authentication and the grants
+//! The token endpoint's rules: the grants
 //! ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749) as OAuth 2.1 narrows it).
 
 mod authorization_code;
@@ -11,9 +11,9 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use self::authorization_code::ShownCode;
-use crate::client::{Client, GrantType, SecretDigest};
+use crate::client::{Client, GrantType};
+use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
 use crate::exchange::{ExchangeRefusal, TokenExchange};
-use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Minted, Target, mint};
 use crate::refresh_token::RefreshToken;
@@ -53,15 +53,6 @@ pub enum TokenRequest {
     TokenExchange(TokenExchange),
 }
 
-/// Who asks: how the request identified the client.
-#[derive(Clone, Debug)]
-pub struct ClientAuthentication {
-    /// The `client_id`; `None` when the request named none.
-    pub id: Option<ClientId>,
-    /// The secret, by whichever of the two ways it came.
-    pub secret: Option<zeroize::Zeroizing<String>>,
-}
-
 /// The token endpoint's answer.
 #[derive(Clone, Debug)]
 pub struct TokenResponse {
@@ -90,34 +81,12 @@ impl TokenResponse {
     }
 }
 
-/// An authenticated client, or the public client of the operator's own apps.
-#[derive(Clone, Debug)]
-pub enum AuthenticatedClient {
-    /// A registered client that proved its secret.
-    Confidential(Box<Client>),
-    /// A registered client that has none.
-    Public(Box<Client>),
-    /// [`ClientId::first_party`].
-    FirstParty,
-}
-
-impl AuthenticatedClient {
-    /// The client's identifier.
-    #[must_use]
-    pub fn id(&self) -> ClientId {
-        match self {
-            Self::Confidential(client) | Self::Public(client) => client.id.clone(),
-            Self::FirstParty => ClientId::first_party(),
-        }
-    }
-}
-
 /// Why the token endpoint gives nothing, in OAuth's own terms
 /// ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// Unknown client, wrong secret, missing secret, disabled client.
+    /// Unknown client, wrong or missing secret or assertion, disabled client.
     #[error("the client could not be authenticated")]
     InvalidClient,
     /// The code or the refresh token is not valid, used before, or another client's.
@@ -154,42 +123,6 @@ impl From<RefreshError> for TokenError {
 }
 
 impl Issuer {
-    /// Authenticates a client ([RFC 6749 section 2.3](https://www.rfc-editor.org/rfc/rfc6749#section-2.3)).
-    ///
-    /// # Errors
-    /// [`TokenError::InvalidClient`], after the same work whether the client exists or not.
-    pub async fn authenticate_client(
-        &self,
-        authentication: &ClientAuthentication,
-    ) -> Result<AuthenticatedClient, TokenError> {
-        let Some(id) = &authentication.id else {
-            return match authentication.secret {
-                None => Ok(AuthenticatedClient::FirstParty),
-                Some(_) => Err(TokenError::InvalidClient),
-            };
-        };
-        let client = match id.is_first_party() {
-            true => None,
-            false => self.store.find_client(id).await?,
-        };
-        let nobody = SecretDigest([0; 32]);
-        let digest = client.as_ref().and_then(|client| client.secret);
-        let presented = authentication.secret.as_ref().map_or("", |secret| secret.as_str());
-        let proved = self.secrets.is_secret(presented, digest.unwrap_or(nobody));
-        match (client, digest, &authentication.secret) {
-            (Some(client), ..) if client.disabled => Err(TokenError::InvalidClient),
-            (Some(client), Some(_), Some(_)) if proved => {
-                Ok(AuthenticatedClient::Confidential(Box::new(client)))
-            }
-            (Some(client), None, None) => Ok(AuthenticatedClient::Public(Box::new(client))),
-            (None, None, None) if id.is_first_party() => Ok(AuthenticatedClient::FirstParty),
-            _ => {
-                tracing::info!(target: "gatepass::audit", event = "client-denied", client_id = %id);
-                Err(TokenError::InvalidClient)
-            }
-        }
-    }
-
     /// Serves a request to the token endpoint.
     ///
     /// # Errors
@@ -201,7 +134,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
         let minted_at = self.feed.minting_instant(now);
-        let client = self.authenticate_client(authentication).await?;
+        let client = self.authenticate_client(authentication, now).await?;
         match request {
             TokenRequest::AuthorizationCode { code, redirect_uri, verifier, resource } => {
                 let shown = ShownCode { code, redirect_uri, verifier, resource };

@@ -5,8 +5,8 @@ use gatepass_revocation::{Kind, Reason};
 use gatepass_token::AccessClaims;
 use thiserror::Error;
 
+use crate::client_authentication::AuthenticatedClient;
 use crate::config::CLOCK_ALLOWANCE;
-use crate::grant::AuthenticatedClient;
 use crate::issuer::Issuer;
 use crate::refresh_token;
 use crate::session::Session;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,7 +15,7 @@ use tokio::sync::{Mutex, watch};
 use crate::config::{CLOCK_ALLOWANCE, Config};
 use crate::feed::{Feed, LogPosition, REVOCATION_REACH, Sweep};
 use crate::keys::{self, KeyPolicy, KeyRecord, KeyState, Plan};
-use crate::password::HashPool;
+use crate::password::{Decoys, HashPool, SAMPLE};
 use crate::ring::{KeyRing, Published};
 use crate::secrets::{MasterKey, SecretError, Secrets, random};
 use crate::store::{NewRevocation, Store, StoreError};
@@ -33,6 +34,10 @@ pub struct Issuer {
     pub(crate) roles: ArcSwap<HashMap<RoleName, ScopeSet>>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) passwords: HashPool,
+    /// What an unknown user's login costs.
+    pub(crate) decoys: ArcSwap<Decoys>,
+    /// When users' hashes are looked at anew, in milliseconds; 0 for now.
+    pub(crate) decoys_due: AtomicI64,
 }
 
 /// Why an issuer does not start, or cannot change its keys.
@@ -91,6 +96,8 @@ impl Issuer {
             roles: ArcSwap::default(),
             throttle: Arc::new(Throttle::new(config.throttle)),
             passwords: HashPool::start(config.hashing)?,
+            decoys: ArcSwap::default(),
+            decoys_due: AtomicI64::new(0),
             ring: ArcSwap::from_pointee(ring),
             keys_changing: Mutex::default(),
             config,
@@ -98,6 +105,7 @@ impl Issuer {
             secrets,
         };
         issuer.load_roles().await?;
+        issuer.sample_decoys(now).await?;
         issuer.maintain_keys(now).await?;
         Ok(issuer)
     }
@@ -123,10 +131,13 @@ impl Issuer {
         self.maintain_keys(now).await?;
         // Whoever changed something may have gone away between its durability and these.
         self.load_roles().await?;
+        self.sample_decoys(now).await?;
         self.feed.pump(&*self.store).await?;
         self.feed.forget(now);
         self.store.forget_revocations(now).await?;
         self.store.forget_tickets(now).await?;
+        self.store.forget_jtis(now).await?;
+        self.store.forget_pushed_requests(now, 1000).await?;
         // An ended session and a used code are kept for a day, so that a late replay is still known for one.
         let yesterday = now.saturating_sub(Duration::from_secs(24 * 3600));
         self.store.forget_sessions(yesterday, 1000).await?;
@@ -249,6 +260,20 @@ impl Issuer {
             signs_from: None,
             signed_until: None,
         })
+    }
+
+    /// Looks anew at how users' passwords are kept: each hour, and after an import.
+    async fn sample_decoys(&self, now: Timestamp) -> Result<(), StoreError> {
+        let due = self.decoys_due.load(Ordering::Relaxed);
+        if due > now.as_millis() {
+            return Ok(());
+        }
+        let sample = self.store.sample_passwords(SAMPLE).await?;
+        self.decoys.store(Arc::new(Decoys::of(sample)));
+        let next = now.saturating_add(Duration::from_secs(3600)).as_millis();
+        // Unless there was an import meanwhile.
+        let _ = self.decoys_due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed);
+        Ok(())
     }
 
     pub(crate) async fn load_roles(&self) -> Result<(), StoreError> {

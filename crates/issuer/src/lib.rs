@@ -13,6 +13,8 @@
 pub mod admin;
 pub mod authorize;
 pub mod client;
+mod client_assertion;
+mod client_authentication;
 pub mod code;
 mod config;
 pub mod consent;
@@ -24,9 +26,11 @@ pub mod id;
 mod id_token;
 mod introspection;
 mod issuer;
+mod jti;
 pub mod keys;
 mod mint;
 pub mod password;
+mod pushed_request;
 pub mod redirect_uri;
 mod refresh_token;
 mod ring;
@@ -40,17 +44,21 @@ mod throttle;
 mod ticket;
 pub mod user;
 
+pub use client_assertion::assertion_algs;
+pub use client_authentication::{AuthenticatedClient, ClientAuthentication, ClientProof};
 pub use config::{
     ADMIN_SCOPE, Config, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError, Signing,
 };
 pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
 pub use feed::LogPosition;
 pub use form_token::FormStep;
-pub use grant::{AuthenticatedClient, ClientAuthentication, TokenError, TokenRequest, TokenResponse};
+pub use grant::{TokenError, TokenRequest, TokenResponse};
 pub use id_token::{ACR_PASSWORD, Hint, ID_TOKEN_ALG, UserClaims, UserClaimsError};
 pub use introspection::{Introspection, RevokeError};
 pub use issuer::{Issuer, KeyInfo, OpenError, SnapshotError};
+pub use jti::JtiDigest;
 pub use mint::MintError;
+pub use pushed_request::{PUSHED_REQUEST_LIFETIME, PUSHED_REQUEST_PREFIX, PushedRequest, RequestUriDigest};
 pub use refresh_token::RefreshToken;
 pub use ring::Published;
 pub use secrets::{MasterKey, SecretError};

@@ -5,12 +5,14 @@ use std::fmt;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::{hmac, rand};
-use gatepass_jose::{Alg, base64url};
+use gatepass_jose::{Alg, SecretKey, base64url};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::client::{ClientSecret, SecretDigest};
+use crate::client::{ClientSecret, SealedSecret, SecretDigest};
 use crate::code::CodeDigest;
+use crate::id::ClientId;
+use crate::pushed_request::RequestUriDigest;
 
 /// 32 random bytes from which every other secret of the issuer is derived. They come from a file or
 /// the environment, never from the store: whoever steals the store alone can neither sign, nor
@@ -28,7 +30,7 @@ pub enum SecretError {
     #[error("the system gave no randomness")]
     Random,
     /// The data were sealed under another master key, or changed since.
-    #[error("the signing keys in the store do not open with this master key")]
+    #[error("what is sealed in the store does not open with this master key")]
     Sealed,
 }
 
@@ -94,22 +96,28 @@ pub(crate) struct Secrets {
     pub(crate) refresh_mac: hmac::Key,
     pub(crate) login_mac: hmac::Key,
     pub(crate) form_mac: hmac::Key,
+    pub(crate) decoy_mac: hmac::Key,
     client_mac: hmac::Key,
     code_mac: hmac::Key,
-    seal: RandomizedNonceKey,
+    request_uri_mac: hmac::Key,
+    signing_keys: Seal,
+    client_secrets: Seal,
 }
 
 impl Secrets {
     pub(crate) fn derive(master: &MasterKey) -> Result<Self, SecretError> {
         let mac = |purpose| Ok(hmac::Key::new(hmac::HMAC_SHA256, master.derive(purpose)?.as_slice()));
-        let seal = master.derive(b"signing keys at rest")?;
+        let seal = |purpose| Seal::new(master.derive(purpose)?.as_slice());
         Ok(Self {
             refresh_mac: mac(b"refresh tokens")?,
             login_mac: mac(b"login cookies")?,
             form_mac: mac(b"form tokens")?,
+            decoy_mac: mac(b"logins of unknown users")?,
             client_mac: mac(b"client secrets")?,
             code_mac: mac(b"authorization codes")?,
-            seal: RandomizedNonceKey::new(&AES_256_GCM, seal.as_slice()).map_err(|_| SecretError::Random)?,
+            request_uri_mac: mac(b"request URIs")?,
+            signing_keys: seal(b"signing keys at rest")?,
+            client_secrets: seal(b"client secrets at rest")?,
         })
     }
 
@@ -123,6 +131,11 @@ impl Secrets {
         CodeDigest(tag(&self.code_mac, code.as_bytes()))
     }
 
+    /// What the store keeps of the name of a pushed request, which is how it is found.
+    pub(crate) fn request_uri_digest(&self, request_uri: &str) -> RequestUriDigest {
+        RequestUriDigest(tag(&self.request_uri_mac, request_uri.as_bytes()))
+    }
+
     /// Whether `presented` is the secret that `digest` was made of, in constant time.
     pub(crate) fn is_secret(&self, presented: &str, digest: SecretDigest) -> bool {
         hmac::verify(&self.client_mac, presented.as_bytes(), &digest.0).is_ok()
@@ -130,24 +143,61 @@ impl Secrets {
 
     /// Encrypts a private key for the store, bound to its name and algorithm.
     pub(crate) fn seal(&self, kid: &str, alg: Alg, private: &[u8]) -> Result<Vec<u8>, SecretError> {
-        let mut sealed = private.to_vec();
+        self.signing_keys.seal(key_context(kid, alg), private)
+    }
+
+    /// Decrypts what [`Secrets::seal`] made for the same name and algorithm.
+    pub(crate) fn open(&self, kid: &str, alg: Alg, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        self.signing_keys.open(key_context(kid, alg), sealed)
+    }
+
+    /// Encrypts a client's secret for the store, bound to the client.
+    pub(crate) fn seal_client_secret(
+        &self,
+        client: &ClientId,
+        secret: &ClientSecret,
+    ) -> Result<SealedSecret, SecretError> {
+        self.client_secrets.seal(client.as_str().into(), secret.expose().as_bytes()).map(SealedSecret)
+    }
+
+    /// The octets of a secret that was sealed for the same client, which are the key of its assertions'
+    /// MACs ([OpenID Connect Core 1.0 section 10.1](https://openid.net/specs/openid-connect-core-1_0.html#Signing)).
+    pub(crate) fn open_client_secret(
+        &self,
+        client: &ClientId,
+        sealed: &SealedSecret,
+    ) -> Result<SecretKey, SecretError> {
+        let opened = self.client_secrets.open(client.as_str().into(), &sealed.0)?;
+        Ok(SecretKey::new(opened.as_slice()))
+    }
+}
+
+/// A key that encrypts for the store, and binds what it encrypts to a context.
+struct Seal(RandomizedNonceKey);
+
+impl Seal {
+    fn new(key: &[u8]) -> Result<Self, SecretError> {
+        RandomizedNonceKey::new(&AES_256_GCM, key).map(Self).map_err(|_| SecretError::Random)
+    }
+
+    fn seal(&self, context: Vec<u8>, secret: &[u8]) -> Result<Vec<u8>, SecretError> {
+        let mut sealed = secret.to_vec();
         let nonce = self
-            .seal
-            .seal_in_place_append_tag(Aad::from(key_context(kid, alg)), &mut sealed)
+            .0
+            .seal_in_place_append_tag(Aad::from(context), &mut sealed)
             .map_err(|_| SecretError::Random)?;
         sealed.extend_from_slice(nonce.as_ref());
         Ok(sealed)
     }
 
-    /// Decrypts what [`Secrets::seal`] made for the same name and algorithm.
-    pub(crate) fn open(&self, kid: &str, alg: Alg, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    fn open(&self, context: Vec<u8>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         let at = sealed.len().checked_sub(NONCE_LEN).ok_or(SecretError::Sealed)?;
         let (ciphertext, nonce) = sealed.split_at_checked(at).ok_or(SecretError::Sealed)?;
         let nonce: [u8; NONCE_LEN] = nonce.try_into().map_err(|_| SecretError::Sealed)?;
         let mut buffer = Zeroizing::new(ciphertext.to_vec());
         let len = self
-            .seal
-            .open_in_place((&nonce).into(), Aad::from(key_context(kid, alg)), &mut buffer)
+            .0
+            .open_in_place((&nonce).into(), Aad::from(context), &mut buffer)
             .map_err(|_| SecretError::Sealed)?
             .len();
         buffer.truncate(len);
@@ -183,6 +233,18 @@ mod tests {
         }
         let other = Secrets::derive(&MasterKey::generate().unwrap()).unwrap();
         assert_eq!(other.open("k1", Alg::ES256, &sealed).err(), Some(SecretError::Sealed));
+    }
+
+    #[test]
+    fn a_sealed_client_secret_opens_for_its_client_alone() {
+        let secrets = Secrets::derive(&MasterKey::generate().unwrap()).unwrap();
+        let secret = ClientSecret::from_random(&[7; 32]);
+        let (shop, other) = ("shop".parse().unwrap(), "other".parse().unwrap());
+        let sealed = secrets.seal_client_secret(&shop, &secret).unwrap();
+        assert_eq!(secrets.open_client_secret(&shop, &sealed).unwrap().expose(), secret.expose().as_bytes());
+        assert_eq!(secrets.open_client_secret(&other, &sealed).err(), Some(SecretError::Sealed));
+        let key = secrets.seal("shop", Alg::ES256, b"private").unwrap();
+        assert!(secrets.open_client_secret(&shop, &SealedSecret(key)).is_err(), "a key is no secret");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::config::{ADMIN_SCOPE, ResourceServer};
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Target, mint};
-use crate::password::{Overloaded, Password};
+use crate::password::{Checked, Overloaded, Password, PasswordHash};
 use crate::refresh_token::{self, RefreshToken};
 use crate::rotation::{Presented, Refusal};
 use crate::secrets::{SecretError, random};
@@ -276,6 +276,9 @@ impl Issuer {
         let throttle = Arc::clone(&self.throttle);
         let attempt = self.throttle.attempt(&login.username, login.address);
         let password = login.password.clone();
+        let username = login.username.clone();
+        let decoys = self.decoys.load_full();
+        let decoy_key = self.secrets.decoy_mac.clone();
         // The throttle is asked here and again on the hashing thread: a burst that waits in the
         // queue would otherwise have been let in before the first of it had failed.
         self.throttle.check(attempt, now).map_err(throttled)?;
@@ -283,16 +286,36 @@ impl Issuer {
             .passwords
             .run(move |hasher| {
                 throttle.check(attempt, now)?;
-                let right = hasher.verify(&password, user.as_ref().map(|user| &user.password));
-                let user = user.filter(|user| right && !user.disabled);
+                let checked = match &user {
+                    Some(user) => hasher.verify(&password, &user.password),
+                    None => {
+                        hasher.verify_nobody(&password, decoys.pick(&decoy_key, &username));
+                        Checked::Wrong
+                    }
+                };
+                let user = user.filter(|user| checked != Checked::Wrong && !user.disabled);
                 match user {
                     Some(_) => throttle.succeeded(attempt),
                     None => throttle.failed(attempt, now),
                 }
-                Ok(user)
+                Ok((user, checked))
             })
             .await?;
-        checked.map_err(throttled)
+        let (user, checked) = checked.map_err(throttled)?;
+        if let (Some(user), Checked::Upgraded(new)) = (&user, checked) {
+            self.upgrade_password(user, &new).await;
+        }
+        Ok(user)
+    }
+
+    /// Keeps a better hash of the same password. Where that fails, the next login tries again.
+    async fn upgrade_password(&self, user: &User, new: &PasswordHash) {
+        match self.store.upgrade_password(user.id, &user.password, new).await {
+            Ok(upgraded) => {
+                tracing::info!(target: "gatepass::audit", event = "password-upgraded", sub = %user.id, upgraded);
+            }
+            Err(error) => tracing::warn!(%error, sub = %user.id, "the password's new hash was not kept"),
+        }
     }
 
     /// Rotates a session by its refresh token, presented by `client`. The answer is given only when

@@ -14,8 +14,10 @@ use crate::client::Client;
 use crate::code::{AuthorizationCode, CodeDigest, CodeRefusal, PresentedCode};
 use crate::consent::Consent;
 use crate::id::{ClientId, SessionId, UserId};
+use crate::jti::JtiDigest;
 use crate::keys::KeyRecord;
 use crate::password::PasswordHash;
+use crate::pushed_request::{PushedRequest, RequestUriDigest};
 use crate::rotation::{Presented, Refusal};
 use crate::session::Session;
 use crate::user::{Role, RoleName, User, Username};
@@ -139,6 +141,18 @@ pub trait Store: Send + Sync + 'static {
         revocations: Vec<NewRevocation>,
     ) -> Result<User, ChangeError>;
 
+    /// Puts `new` in the place of `old`, if that is what is kept of the user's password. Durable. `false`, with nothing
+    /// changed, otherwise.
+    async fn upgrade_password(
+        &self,
+        id: UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, StoreError>;
+    /// What is kept of the passwords of at most `count` users, each user as likely as any other. May read the whole
+    /// table.
+    async fn sample_passwords(&self, count: u32) -> Result<Vec<PasswordHash>, StoreError>;
+
     /// Keeps a new client. Durable. [`ChangeError::Exists`] when the id is taken.
     async fn create_client(&self, client: &Client) -> Result<(), ChangeError>;
     /// The client of that id.
@@ -220,6 +234,19 @@ pub trait Store: Send + Sync + 'static {
     /// Removes codes that expired before `before`, at most `limit`.
     async fn forget_codes(&self, before: Timestamp, limit: u32) -> Result<(), StoreError>;
 
+    /// Keeps a pushed authorization request. Durable.
+    async fn keep_pushed_request(&self, request: &PushedRequest) -> Result<(), StoreError>;
+    /// The pushed request of that digest, expired or not, unless it was consumed.
+    async fn find_pushed_request(
+        &self,
+        digest: RequestUriDigest,
+    ) -> Result<Option<PushedRequest>, StoreError>;
+    /// Removes a pushed request. `true` once, whoever else asks at the same moment; `false` when there is none.
+    /// Durable.
+    async fn consume_pushed_request(&self, digest: RequestUriDigest) -> Result<bool, StoreError>;
+    /// Removes pushed requests that expired before `before`, at most `limit`.
+    async fn forget_pushed_requests(&self, before: Timestamp, limit: u32) -> Result<(), StoreError>;
+
     /// What a user has allowed a client.
     async fn find_consent(&self, user: UserId, client: &ClientId) -> Result<Option<Consent>, StoreError>;
     /// Everything a user has allowed, in the order of the clients' ids.
@@ -256,6 +283,12 @@ pub trait Store: Send + Sync + 'static {
     async fn consume_ticket(&self, jti: [u8; 16], forget_after: Timestamp) -> Result<bool, StoreError>;
     /// Removes used tickets whose `forget_after` is before `now`.
     async fn forget_tickets(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Remembers a signed text that counts once. `true` once, whoever else asks at the same moment; `false`, with
+    /// nothing changed, ever after, until `forget_after` has passed. Durable.
+    async fn consume_jti(&self, jti: JtiDigest, forget_after: Timestamp) -> Result<bool, StoreError>;
+    /// Removes what was remembered so and whose `forget_after` is before `now`.
+    async fn forget_jtis(&self, now: Timestamp) -> Result<(), StoreError>;
 
     /// All keys that are not retired.
     async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError>;

@@ -10,8 +10,9 @@ use gatepass_token::{
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::client_authentication::ClientAuthentication;
 use crate::config::{CLOCK_ALLOWANCE, Signing};
-use crate::grant::{ClientAuthentication, TokenError, require_confidential};
+use crate::grant::{TokenError, require_confidential};
 use crate::issuer::Issuer;
 use crate::mint::{MintError, require_size};
 use crate::secrets::{SecretError, random};
@@ -179,7 +180,7 @@ impl Issuer {
         ticket: &str,
         now: Timestamp,
     ) -> Result<(), ConsumeError> {
-        let client = self.authenticate_client(authentication).await.and_then(require_confidential);
+        let client = self.authenticate_client(authentication, now).await.and_then(require_confidential);
         let client = client.map_err(ConsumeError::Client)?;
         let ring = self.ring.load_full();
         let ticket = ring.tickets().verify::<AccessClaims>(ticket, now).map_err(|_| ConsumeError::Invalid)?;

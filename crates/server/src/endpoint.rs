@@ -9,6 +9,7 @@ pub(crate) mod introspect;
 pub(crate) mod jwks;
 pub(crate) mod logout;
 pub(crate) mod metadata;
+pub(crate) mod par;
 pub(crate) mod revoke;
 pub(crate) mod session;
 pub(crate) mod sign_on;

@@ -14,6 +14,7 @@
 //! | `GET /session/list` | Bearer | the user's own sessions |
 //! | `DELETE /session/{sid}` | Bearer | ends one of the user's own sessions |
 //! | `GET`, `POST /oauth/authorize` | a browser that an application sends | code with PKCE (RFC 6749, OpenID Connect) |
+//! | `POST /oauth/par` | a confidential client | keeps its authorization request (RFC 9126) |
 //! | `POST /oauth/login`, `/oauth/consent` | the pages that it shows | logs in, allows |
 //! | `GET`, `POST /oauth/logout` | a browser that an application sends | RP-initiated logout |
 //! | `GET`, `POST /oauth/userinfo` | Bearer with the scope `openid` | who the user is |

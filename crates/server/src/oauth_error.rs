@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use axum::response::{IntoResponse, Response};
+use gatepass_issuer::authorize::Refusal;
 use gatepass_issuer::store::StoreError;
 use gatepass_issuer::{InternalError, RevokeError, TokenError, UserClaimsError};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -76,7 +77,7 @@ impl OAuthError {
         Self { challenge: Some(BASIC_CHALLENGE), ..error }
     }
 
-    fn internal(cause: &dyn fmt::Display) -> Self {
+    pub(crate) fn internal(cause: &dyn fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed for a fault of this server");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the server failed; its log says why")
     }
@@ -95,6 +96,12 @@ impl From<TokenError> for OAuthError {
             TokenError::Internal(InternalError::Store(error)) => error.into(),
             error => Self::internal(&error),
         }
+    }
+}
+
+impl From<Refusal> for OAuthError {
+    fn from(refusal: Refusal) -> Self {
+        Self::bad_request(refusal.error, refusal.description)
     }
 }
 

@@ -19,8 +19,8 @@ use crate::clock::Clock;
 use crate::completion::carry_through;
 use crate::config::HttpConfig;
 use crate::endpoint::{
-    admin, authorize, consent, feed, health, introspect, jwks, logout, metadata, revoke, session, sign_on,
-    ticket, token, userinfo,
+    admin, authorize, consent, feed, health, introspect, jwks, logout, metadata, par, revoke, session,
+    sign_on, ticket, token, userinfo,
 };
 use crate::origin::{admit_apps, require_own_site};
 use crate::page;
@@ -42,6 +42,7 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
     let server = Arc::new(Server::new(issuer, config, clock));
     let public = Router::new()
         .route("/oauth/authorize", get(authorize::authorize).post(authorize::posted))
+        .route("/oauth/par", post(par::push))
         .route("/oauth/login", post(sign_on::login))
         .route("/oauth/consent", post(sign_on::consent))
         .route("/oauth/logout", get(logout::logout).post(logout::posted))

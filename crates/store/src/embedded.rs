@@ -7,6 +7,8 @@ mod code;
 mod consent;
 mod directory;
 mod failure;
+mod jti;
+mod pushed_request;
 mod queue;
 mod readers;
 mod revocation;

@@ -1,5 +1,7 @@
 //! Browsers that hold a session of the gateway's and no token: a real login at a real authorization server.
 
+mod provider;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use gatepass_e2e::up::{ADMIN, PASSWORD, path_text};
 use gatepass_e2e::{Admin, Up, jws, send};
 use reqwest::Method;
 
-async fn gatepass(up: &Up, line: &str) -> Said {
+pub(crate) async fn gatepass(up: &Up, line: &str) -> Said {
     let words: Vec<&str> = line.split(' ').collect();
     command::run(&words, &["--dir", path_text(&up.data()), "--json"]).await
 }
@@ -87,6 +87,23 @@ async fn a_client_is_registered_used_given_a_new_secret_and_disabled() {
     ask(new_secret.to_owned()).await.expect(200);
     let shown = gatepass(&up, "client show batch").await.json();
     assert!(!shown.to_string().contains(new_secret), "a secret is shown once: {shown}");
+}
+
+#[tokio::test]
+async fn a_private_key_is_not_registered() {
+    let up = Up::start().await;
+    let [private, public] = ["own.jwk", "public.jwk"].map(|name| up.folder().join(name));
+    let [private, public] = [&private, &public].map(|file| path_text(file));
+    let generate = ["jwk", "generate", "--alg", "ES256", "--out", private, "--public-out", public];
+    command::run(&generate, &[]).await.worked();
+    let add = |file: &str| format!("client add signer --auth private_key_jwt --jwks {file}");
+    let refused = gatepass(&up, &add(private)).await.failed();
+    assert!(refused.contains("private key"), "{refused}");
+    assert!(gatepass(&up, &add("nowhere.jwk")).await.failed().contains("nowhere.jwk"));
+    let made = gatepass(&up, &add(public)).await.json();
+    assert_eq!(made["token_endpoint_auth_method"], "private_key_jwt", "{made}");
+    let again = gatepass(&up, &format!("client keys signer --jwks {public}")).await.json();
+    assert_eq!(again["jwks"], made["jwks"]);
 }
 
 #[tokio::test]
@@ -217,4 +234,46 @@ async fn the_routes_proposed_for_the_admin_api_are_a_file_that_the_gateway_takes
     let head = "listen = \"127.0.0.1:1\"\n[[issuer]]\nurl = \"http://127.0.0.1:2\"\naudience = [\"a\"]\nrevocation = \"none\"\n";
     std::fs::write(&file, format!("{head}{proposal}")).unwrap();
     command::run(&["gateway", "--check", "--config", path_text(&file)], &[]).await.worked();
+}
+
+#[tokio::test]
+async fn users_come_from_another_system_with_their_passwords() {
+    let up = Up::start().await;
+    let file = up.folder().join("users.jsonl");
+    // Made of PASSWORD by Python's bcrypt, and by Django's PBKDF2.
+    let lines = [
+        r#"{"username": "berta", "password_hash": "$2b$06$9/5B8Djb4UWd7IoDkzVB3.baqRc8WkH5I4tzWuEi8xRLplWDBp/V6", "roles": ["admin"]}"#,
+        "",
+        r#"{"username": "carl", "password_hash": "pbkdf2_sha256$20000$saltsaltsaltsalt$EuOtdPxM0IzV+vaAida9CJ2CvM1yAWvugWaBlNU4Atk="}"#,
+        r#"{"username": "ADA", "password_hash": "$2b$06$9/5B8Djb4UWd7IoDkzVB3.baqRc8WkH5I4tzWuEi8xRLplWDBp/V6"}"#,
+        r#"{"username": "dora", "password": "iloveyouforever1"}"#,
+        r#"{"username": "emil", "password": "a-second-lantern-meadow-23"}"#,
+        r#"{"username": "franz", "password_hash": "$2b$06$9/5B8Djb4UWd7IoDkzVB3.baqRc8WkH5I4tzWuEi8xRLplWDBp/V6", "password_hash": "$2b$06$9/5B8Djb4UWd7IoDkzVB3.baqRc8WkH5I4tzWuEi8xRLplWDBp/V6"}"#,
+        "nonsense",
+    ];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let import = |options: &str| {
+        let line = format!("user import {}{options}", path_text(&file));
+        let up = &up;
+        async move {
+            let words: Vec<&str> = line.split(' ').collect();
+            command::output(&words, &["--dir", path_text(&up.data()), "--json"]).await
+        }
+    };
+    let (counted, complaint) = import("").await;
+    assert_eq!(counted, serde_json::json!({"created": 3, "existed": 0, "refused": 4}), "{complaint}");
+    for (line, why) in [(4, "it exists already"), (5, "common password"), (7, "two members"), (8, "not JSON")]
+    {
+        let named = complaint.lines().find(|said| said.starts_with(&format!("line {line}: ")));
+        assert!(named.is_some_and(|said| said.contains(why)), "line {line}: {complaint}");
+    }
+    let (again, _) = import(" --skip-existing").await;
+    assert_eq!(again, serde_json::json!({"created": 0, "existed": 4, "refused": 3}));
+
+    let berta = up.login("berta").await;
+    up.call("/api/admin", &berta.access_token).await.expect(200);
+    up.login("carl").await;
+    up.login("berta").await;
+    send(up.login_request("emil", "a-second-lantern-meadow-23")).await.expect(200);
+    send(up.login_request("berta", "not-the-password-at-all")).await.expect(401);
 }

@@ -3,18 +3,20 @@
 use std::path::Path;
 use std::process::Command;
 
-use gatepass_e2e::up::{ADMIN, PASSWORD};
-use gatepass_e2e::{Admin, Up, place, send};
+use gatepass_e2e::up::{ADMIN, PASSWORD, path_text};
+use gatepass_e2e::{Admin, Up, command, place, send};
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use crate::cli::gatepass;
 
 /// Where the applications are called back, on a port of their choice.
 const REDIRECT_URI: &str = "http://127.0.0.1/callback";
 
-/// Registers an application; returns its secret, if it has one.
-async fn register(up: &Up, id: &str, confidential: bool) -> Option<String> {
+/// Registers an application that authenticates with `method`; returns its secret, if it gets one.
+async fn register(up: &Up, id: &str, method: &str) -> Option<String> {
     let body = json!({
-        "client_id": id, "client_name": id, "confidential": confidential,
+        "client_id": id, "client_name": id, "token_endpoint_auth_method": method,
         "grant_types": ["authorization_code", "refresh_token"],
         "redirect_uris": [REDIRECT_URI], "post_logout_redirect_uris": [REDIRECT_URI],
         "scope": "orders:read",
@@ -22,6 +24,18 @@ async fn register(up: &Up, id: &str, confidential: bool) -> Option<String> {
     let request = Admin::login(up).await.request(Method::POST, "/clients").json(&body);
     let answer = send(request).await.expect(201);
     answer.json()["client_secret"].as_str().map(str::to_owned)
+}
+
+/// Registers an application that signs with a key of its own, which it alone keeps; returns that as a JWK.
+async fn register_with_key(up: &Up, id: &str, more: &str) -> String {
+    let public = up.folder().join(format!("{id}.jwk"));
+    let public = path_text(&public);
+    let generate = ["jwk", "generate", "--alg", "ES256", "--public-out", public, "--json"];
+    let made = command::run(&generate, &[]).await.json();
+    let uris = format!("--redirect-uri {REDIRECT_URI} --post-logout-redirect-uri {REDIRECT_URI}");
+    let add = format!("client add {id} --auth private_key_jwt --jwks {public} {uris}{more}");
+    gatepass(up, &add).await.worked();
+    made["private"].to_string()
 }
 
 fn run(interpreter: &Path, script: &Path, arguments: &[&str]) -> Value {
@@ -35,16 +49,19 @@ fn run(interpreter: &Path, script: &Path, arguments: &[&str]) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn npm_openid_client_logs_in_refreshes_and_logs_out() {
     let up = Up::start().await;
-    register(&up, "native", false).await;
-    let secret = register(&up, "office", true).await.unwrap();
+    register(&up, "native", "none").await;
+    let secret = register(&up, "office", "client_secret_basic").await.unwrap();
+    let shared = register(&up, "safe", "client_secret_jwt").await.unwrap();
+    let key = register_with_key(&up, "vault", " --require-pushed").await;
     // Node looks for packages and modules beside the script.
     for file in ["browser.mjs", "log_in.mjs"] {
         std::fs::copy(place::root().join("tests/node").join(file), place::node().join(file)).unwrap();
     }
-    let arguments = [up.issuer(), "native", "office", &secret, ADMIN, PASSWORD];
+    let arguments =
+        [up.issuer(), ADMIN, PASSWORD, "native", "office", &secret, "safe", &shared, "vault", &key];
     let told = run(Path::new("node"), &place::node().join("log_in.mjs"), &arguments);
     let sub = up.native_login(ADMIN).await.subject();
-    for client in ["public", "basic", "post"] {
+    for client in ["public", "basic", "post", "secretJwt", "privateKeyJwt"] {
         let want = json!({
             "sub": sub, "username": ADMIN, "nameInToken": ADMIN, "silentSub": sub, "rotated": true,
             "scope": "offline_access openid profile",
@@ -59,9 +76,18 @@ async fn npm_openid_client_logs_in_refreshes_and_logs_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn authlib_logs_in_and_refreshes() {
     let up = Up::start().await;
-    let secret = register(&up, "office", true).await.unwrap();
+    let secret = register(&up, "office", "client_secret_basic").await.unwrap();
+    let shared = register(&up, "safe", "client_secret_jwt").await.unwrap();
+    let key = register_with_key(&up, "vault", "").await;
     let script = place::root().join("tests/python/log_in.py");
-    let told = run(&place::python(), &script, &[up.issuer(), "office", &secret, ADMIN, PASSWORD]);
     let sub = up.native_login(ADMIN).await.subject();
-    assert_eq!(told, json!({ "sub": sub, "infoSub": sub, "username": ADMIN, "rotated": true }));
+    for (client, method, secret) in [
+        ("office", "client_secret_basic", &secret),
+        ("safe", "client_secret_jwt", &shared),
+        ("vault", "private_key_jwt", &key),
+    ] {
+        let told = run(&place::python(), &script, &[up.issuer(), client, method, secret, ADMIN, PASSWORD]);
+        let want = json!({ "sub": sub, "infoSub": sub, "username": ADMIN, "rotated": true });
+        assert_eq!(told, want, "{method}");
+    }
 }

@@ -9,6 +9,7 @@
 
 mod admin;
 mod attack;
+mod browser;
 mod browser_session;
 mod cli;
 mod clients;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatepass_e2e::session::{Refresh, refresh_cookie};
 use gatepass_e2e::up::{ADMIN, PASSWORD};
-use gatepass_e2e::{Admin, Session, Up, jws, send};
+use gatepass_e2e::{Admin, Session, Up, command, jws, send};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -420,6 +420,21 @@ async fn the_printed_lines_tell_the_story_when_they_are_pasted_into_a_shell() {
     assert_eq!(said.matches("HTTP/1.1 401").count(), 2, "without a token, and after the logout: {shown}");
     assert!(said.contains("\"expires_in\""), "the refresh: {shown}");
     assert!(said.contains("x-user-id") && !said.contains("mallory"), "whoami: {shown}");
+}
+
+#[tokio::test]
+async fn top_looks_at_what_up_has_started() {
+    let up = Up::start().await;
+    up.call("/api/orders", "nonsense").await.expect_problem(401, "invalid-token");
+    let admin = up.ready()["admin"].as_str().unwrap();
+    let seen = command::run(&["top", "--once", "--json", "--admin", admin], &[]).await.json();
+    let refused = seen["refused"].as_array().unwrap();
+    assert!(refused.iter().any(|refused| refused["code"] == "invalid-token"), "{seen}");
+    let written = std::fs::read_to_string(up.data().join("gateway.toml")).unwrap();
+    let listen = admin.strip_prefix("http://").unwrap();
+    assert!(written.contains(&format!("admin_listen = \"{listen}\"\n")), "{written}");
+    let printed = up.process().log();
+    assert!(printed.contains("gatepass top"), "{printed}");
 }
 
 /// Reads the user and the password from the `curl` line that the start prints, as somebody who pastes it does.

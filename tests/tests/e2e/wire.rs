@@ -2,6 +2,7 @@
 //! keeps count of what reaches it.
 
 mod curl;
+mod grpc;
 mod hostile;
 mod load;
 

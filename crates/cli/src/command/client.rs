@@ -1,10 +1,15 @@
 //! `gatepass client …`
 
+use clap::ValueEnum as _;
+use gatepass_jose::JwkSet;
 use serde_json::{Value, json};
 
 use super::{segment, show, show_list};
 use crate::api::Api;
 use crate::args::{Client, Target};
+use crate::complaint::Complaint;
+use crate::input::Input;
+use crate::key_file::{Key, KeyFile};
 
 pub(crate) async fn run(target: &Target, command: Client) -> anyhow::Result<()> {
     let api = Api::open(target).await?;
@@ -26,8 +31,11 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             exchange_from,
             impersonate,
             public,
+            auth,
+            jwks,
             redirect_uris,
             post_logout_redirect_uris,
+            require_pushed,
             trusted,
         } => {
             let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
@@ -43,6 +51,13 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                     json!({ "for": exchange_for, "from": exchange_from, "impersonate": impersonate });
                 optional.push(("exchange".to_owned(), policy));
             }
+            if !public {
+                let method = auth.to_possible_value().map(|method| json!(method.get_name()));
+                optional.push(("token_endpoint_auth_method".to_owned(), json!(method)));
+            }
+            if let Some(file) = &jwks {
+                optional.push(("jwks".to_owned(), public_keys(file)?));
+            }
             optional.extend(id.map(|id| ("client_id".to_owned(), json!(id))));
             let mut body = json!({
                 "client_name": name,
@@ -52,6 +67,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 "audience": audiences,
                 "redirect_uris": redirect_uris,
                 "post_logout_redirect_uris": post_logout_redirect_uris,
+                "require_pushed_authorization_requests": require_pushed,
                 "trusted": trusted,
             });
             if let Some(body) = body.as_object_mut() {
@@ -65,8 +81,32 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
         }
         Client::Show { id } => show(target, &api.get(&format!("/clients/{}", segment(&id))).await?),
         Client::Secret { id } => show(target, &change(&id, json!({ "new_secret": true })).await?),
+        Client::Keys { id, jwks } => {
+            show(target, &change(&id, json!({ "jwks": public_keys(&jwks)? })).await?);
+        }
         Client::Disable { id } => show(target, &change(&id, json!({ "disabled": true })).await?),
         Client::Enable { id } => show(target, &change(&id, json!({ "disabled": false })).await?),
     }
     Ok(())
+}
+
+/// The keys of a file as a JWK Set. A private one goes nowhere: it is the client's alone.
+fn public_keys(file: &Input) -> Result<Value, Complaint> {
+    let file = KeyFile::read(file)?;
+    let cannot = |why: String| Complaint::unusable(format!("cannot use {}", file.name)).at(why);
+    if let Some(key) = file.unusable.first() {
+        return Err(cannot(format!("the key {}: {}", key.name, key.why)));
+    }
+    let mut keys = Vec::with_capacity(file.keys.len());
+    for key in &file.keys {
+        match key {
+            Key::Public(jwk) => keys.push(jwk.clone()),
+            Key::Private(_) => {
+                let why = "it holds a private key, which the server must not see".to_owned();
+                return Err(cannot(why).try_this(format!("gatepass jwk public {}", file.name)));
+            }
+        }
+    }
+    // Strings only: there is nothing that JSON could refuse.
+    Ok(json!(JwkSet { keys }))
 }

@@ -1,5 +1,7 @@
 //! `gatepass user …`
 
+mod import;
+
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
@@ -27,6 +29,7 @@ async fn carry_out(api: &Api, target: &Target, command: User) -> anyhow::Result<
             }
             show(target, &user);
         }
+        User::Import { file, skip_existing } => import::run(api, target, &file, skip_existing).await?,
         User::List => {
             let users = api.list("/users", "users").await?;
             show_list(target, users, &["id", "username", "roles", "disabled"]);

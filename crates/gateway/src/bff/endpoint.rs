@@ -230,8 +230,7 @@ impl Bff {
         })?;
         let id_token =
             answer.id_token.as_deref().ok_or_else(|| cannot_log_in("the issuer gave no ID token"))?;
-        let verified =
-            issuer.verify_id_token(id_token, &client.client_id, &login.nonce, &answer.access_token).await;
+        let verified = issuer.verify_id_token(id_token, client, &login.nonce, &answer.access_token).await;
         let user = verified.map_err(|error| {
             tracing::warn!(%error, "a login failed");
             SessionError::LoginFailed

@@ -76,6 +76,7 @@ impl Login {
             .append_pair("nonce", &self.nonce)
             .append_pair("code_challenge", &code_challenge(&self.code_verifier))
             .append_pair("code_challenge_method", "S256")
+            .extend_pairs(settings.prompt.as_ref().map(|prompt| ("prompt", prompt)))
             .extend_pairs(settings.resource.as_ref().map(|resource| ("resource", resource)));
         url
     }

@@ -3,21 +3,47 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
+const STYLE: &str = ":root{color-scheme:light dark}body{max-width:26rem;margin:20vh auto;padding:0 1rem;\
+    font:1rem/1.5 system-ui,sans-serif}h1{font-size:1.5rem;line-height:1.25}";
+
+/// Names [`STYLE`] by its hash: the page has that, and nothing else.
+const POLICY: &str = "default-src 'none'; style-src 'sha256-atQKhauSRdsIHotZaDYzQh1Iqm4QpRdO7T8pBH3iPiw='; \
+    base-uri 'none'; frame-ancestors 'none'";
+
 /// `again` is the path where another login begins; it has no character that HTML reads otherwise.
 pub(super) fn not_logged_in(status: StatusCode, again: &str) -> Response<Bytes> {
     let text = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>Not logged in</title>\n\
-         <h1>You are not logged in</h1>\n<p>The login was not completed.\n\
-         <p><a href=\"{again}\">Log in again</a>\n"
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>Not logged in</title>\n<style>{STYLE}</style>\n\
+         <main>\n<h1>You are not logged in</h1>\n<p>The login was not completed.</p>\n\
+         <p><a href=\"{again}\">Log in again</a></p>\n</main>\n"
     );
     let mut response = Response::new(Bytes::from(text));
     *response.status_mut() = status;
     let fields = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     response.headers_mut().extend(fields.map(|(name, value)| (name, HeaderValue::from_static(value))));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::digest;
+
+    use super::*;
+
+    #[test]
+    fn the_policy_names_the_style_that_the_page_has() {
+        let page = not_logged_in(StatusCode::BAD_REQUEST, "/bff/login");
+        let html = std::str::from_utf8(page.body()).unwrap();
+        let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+        let hash = base64_simd::STANDARD
+            .encode_to_string(digest::digest(&digest::SHA256, style.as_bytes()).as_ref());
+        let policy = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.contains(&format!("style-src 'sha256-{hash}'")), "{hash}: {policy}");
+    }
 }

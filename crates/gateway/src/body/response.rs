@@ -163,7 +163,8 @@ impl Ending {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<FrameResult>, Denied>> {
         let frame = body.poll_frame(cx);
-        if (std::mem::replace(&mut self.begun, true) || frame.is_pending())
+        let broken_off = matches!(frame, Poll::Ready(Some(Err(_))));
+        if (std::mem::replace(&mut self.begun, true) || frame.is_pending() || broken_off)
             && let Poll::Ready(denied) = self.watch.poll_ended(cx)
         {
             return Poll::Ready(Err(denied));

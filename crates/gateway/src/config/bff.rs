@@ -3,14 +3,14 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use gatepass_guard::{ClientSecret, OpenIdClient};
+use gatepass_guard::{Alg, ClientSecret, OpenIdClient, TokenEndpointAuthMethod};
 use toml::Spanned;
 use url::{Host, Url};
 
 use super::ConfigError;
 use super::check::Source;
-use super::issuer::client_secret;
-use super::raw::{Field, RawBff, RawConfig};
+use super::issuer::{alg, client_secret};
+use super::raw::{Field, RawAuthMethod, RawBff, RawConfig};
 use crate::bff::{BffSettings, is_plain_path, own_path};
 
 /// Checks `[bff]`, and the routes for it: those that take sessions where there are none, and those in its way.
@@ -50,8 +50,16 @@ pub(super) fn check(source: &Source<'_>, config: &RawConfig) -> Result<Option<Bf
         client: OpenIdClient {
             client_id: client_id.get_ref().clone(),
             client_secret: ClientSecret::new(secret.as_str()),
+            token_endpoint_auth_method: raw.token_endpoint_auth_method.as_ref().map(|method| {
+                match method.get_ref() {
+                    RawAuthMethod::ClientSecretBasic => TokenEndpointAuthMethod::ClientSecretBasic,
+                    RawAuthMethod::ClientSecretPost => TokenEndpointAuthMethod::ClientSecretPost,
+                }
+            }),
+            id_token_signed_response_alg: checker.id_token_alg()?,
         },
         scope: checker.scope()?,
+        prompt: checker.prompt()?,
         resource: raw.resource.as_ref().map(|resource| resource.get_ref().clone()),
         cookie: checker.cookie()?,
         after_login: own(&raw.after_login)?,
@@ -103,6 +111,31 @@ impl Checker<'_, '_> {
                 .hint("write scope = \"openid offline_access …\""));
         }
         Ok(scope.get_ref().clone())
+    }
+
+    fn id_token_alg(&self) -> Result<Option<Alg>, ConfigError> {
+        let Some(field) = &self.table.get_ref().id_token_signed_response_alg else { return Ok(None) };
+        let alg = alg(self.source, field, field.get_ref())?;
+        if alg.is_symmetric() {
+            return Err(self
+                .source
+                .error(field, format!("with {alg} the client could make ID tokens itself"))
+                .hint("register the client with RS256 or another algorithm whose keys are published"));
+        }
+        Ok(Some(alg))
+    }
+
+    /// OpenID Connect Core 1.0 section 3.1.2.1.
+    fn prompt(&self) -> Result<Option<String>, ConfigError> {
+        let Some(prompt) = &self.table.get_ref().prompt else { return Ok(None) };
+        let is_known = |word: &str| ["login", "consent", "select_account"].contains(&word);
+        if !prompt.get_ref().split(' ').all(is_known) {
+            return Err(self
+                .source
+                .error(prompt, format!("`{}` is nothing that users can be asked for", prompt.get_ref()))
+                .hint("write one or more of login, consent and select_account"));
+        }
+        Ok(Some(prompt.get_ref().clone()))
     }
 
     /// The origin of `public_url`, where browsers keep `__Host-` cookies.

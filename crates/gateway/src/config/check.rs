@@ -144,6 +144,7 @@ impl Source<'_> {
             header: self.limit(&raw.header, Duration::from_secs(10))?,
             idle: self.limit(&raw.idle, Duration::from_secs(75))?,
             stall: self.limit(&raw.stall, Duration::from_secs(60))?,
+            body: self.limit(&raw.body, Duration::from_secs(60))?,
             tunnel: self.limit(&raw.tunnel, Duration::from_secs(60 * 60))?,
             drain: self.limit(&raw.drain, Duration::from_secs(30))?,
         })

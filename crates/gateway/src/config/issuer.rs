@@ -141,17 +141,7 @@ impl Reader<'_, '_> {
                 .error(field, "with an empty `algs` no token could be verified")
                 .hint("leave it out for the usual ones"));
         }
-        let alg = |name: &String| {
-            name.parse::<Alg>().map_err(|_| {
-                let error =
-                    self.source.error(field, format!("`{name}` is no algorithm that can be verified"));
-                match nearest(name, Alg::all().map(Alg::name)) {
-                    Some(meant) => error.hint(format!("did you mean `{meant}`?")),
-                    None => error.hint("the usual ones are ES256, RS256, PS256 and EdDSA"),
-                }
-            })
-        };
-        field.get_ref().iter().map(alg).collect::<Result<_, _>>().map(Some)
+        field.get_ref().iter().map(|name| alg(self.source, field, name)).collect::<Result<_, _>>().map(Some)
     }
 
     fn secret(&mut self, file: &Spanned<String>, alg: Alg) -> Result<SecretKey, ConfigError> {
@@ -340,6 +330,17 @@ impl Reader<'_, '_> {
         bytes.hash(&mut self.hasher);
         Ok(bytes)
     }
+}
+
+/// The algorithm of that name.
+pub(super) fn alg<T>(source: &Source<'_>, field: &Spanned<T>, name: &str) -> Result<Alg, ConfigError> {
+    name.parse().map_err(|_| {
+        let error = source.error(field, format!("`{name}` is no algorithm that can be verified"));
+        match nearest(name, Alg::all().map(Alg::name)) {
+            Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+            None => error.hint("the usual ones are ES256, RS256, PS256 and EdDSA"),
+        }
+    })
 }
 
 /// Reads the secret that a client has at an issuer.

@@ -216,6 +216,8 @@ pub(super) struct RawRoute {
     pub(super) token: Field<RawToken>,
     pub(super) tickets: Field<bool>,
     pub(super) end_streams: Field<bool>,
+    #[serde(default)]
+    pub(super) long_bodies: bool,
     pub(super) on_stale: Field<RawOnStale>,
     pub(super) enforce: Field<bool>,
     pub(super) cors: Field<RawCors>,
@@ -276,7 +278,10 @@ pub(super) struct RawBff {
     pub(super) issuer: Field<String>,
     pub(super) client_id: Field<String>,
     pub(super) client_secret_file: Field<String>,
+    pub(super) token_endpoint_auth_method: Field<RawAuthMethod>,
+    pub(super) id_token_signed_response_alg: Field<String>,
     pub(super) scope: Field<String>,
+    pub(super) prompt: Field<String>,
     pub(super) resource: Field<String>,
     pub(super) prefix: Field<String>,
     pub(super) cookie: Field<String>,
@@ -286,6 +291,13 @@ pub(super) struct RawBff {
     pub(super) absolute: Field<String>,
     pub(super) store: Field<String>,
     pub(super) key_file: Field<String>,
+}
+
+#[derive(Deserialize, Clone, Copy, Hash)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawAuthMethod {
+    ClientSecretBasic,
+    ClientSecretPost,
 }
 
 #[derive(Deserialize, Default)]
@@ -306,6 +318,7 @@ pub(super) struct RawTimeouts {
     pub(super) header: Field<String>,
     pub(super) idle: Field<String>,
     pub(super) stall: Field<String>,
+    pub(super) body: Field<String>,
     pub(super) tunnel: Field<String>,
     pub(super) connect: Field<String>,
     pub(super) response: Field<String>,

@@ -127,6 +127,7 @@ fn check_one(
         tickets: token::check_tickets(source, table, &config.issuer)?,
         enforce: raw.enforce.as_ref().is_none_or(|enforce| *enforce.get_ref()),
         end_streams: raw.end_streams.as_ref().is_none_or(|end| *end.get_ref()),
+        long_bodies: raw.long_bodies,
         cors: raw.cors.as_ref().map(|cors| cors::check(source, cors)).transpose()?,
         rate_limit: None,
         on_stale: stale::of_route(source, config, raw)?.map(Arc::new),

@@ -193,6 +193,7 @@ connect = "5s"
 response = "6s"
 handshake = "7s"
 tunnel = "8s"
+body = "9s"
 "#;
     let config = check::check(text, folder.path()).unwrap();
     assert_eq!(config.issuers.len(), 4);
@@ -201,11 +202,11 @@ tunnel = "8s"
     let servers: Vec<String> = config.upstreams[0].servers.iter().map(ToString::to_string).collect();
     assert_eq!(servers, ["127.0.0.1:9001", "[::1]:80", "service.internal:80"]);
     let seconds = |duration: Duration| duration.as_secs();
-    let Timeouts { handshake, header, idle, stall, tunnel, drain } = config.timeouts;
+    let Timeouts { handshake, header, idle, stall, body, tunnel, drain } = config.timeouts;
     let UpstreamTimeouts { connect, response } = config.upstreams[0].timeouts;
     assert_eq!(
-        [header, idle, stall, drain, connect, response, handshake, tunnel].map(seconds),
-        [1, 2, 3, 4, 5, 6, 7, 8]
+        [header, idle, stall, drain, connect, response, handshake, tunnel, body].map(seconds),
+        [1, 2, 3, 4, 5, 6, 7, 8, 9]
     );
     assert_eq!(config.limits.body_bytes, Some(0));
     let limits: Vec<_> =

@@ -25,6 +25,8 @@ struct Told {
     /// The claims of ID tokens that are not as they should be.
     id_claims: Value,
     id_typ: Typ,
+    /// Takes the client's secret in the form, and nowhere else.
+    secret_in_form: bool,
     audience: &'static str,
     expires_in: u64,
     /// So many answers are lost: it did what it was asked to, and nobody hears of it.
@@ -50,6 +52,7 @@ impl Issuer {
         let told = Arc::new(Mutex::new(Told {
             id_claims: json!({}),
             id_typ: Typ::new("JWT"),
+            secret_in_form: false,
             audience: AUDIENCE,
             expires_in: 900,
             lost: 0,
@@ -99,6 +102,9 @@ async fn answer(request: Request<Incoming>, told: &Mutex<Told>, key: &SigningKey
                     "authorization_endpoint": format!("{issuer}/authorize"), "token_endpoint": format!("{issuer}/token"),
                     "revocation_endpoint": format!("{issuer}/revoke"), "end_session_endpoint": format!("{issuer}/bye"),
                     "authorization_response_iss_parameter_supported": true,
+                    "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+                    "token_endpoint_auth_methods_supported":
+                        [if told.secret_in_form { "client_secret_post" } else { "client_secret_basic" }],
                 }),
             );
         }
@@ -107,7 +113,11 @@ async fn answer(request: Request<Incoming>, told: &Mutex<Told>, key: &SigningKey
         _ => {}
     }
     // RFC 6749 section 2.3.1, for `web app` and `s3:cret`.
-    assert_eq!(authorization.unwrap(), "Basic d2ViK2FwcDpzMyUzQWNyZXQ=");
+    let basic = authorization.as_ref().is_some_and(|value| value == "Basic d2ViK2FwcDpzMyUzQWNyZXQ=");
+    let in_form = [form.get("client_id"), form.get("client_secret")]
+        == [Some(&"web app".to_owned()), Some(&"s3:cret".to_owned())];
+    let shown = (basic, authorization.is_none() && in_form, form.contains_key("client_secret"));
+    assert_eq!(shown, (!told.secret_in_form, told.secret_in_form, told.secret_in_form), "at {path}");
     if path == "/revoke" {
         told.revoked.push(form["token"].clone());
         return reply(200, &json!({}));
@@ -335,6 +345,17 @@ async fn a_browser_logs_in_calls_and_logs_out_and_never_sees_a_token() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         assert!(!bytes.windows(3).any(|window| window == b"eyJ"), "no token is on disk in the clear");
     }
+}
+
+#[tokio::test]
+async fn an_issuer_that_takes_secrets_in_forms() {
+    let world = World::start().await;
+    world.issuer.with(|told| told.secret_in_form = true);
+    let session = world.session().await;
+    let out =
+        ask(&world.gateway, Method::POST, "/bff/logout", &[("cookie", &session), ("origin", ORIGIN)]).await;
+    assert_eq!(out.status, StatusCode::OK);
+    assert_eq!(world.issuer.with(|told| told.revoked.clone()), ["r0"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Bodies pass as streams, both ways, with trailers.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -299,6 +300,39 @@ async fn a_body_that_stops_half_way_is_given_up() {
     let answer = crate::harness::read_to_end(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("body-stalled"), "{answer}");
+}
+
+/// Sends a body of a hundred bytes, one every 20 ms, and gives the answer.
+async fn drip(address: SocketAddr) -> String {
+    let (mut reading, mut writing) = TcpStream::connect(address).await.unwrap().into_split();
+    writing
+        .write_all(b"POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 100\r\n\r\n")
+        .await
+        .unwrap();
+    let dripping = async {
+        for _ in 0..100 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            if writing.write_all(b"x").await.is_err() {
+                break;
+            }
+        }
+    };
+    let mut answer = Vec::new();
+    let (_, read) = tokio::join!(dripping, within(reading.read_to_end(&mut answer)));
+    read.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_given_up_unless_its_route_lets_it_last() {
+    let backend = Backend::mirror().await;
+    let limit = "[timeouts]\nbody = '200ms'\n";
+    let gateway = Running::start(&(config(backend.address, OPEN) + limit)).await;
+    let answer = drip(gateway.address).await;
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("body-stalled"), "{answer}");
+    let lasting = format!("{}long_bodies = true\n{limit}", config(backend.address, OPEN));
+    let answer = drip(Running::start(&lasting).await.address).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[tokio::test]

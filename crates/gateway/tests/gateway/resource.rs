@@ -154,3 +154,32 @@ async fn tokens_that_are_bound_to_a_dpop_key() {
     let answer = without.get("/", &[("authorization", &authorization), ("dpop", &proof)]).await;
     assert_eq!((answer.status, &*answer.code()), (StatusCode::UNAUTHORIZED, "token-missing"));
 }
+
+#[tokio::test]
+async fn a_proxy_that_asks_has_proofs_checked() {
+    let gateway = gateway("https://api.example.com").await;
+    let holder = Holder::new();
+    let token = holder.token();
+    let proof = || holder.proof("https://api.example.com/a/b", &token);
+    let used = proof();
+    let told = [("x-original-uri", "/a/b?c=d"), ("x-original-method", "GET")];
+    let elsewhere = [("x-original-uri", "/a"), ("x-original-method", "GET")];
+    let post = [("x-original-uri", "/a/b"), ("x-original-method", "POST")];
+    let cases = [
+        ("with_its_proof", told.as_slice(), used.clone(), 200, ""),
+        ("with_a_proof_that_was_used", &told, used, 401, "invalid-dpop-proof"),
+        ("for_another_path", &elsewhere, proof(), 401, "invalid-dpop-proof"),
+        ("for_another_method", &post, proof(), 401, "invalid-dpop-proof"),
+        ("no_method_is_told", &told[..1], proof(), 401, "token-missing"),
+        ("nothing_is_told", &[], proof(), 401, "token-missing"),
+    ];
+    let authorization = format!("DPoP {token}");
+    for (name, asked, proof, status, code) in cases {
+        let own = [("authorization", &*authorization), ("dpop", &*proof), ("host", "other.example.com")];
+        let answer = gateway.get("/auth/verify", &[&own, asked].concat()).await;
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+        if status != 200 {
+            assert_eq!(answer.code(), code, "{name}");
+        }
+    }
+}

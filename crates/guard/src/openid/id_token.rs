@@ -1,13 +1,15 @@
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, SHA512, digest};
+use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512, digest};
 use gatepass_jose::{
     Alg, Audience, Claims, Issuer, KeySet, NumericDate, Registered, Rejection, Timestamp, Typ, Verifier,
     base64url, not_null,
 };
 use serde::Deserialize;
 
-/// What keeps an access token from passing for an ID token.
+use super::OpenIdError;
+
+/// What an ID token's header says, if it says anything.
 const ID_TOKEN: Typ = Typ::new("JWT");
 
 /// [OpenID Connect Core 1.0 section 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
@@ -41,11 +43,19 @@ pub enum IdTokenError {
     /// `sub` is empty or longer than 255 characters.
     #[error("the ID token names no subject")]
     Subject,
+    /// The issuer signs ID tokens in no way that can be verified here.
+    #[error("the issuer's metadata name no algorithm of ID tokens that can be verified here")]
+    NoAlgorithm,
+    /// How it signs them cannot be asked.
+    #[error(transparent)]
+    Issuer(#[from] OpenIdError),
 }
 
 /// What the login was begun with, and what came beside the token.
 pub(super) struct Expected<'e> {
     pub(super) issuer: &'e Issuer,
+    /// One of these has signed the token; all of them under public keys.
+    pub(super) algs: &'e [Alg],
     pub(super) client_id: &'e str,
     pub(super) nonce: &'e str,
     pub(super) access_token: &'e str,
@@ -83,17 +93,51 @@ impl IdTokenError {
     }
 }
 
+/// The algorithms of `id_token_signing_alg_values_supported` whose tokens can be verified with published keys. Where
+/// nothing is said, RS256, which every issuer has and registers its clients with
+/// ([OpenID Connect Registration 1.0 section 2](https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata)).
+pub(super) fn algs(supported: Option<&[String]>) -> Vec<Alg> {
+    let Some(supported) = supported else { return vec![Alg::RS256] };
+    Alg::all().filter(|alg| !alg.is_symmetric() && supported.iter().any(|name| name == alg.name())).collect()
+}
+
+/// `keys` are those that may sign with an algorithm.
 pub(super) fn verify(
     id_token: &str,
     expected: &Expected<'_>,
+    keys: impl Fn(Alg) -> KeySet,
+    clock_skew: Duration,
+    now: Timestamp,
+) -> Result<IdToken, IdTokenError> {
+    let mut refused = IdTokenError::NoAlgorithm;
+    // A key that names no algorithm may sign with several: it is each in turn.
+    for alg in expected.algs {
+        match verify_signed(id_token, expected, *alg, keys(*alg), clock_skew, now) {
+            Err(error @ IdTokenError::Rejected(Rejection::AlgMismatch { .. })) => refused = error,
+            Err(error) if error.is_unknown_key() => {
+                if matches!(refused, IdTokenError::NoAlgorithm) {
+                    refused = error;
+                }
+            }
+            answer => return answer,
+        }
+    }
+    Err(refused)
+}
+
+fn verify_signed(
+    id_token: &str,
+    expected: &Expected<'_>,
+    alg: Alg,
     keys: KeySet,
     clock_skew: Duration,
     now: Timestamp,
 ) -> Result<IdToken, IdTokenError> {
     let audience = Audience::new([expected.client_id]).map_err(|_| IdTokenError::AuthorizedParty)?;
-    let verifier = Verifier::new(expected.issuer.clone(), audience, ID_TOKEN, keys.clone());
-    let verified = verifier.with_clock_skew(clock_skew).verify::<IdClaims>(id_token, now)?;
-    let alg = keys.keys().iter().find(|key| key.kid() == verified.kid()).map(|key| key.alg());
+    let verifier = Verifier::new(expected.issuer.clone(), audience, ID_TOKEN, keys)
+        .with_optional_typ()
+        .with_clock_skew(clock_skew);
+    let verified = verifier.verify::<IdClaims>(id_token, now)?;
     let claims = verified.into_claims();
     if claims.nonce.as_deref() != Some(expected.nonce) {
         return Err(IdTokenError::Nonce);
@@ -104,7 +148,7 @@ pub(super) fn verify(
         _ => {}
     }
     if let Some(at_hash) = &claims.at_hash
-        && alg.map(|alg| access_token_hash(alg, expected.access_token)).as_ref() != Some(at_hash)
+        && access_token_hash(alg, expected.access_token).as_ref() != Some(at_hash)
     {
         return Err(IdTokenError::AccessToken);
     }
@@ -116,17 +160,22 @@ pub(super) fn verify(
 
 /// The left half of the access token's hash, by the hash of the algorithm that signed the ID token
 /// ([OpenID Connect Core 1.0 section 3.1.3.6](https://openid.net/specs/openid-connect-core-1_0.html#CodeIDToken)).
-/// That of Ed25519 is SHA-512.
-fn access_token_hash(alg: Alg, access_token: &str) -> String {
-    let algorithm = if matches!(alg, Alg::EdDSA | Alg::Ed25519) { &SHA512 } else { &SHA256 };
+/// That of Ed25519 is SHA-512; ML-DSA is given none there.
+fn access_token_hash(alg: Alg, access_token: &str) -> Option<String> {
+    let algorithm: &digest::Algorithm = match alg {
+        Alg::HS256 | Alg::RS256 | Alg::PS256 | Alg::ES256 => &SHA256,
+        Alg::HS384 | Alg::RS384 | Alg::PS384 | Alg::ES384 => &SHA384,
+        Alg::HS512 | Alg::RS512 | Alg::PS512 | Alg::ES512 | Alg::EdDSA | Alg::Ed25519 => &SHA512,
+        Alg::MlDsa44 | Alg::MlDsa65 | Alg::MlDsa87 => return None,
+    };
     let hash = digest(algorithm, access_token.as_bytes());
     let (left, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);
-    base64url::encode(left)
+    Some(base64url::encode(left))
 }
 
 #[cfg(test)]
 mod tests {
-    use gatepass_jose::{SigningKey, jwt};
+    use gatepass_jose::{Jwk, JwkSet, RsaSize, SigningKey, jws, jwt};
     use serde_json::{Value, json};
 
     use super::*;
@@ -143,16 +192,20 @@ mod tests {
 
     fn verified(claims: &Value, typ: &Typ) -> Result<IdToken, IdTokenError> {
         let key = SigningKey::generate(Alg::ES256, Some("k1")).unwrap();
+        checked(&jwt::sign(typ, claims, &key).unwrap(), &[Alg::ES256], &key.public_jwk().unwrap())
+    }
+
+    fn checked(id_token: &str, algs: &[Alg], key: &Jwk) -> Result<IdToken, IdTokenError> {
         let issuer = Issuer::new("https://auth.example.com").unwrap();
         let expected = Expected {
             issuer: &issuer,
+            algs,
             client_id: "web",
             nonce: "n-1",
             access_token: "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y",
         };
-        let keys = KeySet::new(vec![key.verifying_key().unwrap()]);
-        let token = jwt::sign(typ, claims, &key).unwrap();
-        verify(&token, &expected, keys, Duration::ZERO, Timestamp::from_secs(NOW))
+        let keys = |alg| KeySet::from_jwks(&JwkSet { keys: vec![key.clone()] }, &[alg]);
+        verify(id_token, &expected, keys, Duration::ZERO, Timestamp::from_secs(NOW))
     }
 
     #[test]
@@ -190,5 +243,43 @@ mod tests {
         claims["azp"] = json!("web");
         claims.as_object_mut().unwrap().remove("at_hash");
         assert_eq!(verified(&claims, &ID_TOKEN).unwrap(), ann, "without what may be left out");
+    }
+
+    #[test]
+    fn which_types_pass_for_an_id_token() {
+        for (typ, want) in
+            [("JWT", true), ("jwt", true), ("at+jwt", false), ("logout+jwt", false), ("", false)]
+        {
+            assert_eq!(verified(&good(), &Typ::from(typ.to_owned())).is_ok(), want, "{typ:?}");
+        }
+        // OpenID Connect Core asks for no `typ`, and others' libraries write none.
+        let key = SigningKey::generate(Alg::ES256, None).unwrap();
+        let payload = good().to_string();
+        let untyped = jws::Draft::new(payload.as_bytes()).sign(&key).unwrap().compact().unwrap();
+        checked(&untyped, &[Alg::ES256], &key.public_jwk().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn an_id_token_is_signed_as_agreed() {
+        let listed = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            algs(Some(&names))
+        };
+        assert_eq!(algs(None), [Alg::RS256]);
+        assert_eq!(listed(&["none", "HS256", "ES384", "RS256", "XY256"]), [Alg::RS256, Alg::ES384]);
+        assert_eq!(listed(&["HS256"]), []);
+
+        let key = SigningKey::generate_rsa(Alg::PS384, Some("k1"), RsaSize::Bits2048).unwrap();
+        let mut claims = good();
+        claims["at_hash"] = json!("jtAeDp945y1dDqU3nkIVGNZP1HjH_MFs");
+        let token = jwt::sign(&ID_TOKEN, &claims, &key).unwrap();
+        let mut jwk = key.public_jwk().unwrap();
+        for alg in [jwk.alg, None] {
+            jwk.alg = alg;
+            checked(&token, &[Alg::RS256, Alg::ES256, Alg::PS384], &jwk).unwrap();
+            let refused = checked(&token, &[Alg::RS256], &jwk);
+            assert!(matches!(refused, Err(IdTokenError::Rejected(_))), "{refused:?}");
+        }
+        assert_eq!(checked(&token, &[], &jwk), Err(IdTokenError::NoAlgorithm));
     }
 }

@@ -7,6 +7,7 @@ use gatepass_token::{CodeChallenge, InvalidCodeChallenge, ScopeSet};
 use super::{Back, Refusal, ResponseMode};
 use crate::client::{Client, GrantType, IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID};
 use crate::id::UserId;
+use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
 
 /// The longest `nonce`, in bytes: it comes again in the ID token.
@@ -76,6 +77,8 @@ pub struct AuthorizationRequest {
     pub login_hint: Option<String>,
     /// Who the client had there before, by an ID token of this issuer.
     pub hinted_user: Option<UserId>,
+    /// Under which name it was pushed, if it was.
+    pub pushed: Option<RequestUriDigest>,
 }
 
 impl AuthorizationParams<'_> {
@@ -107,7 +110,7 @@ impl AuthorizationRequest {
         }
         let challenge = challenge(params)?;
         let is_exempt =
-            !client.require_pkce && client.secret.is_some() && nonce.is_some() && scope.contains(OPENID);
+            !client.require_pkce && client.is_confidential() && nonce.is_some() && scope.contains(OPENID);
         if challenge.is_none() && !is_exempt {
             return Err(invalid("code_challenge is missing: this server requires PKCE with S256"));
         }
@@ -122,6 +125,7 @@ impl AuthorizationRequest {
             nonce,
             resource: String::new(),
             hinted_user: None,
+            pushed: None,
         })
     }
 }
@@ -132,7 +136,7 @@ fn require_served(params: &AuthorizationParams<'_>) -> Result<(), Refusal> {
         return Err(Refusal::new("request_not_supported", "request objects are not served"));
     }
     if params.request_uri.is_some() {
-        return Err(Refusal::new("request_uri_not_supported", "request_uri is not served"));
+        return Err(Refusal::new("request_uri_not_supported", "request_uri is that of a pushed request"));
     }
     if params.registration.is_some() {
         return Err(Refusal::new("registration_not_supported", "registration is not served"));
@@ -218,7 +222,7 @@ mod tests {
     use gatepass_jose::Timestamp;
 
     use super::*;
-    use crate::client::SecretDigest;
+    use crate::client::{Credential, SecretDigest};
 
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -226,7 +230,7 @@ mod tests {
         Client {
             id: "web".parse().unwrap(),
             name: "Web".into(),
-            secret: Some(SecretDigest([0; 32])),
+            credential: Credential::Secret(SecretDigest([0; 32])),
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             scope: "orders:read orders:write".parse().unwrap(),
             audience: Vec::new(),
@@ -234,6 +238,7 @@ mod tests {
             post_logout_redirect_uris: Vec::new(),
             trusted: false,
             require_pkce: true,
+            require_pushed: false,
             exchange: None,
             disabled: false,
             created_at: Timestamp::EPOCH,
@@ -375,7 +380,7 @@ mod tests {
             ("exempt_with_nonce", exempt(), nonce, true),
             ("without_nonce", exempt(), without, false),
             ("without_openid", exempt(), AuthorizationParams { scope: Some("orders:read"), ..nonce }, false),
-            ("public", Client { secret: None, ..exempt() }, nonce, false),
+            ("public", Client { credential: Credential::None, ..exempt() }, nonce, false),
             ("not_exempt", client(), nonce, false),
         ];
         for (name, client, params, want) in cases {

@@ -78,7 +78,7 @@ fn is_too_old(request: &AuthorizationRequest, since: Timestamp, situation: &Situ
 /// ([RFC 8252 section 8.6](https://www.rfc-editor.org/rfc/rfc8252#section-8.6)).
 fn needs_consent(request: &AuthorizationRequest, consented: Option<&ScopeSet>) -> bool {
     let client = &request.client;
-    let can_be_known = client.secret.is_some() || request.back.redirect_uri.is_claimed();
+    let can_be_known = client.is_confidential() || request.back.redirect_uri.is_claimed();
     let has_consent = can_be_known && consented.is_some_and(|scope| request.scope.is_subset(scope));
     request.prompt.consent || !(client.trusted || has_consent)
 }

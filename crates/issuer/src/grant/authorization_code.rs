@@ -6,8 +6,9 @@ use gatepass_revocation::{Kind, Reason};
 use gatepass_token::CodeVerifier;
 use zeroize::Zeroizing;
 
-use super::{AuthenticatedClient, TokenError, TokenResponse, require_grant};
+use super::{TokenError, TokenResponse, require_grant};
 use crate::client::{GrantType, OFFLINE_ACCESS};
+use crate::client_authentication::AuthenticatedClient;
 use crate::code::{CodeRefusal, PresentedCode};
 use crate::id::SessionId;
 use crate::issuer::Issuer;

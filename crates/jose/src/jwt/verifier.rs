@@ -65,6 +65,7 @@ pub struct Verifier {
     issuer: Issuer,
     audience: Audience,
     typ: Typ,
+    typ_is_optional: bool,
     keys: Vec<TrustedKey>,
     skew: Duration,
     limits: Limits,
@@ -104,6 +105,7 @@ impl Verifier {
             issuer,
             audience,
             typ,
+            typ_is_optional: false,
             keys,
             skew: Duration::from_secs(60),
             limits: Limits::DEFAULT,
@@ -115,6 +117,17 @@ impl Verifier {
     #[must_use]
     pub fn with_clock_skew(mut self, skew: Duration) -> Self {
         self.skew = skew.min(MAX_CLOCK_SKEW);
+        self
+    }
+
+    /// Also takes tokens whose header names no type at all, as standards older than
+    /// [RFC 8725 section 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11) have them: ID tokens, for one.
+    ///
+    /// Then nothing in the header keeps another kind of token of the issuer's from passing for this one: the claims
+    /// must, as `nonce` does in an ID token.
+    #[must_use]
+    pub fn with_optional_typ(mut self) -> Self {
+        self.typ_is_optional = true;
         self
     }
 
@@ -199,7 +212,8 @@ impl Verifier {
             NoKey::Unknown => Rejection::UnknownKey { kid: header.kid.clone() },
             NoKey::OtherAlg(key) => Rejection::AlgMismatch { key, found: Excerpt::of(&header.alg) },
         })?;
-        if !header.typ.as_deref().is_some_and(|typ| self.typ.matches(typ)) {
+        let is_typ = header.typ.as_deref().map_or(self.typ_is_optional, |typ| self.typ.matches(typ));
+        if !is_typ {
             let found = header.typ.as_deref().map(Excerpt::of);
             return Err(Rejection::Typ { expected: self.typ.clone(), found });
         }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use gatepass_issuer::SignedOn;
 use gatepass_issuer::authorize::{
-    AuthorizationParams, AuthorizationRequest, AuthorizeError, Done, Refusal, Step,
+    Arrival, AuthorizationParams, AuthorizationRequest, AuthorizeError, Done, PageError, Refusal, Step,
 };
+use gatepass_issuer::{PUSHED_REQUEST_PREFIX, SignedOn};
 use gatepass_jose::Timestamp;
 use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, StatusCode, Uri};
@@ -23,7 +23,7 @@ use crate::oauth_error::OAuthError;
 use crate::server::Server;
 
 /// The longest request that is taken along through the forms, in bytes.
-const MAX_REQUEST: usize = 8 * 1024;
+pub(super) const MAX_REQUEST: usize = 8 * 1024;
 
 /// A browser at this endpoint, and what it wants to go on with.
 pub(crate) struct Visit<'v> {
@@ -71,7 +71,16 @@ impl Visit<'_> {
             return Err(Stop::malformed());
         }
         let form = Form::parse(self.query.as_bytes()).map_err(|_| Stop::malformed())?;
-        Ok(self.server.issuer.authorization_request(&params(&form)).await?)
+        let issuer = &self.server.issuer;
+        let is_pushed = |uri: &&str| uri.starts_with(PUSHED_REQUEST_PREFIX);
+        let Some(request_uri) = form.find("request_uri").filter(is_pushed) else {
+            return Ok(issuer.authorization_request(&params(&form), Arrival::WithBrowser).await?);
+        };
+        // Whatever else stands beside it means nothing: anybody could have put it there.
+        let client_id = form.find("client_id").unwrap_or_default();
+        let pushed = issuer.pushed_request(request_uri, client_id, self.now).await?;
+        let form = Form::parse(pushed.query.as_bytes()).map_err(|error| Stop::internal(&error))?;
+        Ok(issuer.authorization_request(&params(&form), Arrival::Pushed(pushed.digest)).await?)
     }
 
     /// Who is logged in.
@@ -98,6 +107,8 @@ impl Visit<'_> {
                     tracing::error!(%error, "no code could be given");
                     refuse(Refusal::SERVER_ERROR)
                 })?;
+                // A pushed request that was used up in another tab meanwhile.
+                let code = code.ok_or_else(|| Stop::bad_request(PageError::RequestUri.to_string()))?;
                 Ok(answer::send_back(self.server, &request.back, &[("code", code.expose())]))
             }
             (Step::Consent, Some(login)) => sign_on::consent_page(self, request, login),
@@ -127,7 +138,7 @@ impl Visit<'_> {
     }
 }
 
-fn params(form: &Form) -> AuthorizationParams<'_> {
+pub(super) fn params(form: &Form) -> AuthorizationParams<'_> {
     let find = |name| form.find(name);
     AuthorizationParams {
         client_id: find("client_id"),

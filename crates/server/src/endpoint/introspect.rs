@@ -81,7 +81,7 @@ async fn require_entitled(
         return Ok(());
     }
     let authentication = client_authentication::parse(headers, form)?;
-    match server.issuer.authenticate_client(&authentication).await? {
+    match server.issuer.authenticate_client(&authentication, now).await? {
         AuthenticatedClient::Confidential(_) => Ok(()),
         AuthenticatedClient::Public(_) | AuthenticatedClient::FirstParty => Err(OAuthError::invalid_client()),
     }

@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use gatepass_issuer::authorize::ResponseMode;
 use gatepass_issuer::client::IDENTITY_SCOPES;
-use gatepass_issuer::{ACR_PASSWORD, ID_TOKEN_ALG};
+use gatepass_issuer::{ACR_PASSWORD, ID_TOKEN_ALG, assertion_algs};
 use gatepass_jose::Alg;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
@@ -33,8 +33,11 @@ struct AuthorizationServer<'m> {
     issuer: &'m str,
     jwks_uri: String,
     token_endpoint: String,
-    token_endpoint_auth_methods_supported: [&'static str; 3],
+    token_endpoint_auth_methods_supported: [&'static str; 5],
+    token_endpoint_auth_signing_alg_values_supported: &'m [Alg],
     authorization_endpoint: String,
+    /// [RFC 9126 section 5](https://www.rfc-editor.org/rfc/rfc9126#section-5).
+    pushed_authorization_request_endpoint: String,
     /// [RFC 9207 section 3](https://www.rfc-editor.org/rfc/rfc9207#section-3).
     authorization_response_iss_parameter_supported: bool,
     code_challenge_methods_supported: [&'static str; 1],
@@ -43,9 +46,11 @@ struct AuthorizationServer<'m> {
     scopes_supported: [&'static str; 3],
     grant_types_supported: &'static [&'static str],
     revocation_endpoint: String,
-    revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    revocation_endpoint_auth_methods_supported: [&'static str; 5],
+    revocation_endpoint_auth_signing_alg_values_supported: &'m [Alg],
     introspection_endpoint: String,
-    introspection_endpoint_auth_methods_supported: [&'static str; 3],
+    introspection_endpoint_auth_methods_supported: [&'static str; 5],
+    introspection_endpoint_auth_signing_alg_values_supported: &'m [Alg],
 }
 
 /// [OpenID Connect Discovery 1.0 section 3](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata).
@@ -79,12 +84,15 @@ pub(crate) async fn openid(State(server): State<Arc<Server>>, headers: HeaderMap
 impl Metadata {
     pub(crate) fn new(issuer: &str, max_age: Duration) -> Self {
         let base = issuer.trim_end_matches('/');
+        let assertion_algs = assertion_algs();
         let metadata = AuthorizationServer {
             issuer,
             jwks_uri: format!("{base}/.well-known/jwks.json"),
             token_endpoint: format!("{base}/oauth/token"),
             token_endpoint_auth_methods_supported: client_authentication::METHODS,
+            token_endpoint_auth_signing_alg_values_supported: &assertion_algs,
             authorization_endpoint: format!("{base}/oauth/authorize"),
+            pushed_authorization_request_endpoint: format!("{base}/oauth/par"),
             authorization_response_iss_parameter_supported: true,
             code_challenge_methods_supported: ["S256"],
             response_types_supported: ["code"],
@@ -98,12 +106,16 @@ impl Metadata {
             ],
             revocation_endpoint: format!("{base}/oauth/revoke"),
             revocation_endpoint_auth_methods_supported: client_authentication::METHODS,
+            revocation_endpoint_auth_signing_alg_values_supported: &assertion_algs,
             introspection_endpoint: format!("{base}/oauth/introspect"),
             introspection_endpoint_auth_methods_supported: [
                 "client_secret_basic",
                 "client_secret_post",
+                "client_secret_jwt",
+                "private_key_jwt",
                 "Bearer", // RFC 8414 section 2: a token type says that an access token will do
             ],
+            introspection_endpoint_auth_signing_alg_values_supported: &assertion_algs,
         };
         let openid = OpenId {
             authorization_server: &metadata,

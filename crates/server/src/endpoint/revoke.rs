@@ -17,7 +17,7 @@ pub(crate) async fn revoke(
     FormBody(form): FormBody,
 ) -> Result<StatusCode, OAuthError> {
     let authentication = client_authentication::parse(&headers, &form)?;
-    let client = server.issuer.authenticate_client(&authentication).await?;
+    let client = server.issuer.authenticate_client(&authentication, server.now()).await?;
     let token = form.find("token").ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
     server.issuer.revoke_token(&client, token, server.now()).await?;
     Ok(StatusCode::OK)

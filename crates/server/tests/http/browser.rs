@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gatepass_issuer::admin::{NewClient, SignOnClient};
+use gatepass_issuer::admin::{NewClient, NewCredential, SignOnClient};
 use gatepass_issuer::client::GrantType;
 use gatepass_token::CodeVerifier;
 use http::StatusCode;
@@ -44,7 +44,7 @@ pub(crate) async fn register(fixture: &Fixture) -> String {
     let new = |id: &str, confidential, trusted, redirect_uris: &[&str]| NewClient {
         id: Some(id.parse().unwrap()),
         name: format!("The <{id}>"),
-        confidential,
+        credential: if confidential { NewCredential::Secret } else { NewCredential::None },
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
         scope: "orders:read orders:write".parse().unwrap(),
         audience: Vec::new(),
@@ -54,6 +54,7 @@ pub(crate) async fn register(fixture: &Fixture) -> String {
             post_logout_redirect_uris: vec!["https://app.example.com/bye".parse().unwrap()],
             trusted,
             require_pkce: !confidential,
+            require_pushed: false,
         },
     };
     let clients =

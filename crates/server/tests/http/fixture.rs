@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
-use gatepass_issuer::admin::{NewClient, NewUser, SignOnClient};
+use gatepass_issuer::admin::{FirstPassword, NewClient, NewCredential, NewUser, SignOnClient};
 use gatepass_issuer::client::GrantType;
 use gatepass_issuer::id::UserId;
 use gatepass_issuer::password::{HashPolicy, Password};
@@ -144,7 +144,8 @@ async fn populate(issuer: &Issuer, now: Timestamp) -> (UserId, String) {
     }
     let user = |name: &str, role: &str| NewUser {
         username: name.parse().unwrap(),
-        password: Password::new(PASSWORD).unwrap(),
+        password: FirstPassword::New(Password::new(PASSWORD).unwrap()),
+        disabled: false,
         roles: vec![role.parse().unwrap()],
     };
     issuer.create_user(user("root", "admin"), now).await.unwrap();
@@ -152,7 +153,7 @@ async fn populate(issuer: &Issuer, now: Timestamp) -> (UserId, String) {
     let client = |id: &str, confidential, grants: &[GrantType]| NewClient {
         id: Some(id.parse().unwrap()),
         name: id.to_owned(),
-        confidential,
+        credential: if confidential { NewCredential::Secret } else { NewCredential::None },
         grants: grants.to_vec(),
         scope: "orders:read".parse().unwrap(),
         audience: Vec::new(),

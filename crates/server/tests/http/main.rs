@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod admin;
+mod assertions;
 mod browser;
 mod cors;
 mod exchange;
@@ -14,6 +15,8 @@ mod login;
 mod metadata;
 mod oauth;
 mod openapi;
+mod par;
+mod passwords;
 mod routing;
 mod serving;
 mod session;

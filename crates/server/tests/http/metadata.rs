@@ -15,13 +15,18 @@ async fn metadata_names_what_is_there_and_nothing_else() {
     let answer = fixture.get("/.well-known/oauth-authorization-server").send().await.expect(StatusCode::OK);
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!(answer.header("cache-control"), "public, max-age=300");
-    let methods = json!(["client_secret_basic", "client_secret_post", "none"]);
+    let by_secret_or_key =
+        ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"];
+    let methods = |last: &'static str| by_secret_or_key.into_iter().chain([last]).collect::<Vec<_>>();
+    let algs: Vec<Alg> = Alg::all().filter(|alg| !matches!(alg, Alg::HS384 | Alg::HS512)).collect();
     let mut want = json!({
         "issuer": ISSUER,
         "jwks_uri": format!("{ISSUER}/.well-known/jwks.json"),
         "token_endpoint": format!("{ISSUER}/oauth/token"),
-        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_methods_supported": methods("none"),
+        "token_endpoint_auth_signing_alg_values_supported": algs,
         "authorization_endpoint": format!("{ISSUER}/oauth/authorize"),
+        "pushed_authorization_request_endpoint": format!("{ISSUER}/oauth/par"),
         "authorization_response_iss_parameter_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "response_types_supported": ["code"],
@@ -32,9 +37,11 @@ async fn metadata_names_what_is_there_and_nothing_else() {
             "urn:ietf:params:oauth:grant-type:token-exchange"
         ],
         "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
-        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": methods("none"),
+        "revocation_endpoint_auth_signing_alg_values_supported": algs,
         "introspection_endpoint": format!("{ISSUER}/oauth/introspect"),
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "Bearer"],
+        "introspection_endpoint_auth_methods_supported": methods("Bearer"),
+        "introspection_endpoint_auth_signing_alg_values_supported": algs,
     });
     assert_eq!(answer.json(), want);
 
@@ -54,6 +61,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
 
     let served = [
         "authorization_endpoint",
+        "pushed_authorization_request_endpoint",
         "token_endpoint",
         "userinfo_endpoint",
         "end_session_endpoint",

@@ -1,6 +1,6 @@
 //! The table `client`.
 
-use gatepass_issuer::client::{Client, SecretDigest};
+use gatepass_issuer::client::{Client, Credential, SealedSecret, SecretDigest};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::store::NewRevocation;
 use rusqlite::{CachedStatement, Connection, Row, params};
@@ -11,14 +11,16 @@ use super::row::Columns;
 use super::writer::Group;
 
 const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at, redirect_uris,
-                       post_logout_redirect_uris, trusted, require_pkce, exchange";
+                       post_logout_redirect_uris, trusted, require_pkce, exchange, sealed_secret, jwks,
+                       require_pushed";
 
 fn read(row: &Row<'_>) -> Result<Client, Failure> {
     let mut columns = Columns::of("client", row);
+    let (id, name) = (columns.parsed()?, columns.value()?);
+    let secret = columns.value::<Option<[u8; 32]>>()?.map(SecretDigest);
     Ok(Client {
-        id: columns.parsed()?,
-        name: columns.value()?,
-        secret: columns.value::<Option<[u8; 32]>>()?.map(SecretDigest),
+        id,
+        name,
         grants: columns.read(|json| serde_json::from_str(json))?,
         scope: columns.parsed()?,
         audience: columns.read(|json| serde_json::from_str(json))?,
@@ -29,17 +31,37 @@ fn read(row: &Row<'_>) -> Result<Client, Failure> {
         trusted: columns.value()?,
         require_pkce: columns.value()?,
         exchange: columns.read_if_any(|json| serde_json::from_str(json))?,
+        credential: credential(secret, &mut columns)?,
+        require_pushed: columns.value()?,
     })
 }
 
+fn credential(secret: Option<SecretDigest>, columns: &mut Columns<'_>) -> Result<Credential, Failure> {
+    let sealed = columns.value()?;
+    let keys = columns.read_if_any(|json| serde_json::from_str(json))?;
+    match (secret, sealed, keys) {
+        (None, None, None) => Ok(Credential::None),
+        (Some(digest), None, None) => Ok(Credential::Secret(digest)),
+        (None, Some(sealed), None) => Ok(Credential::SharedSecret(SealedSecret(sealed))),
+        (None, None, Some(keys)) => Ok(Credential::Keys(keys)),
+        _ => Err(Failure::damaged("client", "secret", "is beside another credential")),
+    }
+}
+
 fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Failure> {
-    let Client { id, name, secret, grants, scope, audience, disabled, created_at, .. } = client;
+    let Client { id, name, credential, grants, scope, audience, disabled, created_at, .. } = client;
     let Client { redirect_uris, post_logout_redirect_uris, trusted, require_pkce, exchange, .. } = client;
     let json = |error| Failure::unstorable("the client", error);
+    let (secret, sealed, keys) = match credential {
+        Credential::None => (None, None, None),
+        Credential::Secret(SecretDigest(digest)) => (Some(digest), None, None),
+        Credential::SharedSecret(SealedSecret(sealed)) => (None, Some(sealed), None),
+        Credential::Keys(keys) => (None, None, Some(keys)),
+    };
     let rows = statement.execute(params![
         id.as_str(),
         name,
-        secret.map(|SecretDigest(digest)| digest),
+        secret,
         serde_json::to_string(grants).map_err(json)?,
         scope.to_string(),
         serde_json::to_string(audience).map_err(json)?,
@@ -49,7 +71,10 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
         serde_json::to_string(post_logout_redirect_uris).map_err(json)?,
         trusted,
         require_pkce,
-        exchange.as_ref().map(serde_json::to_string).transpose().map_err(json)?
+        exchange.as_ref().map(serde_json::to_string).transpose().map_err(json)?,
+        sealed,
+        keys.map(serde_json::to_string).transpose().map_err(json)?,
+        client.require_pushed
     ])?;
     Ok(rows == 1)
 }
@@ -57,7 +82,8 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
 /// `false`, with nothing changed, when the id is taken.
 pub(super) fn create(group: &Group<'_>, client: &Client) -> Result<bool, Failure> {
     let sql = format!(
-        "INSERT INTO client ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+        "INSERT INTO client ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+                 ?15, ?16)
          ON CONFLICT (id) DO NOTHING"
     );
     write(group.prepare_cached(&sql)?, client)
@@ -71,7 +97,8 @@ pub(super) fn replace(
 ) -> Result<bool, Failure> {
     let sql = "UPDATE client SET name = ?2, secret = ?3, grants = ?4, scope = ?5, audience = ?6,
                disabled = ?7, created_at = ?8, redirect_uris = ?9, post_logout_redirect_uris = ?10,
-               trusted = ?11, require_pkce = ?12, exchange = ?13 WHERE id = ?1";
+               trusted = ?11, require_pkce = ?12, exchange = ?13, sealed_secret = ?14, jwks = ?15,
+               require_pushed = ?16 WHERE id = ?1";
     group.atomically(|connection| {
         let known = write(connection.prepare_cached(sql)?, client)?;
         if known {

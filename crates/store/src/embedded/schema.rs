@@ -11,8 +11,13 @@ const APPLICATION_ID: i32 = 0x6761_7465;
 
 /// Version `n` of the schema is what the first `n` of these make of an empty file. The file's
 /// `user_version` says how many it has seen.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
+];
 
 /// Opens a file that is empty or ours, with the schema that this version knows.
 pub(super) fn open(file: &Path) -> Result<Connection, OpenError> {

@@ -6,6 +6,7 @@ use gatepass_issuer::code::{AuthorizationCode, CodeDigest, PresentedCode};
 use gatepass_issuer::consent::Consent;
 use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::keys::KeyRecord;
+use gatepass_issuer::password::PasswordHash;
 use gatepass_issuer::rotation::Presented;
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{
@@ -13,15 +14,19 @@ use gatepass_issuer::store::{
     UserChange, Whose,
 };
 use gatepass_issuer::user::{Role, RoleName, User, Username};
+use gatepass_issuer::{JtiDigest, PushedRequest, RequestUriDigest};
 use gatepass_jose::Timestamp;
 use gatepass_revocation::Entry;
 use rusqlite::Connection;
 
 use super::failure::Failure;
 use super::writer::Group;
-use super::{Embedded, client, code, consent, revocation, role, session, signing_key, ticket, user};
+use super::{
+    Embedded, client, code, consent, jti, pushed_request, revocation, role, session, signing_key, ticket,
+    user,
+};
 
-/// How many revocations, or used tickets, go in one step, so that nobody waits long behind it.
+/// How many revocations, used tickets or signed texts go in one step, so that nobody waits long behind it.
 const FORGOTTEN_AT_ONCE: u32 = 1000;
 
 impl Embedded {
@@ -70,6 +75,20 @@ impl Store for Embedded {
     ) -> Result<User, ChangeError> {
         let work = move |group: &Group<'_>| user::change(group, id, &change, end_sessions, &revocations);
         self.write(work).await?.ok_or(ChangeError::Unknown)
+    }
+
+    async fn upgrade_password(
+        &self,
+        id: UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        let (old, new) = (old.clone(), new.clone());
+        self.write(move |group| user::upgrade_password(group, id, &old, &new)).await
+    }
+
+    async fn sample_passwords(&self, count: u32) -> Result<Vec<PasswordHash>, StoreError> {
+        self.read(move |connection| user::sample_passwords(connection, count)).await
     }
 
     async fn create_client(&self, client: &Client) -> Result<(), ChangeError> {
@@ -186,6 +205,26 @@ impl Store for Embedded {
         self.write(move |group| code::forget(group, before, limit)).await.map(drop)
     }
 
+    async fn keep_pushed_request(&self, request: &PushedRequest) -> Result<(), StoreError> {
+        let request = request.clone();
+        self.write(move |group| pushed_request::keep(group, &request)).await
+    }
+
+    async fn find_pushed_request(
+        &self,
+        digest: RequestUriDigest,
+    ) -> Result<Option<PushedRequest>, StoreError> {
+        self.read(move |connection| pushed_request::find(connection, digest)).await
+    }
+
+    async fn consume_pushed_request(&self, digest: RequestUriDigest) -> Result<bool, StoreError> {
+        self.write(move |group| pushed_request::consume(group, digest)).await
+    }
+
+    async fn forget_pushed_requests(&self, before: Timestamp, limit: u32) -> Result<(), StoreError> {
+        self.write(move |group| pushed_request::forget(group, before, limit)).await.map(drop)
+    }
+
     async fn find_consent(&self, user: UserId, client: &ClientId) -> Result<Option<Consent>, StoreError> {
         let client = client.clone();
         self.read(move |connection| consent::find(connection, user, &client)).await
@@ -238,6 +277,15 @@ impl Store for Embedded {
 
     async fn forget_tickets(&self, now: Timestamp) -> Result<(), StoreError> {
         while self.write(move |group| ticket::forget(group, now, FORGOTTEN_AT_ONCE)).await? > 0 {}
+        Ok(())
+    }
+
+    async fn consume_jti(&self, digest: JtiDigest, forget_after: Timestamp) -> Result<bool, StoreError> {
+        self.write(move |group| jti::consume(group, digest, forget_after)).await
+    }
+
+    async fn forget_jtis(&self, now: Timestamp) -> Result<(), StoreError> {
+        while self.write(move |group| jti::forget(group, now, FORGOTTEN_AT_ONCE)).await? > 0 {}
         Ok(())
     }
 

@@ -130,6 +130,27 @@ pub(super) fn change(
     })
 }
 
+/// `false`, with nothing changed, when something else than `old` is kept.
+pub(super) fn upgrade_password(
+    group: &Group<'_>,
+    id: UserId,
+    old: &PasswordHash,
+    new: &PasswordHash,
+) -> Result<bool, Failure> {
+    group.atomically(|connection| {
+        let changed = connection
+            .prepare_cached("UPDATE user SET password = ?3 WHERE id = ?1 AND password = ?2")?
+            .execute(params![id.as_bytes(), old.as_phc(), new.as_phc()])?;
+        Ok(changed == 1)
+    })
+}
+
+pub(super) fn sample_passwords(connection: &Connection, count: u32) -> Result<Vec<PasswordHash>, Failure> {
+    let mut statement = connection.prepare_cached("SELECT password FROM user ORDER BY random() LIMIT ?1")?;
+    let mut read = |row: &Row<'_>| Ok(PasswordHash::from_phc(&Columns::of("user", row).value::<String>()?));
+    statement.query_and_then([count], &mut read)?.collect()
+}
+
 /// Appends a revocation for everybody who holds `role`.
 pub(super) fn revoke_holders(
     connection: &Connection,

@@ -5,7 +5,9 @@ pub(crate) mod sample;
 pub(crate) mod clients;
 pub(crate) mod codes;
 pub(crate) mod consents;
+pub(crate) mod jtis;
 pub(crate) mod keys;
+pub(crate) mod pushed_requests;
 pub(crate) mod revocations;
 pub(crate) mod roles;
 pub(crate) mod sessions;
@@ -39,9 +41,12 @@ macro_rules! every_promise_holds_for {
                 a_change_keeps_what_it_does_not_name
                 a_change_ends_live_sessions_and_logs_in_one_step
                 a_change_of_nobody_changes_nothing
+                a_password_is_upgraded_unless_it_was_changed_meanwhile
+                a_sample_of_passwords_is_of_different_users
             }
             clients {
                 a_client_is_found_as_it_was_registered
+                a_client_keeps_its_credential
                 a_client_id_is_taken_once
                 clients_come_in_pages_in_the_order_of_their_ids
                 a_client_is_replaced_and_logged_in_one_step
@@ -93,6 +98,15 @@ macro_rules! every_promise_holds_for {
             tickets {
                 a_ticket_is_consumed_once_under_a_race
                 a_ticket_stays_consumed_until_it_is_forgotten
+            }
+            pushed_requests {
+                a_pushed_request_is_found_until_it_is_consumed
+                a_pushed_request_is_consumed_once_under_a_race
+                pushed_requests_are_forgotten_when_their_time_has_come
+            }
+            jtis {
+                a_signed_text_counts_once_under_a_race
+                a_signed_text_is_remembered_until_its_time_has_come
             }
             keys {
                 keys_come_back_as_they_were_saved

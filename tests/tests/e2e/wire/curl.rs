@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use gatepass_e2e::send;
 use gatepass_e2e::up::path_text;
+use gatepass_e2e::{certificate, send};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -127,18 +127,8 @@ async fn one_connection_serves_request_after_request() {
 async fn http_2_is_agreed_on_within_tls() {
     let (_, service) = Arrivals::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let rcgen::CertifiedKey { cert, signing_key } =
-        rcgen::generate_simple_self_signed(["gateway.example.com".to_owned()]).unwrap();
-    let [certificate, key] = ["server.pem", "server.key"].map(|name| folder.path().join(name));
-    for (file, kind, der) in [
-        (&certificate, "CERTIFICATE", cert.der().to_vec()),
-        (&key, "PRIVATE KEY", signing_key.serialize_der()),
-    ] {
-        let base64 = base64_simd::STANDARD.encode_to_string(der);
-        fs::write(file, format!("-----BEGIN {kind}-----\n{base64}\n-----END {kind}-----\n")).unwrap();
-    }
-    let wire =
-        Wire::start_in(folder, service, "[tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n").await;
+    let certificate = certificate::self_signed(folder.path(), "gateway.example.com");
+    let wire = Wire::start_in(folder, service, certificate::TLS).await;
     let port = wire.gateway.address.port();
     let resolve = format!("gateway.example.com:{port}:127.0.0.1");
     let url = format!("https://gateway.example.com:{port}/large");

@@ -131,6 +131,24 @@ async fn a_request_that_breaks_off_never_passes_for_a_whole_one() {
     require_none_whole(&wire, &arrivals).await;
 }
 
+#[tokio::test]
+async fn a_body_that_drips_holds_no_place() {
+    let (arrivals, service) = Arrivals::start().await;
+    let wire = Wire::start(service, "[timeouts]\nbody = \"300ms\"\n").await;
+    let (mut reading, mut writing) = TcpStream::connect(wire.gateway.address).await.unwrap().into_split();
+    writing.write_all(b"POST /1 HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n").await.unwrap();
+    let drip = async {
+        while writing.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let mut answer = Vec::new();
+    let both = async { tokio::join!(drip, reading.read_to_end(&mut answer)) };
+    assert!(tokio::time::timeout(LIMIT, both).await.is_ok(), "the gateway does not end the connection");
+    assert_eq!(statuses_of(&String::from_utf8_lossy(&answer)), [408]);
+    assert_eq!(arrivals.whole(), [""; 0]);
+}
+
 /// A field as HPACK has it where nothing is compressed. RFC 7541 section 6.2.2.
 fn literal(name: &str, value: &str) -> Vec<u8> {
     let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();

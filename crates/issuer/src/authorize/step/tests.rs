@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::authorize::{Back, Prompt, ResponseMode};
-use crate::client::{Client, GrantType, SecretDigest};
+use crate::client::{Client, Credential, GrantType, SecretDigest};
 
 const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
 const ALICE: UserId = UserId::from_bytes([1; 16]);
@@ -12,7 +12,7 @@ fn request() -> AuthorizationRequest {
     let client = Client {
         id: "web".parse().unwrap(),
         name: "Web".into(),
-        secret: Some(SecretDigest([0; 32])),
+        credential: Credential::Secret(SecretDigest([0; 32])),
         grants: vec![GrantType::AuthorizationCode],
         scope: "orders:read".parse().unwrap(),
         audience: Vec::new(),
@@ -22,6 +22,7 @@ fn request() -> AuthorizationRequest {
         post_logout_redirect_uris: Vec::new(),
         trusted: false,
         require_pkce: true,
+        require_pushed: false,
         exchange: None,
         disabled: false,
         created_at: NOW,
@@ -37,6 +38,7 @@ fn request() -> AuthorizationRequest {
         max_age: None,
         login_hint: None,
         hinted_user: None,
+        pushed: None,
     }
 }
 
@@ -103,7 +105,7 @@ fn who_is_asked_for_consent() {
     let all = request().scope;
     let some = "openid".parse().unwrap();
     let public = |uri: &str| {
-        let client = Client { secret: None, ..request().client };
+        let client = Client { credential: Credential::None, ..request().client };
         AuthorizationRequest { back: back(&client, uri), client, ..request() }
     };
     let trusted = |request: AuthorizationRequest| AuthorizationRequest {

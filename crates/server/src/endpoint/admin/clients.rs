@@ -1,13 +1,15 @@
 //! OAuth clients. Members are named as in dynamic registration
 //! ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)) where it has a name for them.
 
+mod credential;
+
 use std::sync::Arc;
 
 use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::response::Response;
 use gatepass_issuer::admin::{ChangeClient, NewClient, SignOnClient};
-use gatepass_issuer::client::{Client, ClientSecret, ExchangePolicy, GrantType};
+use gatepass_issuer::client::{Client, ClientKeys, ClientSecret, Credential, ExchangePolicy, GrantType};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_token::ScopeSet;
@@ -15,6 +17,7 @@ use http::Uri;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use self::credential::{AuthMethod, new_credential};
 use super::{BodyRefusals, Conflict, Named, NotFound, Refusals, created, next_page, page};
 use crate::body::Json;
 use crate::form::Form;
@@ -36,10 +39,13 @@ pub(super) struct CreateRequest {
     #[serde(deserialize_with = "name")]
     #[schema(min_length = 1, max_length = 128, example = "nightly batch")]
     client_name: String,
-    /// Whether it can keep a secret, and gets one. True if left out.
-    #[serde(default = "yes")]
-    #[schema(default = true)]
-    confidential: bool,
+    /// Whether it can prove who it is. True if left out, unless `token_endpoint_auth_method` is `none`.
+    confidential: Option<bool>,
+    /// How it authenticates; `client_secret_basic` if left out, which allows the secret in the body too.
+    token_endpoint_auth_method: Option<AuthMethod>,
+    /// Its public keys, a JWK Set, where it authenticates with `private_key_jwt`.
+    #[schema(value_type = Option<Object>)]
+    jwks: Option<ClientKeys>,
     /// The grants that it may use.
     #[serde(default)]
     #[schema(value_type = Vec<String>, example = json!(["client_credentials"]))]
@@ -63,10 +69,13 @@ pub(super) struct CreateRequest {
     /// Whether it is the operator's own, so that users are not asked for consent.
     #[serde(default)]
     trusted: bool,
-    /// Whether it must use PKCE. Only a client with a secret that uses `nonce` can do without.
+    /// Whether it must use PKCE. Only a client that authenticates and uses `nonce` can do without.
     #[serde(default = "yes")]
     #[schema(default = true)]
     require_pkce: bool,
+    /// Whether it must push its authorization requests (RFC 9126).
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
     /// What tokens it may exchange for which (RFC 8693); none if left out.
     exchange: Option<Exchange>,
 }
@@ -128,10 +137,15 @@ pub(super) struct ChangeRequest {
     trusted: Option<bool>,
     /// Whether it must use PKCE.
     require_pkce: Option<bool>,
+    /// Whether it must push its authorization requests (RFC 9126).
+    require_pushed_authorization_requests: Option<bool>,
     /// What tokens it may exchange for which. Another policy takes back the access tokens that it got so far.
     exchange: Option<Exchange>,
     /// Whether it is kept out. Disabling takes its access tokens back.
     disabled: Option<bool>,
+    /// Other public keys, all of them, where it authenticates with `private_key_jwt`.
+    #[schema(value_type = Option<Object>)]
+    jwks: Option<ClientKeys>,
     /// Whether it gets a new secret. The old one is good for nothing from then on.
     #[serde(default)]
     new_secret: bool,
@@ -149,8 +163,14 @@ pub(super) struct ClientAnswer {
     client_secret: Option<String>,
     /// What people call it.
     client_name: String,
-    /// Whether it has a secret.
+    /// Whether it can prove who it is.
     confidential: bool,
+    /// How it authenticates.
+    token_endpoint_auth_method: AuthMethod,
+    /// Its public keys, where it has some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    jwks: Option<ClientKeys>,
     /// The grants that it may use.
     #[schema(value_type = Vec<String>)]
     grant_types: Vec<GrantType>,
@@ -169,6 +189,8 @@ pub(super) struct ClientAnswer {
     trusted: bool,
     /// Whether it must use PKCE.
     require_pkce: bool,
+    /// Whether it must push its authorization requests (RFC 9126).
+    require_pushed_authorization_requests: bool,
     /// What tokens it may exchange for which; left out where none.
     #[serde(skip_serializing_if = "Option::is_none")]
     exchange: Option<Exchange>,
@@ -207,7 +229,7 @@ pub(super) async fn create(
     let new = NewClient {
         id: request.client_id,
         name: request.client_name,
-        confidential: request.confidential,
+        credential: new_credential(request.confidential, request.token_endpoint_auth_method, request.jwks)?,
         grants: request.grant_types,
         scope: request.scope,
         audience: request.audience,
@@ -216,6 +238,7 @@ pub(super) async fn create(
             post_logout_redirect_uris: request.post_logout_redirect_uris,
             trusted: request.trusted,
             require_pkce: request.require_pkce,
+            require_pushed: request.require_pushed_authorization_requests,
         },
         exchange: request.exchange.map(ExchangePolicy::from),
     };
@@ -283,8 +306,10 @@ pub(super) async fn change(
         post_logout_redirect_uris: request.post_logout_redirect_uris,
         trusted: request.trusted,
         require_pkce: request.require_pkce,
+        require_pushed: request.require_pushed_authorization_requests,
         exchange: request.exchange.map(ExchangePolicy::from),
         disabled: request.disabled,
+        keys: request.jwks,
         new_secret: request.new_secret,
     };
     let (client, secret) = server.issuer.change_client(&id, change, server.now()).await?;
@@ -312,11 +337,17 @@ fn require_name(name: String) -> Result<String, &'static str> {
 
 impl ClientAnswer {
     fn new(client: Client, secret: Option<ClientSecret>) -> Self {
+        let method = AuthMethod::of(&client.credential);
         Self {
             client_id: client.id,
             client_secret: secret.map(|secret| secret.expose().to_owned()),
             client_name: client.name,
-            confidential: client.secret.is_some(),
+            confidential: method != AuthMethod::None,
+            token_endpoint_auth_method: method,
+            jwks: match client.credential {
+                Credential::Keys(keys) => Some(keys),
+                _ => None,
+            },
             grant_types: client.grants,
             scope: client.scope,
             audience: client.audience,
@@ -324,6 +355,7 @@ impl ClientAnswer {
             post_logout_redirect_uris: client.post_logout_redirect_uris,
             trusted: client.trusted,
             require_pkce: client.require_pkce,
+            require_pushed_authorization_requests: client.require_pushed,
             exchange: client.exchange.map(Exchange::from),
             disabled: client.disabled,
             created_at: client.created_at.as_secs(),

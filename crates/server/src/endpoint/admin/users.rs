@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::response::Response;
-use gatepass_issuer::admin::{AdminError, ChangeUser, NewUser};
+use gatepass_issuer::admin::{AdminError, ChangeUser, FirstPassword, NewUser};
 use gatepass_issuer::id::UserId;
-use gatepass_issuer::password::Password;
+use gatepass_issuer::password::{Password, PasswordHash};
 use gatepass_issuer::user::{RoleName, User, Username};
 use http::Uri;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -15,7 +15,6 @@ use utoipa::ToSchema;
 
 use super::{BodyRefusals, Conflict, Named, NotFound, Refusals, created, next_page, page};
 use crate::body::Json;
-use crate::endpoint::password;
 use crate::form::Form;
 use crate::problem::Problem;
 use crate::server::Server;
@@ -28,14 +27,22 @@ pub(super) struct CreateRequest {
     /// What they log in with. Two names that differ only in case are the same.
     #[schema(value_type = String, min_length = 1, max_length = 128, example = "alice")]
     username: Username,
-    /// Their first password.
-    #[serde(deserialize_with = "password")]
-    #[schema(value_type = String, format = Password, write_only, min_length = 8, max_length = 1024)]
-    password: Password,
+    /// Their first password, as long as the server's `passwords.min_length` asks (15 characters) and not easy to guess.
+    #[serde(default, deserialize_with = "optional_password")]
+    #[schema(value_type = Option<String>, format = Password, write_only, min_length = 8, max_length = 1024)]
+    password: Option<Password>,
+    /// In its place what another system kept of their password: Argon2, scrypt or PBKDF2 as a PHC string, bcrypt, or
+    /// PBKDF2 as Django and passlib write it. Their next login replaces it by Argon2id.
+    #[serde(default, deserialize_with = "imported_hash")]
+    #[schema(value_type = Option<String>, write_only, max_length = 512, example = "$2b$12$…")]
+    password_hash: Option<PasswordHash>,
     /// Their roles.
     #[serde(default)]
     #[schema(value_type = Vec<String>, example = json!(["clerk"]))]
     roles: Vec<RoleName>,
+    /// Whether they are kept out.
+    #[serde(default)]
+    disabled: bool,
 }
 
 /// What is to change about a user; what is left out stays as it is.
@@ -100,8 +107,14 @@ pub(super) async fn create(
     State(server): State<Arc<Server>>,
     Json(request): Json<CreateRequest>,
 ) -> Result<Response, Problem> {
-    let CreateRequest { username, password, roles } = request;
-    let user = server.issuer.create_user(NewUser { username, password, roles }, server.now()).await?;
+    let CreateRequest { username, password, password_hash, roles, disabled } = request;
+    let password = match (password, password_hash) {
+        (Some(password), None) => FirstPassword::New(password),
+        (None, Some(hash)) => FirstPassword::Imported(hash),
+        _ => return Err(Problem::invalid_request("a new user has either a `password` or a `password_hash`")),
+    };
+    let new = NewUser { username, password, roles, disabled };
+    let user = server.issuer.create_user(new, server.now()).await?;
     Ok(created(format!("/admin/v1/users/{}", user.id), JsonAnswer(UserAnswer::from(user))))
 }
 
@@ -172,6 +185,11 @@ pub(super) async fn change(
     let ChangeRequest { roles, disabled, password } = request;
     let change = ChangeUser { roles, disabled, password, keep_session: None };
     Ok(JsonAnswer(server.issuer.change_user(id, change, server.now()).await?.into()))
+}
+
+fn imported_hash<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PasswordHash>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    text.as_deref().map(PasswordHash::import).transpose().map_err(serde::de::Error::custom)
 }
 
 fn optional_password<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Password>, D::Error> {

@@ -1,3 +1,4 @@
+use gatepass_issuer::client::{Credential, SealedSecret, SecretDigest};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::store::{ChangeError, Page};
 
@@ -9,17 +10,38 @@ pub(crate) async fn a_client_is_found_as_it_was_registered<E: Engine>() {
     let store = engine.store();
     let full = client("full");
     let mut empty = client("empty");
-    (empty.secret, empty.grants, empty.audience) = (None, Vec::new(), Vec::new());
+    (empty.credential, empty.grants, empty.audience) = (Credential::None, Vec::new(), Vec::new());
     empty.exchange = None;
     empty.scope = "".parse().unwrap();
     empty.disabled = true;
     (empty.redirect_uris, empty.post_logout_redirect_uris) = (Vec::new(), Vec::new());
-    (empty.trusted, empty.require_pkce) = (false, true);
+    (empty.trusted, empty.require_pkce, empty.require_pushed) = (false, true, false);
     for client in [&full, &empty] {
         store.create_client(client).await.unwrap();
         assert_eq!(store.find_client(&client.id).await.unwrap().as_ref(), Some(client));
     }
     assert_eq!(store.find_client(&"other".parse().unwrap()).await.unwrap(), None);
+}
+
+pub(crate) async fn a_client_keeps_its_credential<E: Engine>() {
+    let mut engine = E::start().await;
+    let keys = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","alg":"EdDSA",
+        "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    let credentials = [
+        Credential::None,
+        Credential::Secret(SecretDigest([9; 32])),
+        Credential::SharedSecret(SealedSecret(vec![0, 255, 7])),
+        Credential::Keys(serde_json::from_str(keys).unwrap()),
+    ];
+    let mut client = client("web");
+    engine.store().create_client(&client).await.unwrap();
+    // Each takes the place of the one before.
+    for credential in credentials {
+        client.credential = credential;
+        engine.store().replace_client(&client, Vec::new()).await.unwrap();
+        engine.restart().await;
+        assert_eq!(engine.store().find_client(&client.id).await.unwrap().as_ref(), Some(&client));
+    }
 }
 
 pub(crate) async fn a_client_id_is_taken_once<E: Engine>() {
@@ -55,7 +77,7 @@ pub(crate) async fn a_client_is_replaced_and_logged_in_one_step<E: Engine>() {
     let store = engine.store();
     store.create_client(&client("web")).await.unwrap();
     let mut changed = client("web");
-    (changed.secret, changed.disabled, changed.name) = (None, true, "renamed".into());
+    (changed.credential, changed.disabled, changed.name) = (Credential::None, true, "renamed".into());
     store.replace_client(&changed, vec![revocation("web")]).await.unwrap();
     assert_eq!(store.find_client(&changed.id).await.unwrap(), Some(changed));
     assert_eq!(logged(&*store).await, ["web"]);

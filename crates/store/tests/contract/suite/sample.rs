@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use gatepass_issuer::client::{Client, ExchangePolicy, GrantType, SecretDigest};
+use gatepass_issuer::client::{Client, Credential, ExchangePolicy, GrantType, SecretDigest};
 use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::keys::KeyRecord;
 use gatepass_issuer::password::PasswordHash;
@@ -52,7 +52,7 @@ pub(crate) fn client(id: &str) -> Client {
     Client {
         id: id.parse().unwrap(),
         name: format!("The \"client\" {id}, größer"),
-        secret: Some(SecretDigest([7; 32])),
+        credential: Credential::Secret(SecretDigest([7; 32])),
         grants: vec![GrantType::ClientCredentials, GrantType::RefreshToken],
         scope: "orders:read orders:write".parse().unwrap(),
         audience: vec!["https://api.example.com".into(), "with space".into()],
@@ -60,6 +60,7 @@ pub(crate) fn client(id: &str) -> Client {
         post_logout_redirect_uris: vec!["https://app.example.com/".parse().unwrap()],
         trusted: true,
         require_pkce: false,
+        require_pushed: true,
         exchange: Some(ExchangePolicy {
             audience: vec!["https://orders.internal".into()],
             from: vec!["https://api.example.com".into()],

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use gatepass_issuer::password::PasswordHash;
 use gatepass_issuer::store::{ChangeError, EndSessions, Page, UserChange};
 use tokio::task::JoinSet;
@@ -129,4 +131,50 @@ pub(crate) async fn a_change_of_nobody_changes_nothing<E: Engine>() {
     assert!(matches!(changed, Err(ChangeError::Unknown)));
     store.put_role(&super::roles::role("admin", ""), for_holder()).await.unwrap();
     assert!(log(&*store).await.is_empty(), "nobody became a holder");
+}
+
+pub(crate) async fn a_password_is_upgraded_unless_it_was_changed_meanwhile<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let alice = user("alice");
+    store.create_user(&alice).await.unwrap();
+    store.create_user(&user("bob")).await.unwrap();
+    let [first, second, third] = ["$argon2id$1", "$argon2id$2", "$argon2id$3"].map(PasswordHash::from_phc);
+
+    let mut tries = JoinSet::new();
+    for new in [&first, &second] {
+        let (store, old, new) = (engine.store(), alice.password.clone(), new.clone());
+        tries
+            .spawn(async move { store.upgrade_password(alice.id, &old, &new).await.unwrap().then_some(new) });
+    }
+    let kept: Vec<PasswordHash> = tries.join_all().await.into_iter().flatten().collect();
+    assert_eq!(kept.len(), 1, "one of two");
+    assert_eq!(store.find_user(alice.id).await.unwrap().unwrap().password, kept[0]);
+    assert!(!store.upgrade_password(alice.id, &alice.password, &third).await.unwrap(), "not what is kept");
+    assert!(!store.upgrade_password(user("nobody").id, &kept[0], &third).await.unwrap());
+    assert_eq!(store.find_user(alice.id).await.unwrap().unwrap().password, kept[0]);
+    let bob = store.find_user_by_name(&"bob".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(bob.password, alice.password, "somebody else with the same hash");
+    assert!(log(&*store).await.is_empty());
+}
+
+pub(crate) async fn a_sample_of_passwords_is_of_different_users<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    assert!(store.sample_passwords(10).await.unwrap().is_empty());
+    for at in 0..40 {
+        let password = PasswordHash::from_phc(&format!("$argon2id${at:02}"));
+        store
+            .create_user(&gatepass_issuer::user::User { password, ..user(&format!("u{at}")) })
+            .await
+            .unwrap();
+    }
+    let sample = async |count| -> BTreeSet<String> {
+        let sample = store.sample_passwords(count).await.unwrap();
+        sample.iter().map(|hash| hash.as_phc().to_owned()).collect()
+    };
+    assert_eq!(sample(100).await.len(), 40, "everybody, where there are no more");
+    assert_eq!(sample(20).await.len(), 20, "nobody twice");
+    // That two samples are of the same 20 of 40 has a chance of one in 137 thousand million.
+    assert_ne!(sample(20).await, sample(20).await);
 }

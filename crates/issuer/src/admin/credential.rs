@@ -1,0 +1,62 @@
+//! With what a client proves who it is: made, and made anew.
+
+use super::AdminError;
+use crate::client::{Client, ClientKeys, ClientSecret, Credential};
+use crate::id::ClientId;
+use crate::issuer::Issuer;
+use crate::secrets::{SecretError, random};
+
+/// How a client to be registered will prove who it is; see [`Credential`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewCredential {
+    /// Not at all.
+    None,
+    /// By a secret that it gets, and sends.
+    Secret,
+    /// By assertions under a secret that it gets, and never sends.
+    SharedSecret,
+    /// By assertions under these keys.
+    Keys(ClientKeys),
+}
+
+impl Issuer {
+    /// What is kept of a new credential, and the secret that the client is told, if it gets one.
+    pub(super) fn make_credential(
+        &self,
+        client: &ClientId,
+        new: NewCredential,
+    ) -> Result<(Credential, Option<ClientSecret>), SecretError> {
+        match new {
+            NewCredential::None => Ok((Credential::None, None)),
+            NewCredential::Keys(keys) => Ok((Credential::Keys(keys), None)),
+            NewCredential::Secret => {
+                let secret = ClientSecret::from_random(&random()?);
+                Ok((Credential::Secret(self.secrets.digest(&secret)), Some(secret)))
+            }
+            NewCredential::SharedSecret => {
+                let secret = ClientSecret::from_random(&random()?);
+                let sealed = self.secrets.seal_client_secret(client, &secret)?;
+                Ok((Credential::SharedSecret(sealed), Some(secret)))
+            }
+        }
+    }
+
+    /// Gives a client other keys or another secret, in place of what it has of that kind; returns the secret.
+    pub(super) fn change_credential(
+        &self,
+        client: &mut Client,
+        keys: Option<ClientKeys>,
+        new_secret: bool,
+    ) -> Result<Option<ClientSecret>, AdminError> {
+        let new = match (&client.credential, keys) {
+            (Credential::Keys(_), Some(keys)) => NewCredential::Keys(keys),
+            (_, Some(_)) => return Err(AdminError::NotByKeys),
+            (Credential::Secret(_), None) if new_secret => NewCredential::Secret,
+            (Credential::SharedSecret(_), None) if new_secret => NewCredential::SharedSecret,
+            _ => return Ok(None),
+        };
+        let (credential, secret) = self.make_credential(&client.id, new)?;
+        client.credential = credential;
+        Ok(secret)
+    }
+}

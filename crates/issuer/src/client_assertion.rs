@@ -1,0 +1,159 @@
+//! Client assertions: a client proves who it is by what it signs, with a key of its own or with the secret
+//! that it shares ([RFC 7523 section 3](https://www.rfc-editor.org/rfc/rfc7523#section-3), narrowed as
+//! [OpenID Connect Core 1.0 section 9](https://openid.net/specs/openid-connect-core-1_0.html#ClientAuthentication)
+//! and [its revision](https://datatracker.ietf.org/doc/draft-ietf-oauth-rfc7523bis/) ask).
+
+use std::time::Duration;
+
+use gatepass_jose::{
+    Alg, Audience, JsonError, KeySet, Malformed, NumericDate, Timestamp, Typ, VerifyingKey,
+    decode_unverified, jws, not_null, parse_strict_json,
+};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::client::{Client, ClientKeys, Credential};
+use crate::id::ClientId;
+use crate::jti::JtiDigest;
+use crate::secrets::{SecretError, Secrets};
+
+/// The longest that an assertion may be good for from now on; it is remembered as long. Libraries give theirs a
+/// minute to an hour.
+const MAX_LIFETIME: Duration = Duration::from_secs(3600);
+/// How far the clocks of a client and this server may differ.
+const SKEW: Duration = Duration::from_secs(60);
+/// The longest `jti`, in bytes.
+const MAX_JTI: usize = 256;
+/// What the header may call an assertion, if it calls it anything: the revision's own type, and what libraries
+/// wrote before it. Anything else is a text of another kind, such as a request object under the same key.
+const TYPS: [Typ; 2] = [Typ::new("client-authentication+jwt"), Typ::new("JWT")];
+/// The algorithm of assertions under a shared secret: the secret's 43 characters are too few for its siblings.
+const SHARED_SECRET_ALG: Alg = Alg::HS256;
+
+/// The algorithms with which clients may sign assertions.
+#[must_use]
+pub fn assertion_algs() -> Vec<Alg> {
+    [SHARED_SECRET_ALG].into_iter().chain(ClientKeys::algs()).collect()
+}
+
+/// An assertion that holds. It still has to be used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClientAssertion {
+    /// Its name among all assertions.
+    pub(crate) jti: JtiDigest,
+    /// When nobody would take it any more.
+    pub(crate) forget_after: Timestamp,
+}
+
+/// Why an assertion proves nothing: one variant per check, in their order. For the log; the wire says
+/// `invalid_client`.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum AssertionRejection {
+    #[error("the client is not registered for assertions")]
+    NotRegistered,
+    #[error("{0}")]
+    Secret(SecretError),
+    #[error("it is malformed: {0}")]
+    Malformed(#[from] Malformed),
+    #[error("its type is another")]
+    Typ,
+    #[error("its signature is not accepted: {0}")]
+    Jws(#[from] jws::Rejection),
+    #[error("its claims cannot be read: {0}")]
+    Claims(#[from] JsonError),
+    #[error("`iss` and `sub` are not the client")]
+    Subject,
+    #[error("`aud` is not this issuer alone")]
+    Audience,
+    #[error("it has expired")]
+    Expired,
+    #[error("it is good for more than {} minutes", MAX_LIFETIME.as_secs() / 60)]
+    TooLong,
+    #[error("it is from the future")]
+    NotYetValid,
+    #[error("`jti` is empty or too long")]
+    Jti,
+    #[error("it was used before")]
+    Replayed,
+}
+
+#[derive(Deserialize)]
+struct AssertionClaims {
+    iss: String,
+    sub: String,
+    aud: Audience,
+    exp: NumericDate,
+    jti: String,
+    #[serde(default, deserialize_with = "not_null")]
+    iat: Option<NumericDate>,
+    #[serde(default, deserialize_with = "not_null")]
+    nbf: Option<NumericDate>,
+}
+
+#[derive(Deserialize)]
+struct SubjectOnly {
+    sub: String,
+}
+
+/// The client that an assertion claims to be from, which nobody has verified.
+pub(crate) fn unverified_client(assertion: &str) -> Option<ClientId> {
+    let claims = decode_unverified(assertion).ok()?.unverified_claims::<SubjectOnly>().ok()?;
+    claims.sub.parse().ok()
+}
+
+/// The keys under which a client's assertions are.
+pub(crate) fn keys(client: &Client, secrets: &Secrets) -> Result<KeySet, AssertionRejection> {
+    match &client.credential {
+        Credential::Keys(keys) => Ok(keys.verifying()),
+        Credential::SharedSecret(sealed) => {
+            let secret =
+                secrets.open_client_secret(&client.id, sealed).map_err(AssertionRejection::Secret)?;
+            let key = VerifyingKey::from_secret(SHARED_SECRET_ALG, "", &secret);
+            Ok(KeySet::new(key.into_iter().collect()))
+        }
+        Credential::Secret(_) | Credential::None => Err(AssertionRejection::NotRegistered),
+    }
+}
+
+/// Verifies an assertion of `client` to `issuer`. That it was not used before is left to the caller.
+pub(crate) fn verify(
+    assertion: &str,
+    client: &ClientId,
+    keys: KeySet,
+    issuer: &str,
+    now: Timestamp,
+) -> Result<ClientAssertion, AssertionRejection> {
+    let header = decode_unverified(assertion)?;
+    if header.unverified_typ().is_some_and(|found| !TYPS.iter().any(|typ| typ.matches(found))) {
+        return Err(AssertionRejection::Typ);
+    }
+    let verified = jws::Verifier::new(keys).verify(assertion)?;
+    let claims: AssertionClaims = parse_strict_json(verified.payload())?;
+    if claims.iss != client.as_str() || claims.sub != client.as_str() {
+        return Err(AssertionRejection::Subject);
+    }
+    // The sole value: an assertion that is good elsewhere too may come from there. The token endpoint's URL, which
+    // RFC 7523 allowed, can be somebody else's idea of where this server is.
+    if !claims.aud.iter().eq([issuer]) {
+        return Err(AssertionRejection::Audience);
+    }
+    let exp = claims.exp.0;
+    if exp.saturating_add(SKEW) <= now {
+        return Err(AssertionRejection::Expired);
+    }
+    if now.saturating_add(MAX_LIFETIME + SKEW) < exp {
+        return Err(AssertionRejection::TooLong);
+    }
+    let begins = [claims.iat, claims.nbf].into_iter().flatten();
+    if begins.map(|date| date.0).any(|begin| now.saturating_add(SKEW) < begin) {
+        return Err(AssertionRejection::NotYetValid);
+    }
+    if claims.jti.is_empty() || claims.jti.len() > MAX_JTI {
+        return Err(AssertionRejection::Jti);
+    }
+    let jti = JtiDigest::of("client assertion", client.as_str(), &claims.jti);
+    Ok(ClientAssertion { jti, forget_after: exp.saturating_add(SKEW) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Client authentication ([RFC 6749 section 2.3](https://www.rfc-editor.org/rfc/rfc6749#section-2.3)).
+
+use gatepass_jose::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::client::{Client, Credential, SecretDigest};
+use crate::client_assertion::{self, AssertionRejection};
+use crate::grant::TokenError;
+use crate::id::ClientId;
+use crate::issuer::Issuer;
+
+/// Who asks: how the request identified the client.
+#[derive(Clone, Debug)]
+pub struct ClientAuthentication {
+    /// The `client_id`; `None` when the request named none.
+    pub id: Option<ClientId>,
+    /// What is to prove that it is this client.
+    pub proof: Option<ClientProof>,
+}
+
+/// What a client presents. Nobody has looked at it yet.
+#[derive(Clone, Debug)]
+pub enum ClientProof {
+    /// A secret, by whichever of the two ways it came.
+    Secret(Zeroizing<String>),
+    /// An assertion ([RFC 7521 section 4.2](https://www.rfc-editor.org/rfc/rfc7521#section-4.2)).
+    Assertion(Zeroizing<String>),
+}
+
+/// An authenticated client, or the public client of the operator's own apps.
+#[derive(Clone, Debug)]
+pub enum AuthenticatedClient {
+    /// A registered client that proved who it is.
+    Confidential(Box<Client>),
+    /// A registered client that cannot.
+    Public(Box<Client>),
+    /// [`ClientId::first_party`].
+    FirstParty,
+}
+
+impl AuthenticatedClient {
+    /// The client's identifier.
+    #[must_use]
+    pub fn id(&self) -> ClientId {
+        match self {
+            Self::Confidential(client) | Self::Public(client) => client.id.clone(),
+            Self::FirstParty => ClientId::first_party(),
+        }
+    }
+}
+
+impl Issuer {
+    /// Authenticates a client, in the way that it is registered for and in no other. An assertion is used up.
+    ///
+    /// # Errors
+    /// [`TokenError::InvalidClient`]; for a secret after the same work whether the client exists or not.
+    pub async fn authenticate_client(
+        &self,
+        authentication: &ClientAuthentication,
+        now: Timestamp,
+    ) -> Result<AuthenticatedClient, TokenError> {
+        match (&authentication.id, &authentication.proof) {
+            (None, None) => Ok(AuthenticatedClient::FirstParty),
+            (None, Some(ClientProof::Secret(_))) => Err(TokenError::InvalidClient),
+            (id, Some(ClientProof::Assertion(assertion))) => {
+                self.authenticate_by_assertion(id.as_ref(), assertion, now).await
+            }
+            (Some(id), Some(ClientProof::Secret(secret))) => {
+                self.authenticate_by_secret(id, Some(secret.as_str())).await
+            }
+            (Some(id), None) => self.authenticate_by_secret(id, None).await,
+        }
+    }
+
+    async fn authenticate_by_secret(
+        &self,
+        id: &ClientId,
+        secret: Option<&str>,
+    ) -> Result<AuthenticatedClient, TokenError> {
+        let client = match id.is_first_party() {
+            true => None,
+            false => self.store.find_client(id).await?,
+        };
+        let nobody = SecretDigest([0; 32]);
+        let credential = client.as_ref().map(|client| client.credential.clone());
+        let digest = match credential {
+            Some(Credential::Secret(digest)) => digest,
+            _ => nobody,
+        };
+        let proved = self.secrets.is_secret(secret.unwrap_or_default(), digest);
+        match (client, credential, secret) {
+            (Some(client), ..) if client.disabled => Err(TokenError::InvalidClient),
+            (Some(client), Some(Credential::Secret(_)), Some(_)) if proved => {
+                Ok(AuthenticatedClient::Confidential(Box::new(client)))
+            }
+            (Some(client), Some(Credential::None), None) => Ok(AuthenticatedClient::Public(Box::new(client))),
+            (None, None, None) if id.is_first_party() => Ok(AuthenticatedClient::FirstParty),
+            _ => {
+                tracing::info!(target: "gatepass::audit", event = "client-denied", client_id = %id);
+                Err(TokenError::InvalidClient)
+            }
+        }
+    }
+
+    /// That a client exists is no secret: its identifier stands in every browser that it sends here.
+    async fn authenticate_by_assertion(
+        &self,
+        id: Option<&ClientId>,
+        assertion: &str,
+        now: Timestamp,
+    ) -> Result<AuthenticatedClient, TokenError> {
+        let named = client_assertion::unverified_client(assertion).ok_or(TokenError::InvalidClient)?;
+        if id.is_some_and(|id| *id != named) {
+            return Err(TokenError::InvalidClient);
+        }
+        let client = self.store.find_client(&named).await?.filter(|client| !client.disabled);
+        let client = client.ok_or(TokenError::InvalidClient)?;
+        let denied = |rejection: &AssertionRejection| {
+            tracing::info!(target: "gatepass::audit", event = "client-denied", client_id = %named, why = %rejection);
+            TokenError::InvalidClient
+        };
+        let keys = client_assertion::keys(&client, &self.secrets).map_err(|rejection| denied(&rejection))?;
+        let issuer = self.config.issuer.as_str();
+        let verified = client_assertion::verify(assertion, &client.id, keys, issuer, now);
+        let verified = verified.map_err(|rejection| denied(&rejection))?;
+        match self.store.consume_jti(verified.jti, verified.forget_after).await? {
+            true => Ok(AuthenticatedClient::Confidential(Box::new(client))),
+            false => Err(denied(&AssertionRejection::Replayed)),
+        }
+    }
+}

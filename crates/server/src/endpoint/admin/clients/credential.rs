@@ -1,0 +1,59 @@
+//! How a client authenticates, in the words of dynamic registration.
+
+use gatepass_issuer::admin::NewCredential;
+use gatepass_issuer::client::{ClientKeys, Credential};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::problem::Problem;
+
+/// How a client authenticates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AuthMethod {
+    /// Not at all.
+    None,
+    /// By a secret that it sends, in the header or in the body.
+    ClientSecretBasic,
+    /// By assertions under a secret that it never sends.
+    ClientSecretJwt,
+    /// By assertions under its own keys.
+    PrivateKeyJwt,
+}
+
+impl AuthMethod {
+    pub(super) fn of(credential: &Credential) -> Self {
+        match credential {
+            Credential::None => Self::None,
+            Credential::Secret(_) => Self::ClientSecretBasic,
+            Credential::SharedSecret(_) => Self::ClientSecretJwt,
+            Credential::Keys(_) => Self::PrivateKeyJwt,
+        }
+    }
+}
+
+/// The credential that the members of a registration amount to, if they agree.
+pub(super) fn new_credential(
+    confidential: Option<bool>,
+    method: Option<AuthMethod>,
+    jwks: Option<ClientKeys>,
+) -> Result<NewCredential, Problem> {
+    let method = method.unwrap_or(match confidential {
+        Some(false) => AuthMethod::None,
+        Some(true) | None => AuthMethod::ClientSecretBasic,
+    });
+    if confidential.is_some_and(|confidential| confidential != (method != AuthMethod::None)) {
+        let why = "a client is confidential if, and only if, it authenticates";
+        return Err(Problem::invalid_value("confidential", why));
+    }
+    match (method, jwks) {
+        (AuthMethod::PrivateKeyJwt, Some(keys)) => Ok(NewCredential::Keys(keys)),
+        (AuthMethod::PrivateKeyJwt, None) => {
+            Err(Problem::invalid_value("jwks", "private_key_jwt needs the client's public keys"))
+        }
+        (_, Some(_)) => Err(Problem::invalid_value("jwks", "it goes with private_key_jwt alone")),
+        (AuthMethod::None, None) => Ok(NewCredential::None),
+        (AuthMethod::ClientSecretBasic, None) => Ok(NewCredential::Secret),
+        (AuthMethod::ClientSecretJwt, None) => Ok(NewCredential::SharedSecret),
+    }
+}

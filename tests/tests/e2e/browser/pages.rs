@@ -1,0 +1,156 @@
+//! The pages that people see: what they lead to, and how they look. `GATEPASS_SCREENSHOTS` names the folder for the pictures.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gatepass_e2e::browser::Visitor;
+use gatepass_e2e::up::{ADMIN, PASSWORD};
+use gatepass_e2e::{Admin, Browser, Up, send, wait};
+use reqwest::{Method, Url};
+use serde_json::json;
+
+use super::{Application, Service};
+
+/// Where the pictures go: a folder that somebody wants to look at, or the test's own.
+fn pictures(up: &Up) -> PathBuf {
+    let named = std::env::var_os("GATEPASS_SCREENSHOTS").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| up.folder().join("pictures"));
+    std::fs::create_dir_all(&folder).expect("a folder for the pictures");
+    folder
+}
+
+async fn look(visitor: &mut Visitor<'_>, folder: &Path, page: &str) {
+    assert_eq!(visitor.look(folder, page).await, [""; 0], "{page}");
+    for picture in ["light-phone", "light-desktop", "dark-phone", "dark-desktop"] {
+        assert!(folder.join(format!("{page}-{picture}.png")).exists(), "{page}-{picture}");
+    }
+}
+
+fn routes(service: std::net::SocketAddr) -> String {
+    format!(
+        r#"
+[[upstream]]
+name = "service"
+servers = ["http://{service}"]
+
+[[route]]
+path = "/"
+upstream = "service"
+public = true
+
+[[route]]
+path = "/api/{{*rest}}"
+upstream = "service"
+session = true
+"#
+    )
+}
+
+/// An authorization request of an application that wants its answer in a form.
+async fn form_post_request(up: &Up, redirect_uri: &str) -> String {
+    let registered = json!({
+        "client_id": "poster", "client_name": "Poster", "confidential": true,
+        "grant_types": ["authorization_code"], "redirect_uris": [redirect_uri],
+    });
+    send(Admin::login(up).await.request(Method::POST, "/clients").json(&registered)).await.expect(201);
+    let mut url = Url::parse(&format!("{}/oauth/authorize", up.issuer())).unwrap();
+    url.query_pairs_mut().extend_pairs([
+        ("response_type", "code"),
+        ("response_mode", "form_post"),
+        ("client_id", "poster"),
+        ("redirect_uri", redirect_uri),
+        ("scope", "openid"),
+        ("state", "as-it-was"),
+        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("code_challenge_method", "S256"),
+    ]);
+    url.into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_login_serves_two_applications_without_any_script() {
+    let up = Up::start().await;
+    let folder = pictures(&up);
+    let (_, service) = Service::start().await;
+    let routes = routes(service);
+    let shop = Application::start(&up, "shop", "http://127.0.0.1", &routes).await;
+    let office = Application::start(&up, "office", "http://localhost", &routes).await;
+    let mut browser = Browser::start();
+    let mut ada = browser.visitor("ada without scripts");
+
+    let (status, at) = ada.open(&shop.url("/bff/login")).await;
+    assert!(status == 200 && at.starts_with(&format!("{}/oauth/authorize?", up.issuer())), "{status} {at}");
+    look(&mut ada, &folder, "login").await;
+    assert_eq!(ada.tab().await, ["username", "password", "Log in"]);
+    ada.fill("#username", ADMIN).await;
+    ada.fill("#password", "not-her-password").await;
+    ada.click("button").await;
+    assert_eq!(ada.read("[role=alert]").await, "The user name or the password is wrong.");
+    look(&mut ada, &folder, "login-refused").await;
+    ada.fill("#password", PASSWORD).await;
+    ada.click("button").await;
+    let asked = ada.read("button[value=allow] >> xpath=ancestor::main").await;
+    assert!(asked.contains("shop asks ada") && asked.contains("127.0.0.1"), "{asked}");
+    look(&mut ada, &folder, "consent").await;
+    assert_eq!(ada.tab().await, ["Allow", "Do not allow"]);
+    ada.click("button[value=allow]").await;
+    ada.arrive(&shop.url("/")).await;
+
+    // The second application asks whether it may, and nobody asks who it is.
+    ada.open(&office.url("/bff/login")).await;
+    assert!(ada.read("main").await.contains("office asks ada"));
+    ada.click("button[value=deny]").await;
+    ada.arrive(&office.url("/bff/callback")).await;
+    look(&mut ada, &folder, "not-logged-in").await;
+    ada.click("a").await;
+    ada.click("button[value=allow]").await;
+    ada.arrive(&office.url("/")).await;
+    for application in [&shop, &office] {
+        assert_eq!(ada.open(&application.url("/bff/login")).await, (200, application.url("/")));
+        assert_eq!(ada.open(&application.url("/api/orders")).await.0, 200);
+    }
+
+    let posted = format!("http://{service}/posted");
+    let request = form_post_request(&up, &posted).await;
+    ada.open(&request).await;
+    ada.click("button[value=allow]").await;
+    ada.read("text=One moment").await;
+    look(&mut ada, &folder, "form-post").await;
+    ada.click("button").await;
+    ada.arrive(&posted).await;
+    let answer = ada.read("p").await;
+    assert!(answer.contains("code=") && answer.contains("state=as-it-was"), "{answer}");
+
+    assert_eq!(ada.open(&format!("{}/oauth/authorize?client_id=nobody", up.issuer())).await.0, 400);
+    look(&mut ada, &folder, "error").await;
+
+    // Logged out of one application, of the issuer, and so of the other.
+    ada.open(&office.url("/")).await;
+    ada.click("button").await;
+    ada.arrive(&format!("{}/oauth/logout?", up.issuer())).await;
+    look(&mut ada, &folder, "logout").await;
+    ada.click("button").await;
+    ada.arrive(&office.url("/")).await;
+    for application in [&office, &shop] {
+        wait::until("the session to end", Duration::from_secs(20), async || {
+            (ada.open(&application.url("/api/orders")).await.0 == 401).then_some(())
+        })
+        .await;
+    }
+    let (_, at) = ada.open(&shop.url("/bff/login")).await;
+    assert!(at.starts_with(up.issuer()) && ada.read("h1").await == "Log in", "{at}");
+    ada.open(&format!("{}/oauth/logout", up.issuer())).await;
+    assert_eq!(ada.read("h1").await, "Logged out");
+    look(&mut ada, &folder, "logged-out").await;
+    assert_eq!(ada.complaints().await, [""; 0]);
+
+    // With scripts, the form that carries an answer sends itself, as the page's policy allows.
+    let mut ada = browser.visitor("ada");
+    ada.open(&request).await;
+    ada.fill("#username", ADMIN).await;
+    ada.fill("#password", PASSWORD).await;
+    ada.click("button").await;
+    ada.arrive(&posted).await;
+    assert!(ada.read("p").await.contains("code="));
+    assert_eq!(ada.complaints().await, [""; 0]);
+}
