@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
 /// The binary under test, built once where the environment names none.
 pub fn gatepass() -> &'static Path {
@@ -86,23 +86,43 @@ fn target() -> PathBuf {
     }
 }
 
-/// An address of this machine that nothing listens on and that no other test of this process is given.
+/// An address of this machine that nothing listens on and that no other test is given, of this process or of one beside it.
 ///
 /// It lies below the range from which the system takes the near ends of connections, so that a server can be ended and started
 /// again on it.
 pub fn free_address() -> SocketAddr {
-    const RANGE: std::ops::Range<u16> = 18_000..32_000;
+    static BLOCK: LazyLock<Block> = LazyLock::new(Block::take);
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let width = RANGE.end - RANGE.start;
-    // Two runs side by side begin at different places.
-    let offset = u16::try_from(std::process::id() % u32::from(width)).unwrap();
-    for _ in 0..width {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = RANGE.start + offset.wrapping_add(step) % width;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    for _ in 1..Block::PORTS {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % (Block::PORTS - 1);
+        let address = local(BLOCK.first + 1 + step);
         if TcpListener::bind(address).is_ok() {
             return address;
         }
     }
-    panic!("no free port in {RANGE:?}")
+    panic!("no port is free from {} on", BLOCK.first)
+}
+
+/// Ports next to each other that belong to this process for as long as it listens on the first of them. A server that is
+/// ended leaves its port free for a moment, and a server of another process that took it would answer in its place.
+struct Block {
+    first: u16,
+    _held: TcpListener,
+}
+
+impl Block {
+    const PORTS: u16 = 2_000;
+
+    fn take() -> Self {
+        let mut firsts = (18_000..32_000).step_by(usize::from(Self::PORTS));
+        let taken = firsts.find_map(|first| {
+            let held = TcpListener::bind(local(first)).ok()?;
+            Some(Self { first, _held: held })
+        });
+        taken.expect("no block of ports is free: too many runs of the tests side by side")
+    }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
