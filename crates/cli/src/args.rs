@@ -278,6 +278,9 @@ pub(crate) enum Client {
         /// It must push its authorization requests (RFC 9126)
         #[arg(long, requires = "redirect_uris", conflicts_with = "public")]
         require_pushed: bool,
+        /// It gets no access token that is not bound to a key of its (DPoP, RFC 9449)
+        #[arg(long)]
+        dpop: bool,
         /// It is your own: users are not asked whether they allow it
         #[arg(long)]
         trusted: bool,

@@ -10,7 +10,9 @@ use gatepass_token::ScopeSet;
 use thiserror::Error;
 
 pub use self::credential::NewCredential;
-use crate::client::{Client, ClientKeys, ClientSecret, Credential, ExchangePolicy, GrantType};
+use crate::client::{
+    Client, ClientExtensions, ClientKeys, ClientSecret, Credential, ExchangePolicy, GrantType,
+};
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::{Issuer, OpenError};
@@ -138,6 +140,8 @@ pub struct NewClient {
     pub sign_on: SignOnClient,
     /// What tokens it may exchange for which.
     pub exchange: Option<ExchangePolicy>,
+    /// What it registers beyond that.
+    pub extensions: ClientExtensions,
 }
 
 /// How a client logs users in; the default is not at all.
@@ -190,6 +194,9 @@ pub struct ChangeClient {
     pub require_pushed: Option<bool>,
     /// Another policy for token exchange; one that differs takes the client's tokens back.
     pub exchange: Option<ExchangePolicy>,
+    /// Whether it gets no access token that is not bound to a key. A client that is held to it from now on loses
+    /// those that it has.
+    pub dpop_bound_access_tokens: Option<bool>,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
     pub disabled: Option<bool>,
     /// Other keys, all of them, for a client that authenticates with keys; the old ones are good for nothing at
@@ -318,6 +325,7 @@ impl Issuer {
             require_pkce: new.sign_on.require_pkce,
             require_pushed: new.sign_on.require_pushed,
             exchange: new.exchange,
+            extensions: new.extensions,
             disabled: false,
             created_at: now,
         };
@@ -372,13 +380,17 @@ impl Issuer {
         client.trusted = change.trusted.unwrap_or(client.trusted);
         client.require_pkce = change.require_pkce.unwrap_or(client.require_pkce);
         client.require_pushed = change.require_pushed.unwrap_or(client.require_pushed);
+        let extensions = &mut client.extensions;
+        extensions.dpop_bound_access_tokens =
+            change.dpop_bound_access_tokens.unwrap_or(extensions.dpop_bound_access_tokens);
         require_sign_on(&client)?;
         client.disabled = change.disabled.unwrap_or(client.disabled);
         let secret = self.change_credential(&mut client, change.keys, change.new_secret)?;
 
         let loses = !before.scope.is_subset(&client.scope)
             || before.audience != client.audience
-            || before.exchange.is_some() && before.exchange != client.exchange;
+            || before.exchange.is_some() && before.exchange != client.exchange
+            || client.extensions.dpop_bound_access_tokens && !before.extensions.dpop_bound_access_tokens;
         let reason = match client.disabled && !before.disabled {
             true => Some(Reason::DISABLED),
             false => loses.then_some(Reason::CLAIMS_CHANGED),

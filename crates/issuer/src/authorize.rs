@@ -252,6 +252,7 @@ impl Issuer {
             client: request.client.id.clone(),
             redirect_uri: request.back.redirect_uri.as_str().to_owned(),
             challenge: request.challenge,
+            jkt: request.jkt,
             user: login.user.id,
             login: login.session.id,
             auth_time: login.session.created_at,

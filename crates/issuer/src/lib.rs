@@ -18,6 +18,7 @@ mod client_authentication;
 pub mod code;
 mod config;
 pub mod consent;
+mod dpop;
 mod exchange;
 mod feed;
 mod form_token;
@@ -49,6 +50,7 @@ pub use client_authentication::{AuthenticatedClient, ClientAuthentication, Clien
 pub use config::{
     ADMIN_SCOPE, Config, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError, Signing,
 };
+pub use dpop::{DpopError, DpopPolicy, InvalidJkt, Jkt, ShownProof, TokenType};
 pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
 pub use feed::LogPosition;
 pub use form_token::FormStep;

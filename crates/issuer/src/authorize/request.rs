@@ -6,6 +6,7 @@ use gatepass_token::{CodeChallenge, InvalidCodeChallenge, ScopeSet};
 
 use super::{Back, Refusal, ResponseMode};
 use crate::client::{Client, GrantType, IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID};
+use crate::dpop::Jkt;
 use crate::id::UserId;
 use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
@@ -38,6 +39,7 @@ pub struct AuthorizationParams<'p> {
     pub login_hint: Option<&'p str>,
     pub id_token_hint: Option<&'p str>,
     pub resource: Option<&'p str>,
+    pub dpop_jkt: Option<&'p str>,
     pub request: Option<&'p str>,
     pub request_uri: Option<&'p str>,
     pub registration: Option<&'p str>,
@@ -69,6 +71,8 @@ pub struct AuthorizationRequest {
     pub nonce: Option<String>,
     /// What the verifier must hash to; `None` only for a client that is exempt.
     pub challenge: Option<CodeChallenge>,
+    /// The key that whoever redeems the code must show, if the client names one.
+    pub jkt: Option<Jkt>,
     /// What the user is to be asked.
     pub prompt: Prompt,
     /// How long ago the user may have logged in.
@@ -114,8 +118,10 @@ impl AuthorizationRequest {
         if challenge.is_none() && !is_exempt {
             return Err(invalid("code_challenge is missing: this server requires PKCE with S256"));
         }
+        let jkt = params.dpop_jkt.map(str::parse).transpose();
         Ok(Self {
             challenge,
+            jkt: jkt.map_err(|_| invalid("dpop_jkt is not the base64url text of a SHA-256 digest"))?,
             prompt: prompt(params.prompt)?,
             max_age: max_age(params.max_age)?,
             login_hint: params.login_hint.filter(|hint| is_shown(hint)).map(str::to_owned),
@@ -222,7 +228,7 @@ mod tests {
     use gatepass_jose::Timestamp;
 
     use super::*;
-    use crate::client::{Credential, SecretDigest};
+    use crate::client::{ClientExtensions, Credential, SecretDigest};
 
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -240,6 +246,7 @@ mod tests {
             require_pkce: true,
             require_pushed: false,
             exchange: None,
+            extensions: ClientExtensions::default(),
             disabled: false,
             created_at: Timestamp::EPOCH,
         }

@@ -155,6 +155,7 @@ pub(super) fn params(form: &Form) -> AuthorizationParams<'_> {
         login_hint: find("login_hint"),
         id_token_hint: find("id_token_hint"),
         resource: find("resource"),
+        dpop_jkt: find("dpop_jkt"),
         request: find("request"),
         request_uri: find("request_uri"),
         registration: find("registration"),

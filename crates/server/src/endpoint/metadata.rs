@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use gatepass_issuer::authorize::ResponseMode;
 use gatepass_issuer::client::IDENTITY_SCOPES;
-use gatepass_issuer::{ACR_PASSWORD, ID_TOKEN_ALG, assertion_algs};
+use gatepass_issuer::{ACR_PASSWORD, ID_TOKEN_ALG, Issuer, assertion_algs};
 use gatepass_jose::Alg;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
@@ -40,6 +40,8 @@ struct AuthorizationServer<'m> {
     pushed_authorization_request_endpoint: String,
     /// [RFC 9207 section 3](https://www.rfc-editor.org/rfc/rfc9207#section-3).
     authorization_response_iss_parameter_supported: bool,
+    /// [RFC 9449 section 5.1](https://www.rfc-editor.org/rfc/rfc9449#section-5.1).
+    dpop_signing_alg_values_supported: &'m [Alg],
     code_challenge_methods_supported: [&'static str; 1],
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 2],
@@ -82,11 +84,12 @@ pub(crate) async fn openid(State(server): State<Arc<Server>>, headers: HeaderMap
 }
 
 impl Metadata {
-    pub(crate) fn new(issuer: &str, max_age: Duration) -> Self {
-        let base = issuer.trim_end_matches('/');
+    pub(crate) fn new(issuer: &Issuer) -> Self {
+        let max_age = issuer.config().jwks_max_age;
+        let base = issuer.name().as_str().trim_end_matches('/');
         let assertion_algs = assertion_algs();
         let metadata = AuthorizationServer {
-            issuer,
+            issuer: issuer.name().as_str(),
             jwks_uri: format!("{base}/.well-known/jwks.json"),
             token_endpoint: format!("{base}/oauth/token"),
             token_endpoint_auth_methods_supported: client_authentication::METHODS,
@@ -94,6 +97,7 @@ impl Metadata {
             authorization_endpoint: format!("{base}/oauth/authorize"),
             pushed_authorization_request_endpoint: format!("{base}/oauth/par"),
             authorization_response_iss_parameter_supported: true,
+            dpop_signing_alg_values_supported: issuer.dpop_algs(),
             code_challenge_methods_supported: ["S256"],
             response_types_supported: ["code"],
             response_modes_supported: ResponseMode::NAMES,

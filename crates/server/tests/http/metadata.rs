@@ -28,6 +28,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "authorization_endpoint": format!("{ISSUER}/oauth/authorize"),
         "pushed_authorization_request_endpoint": format!("{ISSUER}/oauth/par"),
         "authorization_response_iss_parameter_supported": true,
+        "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"],
         "code_challenge_methods_supported": ["S256"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
