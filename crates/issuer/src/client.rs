@@ -97,6 +97,9 @@ pub struct ClientExtensions {
     /// Whether it gets no access token that is not bound to a key
     /// ([RFC 9449 section 5.2](https://www.rfc-editor.org/rfc/rfc9449#section-5.2)).
     pub dpop_bound_access_tokens: bool,
+    /// Whether it must sign its authorization requests
+    /// ([RFC 9101 section 10.5](https://www.rfc-editor.org/rfc/rfc9101#section-10.5)).
+    pub require_signed_request_object: bool,
 }
 
 /// How a client proves who it is, in the one way that it is registered for.

@@ -15,6 +15,7 @@ pub mod authorize;
 pub mod client;
 mod client_assertion;
 mod client_authentication;
+mod client_jwt;
 pub mod code;
 mod config;
 pub mod consent;

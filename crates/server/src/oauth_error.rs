@@ -77,6 +77,11 @@ impl OAuthError {
         Self { challenge: Some(BASIC_CHALLENGE), ..error }
     }
 
+    /// What the client signed is not accepted ([RFC 9101 section 7](https://www.rfc-editor.org/rfc/rfc9101#section-7)).
+    pub(crate) fn invalid_request_object(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_request("invalid_request_object", description)
+    }
+
     /// The proof of possession is not taken ([RFC 9449 section 5](https://www.rfc-editor.org/rfc/rfc9449#section-5)).
     pub(crate) fn invalid_dpop_proof(description: impl Into<Cow<'static, str>>) -> Self {
         Self::bad_request("invalid_dpop_proof", description)

@@ -65,7 +65,7 @@ async fn npm_openid_client_logs_in_refreshes_and_logs_out() {
         [up.issuer(), ADMIN, PASSWORD, "native", "office", &secret, "safe", &shared, "vault", &key];
     let told = run(Path::new("node"), &place::node().join("log_in.mjs"), &arguments);
     let sub = up.native_login(ADMIN).await.subject();
-    for client in ["public", "basic", "post", "secretJwt", "privateKeyJwt"] {
+    for client in ["public", "basic", "post", "secretJwt", "privateKeyJwt", "signed"] {
         let want = json!({
             "sub": sub, "username": ADMIN, "nameInToken": ADMIN, "silentSub": sub, "rotated": true,
             "scope": "offline_access openid profile",

@@ -36,6 +36,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             redirect_uris,
             post_logout_redirect_uris,
             require_pushed,
+            require_signed_request,
             dpop,
             trusted,
         } => {
@@ -69,6 +70,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 "redirect_uris": redirect_uris,
                 "post_logout_redirect_uris": post_logout_redirect_uris,
                 "require_pushed_authorization_requests": require_pushed,
+                "require_signed_request_object": require_signed_request,
                 "dpop_bound_access_tokens": dpop,
                 "trusted": trusted,
             });

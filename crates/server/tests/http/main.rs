@@ -22,4 +22,5 @@ mod routing;
 mod serving;
 mod session;
 mod sign_on;
+mod signed;
 mod tickets;

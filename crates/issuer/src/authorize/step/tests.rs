@@ -40,12 +40,14 @@ fn request() -> AuthorizationRequest {
         max_age: None,
         login_hint: None,
         hinted_user: None,
+        object: None,
         pushed: None,
     }
 }
 
 fn back(client: &Client, uri: &str) -> Back {
     Back {
+        client: client.id.clone(),
         redirect_uri: client.registered_redirect_uri(uri).unwrap(),
         mode: ResponseMode::Query,
         state: None,

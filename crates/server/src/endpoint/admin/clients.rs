@@ -83,6 +83,9 @@ pub(super) struct CreateRequest {
     /// Whether it gets no access token that is not bound to a key of its (RFC 9449).
     #[serde(default)]
     dpop_bound_access_tokens: bool,
+    /// Whether it must sign its authorization requests (RFC 9101).
+    #[serde(default)]
+    require_signed_request_object: bool,
 }
 
 /// What tokens a client may exchange for which (RFC 8693).
@@ -149,6 +152,8 @@ pub(super) struct ChangeRequest {
     /// Whether it gets no access token that is not bound to a key of its (RFC 9449). From false to true takes its
     /// access tokens back.
     dpop_bound_access_tokens: Option<bool>,
+    /// Whether it must sign its authorization requests (RFC 9101).
+    require_signed_request_object: Option<bool>,
     /// Whether it is kept out. Disabling takes its access tokens back.
     disabled: Option<bool>,
     /// Other public keys, all of them, where it authenticates with `private_key_jwt`.
@@ -204,6 +209,8 @@ pub(super) struct ClientAnswer {
     exchange: Option<Exchange>,
     /// Whether it gets no access token that is not bound to a key of its (RFC 9449).
     dpop_bound_access_tokens: bool,
+    /// Whether it must sign its authorization requests (RFC 9101).
+    require_signed_request_object: bool,
     /// Whether it is kept out.
     disabled: bool,
     /// When it was registered, in seconds since 1970.
@@ -251,7 +258,10 @@ pub(super) async fn create(
             require_pushed: request.require_pushed_authorization_requests,
         },
         exchange: request.exchange.map(ExchangePolicy::from),
-        extensions: ClientExtensions { dpop_bound_access_tokens: request.dpop_bound_access_tokens },
+        extensions: ClientExtensions {
+            dpop_bound_access_tokens: request.dpop_bound_access_tokens,
+            require_signed_request_object: request.require_signed_request_object,
+        },
     };
     let (client, secret) = server.issuer.create_client(new, server.now()).await?;
     Ok(created(format!("/admin/v1/clients/{}", client.id), JsonAnswer(ClientAnswer::new(client, secret))))
@@ -320,6 +330,7 @@ pub(super) async fn change(
         require_pushed: request.require_pushed_authorization_requests,
         exchange: request.exchange.map(ExchangePolicy::from),
         dpop_bound_access_tokens: request.dpop_bound_access_tokens,
+        require_signed_request_object: request.require_signed_request_object,
         disabled: request.disabled,
         keys: request.jwks,
         new_secret: request.new_secret,
@@ -370,6 +381,7 @@ impl ClientAnswer {
             require_pushed_authorization_requests: client.require_pushed,
             exchange: client.exchange.map(Exchange::from),
             dpop_bound_access_tokens: client.extensions.dpop_bound_access_tokens,
+            require_signed_request_object: client.extensions.require_signed_request_object,
             disabled: client.disabled,
             created_at: client.created_at.as_secs(),
         }

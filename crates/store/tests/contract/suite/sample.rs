@@ -68,7 +68,7 @@ pub(crate) fn client(id: &str) -> Client {
             from: vec!["https://api.example.com".into()],
             impersonate: true,
         }),
-        extensions: ClientExtensions { dpop_bound_access_tokens: true },
+        extensions: ClientExtensions { dpop_bound_access_tokens: true, require_signed_request_object: true },
         disabled: false,
         created_at: NOW,
     }
