@@ -278,6 +278,12 @@ pub(crate) enum Client {
         /// It must push its authorization requests (RFC 9126)
         #[arg(long, requires = "redirect_uris", conflicts_with = "public")]
         require_pushed: bool,
+        /// It must sign its authorization requests (RFC 9101) with its keys for private_key_jwt
+        #[arg(long, requires_all = ["redirect_uris", "jwks"])]
+        require_signed_request: bool,
+        /// It gets no access token that is not bound to a key of its (DPoP, RFC 9449)
+        #[arg(long)]
+        dpop: bool,
         /// It is your own: users are not asked whether they allow it
         #[arg(long)]
         trusted: bool,

@@ -44,6 +44,8 @@ struct RawConfig {
     #[serde(default)]
     login: RawLogin,
     #[serde(default)]
+    dpop: RawDpop,
+    #[serde(default)]
     cookie: RawCookie,
     #[serde(default)]
     keys: RawKeys,
@@ -86,6 +88,13 @@ struct RawRefreshToken {
 struct RawLogin {
     idle: Option<Period>,
     absolute: Option<Period>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDpop {
+    /// For clients that do not know nonces: `false`. Their proofs count by the clients' clocks then.
+    require_nonce: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -165,6 +174,7 @@ impl ServerConfig {
         set(&mut config.refresh.absolute, raw.refresh_token.absolute);
         set(&mut config.login.idle, raw.login.idle);
         set(&mut config.login.absolute, raw.login.absolute);
+        config.dpop.require_nonce = raw.dpop.require_nonce.unwrap_or(config.dpop.require_nonce);
         set(&mut config.rotate_keys_every, raw.keys.rotate_every);
         set(&mut config.jwks_max_age, raw.keys.max_age);
         if let Some(limit) = raw.throttle.account {

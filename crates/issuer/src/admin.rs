@@ -10,7 +10,9 @@ use gatepass_token::ScopeSet;
 use thiserror::Error;
 
 pub use self::credential::NewCredential;
-use crate::client::{Client, ClientKeys, ClientSecret, Credential, ExchangePolicy, GrantType};
+use crate::client::{
+    Client, ClientExtensions, ClientKeys, ClientSecret, Credential, ExchangePolicy, GrantType,
+};
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::{Issuer, OpenError};
@@ -57,6 +59,9 @@ pub enum AdminError {
     /// A public client was to push its requests.
     #[error("only a client that authenticates can push its authorization requests")]
     CannotPush,
+    /// A client was to sign its requests that has no keys.
+    #[error("only a client that authenticates with private_key_jwt can sign its authorization requests")]
+    CannotSign,
     /// A client was to get keys that does not authenticate with keys.
     #[error("the client does not authenticate with private_key_jwt")]
     NotByKeys,
@@ -138,6 +143,8 @@ pub struct NewClient {
     pub sign_on: SignOnClient,
     /// What tokens it may exchange for which.
     pub exchange: Option<ExchangePolicy>,
+    /// What it registers beyond that.
+    pub extensions: ClientExtensions,
 }
 
 /// How a client logs users in; the default is not at all.
@@ -190,6 +197,11 @@ pub struct ChangeClient {
     pub require_pushed: Option<bool>,
     /// Another policy for token exchange; one that differs takes the client's tokens back.
     pub exchange: Option<ExchangePolicy>,
+    /// Whether it gets no access token that is not bound to a key. A client that is held to it from now on loses
+    /// those that it has.
+    pub dpop_bound_access_tokens: Option<bool>,
+    /// Whether it must sign its authorization requests.
+    pub require_signed_request_object: Option<bool>,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
     pub disabled: Option<bool>,
     /// Other keys, all of them, for a client that authenticates with keys; the old ones are good for nothing at
@@ -318,6 +330,7 @@ impl Issuer {
             require_pkce: new.sign_on.require_pkce,
             require_pushed: new.sign_on.require_pushed,
             exchange: new.exchange,
+            extensions: new.extensions,
             disabled: false,
             created_at: now,
         };
@@ -372,13 +385,19 @@ impl Issuer {
         client.trusted = change.trusted.unwrap_or(client.trusted);
         client.require_pkce = change.require_pkce.unwrap_or(client.require_pkce);
         client.require_pushed = change.require_pushed.unwrap_or(client.require_pushed);
+        let extensions = &mut client.extensions;
+        extensions.dpop_bound_access_tokens =
+            change.dpop_bound_access_tokens.unwrap_or(extensions.dpop_bound_access_tokens);
+        extensions.require_signed_request_object =
+            change.require_signed_request_object.unwrap_or(extensions.require_signed_request_object);
         require_sign_on(&client)?;
         client.disabled = change.disabled.unwrap_or(client.disabled);
         let secret = self.change_credential(&mut client, change.keys, change.new_secret)?;
 
         let loses = !before.scope.is_subset(&client.scope)
             || before.audience != client.audience
-            || before.exchange.is_some() && before.exchange != client.exchange;
+            || before.exchange.is_some() && before.exchange != client.exchange
+            || client.extensions.dpop_bound_access_tokens && !before.extensions.dpop_bound_access_tokens;
         let reason = match client.disabled && !before.disabled {
             true => Some(Reason::DISABLED),
             false => loses.then_some(Reason::CLAIMS_CHANGED),
@@ -531,10 +550,12 @@ fn whose(kind: Kind, id: &str) -> Option<Whose> {
 /// A public client without a code challenge would let anybody use a code who sees one.
 fn require_sign_on(client: &Client) -> Result<(), AdminError> {
     let logs_in = client.may_use(GrantType::AuthorizationCode);
+    let has_keys = matches!(client.credential, Credential::Keys(_));
     match client {
         _ if logs_in && client.redirect_uris.is_empty() => Err(AdminError::NoRedirectUri),
         Client { credential: Credential::None, require_pkce: false, .. } => Err(AdminError::NeedsPkce),
         Client { credential: Credential::None, require_pushed: true, .. } => Err(AdminError::CannotPush),
+        _ if client.extensions.require_signed_request_object && !has_keys => Err(AdminError::CannotSign),
         _ => Ok(()),
     }
 }

@@ -53,6 +53,8 @@ pub struct Client {
     pub require_pushed: bool,
     /// What tokens it may exchange for which; `None`: none.
     pub exchange: Option<ExchangePolicy>,
+    /// What it has registered beyond that.
+    pub extensions: ClientExtensions,
     /// A disabled client gets nothing.
     pub disabled: bool,
     /// When it was registered.
@@ -85,6 +87,19 @@ impl Client {
     pub fn may_use(&self, grant: GrantType) -> bool {
         self.grants.contains(&grant)
     }
+}
+
+/// What extensions of OAuth let a client register, under their own names; each member left out is the extension's
+/// default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientExtensions {
+    /// Whether it gets no access token that is not bound to a key
+    /// ([RFC 9449 section 5.2](https://www.rfc-editor.org/rfc/rfc9449#section-5.2)).
+    pub dpop_bound_access_tokens: bool,
+    /// Whether it must sign its authorization requests
+    /// ([RFC 9101 section 10.5](https://www.rfc-editor.org/rfc/rfc9101#section-10.5)).
+    pub require_signed_request_object: bool,
 }
 
 /// How a client proves who it is, in the one way that it is registered for.

@@ -14,6 +14,7 @@ use gatepass_token::{CodeVerifier, ScopeSet};
 use zeroize::Zeroizing;
 
 use crate::client::OFFLINE_ACCESS;
+use crate::dpop::Jkt;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::rotation::RefreshPolicy;
 use crate::session::Session;
@@ -67,6 +68,8 @@ pub struct AuthorizationCode {
     pub redirect_uri: String,
     /// What the verifier must hash to; `None` for a client that is exempt.
     pub challenge: Option<CodeChallenge>,
+    /// The key that whoever redeems it must show, if the request named one (`dpop_jkt`).
+    pub jkt: Option<Jkt>,
     /// Who is logged in.
     pub user: UserId,
     /// The login that it arose from.
@@ -102,6 +105,8 @@ pub struct PresentedCode {
     pub verifier: Option<CodeVerifier>,
     /// `resource`, if it was sent.
     pub resource: Option<String>,
+    /// The key that was shown.
+    pub jkt: Option<Jkt>,
     /// The session to start.
     pub session: SessionId,
     /// When.
@@ -135,6 +140,9 @@ pub enum CodeRefusal {
     VerifierUnexpected,
     VerifierMissing,
     WrongVerifier,
+    /// The request named a key ([RFC 9449 section 10](https://www.rfc-editor.org/rfc/rfc9449#section-10)), and another or
+    /// none was shown.
+    WrongKey,
     WrongResource,
     /// The user has logged out since, or is gone.
     LoginEnded,
@@ -176,6 +184,9 @@ fn require_bindings<'l>(
         (None, Some(_)) => return Err(CodeRefusal::VerifierUnexpected),
         (None, None) => {}
     }
+    if code.jkt.is_some() && code.jkt != presented.jkt {
+        return Err(CodeRefusal::WrongKey);
+    }
     if presented.resource.as_ref().is_some_and(|resource| *resource != code.resource) {
         return Err(CodeRefusal::WrongResource);
     }
@@ -191,6 +202,8 @@ fn session(code: &AuthorizationCode, login: &Session, presented: &PresentedCode)
         true => (policy.idle.min(policy.absolute), policy.absolute),
         false => (access_token_lifetime, access_token_lifetime),
     };
+    // A confidential client's refresh tokens are bound to the client (RFC 9449 section 5).
+    let jkt = presented.jkt.filter(|_| !presented.confidential);
     Session {
         id: presented.session,
         user: code.user,
@@ -205,7 +218,8 @@ fn session(code: &AuthorizationCode, login: &Session, presented: &PresentedCode)
         idle_expires_at: now.saturating_add(idle),
         expires_at: now.saturating_add(absolute),
         revoked_at: None,
-        bound: presented.confidential,
+        bound: presented.confidential || jkt.is_some(),
+        jkt,
     }
 }
 

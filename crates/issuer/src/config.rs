@@ -5,6 +5,7 @@ use std::time::Duration;
 use gatepass_jose::{Alg, Issuer, SecretKey};
 use gatepass_token::ScopeSet;
 
+use crate::dpop::DpopPolicy;
 use crate::keys::KeyPolicy;
 use crate::password::{HashPolicy, PasswordPolicy};
 use crate::rotation::RefreshPolicy;
@@ -30,6 +31,8 @@ pub struct Config {
     pub refresh: RefreshPolicy,
     /// How long a login at the authorization server's own pages serves applications.
     pub login: LoginPolicy,
+    /// On what terms clients show that they hold a key.
+    pub dpop: DpopPolicy,
     /// How long a signing key signs.
     pub rotate_keys_every: Duration,
     /// How long verifiers may keep the key set: the `max-age` it is served with. A key is published
@@ -53,6 +56,7 @@ impl Config {
             access_token_lifetime: Duration::from_secs(15 * 60),
             refresh: RefreshPolicy::default(),
             login: LoginPolicy::default(),
+            dpop: DpopPolicy::default(),
             rotate_keys_every: Duration::from_secs(30 * 24 * 3600),
             jwks_max_age: Duration::from_secs(300),
             throttle: ThrottlePolicy::default(),

@@ -8,6 +8,7 @@ use gatepass_token::{AccessClaims, Actor, ScopeSet};
 use thiserror::Error;
 
 use crate::client::{Client, ExchangePolicy, IDENTITY_SCOPES};
+use crate::dpop::Jkt;
 use crate::grant::{TokenError, TokenResponse};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, Target, mint};
@@ -88,6 +89,7 @@ impl Issuer {
         &self,
         client: &Client,
         exchange: &TokenExchange,
+        jkt: Option<Jkt>,
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
@@ -124,6 +126,7 @@ impl Issuer {
                 .map(|token| token.exp.0)
                 .fold(now.saturating_add(MAX_LIFETIME), Timestamp::min),
             actor,
+            jkt,
         };
         let minted = mint(&self.config, &self.ring.load(), grant, now)?;
         tracing::info!(

@@ -13,12 +13,15 @@ use zeroize::Zeroizing;
 use self::authorization_code::ShownCode;
 use crate::client::{Client, GrantType};
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
+use crate::dpop::{DpopError, Jkt, ShownProof, TokenType};
 use crate::exchange::{ExchangeRefusal, TokenExchange};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Minted, Target, mint};
 use crate::refresh_token::RefreshToken;
 use crate::secrets::SecretError;
-use crate::sessions::{InternalError, RefreshError, internal_from, limit_to};
+use crate::sessions::{
+    InternalError, RefreshError, ShownRefresh, Tokens, from_dpop, internal_from, limit_to,
+};
 use crate::store::StoreError;
 
 /// A request to the token endpoint: one variant per grant, each with what that grant requires.
@@ -58,6 +61,8 @@ pub enum TokenRequest {
 pub struct TokenResponse {
     /// The access token.
     pub access_token: String,
+    /// How it is sent.
+    pub token_type: TokenType,
     /// How long it lives.
     pub expires_in: Duration,
     /// What it allows.
@@ -73,9 +78,22 @@ impl TokenResponse {
     pub(crate) fn of(minted: Minted) -> Self {
         Self {
             access_token: minted.token,
+            token_type: minted.token_type,
             expires_in: minted.expires_in,
             scope: minted.scope,
             refresh_token: None,
+            id_token: None,
+        }
+    }
+
+    /// What a session gives, with its refresh token.
+    pub(crate) fn of_session(tokens: Tokens) -> Self {
+        Self {
+            access_token: tokens.access_token,
+            token_type: tokens.token_type,
+            expires_in: tokens.expires_in,
+            scope: tokens.scope,
+            refresh_token: Some(tokens.refresh_token),
             id_token: None,
         }
     }
@@ -105,25 +123,31 @@ pub enum TokenError {
     /// ([RFC 8693 section 2.2.2](https://www.rfc-editor.org/rfc/rfc8693#section-2.2.2)).
     #[error(transparent)]
     Exchange(#[from] ExchangeRefusal),
+    /// The proof of possession is not taken, or missing
+    /// ([RFC 9449 section 5](https://www.rfc-editor.org/rfc/rfc9449#section-5)).
+    #[error(transparent)]
+    Dpop(DpopError),
     /// Our fault.
     #[error(transparent)]
     Internal(#[from] InternalError),
 }
 
 internal_from!(TokenError);
+from_dpop!(TokenError);
 
 impl From<RefreshError> for TokenError {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Invalid | RefreshError::Reused => Self::InvalidGrant,
             RefreshError::Scope => Self::InvalidScope,
+            RefreshError::Dpop(error) => Self::Dpop(error),
             RefreshError::Internal(error) => Self::Internal(error),
         }
     }
 }
 
 impl Issuer {
-    /// Serves a request to the token endpoint.
+    /// Serves a request to the token endpoint. What it gives is bound to the key of `proof`, where there is one.
     ///
     /// # Errors
     /// [`TokenError`].
@@ -131,24 +155,28 @@ impl Issuer {
         &self,
         authentication: &ClientAuthentication,
         request: TokenRequest,
+        proof: Option<&ShownProof>,
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
         let minted_at = self.feed.minting_instant(now);
-        let client = self.authenticate_client(authentication, now).await?;
+        let (client, jkt) = self.authenticate_with_proof(authentication, proof, now).await?;
+        if jkt.is_none() && client.must_bind() {
+            return Err(DpopError::Missing.into());
+        }
         match request {
             TokenRequest::AuthorizationCode { code, redirect_uri, verifier, resource } => {
-                let shown = ShownCode { code, redirect_uri, verifier, resource };
+                let shown = ShownCode { code, redirect_uri, verifier, resource, jkt };
                 self.authorization_code(&client, shown, minted_at, now).await
             }
             TokenRequest::ClientCredentials { scope, resource } => {
                 let client = require_confidential(client)?;
                 require_grant(&client, GrantType::ClientCredentials)?;
-                self.client_credentials(&client, scope, resource.as_deref(), minted_at, now)
+                self.client_credentials(&client, scope, resource.as_deref(), jkt, minted_at, now)
             }
             TokenRequest::TokenExchange(exchange) => {
                 let client = require_confidential(client)?;
                 require_grant(&client, GrantType::TokenExchange)?;
-                self.exchange(&client, &exchange, minted_at, now)
+                self.exchange(&client, &exchange, jkt, minted_at, now)
             }
             TokenRequest::RefreshToken { token, scope } => {
                 let most = match &client {
@@ -158,15 +186,15 @@ impl Issuer {
                     }
                     AuthenticatedClient::FirstParty => None,
                 };
-                let tokens =
-                    self.refresh_within(&token, &client.id(), scope.as_ref(), most.as_ref(), now).await?;
-                Ok(TokenResponse {
-                    access_token: tokens.access_token,
-                    expires_in: tokens.expires_in,
-                    scope: tokens.scope,
-                    refresh_token: Some(tokens.refresh_token),
-                    id_token: None,
-                })
+                let shown = ShownRefresh {
+                    token: &token,
+                    client: &client.id(),
+                    is_public: !matches!(client, AuthenticatedClient::Confidential(_)),
+                    scope: scope.as_ref(),
+                    most: most.as_ref(),
+                    jkt,
+                };
+                Ok(TokenResponse::of_session(self.refresh_within(shown, now).await?))
             }
         }
     }
@@ -176,6 +204,7 @@ impl Issuer {
         client: &Client,
         scope: Option<ScopeSet>,
         resource: Option<&str>,
+        jkt: Option<Jkt>,
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
@@ -194,6 +223,7 @@ impl Issuer {
             minted_at,
             not_after: Timestamp::MAX,
             actor: None,
+            jkt,
         };
         let minted = mint(&self.config, &self.ring.load(), grant, now)?;
         tracing::debug!(target: "gatepass::audit", event = "client-credentials", client_id = %client.id);

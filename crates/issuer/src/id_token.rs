@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::client::{OPENID, PROFILE};
 use crate::code::AuthorizationCode;
+use crate::dpop::ShownProof;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
@@ -166,7 +167,8 @@ impl Issuer {
         Some(Hint { user: verified.sub, client: audience.parse().ok()?, session: verified.sid })
     }
 
-    /// What the userinfo endpoint says to whoever holds `access_token`. Any audience will do: the token is
+    /// What the userinfo endpoint says to whoever holds `access_token` and, where it is bound to a key, shows that
+    /// with `proof`, which is `None` for a token that was sent as `Bearer`. Any audience will do: the token is
     /// shown to its own issuer, and opens nothing here but its user's claims.
     ///
     /// # Errors
@@ -174,9 +176,11 @@ impl Issuer {
     pub async fn user_claims(
         &self,
         access_token: &str,
+        proof: Option<&ShownProof>,
         now: Timestamp,
     ) -> Result<UserClaims, UserClaimsError> {
         let verified = self.verify_own(access_token, now)?;
+        self.require_possession(&verified, access_token, proof, now).await?;
         if !verified.scope.contains(OPENID) {
             return Err(UserClaimsError::Scope);
         }

@@ -13,6 +13,7 @@ use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
 use crate::config::{CLOCK_ALLOWANCE, Config};
+use crate::dpop::Proofs;
 use crate::feed::{Feed, LogPosition, REVOCATION_REACH, Sweep};
 use crate::keys::{self, KeyPolicy, KeyRecord, KeyState, Plan};
 use crate::password::{Decoys, HashPool, SAMPLE};
@@ -32,6 +33,7 @@ pub struct Issuer {
     keys_changing: Mutex<()>,
     pub(crate) feed: Feed,
     pub(crate) roles: ArcSwap<HashMap<RoleName, ScopeSet>>,
+    pub(crate) proofs: Proofs,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) passwords: HashPool,
     /// What an unknown user's login costs.
@@ -94,6 +96,7 @@ impl Issuer {
         let issuer = Self {
             feed: Feed::load(&*store, LogId::new(random()?)).await?,
             roles: ArcSwap::default(),
+            proofs: Proofs::new(config.dpop, &secrets.dpop_nonces)?,
             throttle: Arc::new(Throttle::new(config.throttle)),
             passwords: HashPool::start(config.hashing)?,
             decoys: ArcSwap::default(),

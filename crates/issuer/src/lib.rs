@@ -15,9 +15,11 @@ pub mod authorize;
 pub mod client;
 mod client_assertion;
 mod client_authentication;
+mod client_jwt;
 pub mod code;
 mod config;
 pub mod consent;
+mod dpop;
 mod exchange;
 mod feed;
 mod form_token;
@@ -49,6 +51,7 @@ pub use client_authentication::{AuthenticatedClient, ClientAuthentication, Clien
 pub use config::{
     ADMIN_SCOPE, Config, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError, Signing,
 };
+pub use dpop::{DpopError, DpopPolicy, InvalidJkt, Jkt, ShownProof, TokenType};
 pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
 pub use feed::LogPosition;
 pub use form_token::FormStep;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use gatepass_jose::{Alg, Audience, Timestamp, Typ, jwt};
-use gatepass_token::{AccessClaims, Actor, ScopeSet, TokenId};
+use gatepass_token::{AccessClaims, Actor, Confirmation, ScopeSet, TokenId};
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::config::{Config, ResourceServer, Signing};
+use crate::dpop::{Jkt, TokenType};
 use crate::id::{ClientId, SessionId};
 use crate::ring::KeyRing;
 use crate::secrets::{SecretError, random};
@@ -34,6 +35,8 @@ pub(crate) struct Grant<'a> {
     pub(crate) not_after: Timestamp,
     /// Who acts for the subject, if not it itself.
     pub(crate) actor: Option<Actor>,
+    /// The key that it is bound to.
+    pub(crate) jkt: Option<Jkt>,
 }
 
 /// Where a token can be used.
@@ -62,6 +65,7 @@ impl Target<'_> {
 #[derive(Clone, Debug)]
 pub(crate) struct Minted {
     pub(crate) token: String,
+    pub(crate) token_type: TokenType,
     pub(crate) expires_in: Duration,
     pub(crate) scope: ScopeSet,
 }
@@ -124,12 +128,13 @@ pub(crate) fn mint(
         scope: grant.scope,
         sid: grant.session.map(|sid| sid.to_string()),
         roles: grant.roles,
-        cnf: None,
+        cnf: grant.jkt.map(|jkt| Confirmation::dpop(jkt.to_string())),
         act: grant.actor,
     };
     let token = jwt::sign(&Typ::ACCESS_TOKEN, &claims, signer)?;
     require_size(&token, &claims)?;
-    Ok(Minted { token, expires_in: exp.since(iat), scope: claims.scope })
+    let token_type = TokenType::of(claims.cnf.as_ref());
+    Ok(Minted { token, token_type, expires_in: exp.since(iat), scope: claims.scope })
 }
 
 /// The configured lifetime less up to a twentieth of it.

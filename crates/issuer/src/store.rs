@@ -24,7 +24,7 @@ use crate::user::{Role, RoleName, User, Username};
 
 /// The engine failed. What was asked for may or may not have happened; the caller must not
 /// acknowledge it.
-#[derive(Clone, Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the store failed: {0}")]
 pub struct StoreError(pub String);
 

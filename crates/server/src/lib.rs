@@ -34,6 +34,9 @@
 //! | `GET /admin/v1/openapi.json` | anybody | describes the admin API |
 //! | `GET /livez`, `GET /readyz` | anybody | alive; able to serve |
 //!
+//! Bearer stands for DPoP too (RFC 9449): whoever shows a proof at the token endpoint or at `/session/login` gets tokens
+//! that are bound to its key, and shows another with each use of them. Tickets are for Bearer alone.
+//!
 //! The refresh token of a browser travels in a cookie that scripts cannot read and that goes to the
 //! session endpoints alone; native apps ask for it in the body. Errors of the OAuth endpoints have
 //! OAuth's own form; all others are problem details (RFC 9457) with one of these codes:
@@ -41,6 +44,8 @@
 //! | `code` | status | what to do |
 //! |---|---|---|
 //! | `invalid-json`, `invalid-request`, `invalid-scope`, `invalid-target` | 400 | correct the request; `detail` names the member |
+//! | `use-dpop-nonce` | 400, 401 | make the proof anew, with the nonce in `DPoP-Nonce` |
+//! | `invalid-dpop-proof` | 400, 401 | make another proof, for this request and this token |
 //! | `invalid-credentials` | 401 | ask the user again |
 //! | `no-refresh-token`, `invalid-refresh-token` | 401 | log in |
 //! | `refresh-token-reused` | 401 | log in; somebody has a copy, and the session is over |
@@ -77,6 +82,7 @@ mod completion;
 mod conditional;
 mod config;
 mod cookie;
+mod dpop;
 mod endpoint;
 mod form;
 mod network;

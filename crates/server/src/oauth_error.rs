@@ -6,7 +6,7 @@ use std::fmt;
 use axum::response::{IntoResponse, Response};
 use gatepass_issuer::authorize::Refusal;
 use gatepass_issuer::store::StoreError;
-use gatepass_issuer::{InternalError, RevokeError, TokenError, UserClaimsError};
+use gatepass_issuer::{DpopError, InternalError, RevokeError, TokenError, UserClaimsError};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -77,6 +77,16 @@ impl OAuthError {
         Self { challenge: Some(BASIC_CHALLENGE), ..error }
     }
 
+    /// What the client signed is not accepted ([RFC 9101 section 7](https://www.rfc-editor.org/rfc/rfc9101#section-7)).
+    pub(crate) fn invalid_request_object(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_request("invalid_request_object", description)
+    }
+
+    /// The proof of possession is not taken ([RFC 9449 section 5](https://www.rfc-editor.org/rfc/rfc9449#section-5)).
+    pub(crate) fn invalid_dpop_proof(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_request("invalid_dpop_proof", description)
+    }
+
     pub(crate) fn internal(cause: &dyn fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed for a fault of this server");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the server failed; its log says why")
@@ -93,6 +103,8 @@ impl From<TokenError> for OAuthError {
             TokenError::InvalidScope => Self::bad_request("invalid_scope", description),
             TokenError::InvalidTarget => Self::bad_request("invalid_target", description),
             TokenError::Exchange(_) => Self::bad_request("invalid_request", description),
+            TokenError::Dpop(DpopError::Nonce) => Self::bad_request("use_dpop_nonce", description),
+            TokenError::Dpop(_) => Self::invalid_dpop_proof(description),
             TokenError::Internal(InternalError::Store(error)) => error.into(),
             error => Self::internal(&error),
         }

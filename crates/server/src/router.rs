@@ -18,6 +18,7 @@ use tracing::{Level, Span};
 use crate::clock::Clock;
 use crate::completion::carry_through;
 use crate::config::HttpConfig;
+use crate::dpop::give_nonce;
 use crate::endpoint::{
     admin, authorize, consent, feed, health, introspect, jwks, logout, metadata, par, revoke, session,
     sign_on, ticket, token, userinfo,
@@ -62,6 +63,7 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .merge(admin::router(&server))
         .fallback(problem::no_such_path)
         .layer(from_fn_with_state(Arc::clone(&server), carry_through))
+        .layer(from_fn_with_state(Arc::clone(&server), give_nonce))
         // What is not said to be cacheable is not: almost every answer here is about secrets.
         .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .layer(SetResponseHeaderLayer::overriding(

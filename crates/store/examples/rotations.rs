@@ -155,6 +155,7 @@ fn session(n: usize, user: UserId) -> Session {
         expires_at: now.saturating_add(policy.absolute),
         revoked_at: None,
         bound: false,
+        jkt: None,
     }
 }
 
@@ -163,6 +164,7 @@ fn presented(generation: u32) -> Presented {
         generation,
         client: ClientId::first_party(),
         scope: None,
+        jkt: None,
         now: NOW,
         policy: RefreshPolicy::default(),
     }

@@ -36,6 +36,8 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             redirect_uris,
             post_logout_redirect_uris,
             require_pushed,
+            require_signed_request,
+            dpop,
             trusted,
         } => {
             let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
@@ -68,6 +70,8 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 "redirect_uris": redirect_uris,
                 "post_logout_redirect_uris": post_logout_redirect_uris,
                 "require_pushed_authorization_requests": require_pushed,
+                "require_signed_request_object": require_signed_request,
+                "dpop_bound_access_tokens": dpop,
                 "trusted": trusted,
             });
             if let Some(body) = body.as_object_mut() {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use gatepass_token::{CodeChallenge, InvalidCodeChallenge, ScopeSet};
 
-use super::{Back, Refusal, ResponseMode};
+use super::{Back, Refusal, RequestObject, ResponseMode};
 use crate::client::{Client, GrantType, IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID};
-use crate::id::UserId;
+use crate::dpop::Jkt;
+use crate::id::{ClientId, UserId};
 use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
 
@@ -38,6 +39,7 @@ pub struct AuthorizationParams<'p> {
     pub login_hint: Option<&'p str>,
     pub id_token_hint: Option<&'p str>,
     pub resource: Option<&'p str>,
+    pub dpop_jkt: Option<&'p str>,
     pub request: Option<&'p str>,
     pub request_uri: Option<&'p str>,
     pub registration: Option<&'p str>,
@@ -69,6 +71,8 @@ pub struct AuthorizationRequest {
     pub nonce: Option<String>,
     /// What the verifier must hash to; `None` only for a client that is exempt.
     pub challenge: Option<CodeChallenge>,
+    /// The key that whoever redeems the code must show, if the client names one.
+    pub jkt: Option<Jkt>,
     /// What the user is to be asked.
     pub prompt: Prompt,
     /// How long ago the user may have logged in.
@@ -79,17 +83,47 @@ pub struct AuthorizationRequest {
     pub hinted_user: Option<UserId>,
     /// Under which name it was pushed, if it was.
     pub pushed: Option<RequestUriDigest>,
+    /// What its client signed, if it did.
+    pub object: Option<RequestObject>,
 }
 
-impl AuthorizationParams<'_> {
+impl<'p> AuthorizationParams<'p> {
+    /// The parameters that `find` finds.
+    pub fn of(find: impl Fn(&'static str) -> Option<&'p str>) -> Self {
+        Self {
+            client_id: find("client_id"),
+            redirect_uri: find("redirect_uri"),
+            response_type: find("response_type"),
+            response_mode: find("response_mode"),
+            scope: find("scope"),
+            state: find("state"),
+            nonce: find("nonce"),
+            code_challenge: find("code_challenge"),
+            code_challenge_method: find("code_challenge_method"),
+            prompt: find("prompt"),
+            max_age: find("max_age"),
+            login_hint: find("login_hint"),
+            id_token_hint: find("id_token_hint"),
+            resource: find("resource"),
+            dpop_jkt: find("dpop_jkt"),
+            request: find("request"),
+            request_uri: find("request_uri"),
+            registration: find("registration"),
+        }
+    }
+
     /// The way back, which is known even where the way that the client wants is refused.
-    pub(super) fn back(&self, redirect_uri: RegisteredRedirectUri) -> (Back, Result<(), Refusal>) {
+    pub(super) fn back(
+        &self,
+        client: ClientId,
+        redirect_uri: RegisteredRedirectUri,
+    ) -> (Back, Result<(), Refusal>) {
         let (mode, known) = match self.response_mode.map(ResponseMode::of) {
             None => (ResponseMode::default(), Ok(())),
             Some(Some(mode)) => (mode, Ok(())),
-            Some(None) => (ResponseMode::default(), Err(invalid("response_mode is query or form_post"))),
+            Some(None) => (ResponseMode::default(), Err(UNKNOWN_MODE)),
         };
-        (Back { redirect_uri, mode, state: self.state.map(str::to_owned) }, known)
+        (Back { client, redirect_uri, mode, state: self.state.map(str::to_owned) }, known)
     }
 }
 
@@ -114,8 +148,10 @@ impl AuthorizationRequest {
         if challenge.is_none() && !is_exempt {
             return Err(invalid("code_challenge is missing: this server requires PKCE with S256"));
         }
+        let jkt = params.dpop_jkt.map(str::parse).transpose();
         Ok(Self {
             challenge,
+            jkt: jkt.map_err(|_| invalid("dpop_jkt is not the base64url text of a SHA-256 digest"))?,
             prompt: prompt(params.prompt)?,
             max_age: max_age(params.max_age)?,
             login_hint: params.login_hint.filter(|hint| is_shown(hint)).map(str::to_owned),
@@ -126,15 +162,15 @@ impl AuthorizationRequest {
             resource: String::new(),
             hinted_user: None,
             pushed: None,
+            object: None,
         })
     }
 }
 
+const UNKNOWN_MODE: Refusal = invalid("response_mode is query, form_post, or one of them with .jwt");
+
 /// What this server does at all.
 fn require_served(params: &AuthorizationParams<'_>) -> Result<(), Refusal> {
-    if params.request.is_some() {
-        return Err(Refusal::new("request_not_supported", "request objects are not served"));
-    }
     if params.request_uri.is_some() {
         return Err(Refusal::new("request_uri_not_supported", "request_uri is that of a pushed request"));
     }
@@ -218,15 +254,15 @@ const fn invalid(description: &'static str) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use gatepass_jose::Timestamp;
 
     use super::*;
-    use crate::client::{Credential, SecretDigest};
+    use crate::client::{ClientExtensions, Credential, SecretDigest};
 
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-    fn client() -> Client {
+    pub(in crate::authorize) fn client() -> Client {
         Client {
             id: "web".parse().unwrap(),
             name: "Web".into(),
@@ -240,6 +276,7 @@ mod tests {
             require_pkce: true,
             require_pushed: false,
             exchange: None,
+            extensions: ClientExtensions::default(),
             disabled: false,
             created_at: Timestamp::EPOCH,
         }
@@ -257,7 +294,7 @@ mod tests {
 
     fn check(client: Client, params: &AuthorizationParams<'_>) -> Result<AuthorizationRequest, &'static str> {
         let uri = client.registered_redirect_uri("https://app.example.com/callback").unwrap();
-        let (back, mode) = params.back(uri);
+        let (back, mode) = params.back(client.id.clone(), uri);
         mode.and_then(|()| AuthorizationRequest::check(client, back, params)).map_err(|refusal| refusal.error)
     }
 
@@ -287,6 +324,12 @@ mod tests {
                 Some("invalid_request"),
             ),
             ("form_post", AuthorizationParams { response_mode: Some("form_post"), ..params() }, None),
+            ("jwt", AuthorizationParams { response_mode: Some("jwt"), ..params() }, None),
+            (
+                "fragment_jwt",
+                AuthorizationParams { response_mode: Some("fragment.jwt"), ..params() },
+                Some("invalid_request"),
+            ),
             ("no_pkce", no_pkce, Some("invalid_request")),
             (
                 "no_pkce_but_nonce",
@@ -343,11 +386,6 @@ mod tests {
                 "max_age_huge",
                 AuthorizationParams { max_age: Some("99999999999999999999999"), ..params() },
                 None,
-            ),
-            (
-                "request_object",
-                AuthorizationParams { request: Some("e30."), ..params() },
-                Some("request_not_supported"),
             ),
             (
                 "request_uri",

@@ -10,6 +10,7 @@ use super::{TokenError, TokenResponse, require_grant};
 use crate::client::{GrantType, OFFLINE_ACCESS};
 use crate::client_authentication::AuthenticatedClient;
 use crate::code::{CodeRefusal, PresentedCode};
+use crate::dpop::Jkt;
 use crate::id::SessionId;
 use crate::issuer::Issuer;
 use crate::secrets::random;
@@ -21,6 +22,7 @@ pub(super) struct ShownCode {
     pub(super) redirect_uri: Option<String>,
     pub(super) verifier: Option<CodeVerifier>,
     pub(super) resource: Option<String>,
+    pub(super) jkt: Option<Jkt>,
 }
 
 impl Issuer {
@@ -44,6 +46,7 @@ impl Issuer {
             redirect_uri: shown.redirect_uri,
             verifier: shown.verifier,
             resource: shown.resource,
+            jkt: shown.jkt,
             session: SessionId::new(now, random()?),
             now,
             policy: self.config.refresh,
@@ -54,20 +57,17 @@ impl Issuer {
         let client_id = &registered.id;
         match self.store.redeem_code(digest, &presented, on_replay).await? {
             Redeemed::Given(code, session, user) => {
-                let tokens = self.tokens(&session, &user, &[&registered.most_of_a_user()], minted_at, now)?;
+                let most = registered.most_of_a_user();
+                let tokens = self.tokens(&session, &user, &[&most], shown.jkt, minted_at, now)?;
                 let id_token = self.id_token(&code, session.id, &user, &tokens.access_token, now)?;
                 tracing::info!(
                     target: "gatepass::audit", event = "code-redeemed", %client_id, sub = %user.id,
                     sid = %session.id
                 );
                 let refreshes = code.scope.contains(OFFLINE_ACCESS) && presented.may_refresh;
-                Ok(TokenResponse {
-                    access_token: tokens.access_token,
-                    expires_in: tokens.expires_in,
-                    scope: tokens.scope,
-                    refresh_token: refreshes.then_some(tokens.refresh_token),
-                    id_token,
-                })
+                let mut response = TokenResponse::of_session(tokens);
+                response.refresh_token = response.refresh_token.filter(|_| refreshes);
+                Ok(TokenResponse { id_token, ..response })
             }
             Redeemed::Refused(refusal) => {
                 tracing::info!(target: "gatepass::audit", event = "code-refused", %client_id, ?refusal);

@@ -27,6 +27,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::bearer;
+use crate::dpop::Proof;
 use crate::form::Form;
 use crate::problem::{self, Details, Problem};
 use crate::server::Server;
@@ -65,7 +66,8 @@ async fn require_admin(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let caller = bearer::authenticate_admin(&server.issuer, request.headers(), server.now())?;
+    let proof = Proof::of(&server, request.method(), request.uri(), request.headers());
+    let caller = bearer::authenticate_admin(&server.issuer, request.headers(), &proof, server.now()).await?;
     if !request.method().is_safe() {
         tracing::info!(
             target: "gatepass::audit", event = "admin-request", by = caller.claims.sub,
@@ -183,6 +185,7 @@ impl From<AdminError> for Problem {
             AdminError::NoRedirectUri => Self::invalid_value("redirect_uris", detail),
             AdminError::NeedsPkce => Self::invalid_value("require_pkce", detail),
             AdminError::CannotPush => Self::invalid_value("require_pushed_authorization_requests", detail),
+            AdminError::CannotSign => Self::invalid_value("require_signed_request_object", detail),
             AdminError::NotByKeys => Self::invalid_value("jwks", detail),
             AdminError::Overloaded(overloaded) => Self::overloaded(overloaded.retry_after),
             AdminError::Store(error) => error.into(),

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::body::FormBody;
 use crate::client_authentication;
+use crate::dpop::Proof;
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
 use crate::server::Server;
@@ -42,15 +43,16 @@ struct TokenAnswer<'t> {
 pub(crate) async fn token(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     FormBody(form): FormBody,
 ) -> Result<Response, OAuthError> {
     let authentication = client_authentication::parse(&headers, &form)?;
     let request = token_request(&form)?;
     let issued_token_type = matches!(request, TokenRequest::TokenExchange(_)).then_some(ACCESS_TOKEN);
-    let tokens = server.issuer.token(&authentication, request, server.now()).await?;
+    let tokens = server.issuer.token(&authentication, request, proof.shown(), server.now()).await?;
     let answer = TokenAnswer {
         access_token: &tokens.access_token,
-        token_type: "Bearer",
+        token_type: tokens.token_type.name(),
         expires_in: tokens.expires_in.as_secs(),
         scope: &tokens.scope,
         issued_token_type,

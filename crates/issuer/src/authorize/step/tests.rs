@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::authorize::{Back, Prompt, ResponseMode};
-use crate::client::{Client, Credential, GrantType, SecretDigest};
+use crate::client::{Client, ClientExtensions, Credential, GrantType, SecretDigest};
 
 const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
 const ALICE: UserId = UserId::from_bytes([1; 16]);
@@ -24,6 +24,7 @@ fn request() -> AuthorizationRequest {
         require_pkce: true,
         require_pushed: false,
         exchange: None,
+        extensions: ClientExtensions::default(),
         disabled: false,
         created_at: NOW,
     };
@@ -34,16 +35,19 @@ fn request() -> AuthorizationRequest {
         resource: "https://api.example.com".into(),
         nonce: None,
         challenge: None,
+        jkt: None,
         prompt: Prompt::default(),
         max_age: None,
         login_hint: None,
         hinted_user: None,
+        object: None,
         pushed: None,
     }
 }
 
 fn back(client: &Client, uri: &str) -> Back {
     Back {
+        client: client.id.clone(),
         redirect_uri: client.registered_redirect_uri(uri).unwrap(),
         mode: ResponseMode::Query,
         state: None,

@@ -9,7 +9,9 @@ use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::response::Response;
 use gatepass_issuer::admin::{ChangeClient, NewClient, SignOnClient};
-use gatepass_issuer::client::{Client, ClientKeys, ClientSecret, Credential, ExchangePolicy, GrantType};
+use gatepass_issuer::client::{
+    Client, ClientExtensions, ClientKeys, ClientSecret, Credential, ExchangePolicy, GrantType,
+};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_token::ScopeSet;
@@ -78,6 +80,12 @@ pub(super) struct CreateRequest {
     require_pushed_authorization_requests: bool,
     /// What tokens it may exchange for which (RFC 8693); none if left out.
     exchange: Option<Exchange>,
+    /// Whether it gets no access token that is not bound to a key of its (RFC 9449).
+    #[serde(default)]
+    dpop_bound_access_tokens: bool,
+    /// Whether it must sign its authorization requests (RFC 9101).
+    #[serde(default)]
+    require_signed_request_object: bool,
 }
 
 /// What tokens a client may exchange for which (RFC 8693).
@@ -141,6 +149,11 @@ pub(super) struct ChangeRequest {
     require_pushed_authorization_requests: Option<bool>,
     /// What tokens it may exchange for which. Another policy takes back the access tokens that it got so far.
     exchange: Option<Exchange>,
+    /// Whether it gets no access token that is not bound to a key of its (RFC 9449). From false to true takes its
+    /// access tokens back.
+    dpop_bound_access_tokens: Option<bool>,
+    /// Whether it must sign its authorization requests (RFC 9101).
+    require_signed_request_object: Option<bool>,
     /// Whether it is kept out. Disabling takes its access tokens back.
     disabled: Option<bool>,
     /// Other public keys, all of them, where it authenticates with `private_key_jwt`.
@@ -194,6 +207,10 @@ pub(super) struct ClientAnswer {
     /// What tokens it may exchange for which; left out where none.
     #[serde(skip_serializing_if = "Option::is_none")]
     exchange: Option<Exchange>,
+    /// Whether it gets no access token that is not bound to a key of its (RFC 9449).
+    dpop_bound_access_tokens: bool,
+    /// Whether it must sign its authorization requests (RFC 9101).
+    require_signed_request_object: bool,
     /// Whether it is kept out.
     disabled: bool,
     /// When it was registered, in seconds since 1970.
@@ -241,6 +258,10 @@ pub(super) async fn create(
             require_pushed: request.require_pushed_authorization_requests,
         },
         exchange: request.exchange.map(ExchangePolicy::from),
+        extensions: ClientExtensions {
+            dpop_bound_access_tokens: request.dpop_bound_access_tokens,
+            require_signed_request_object: request.require_signed_request_object,
+        },
     };
     let (client, secret) = server.issuer.create_client(new, server.now()).await?;
     Ok(created(format!("/admin/v1/clients/{}", client.id), JsonAnswer(ClientAnswer::new(client, secret))))
@@ -308,6 +329,8 @@ pub(super) async fn change(
         require_pkce: request.require_pkce,
         require_pushed: request.require_pushed_authorization_requests,
         exchange: request.exchange.map(ExchangePolicy::from),
+        dpop_bound_access_tokens: request.dpop_bound_access_tokens,
+        require_signed_request_object: request.require_signed_request_object,
         disabled: request.disabled,
         keys: request.jwks,
         new_secret: request.new_secret,
@@ -357,6 +380,8 @@ impl ClientAnswer {
             require_pkce: client.require_pkce,
             require_pushed_authorization_requests: client.require_pushed,
             exchange: client.exchange.map(Exchange::from),
+            dpop_bound_access_tokens: client.extensions.dpop_bound_access_tokens,
+            require_signed_request_object: client.extensions.require_signed_request_object,
             disabled: client.disabled,
             created_at: client.created_at.as_secs(),
         }

@@ -1,3 +1,4 @@
+use gatepass_issuer::Jkt;
 use gatepass_issuer::code::{AuthorizationCode, CodeDigest, CodeRefusal, PresentedCode};
 use gatepass_issuer::id::{ClientId, SessionId};
 use gatepass_issuer::session::Session;
@@ -22,6 +23,7 @@ fn code(login: &Session, digest: u8) -> AuthorizationCode {
         client: "web".parse().unwrap(),
         redirect_uri: "https://app.example.com/callback".into(),
         challenge: None,
+        jkt: Some(Jkt([1; 32])),
         user: login.user,
         login: login.id,
         auth_time: NOW,
@@ -42,6 +44,7 @@ fn shown() -> PresentedCode {
         redirect_uri: Some("https://app.example.com/callback".into()),
         verifier: None,
         resource: None,
+        jkt: Some(Jkt([1; 32])),
         session: SessionId::new(NOW, unique()),
         now: at(1),
         policy: Default::default(),

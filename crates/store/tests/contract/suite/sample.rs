@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use gatepass_issuer::client::{Client, Credential, ExchangePolicy, GrantType, SecretDigest};
+use gatepass_issuer::client::{
+    Client, ClientExtensions, Credential, ExchangePolicy, GrantType, SecretDigest,
+};
 use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::keys::KeyRecord;
 use gatepass_issuer::password::PasswordHash;
@@ -66,6 +68,7 @@ pub(crate) fn client(id: &str) -> Client {
             from: vec!["https://api.example.com".into()],
             impersonate: true,
         }),
+        extensions: ClientExtensions { dpop_bound_access_tokens: true, require_signed_request_object: true },
         disabled: false,
         created_at: NOW,
     }
@@ -92,6 +95,7 @@ pub(crate) fn session_at(user: UserId, now: Timestamp) -> Session {
         expires_at: now.saturating_add(policy.absolute),
         revoked_at: None,
         bound: false,
+        jkt: None,
     }
 }
 
@@ -112,6 +116,7 @@ pub(crate) fn presented(generation: u32, now: Timestamp) -> Presented {
         generation,
         client: ClientId::first_party(),
         scope: None,
+        jkt: None,
         now,
         policy: RefreshPolicy::default(),
     }
