@@ -272,6 +272,9 @@ pub(crate) enum Client {
         /// Where browsers may be sent back to after a login, any number of times; it may then log users in
         #[arg(long = "redirect-uri", value_name = "URI")]
         redirect_uris: Vec<String>,
+        /// It may log users in on devices that cannot show a page (RFC 8628)
+        #[arg(long)]
+        device: bool,
         /// Where browsers may be sent to after a logout, any number of times
         #[arg(long = "post-logout-redirect-uri", value_name = "URI", requires = "redirect_uris")]
         post_logout_redirect_uris: Vec<String>,

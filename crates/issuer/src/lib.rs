@@ -18,6 +18,7 @@ mod client_authentication;
 pub mod code;
 mod config;
 pub mod consent;
+pub mod device;
 mod exchange;
 mod feed;
 mod form_token;

@@ -13,6 +13,9 @@ use thiserror::Error;
 use crate::client::Client;
 use crate::code::{AuthorizationCode, CodeDigest, CodeRefusal, PresentedCode};
 use crate::consent::Consent;
+use crate::device::{
+    Allowed, DeviceAnswer, DeviceAuthorization, DeviceCodeDigest, DeviceRefusal, UserCodeDigest,
+};
 use crate::id::{ClientId, SessionId, UserId};
 use crate::jti::JtiDigest;
 use crate::keys::KeyRecord;
@@ -96,6 +99,20 @@ pub enum Redeemed {
     /// it had given none or that had ended. Durable.
     Replayed(Option<SessionId>),
     /// There is no such code.
+    Unknown,
+}
+
+/// What [`Store::redeem_device_authorization`] did.
+#[derive(Clone, Debug)]
+pub enum RedeemedDevice {
+    /// The device code is used up, and its session has started. Durable.
+    Given(Allowed, Box<Session>, Box<User>),
+    /// It gives nothing, or nothing yet.
+    Refused(DeviceRefusal),
+    /// It was used before. The session that it gave is revoked, and the revocation is in the log, unless
+    /// it had given none or that had ended. Durable.
+    Replayed(Option<SessionId>),
+    /// There is no such device code.
     Unknown,
 }
 
@@ -233,6 +250,39 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Redeemed, StoreError>;
     /// Removes codes that expired before `before`, at most `limit`.
     async fn forget_codes(&self, before: Timestamp, limit: u32) -> Result<(), StoreError>;
+
+    /// Keeps what a device asks for, which waits for its user. Durable. `false`, with nothing kept, when the user
+    /// code is another's.
+    async fn keep_device_authorization(&self, asked: &DeviceAuthorization) -> Result<bool, StoreError>;
+    /// What the device of that code has asked for, whatever became of it.
+    async fn find_device_authorization(
+        &self,
+        digest: DeviceCodeDigest,
+    ) -> Result<Option<DeviceAuthorization>, StoreError>;
+    /// The same, by what its user types.
+    async fn find_device_authorization_by_user_code(
+        &self,
+        user_code: UserCodeDigest,
+    ) -> Result<Option<DeviceAuthorization>, StoreError>;
+    /// Keeps what a user says to it. Durable. `true` once; `false`, with nothing changed, when there is none that
+    /// waits for an answer at `now`.
+    async fn answer_device_authorization(
+        &self,
+        user_code: UserCodeDigest,
+        answer: &DeviceAnswer,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Reads what was asked for and its login, asks [`crate::device::decide`], and does what it says; on
+    /// [`crate::device::DeviceDecision::Replay`] it ends the session that it gave and appends `on_replay` for it.
+    /// As if no other operation ran meanwhile. Durable where something changed.
+    async fn redeem_device_authorization(
+        &self,
+        digest: DeviceCodeDigest,
+        presented: &PresentedCode,
+        on_replay: NewRevocation,
+    ) -> Result<RedeemedDevice, StoreError>;
+    /// Removes what devices asked for and what expired before `before`, at most `limit`.
+    async fn forget_device_authorizations(&self, before: Timestamp, limit: u32) -> Result<(), StoreError>;
 
     /// Keeps a pushed authorization request. Durable.
     async fn keep_pushed_request(&self, request: &PushedRequest) -> Result<(), StoreError>;

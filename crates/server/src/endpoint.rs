@@ -3,6 +3,8 @@
 pub(crate) mod admin;
 pub(crate) mod authorize;
 pub(crate) mod consent;
+pub(crate) mod device;
+pub(crate) mod device_authorization;
 pub(crate) mod feed;
 pub(crate) mod health;
 pub(crate) mod introspect;

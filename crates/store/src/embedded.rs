@@ -5,6 +5,7 @@ mod checkpoint;
 mod client;
 mod code;
 mod consent;
+mod device_authorization;
 mod directory;
 mod failure;
 mod jti;

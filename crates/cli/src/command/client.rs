@@ -34,16 +34,22 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             auth,
             jwks,
             redirect_uris,
+            device,
             post_logout_redirect_uris,
             require_pushed,
             trusted,
         } => {
             let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
-            let mut grants = match (redirect_uris.is_empty(), public) {
-                (false, _) => vec!["authorization_code", "refresh_token"],
-                (true, true) => vec!["refresh_token"],
+            let mut grants = match (redirect_uris.is_empty() && !device, public) {
+                (false, _) | (true, true) => vec!["refresh_token"],
                 (true, false) => vec!["client_credentials"],
             };
+            if !redirect_uris.is_empty() {
+                grants.push("authorization_code");
+            }
+            if device {
+                grants.push("urn:ietf:params:oauth:grant-type:device_code");
+            }
             let mut optional = Vec::new();
             if !exchange_for.is_empty() {
                 grants.push("urn:ietf:params:oauth:grant-type:token-exchange");

@@ -103,7 +103,7 @@ impl AuthorizationRequest {
         if !client.may_use(GrantType::AuthorizationCode) {
             return Err(Refusal::new("unauthorized_client", "the client may not log users in"));
         }
-        let scope = scope(&client, params.scope)?;
+        let scope = requested_scope(&client, params.scope)?;
         let nonce = params.nonce.map(str::to_owned);
         if nonce.as_ref().is_some_and(|nonce| nonce.len() > MAX_NONCE) {
             return Err(invalid("nonce is longer than 512 bytes"));
@@ -149,7 +149,7 @@ fn require_served(params: &AuthorizationParams<'_>) -> Result<(), Refusal> {
 }
 
 /// What is asked for and means something; left out, everything that the client is registered for.
-fn scope(client: &Client, asked: Option<&str>) -> Result<ScopeSet, Refusal> {
+pub(crate) fn requested_scope(client: &Client, asked: Option<&str>) -> Result<ScopeSet, Refusal> {
     let Some(asked) = asked else { return Ok(client.scope.clone()) };
     let asked: ScopeSet =
         asked.parse().map_err(|_| Refusal::new("invalid_scope", "the scope is no scope"))?;

@@ -7,13 +7,16 @@ use gatepass_token::CodeVerifier;
 use zeroize::Zeroizing;
 
 use super::{TokenError, TokenResponse, require_grant};
-use crate::client::{GrantType, OFFLINE_ACCESS};
+use crate::client::{Client, GrantType};
 use crate::client_authentication::AuthenticatedClient;
 use crate::code::{CodeRefusal, PresentedCode};
 use crate::id::SessionId;
+use crate::id_token::IdTokenOf;
 use crate::issuer::Issuer;
 use crate::secrets::random;
+use crate::session::Session;
 use crate::store::Redeemed;
+use crate::user::User;
 
 /// A code and what came with it.
 pub(super) struct ShownCode {
@@ -31,43 +34,30 @@ impl Issuer {
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
-        let (registered, confidential) = match client {
-            AuthenticatedClient::Confidential(client) => (client, true),
-            AuthenticatedClient::Public(client) => (client, false),
-            AuthenticatedClient::FirstParty => return Err(TokenError::InvalidClient),
-        };
-        require_grant(registered, GrantType::AuthorizationCode)?;
         let presented = PresentedCode {
-            client: registered.id.clone(),
-            confidential,
-            may_refresh: registered.may_use(GrantType::RefreshToken),
             redirect_uri: shown.redirect_uri,
             verifier: shown.verifier,
             resource: shown.resource,
-            session: SessionId::new(now, random()?),
-            now,
-            policy: self.config.refresh,
-            access_token_lifetime: self.config.access_token_lifetime,
+            ..self.presented_code(client, now)?
         };
+        let registered = client.registered().ok_or(TokenError::InvalidClient)?;
+        require_grant(registered, GrantType::AuthorizationCode)?;
         let digest = self.secrets.code_digest(&shown.code);
         let on_replay = self.revocation(Kind::Session, "", Reason::REUSE, now);
         let client_id = &registered.id;
         match self.store.redeem_code(digest, &presented, on_replay).await? {
             Redeemed::Given(code, session, user) => {
-                let tokens = self.tokens(&session, &user, &[&registered.most_of_a_user()], minted_at, now)?;
-                let id_token = self.id_token(&code, session.id, &user, &tokens.access_token, now)?;
+                let id_token = IdTokenOf {
+                    client: client_id,
+                    scope: &code.scope,
+                    auth_time: code.auth_time,
+                    nonce: code.nonce.as_deref(),
+                };
                 tracing::info!(
                     target: "gatepass::audit", event = "code-redeemed", %client_id, sub = %user.id,
                     sid = %session.id
                 );
-                let refreshes = code.scope.contains(OFFLINE_ACCESS) && presented.may_refresh;
-                Ok(TokenResponse {
-                    access_token: tokens.access_token,
-                    expires_in: tokens.expires_in,
-                    scope: tokens.scope,
-                    refresh_token: refreshes.then_some(tokens.refresh_token),
-                    id_token,
-                })
+                self.given(registered, &presented, &id_token, &session, &user, minted_at)
             }
             Redeemed::Refused(refusal) => {
                 tracing::info!(target: "gatepass::audit", event = "code-refused", %client_id, ?refusal);
@@ -83,5 +73,52 @@ impl Issuer {
             }
             Redeemed::Unknown => Err(TokenError::InvalidGrant),
         }
+    }
+
+    /// What there is to say of a code that `client` shows, but for what came with it.
+    pub(super) fn presented_code(
+        &self,
+        client: &AuthenticatedClient,
+        now: Timestamp,
+    ) -> Result<PresentedCode, TokenError> {
+        let (registered, confidential) = match client {
+            AuthenticatedClient::Confidential(client) => (client, true),
+            AuthenticatedClient::Public(client) => (client, false),
+            AuthenticatedClient::FirstParty => return Err(TokenError::InvalidClient),
+        };
+        Ok(PresentedCode {
+            client: registered.id.clone(),
+            confidential,
+            may_refresh: registered.may_use(GrantType::RefreshToken),
+            redirect_uri: None,
+            verifier: None,
+            resource: None,
+            session: SessionId::new(now, random()?),
+            now,
+            policy: self.config.refresh,
+            access_token_lifetime: self.config.access_token_lifetime,
+        })
+    }
+
+    /// The tokens of a session that a code gave.
+    pub(super) fn given(
+        &self,
+        client: &Client,
+        presented: &PresentedCode,
+        login: &IdTokenOf<'_>,
+        session: &Session,
+        user: &User,
+        minted_at: Timestamp,
+    ) -> Result<TokenResponse, TokenError> {
+        let now = presented.now;
+        let tokens = self.tokens(session, user, &[&client.most_of_a_user()], minted_at, now)?;
+        let id_token = self.id_token(login, session.id, user, &tokens.access_token, now)?;
+        Ok(TokenResponse {
+            access_token: tokens.access_token,
+            expires_in: tokens.expires_in,
+            scope: tokens.scope,
+            refresh_token: presented.refreshes(login.scope).then_some(tokens.refresh_token),
+            id_token,
+        })
     }
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::client_authentication;
 use crate::conditional::Document;
-use crate::endpoint::token::TOKEN_EXCHANGE;
+use crate::endpoint::token::{DEVICE_CODE, TOKEN_EXCHANGE};
 use crate::server::Server;
 
 /// Both documents, written once.
@@ -38,6 +38,8 @@ struct AuthorizationServer<'m> {
     authorization_endpoint: String,
     /// [RFC 9126 section 5](https://www.rfc-editor.org/rfc/rfc9126#section-5).
     pushed_authorization_request_endpoint: String,
+    /// [RFC 8628 section 4](https://www.rfc-editor.org/rfc/rfc8628#section-4).
+    device_authorization_endpoint: String,
     /// [RFC 9207 section 3](https://www.rfc-editor.org/rfc/rfc9207#section-3).
     authorization_response_iss_parameter_supported: bool,
     code_challenge_methods_supported: [&'static str; 1],
@@ -93,6 +95,7 @@ impl Metadata {
             token_endpoint_auth_signing_alg_values_supported: &assertion_algs,
             authorization_endpoint: format!("{base}/oauth/authorize"),
             pushed_authorization_request_endpoint: format!("{base}/oauth/par"),
+            device_authorization_endpoint: format!("{base}/oauth/device_authorization"),
             authorization_response_iss_parameter_supported: true,
             code_challenge_methods_supported: ["S256"],
             response_types_supported: ["code"],
@@ -102,6 +105,7 @@ impl Metadata {
                 "authorization_code",
                 "client_credentials",
                 "refresh_token",
+                DEVICE_CODE,
                 TOKEN_EXCHANGE,
             ],
             revocation_endpoint: format!("{base}/oauth/revoke"),

@@ -7,6 +7,7 @@ mod admin;
 mod assertions;
 mod browser;
 mod cors;
+mod device;
 mod exchange;
 mod feed;
 mod fixture;

@@ -27,6 +27,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "token_endpoint_auth_signing_alg_values_supported": algs,
         "authorization_endpoint": format!("{ISSUER}/oauth/authorize"),
         "pushed_authorization_request_endpoint": format!("{ISSUER}/oauth/par"),
+        "device_authorization_endpoint": format!("{ISSUER}/oauth/device_authorization"),
         "authorization_response_iss_parameter_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "response_types_supported": ["code"],
@@ -34,7 +35,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "scopes_supported": ["openid", "profile", "offline_access"],
         "grant_types_supported": [
             "authorization_code", "client_credentials", "refresh_token",
-            "urn:ietf:params:oauth:grant-type:token-exchange"
+            "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange"
         ],
         "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": methods("none"),
@@ -63,6 +64,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "authorization_endpoint",
         "pushed_authorization_request_endpoint",
         "token_endpoint",
+        "device_authorization_endpoint",
         "userinfo_endpoint",
         "end_session_endpoint",
         "revocation_endpoint",

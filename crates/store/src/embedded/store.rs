@@ -4,14 +4,15 @@ use async_trait::async_trait;
 use gatepass_issuer::client::Client;
 use gatepass_issuer::code::{AuthorizationCode, CodeDigest, PresentedCode};
 use gatepass_issuer::consent::Consent;
+use gatepass_issuer::device::{DeviceAnswer, DeviceAuthorization, DeviceCodeDigest, UserCodeDigest};
 use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::keys::KeyRecord;
 use gatepass_issuer::password::PasswordHash;
 use gatepass_issuer::rotation::Presented;
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{
-    ChangeError, EndSessions, HolderRevocation, NewRevocation, Page, Redeemed, Rotated, Store, StoreError,
-    UserChange, Whose,
+    ChangeError, EndSessions, HolderRevocation, NewRevocation, Page, Redeemed, RedeemedDevice, Rotated,
+    Store, StoreError, UserChange, Whose,
 };
 use gatepass_issuer::user::{Role, RoleName, User, Username};
 use gatepass_issuer::{JtiDigest, PushedRequest, RequestUriDigest};
@@ -22,8 +23,8 @@ use rusqlite::Connection;
 use super::failure::Failure;
 use super::writer::Group;
 use super::{
-    Embedded, client, code, consent, jti, pushed_request, revocation, role, session, signing_key, ticket,
-    user,
+    Embedded, client, code, consent, device_authorization, jti, pushed_request, revocation, role, session,
+    signing_key, ticket, user,
 };
 
 /// How many revocations, used tickets or signed texts go in one step, so that nobody waits long behind it.
@@ -203,6 +204,49 @@ impl Store for Embedded {
 
     async fn forget_codes(&self, before: Timestamp, limit: u32) -> Result<(), StoreError> {
         self.write(move |group| code::forget(group, before, limit)).await.map(drop)
+    }
+
+    async fn keep_device_authorization(&self, asked: &DeviceAuthorization) -> Result<bool, StoreError> {
+        let asked = asked.clone();
+        self.write(move |group| device_authorization::keep(group, &asked)).await
+    }
+
+    async fn find_device_authorization(
+        &self,
+        digest: DeviceCodeDigest,
+    ) -> Result<Option<DeviceAuthorization>, StoreError> {
+        self.read(move |connection| device_authorization::find(connection, digest)).await
+    }
+
+    async fn find_device_authorization_by_user_code(
+        &self,
+        user_code: UserCodeDigest,
+    ) -> Result<Option<DeviceAuthorization>, StoreError> {
+        self.read(move |connection| device_authorization::find_by_user_code(connection, user_code)).await
+    }
+
+    async fn answer_device_authorization(
+        &self,
+        user_code: UserCodeDigest,
+        answer: &DeviceAnswer,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let answer = answer.clone();
+        self.write(move |group| device_authorization::answer(group, user_code, &answer, now)).await
+    }
+
+    async fn redeem_device_authorization(
+        &self,
+        digest: DeviceCodeDigest,
+        presented: &PresentedCode,
+        on_replay: NewRevocation,
+    ) -> Result<RedeemedDevice, StoreError> {
+        let presented = presented.clone();
+        self.write(move |group| device_authorization::redeem(group, digest, &presented, &on_replay)).await
+    }
+
+    async fn forget_device_authorizations(&self, before: Timestamp, limit: u32) -> Result<(), StoreError> {
+        self.write(move |group| device_authorization::forget(group, before, limit)).await.map(drop)
     }
 
     async fn keep_pushed_request(&self, request: &PushedRequest) -> Result<(), StoreError> {
