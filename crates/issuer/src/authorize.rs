@@ -16,8 +16,8 @@ use gatepass_token::ScopeSet;
 use thiserror::Error;
 
 pub use self::logout::{LogoutError, LogoutRequest, LogoutStep};
-pub(crate) use self::request::requested_scope;
 pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};
+pub(crate) use self::request::{WITHOUT_MEANING, requested_scope};
 pub use self::step::{Done, Situation, Step, decide};
 use crate::client::Client;
 use crate::code::{AuthorizationCode, CODE_LIFETIME, Code};

@@ -34,6 +34,7 @@ pub mod password;
 mod pushed_request;
 pub mod redirect_uri;
 mod refresh_token;
+pub mod registration;
 mod ring;
 pub mod rotation;
 mod secrets;

@@ -14,6 +14,7 @@ use crate::code::CodeDigest;
 use crate::device::{DeviceCodeDigest, UserCode, UserCodeDigest};
 use crate::id::ClientId;
 use crate::pushed_request::RequestUriDigest;
+use crate::registration::RegistrationTokenDigest;
 
 /// 32 random bytes from which every other secret of the issuer is derived. They come from a file or
 /// the environment, never from the store: whoever steals the store alone can neither sign, nor
@@ -103,6 +104,7 @@ pub(crate) struct Secrets {
     request_uri_mac: hmac::Key,
     device_code_mac: hmac::Key,
     user_code_mac: hmac::Key,
+    registration_mac: hmac::Key,
     signing_keys: Seal,
     client_secrets: Seal,
 }
@@ -121,6 +123,7 @@ impl Secrets {
             request_uri_mac: mac(b"request URIs")?,
             device_code_mac: mac(b"device codes")?,
             user_code_mac: mac(b"user codes")?,
+            registration_mac: mac(b"registration tokens")?,
             signing_keys: seal(b"signing keys at rest")?,
             client_secrets: seal(b"client secrets at rest")?,
         })
@@ -150,6 +153,16 @@ impl Secrets {
     /// all of them.
     pub(crate) fn user_code_digest(&self, user_code: &UserCode) -> UserCodeDigest {
         UserCodeDigest(tag(&self.user_code_mac, user_code.letters().as_bytes()))
+    }
+
+    /// What the store keeps of a token with which clients register, or manage their registration.
+    pub(crate) fn registration_token_digest(&self, token: &str) -> RegistrationTokenDigest {
+        RegistrationTokenDigest(tag(&self.registration_mac, token.as_bytes()))
+    }
+
+    /// Whether `presented` is the token that `digest` was made of, in constant time.
+    pub(crate) fn is_registration_token(&self, presented: &str, digest: RegistrationTokenDigest) -> bool {
+        hmac::verify(&self.registration_mac, presented.as_bytes(), &digest.0).is_ok()
     }
 
     /// Whether `presented` is the secret that `digest` was made of, in constant time.

@@ -21,6 +21,7 @@ use crate::jti::JtiDigest;
 use crate::keys::KeyRecord;
 use crate::password::PasswordHash;
 use crate::pushed_request::{PushedRequest, RequestUriDigest};
+use crate::registration::{InitialAccessToken, Registration, RegistrationTokenDigest};
 use crate::rotation::{Presented, Refusal};
 use crate::session::Session;
 use crate::user::{Role, RoleName, User, Username};
@@ -116,6 +117,17 @@ pub enum RedeemedDevice {
     Unknown,
 }
 
+/// What [`Store::register_client`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registering {
+    /// The client is kept. Durable.
+    Done,
+    /// The token is good for nothing, or not any more.
+    UsedUp,
+    /// There is a client of that id.
+    Exists,
+}
+
 /// A change of a user's row; what is `None` stays as it is.
 #[derive(Clone, Debug, Default)]
 pub struct UserChange {
@@ -183,6 +195,48 @@ pub trait Store: Send + Sync + 'static {
         client: &Client,
         revocations: Vec<NewRevocation>,
     ) -> Result<(), ChangeError>;
+
+    /// Removes a client, its registration and what users have allowed it, marks its live sessions revoked at `at` and
+    /// appends `revocation`: all at once or nothing. Durable. `false` when there is none of that id. May read the whole
+    /// table of sessions.
+    async fn remove_client(
+        &self,
+        id: &ClientId,
+        at: Timestamp,
+        revocation: NewRevocation,
+    ) -> Result<bool, StoreError>;
+
+    /// Keeps a token with which clients register themselves. Durable.
+    async fn keep_initial_access_token(&self, token: &InitialAccessToken) -> Result<(), StoreError>;
+    /// The token of that digest, good or not.
+    async fn find_initial_access_token(
+        &self,
+        digest: RegistrationTokenDigest,
+    ) -> Result<Option<InitialAccessToken>, StoreError>;
+    /// All of them, at most 1,000.
+    async fn list_initial_access_tokens(&self) -> Result<Vec<InitialAccessToken>, StoreError>;
+    /// Removes the one that is called so. Durable. `false` when there is none.
+    async fn remove_initial_access_token(&self, id: &str) -> Result<bool, StoreError>;
+    /// Removes those that expired before `before`.
+    async fn forget_initial_access_tokens(&self, before: Timestamp) -> Result<(), StoreError>;
+    /// Uses a token once, if it is good at `now`, and keeps the client and its registration: all at once or nothing.
+    /// Durable.
+    async fn register_client(
+        &self,
+        token: RegistrationTokenDigest,
+        client: &Client,
+        registration: &Registration,
+        now: Timestamp,
+    ) -> Result<Registering, StoreError>;
+    /// The registration of a client that has registered itself.
+    async fn find_registration(&self, client: &ClientId) -> Result<Option<Registration>, StoreError>;
+    /// Puts `new` in the place of `old`, if that is what is kept. Durable. `false`, with nothing changed, otherwise.
+    async fn rotate_registration_token(
+        &self,
+        client: &ClientId,
+        old: RegistrationTokenDigest,
+        new: RegistrationTokenDigest,
+    ) -> Result<bool, StoreError>;
 
     /// All roles, by name. There are few.
     async fn list_roles(&self) -> Result<Vec<Role>, StoreError>;

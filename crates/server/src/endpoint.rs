@@ -12,6 +12,7 @@ pub(crate) mod jwks;
 pub(crate) mod logout;
 pub(crate) mod metadata;
 pub(crate) mod par;
+pub(crate) mod registration;
 pub(crate) mod revoke;
 pub(crate) mod session;
 pub(crate) mod sign_on;

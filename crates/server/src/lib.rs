@@ -16,6 +16,8 @@
 //! | `GET`, `POST /oauth/authorize` | a browser that an application sends | code with PKCE (RFC 6749, OpenID Connect) |
 //! | `POST /oauth/par` | a confidential client | keeps its authorization request (RFC 9126) |
 //! | `POST /oauth/device_authorization` | a client on a device | begins a login at another device (RFC 8628) |
+//! | `POST /oauth/register` | Bearer with an initial access token | registers a client (RFC 7591) |
+//! | `GET`, `PUT`, `DELETE /oauth/register/{client_id}` | Bearer with its registration access token | shows, changes, removes it (RFC 7592) |
 //! | `GET`, `POST /device`, `/device/login`, `/device/answer` | a browser, and the pages that it shows | finds the device, logs in, allows |
 //! | `POST /oauth/login`, `/oauth/consent` | the pages that it shows | logs in, allows |
 //! | `GET`, `POST /oauth/logout` | a browser that an application sends | RP-initiated logout |

@@ -61,6 +61,25 @@ impl OAuthError {
         Self::bad_request("invalid_grant", description)
     }
 
+    /// What a client says of itself cannot be registered (RFC 7591 section 3.2.2).
+    pub(crate) fn invalid_client_metadata(
+        status: StatusCode,
+        description: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(status, "invalid_client_metadata", description)
+    }
+
+    /// The same of where it wants browsers sent to.
+    pub(crate) fn invalid_redirect_uri(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_request("invalid_redirect_uri", description)
+    }
+
+    /// A token that is no JWT does not open what it was shown for.
+    pub(crate) fn invalid_token(description: impl Into<Cow<'static, str>>) -> Self {
+        let error = Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description);
+        Self { challenge: Some(INVALID_TOKEN_CHALLENGE), ..error }
+    }
+
     /// A grant that is not served.
     pub(crate) fn unsupported_grant_type() -> Self {
         let description = "grant_type is authorization_code, client_credentials, refresh_token, that of device codes or of token exchange";
@@ -155,10 +174,7 @@ impl From<UserClaimsError> for OAuthError {
                 challenge: Some(OPENID_CHALLENGE),
                 ..Self::new(StatusCode::FORBIDDEN, "insufficient_scope", error.to_string())
             },
-            UserClaimsError::Nobody => Self {
-                challenge: Some(INVALID_TOKEN_CHALLENGE),
-                ..Self::new(StatusCode::UNAUTHORIZED, "invalid_token", error.to_string())
-            },
+            UserClaimsError::Nobody => Self::invalid_token(error.to_string()),
             UserClaimsError::Store(error) => error.into(),
             error => Self::internal(&error),
         }

@@ -20,7 +20,7 @@ use crate::completion::carry_through;
 use crate::config::HttpConfig;
 use crate::endpoint::{
     admin, authorize, consent, device, device_authorization, feed, health, introspect, jwks, logout,
-    metadata, par, revoke, session, sign_on, ticket, token, userinfo,
+    metadata, par, registration, revoke, session, sign_on, ticket, token, userinfo,
 };
 use crate::origin::{admit_apps, require_own_site};
 use crate::page;
@@ -92,6 +92,11 @@ fn for_clients(server: &Arc<Server>) -> Router<Arc<Server>> {
     Router::new()
         .route("/oauth/token", post(token::token))
         .route("/oauth/device_authorization", post(device_authorization::authorize))
+        .route("/oauth/register", post(registration::register))
+        .route(
+            "/oauth/register/{client_id}",
+            get(registration::find).put(registration::change).delete(registration::remove),
+        )
         .route("/oauth/revoke", post(revoke::revoke))
         .route("/tickets", post(ticket::mint))
         .route("/oauth/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))

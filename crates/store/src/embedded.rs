@@ -12,6 +12,7 @@ mod jti;
 mod pushed_request;
 mod queue;
 mod readers;
+mod registration;
 mod revocation;
 mod role;
 mod row;

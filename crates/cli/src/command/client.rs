@@ -81,6 +81,15 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             }
             show(target, &api.post("/clients", body).await?);
         }
+        Client::RegistrationToken { uses, lifetime, scopes, machines } => {
+            let body = json!({
+                "uses": uses,
+                "expires_in": lifetime.as_secs(),
+                "scope": scopes.join(" "),
+                "grant_types": machines.then_some(["client_credentials"]),
+            });
+            show(target, &api.post("/registration-tokens", body).await?);
+        }
         Client::List => {
             let clients = api.list("/clients", "clients").await?;
             show_list(target, clients, &["client_id", "client_name", "grant_types", "scope", "disabled"]);

@@ -17,7 +17,7 @@ const MAX_HINT: usize = 128;
 
 /// Scopes of OpenID Connect that nothing is known for here. They are passed over, as
 /// [OpenID Connect Core 1.0 section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest) asks.
-const WITHOUT_MEANING: [&str; 3] = ["email", "address", "phone"];
+pub(crate) const WITHOUT_MEANING: [&str; 3] = ["email", "address", "phone"];
 
 /// The parameters of an authorization request, as they came; each was given at most once, and an empty one
 /// counts as left out. Others than these mean nothing here.

@@ -40,6 +40,7 @@ struct AuthorizationServer<'m> {
     pushed_authorization_request_endpoint: String,
     /// [RFC 8628 section 4](https://www.rfc-editor.org/rfc/rfc8628#section-4).
     device_authorization_endpoint: String,
+    registration_endpoint: String,
     /// [RFC 9207 section 3](https://www.rfc-editor.org/rfc/rfc9207#section-3).
     authorization_response_iss_parameter_supported: bool,
     code_challenge_methods_supported: [&'static str; 1],
@@ -96,6 +97,7 @@ impl Metadata {
             authorization_endpoint: format!("{base}/oauth/authorize"),
             pushed_authorization_request_endpoint: format!("{base}/oauth/par"),
             device_authorization_endpoint: format!("{base}/oauth/device_authorization"),
+            registration_endpoint: format!("{base}/oauth/register"),
             authorization_response_iss_parameter_supported: true,
             code_challenge_methods_supported: ["S256"],
             response_types_supported: ["code"],

@@ -18,6 +18,7 @@ mod oauth;
 mod openapi;
 mod par;
 mod passwords;
+mod registration;
 mod routing;
 mod serving;
 mod session;
