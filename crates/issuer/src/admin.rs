@@ -65,6 +65,9 @@ pub enum AdminError {
     /// A client was to get keys that does not authenticate with keys.
     #[error("the client does not authenticate with private_key_jwt")]
     NotByKeys,
+    /// A token was to be made with which nobody may register.
+    #[error("{1}")]
+    NotRegistrable(&'static str, &'static str),
     /// Too many passwords are waiting to be hashed.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
@@ -309,6 +312,18 @@ impl Issuer {
         new: NewClient,
         now: Timestamp,
     ) -> Result<(Client, Option<ClientSecret>), AdminError> {
+        let (client, secret) = self.new_client(new, now)?;
+        self.store.create_client(&client).await?;
+        tracing::info!(target: "gatepass::audit", event = "client-created", client_id = %client.id);
+        Ok((client, secret))
+    }
+
+    /// A client that is not kept yet, if it can be one, and its secret.
+    pub(crate) fn new_client(
+        &self,
+        new: NewClient,
+        now: Timestamp,
+    ) -> Result<(Client, Option<ClientSecret>), AdminError> {
         self.require_audiences(&new.audience)?;
         self.require_exchangeable(new.exchange.as_ref())?;
         let id = match new.id {
@@ -335,8 +350,6 @@ impl Issuer {
             created_at: now,
         };
         require_sign_on(&client)?;
-        self.store.create_client(&client).await?;
-        tracing::info!(target: "gatepass::audit", event = "client-created", client_id = %client.id);
         Ok((client, secret))
     }
 

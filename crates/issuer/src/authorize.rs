@@ -19,12 +19,13 @@ use thiserror::Error;
 
 pub use self::logout::{LogoutError, LogoutRequest, LogoutStep};
 pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};
+pub(crate) use self::request::{WITHOUT_MEANING, requested_scope};
 pub use self::request_object::RequestObject;
 use self::request_object::RequestObjectRejection;
 pub use self::response::ResponseMode;
 pub use self::step::{Done, Situation, Step, decide};
+use crate::client::Client;
 use crate::code::{AuthorizationCode, CODE_LIFETIME, Code};
-use crate::consent::Consent;
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::pushed_request::RequestUriDigest;
@@ -175,8 +176,9 @@ impl Issuer {
             return Err(refused(NOT_SIGNED));
         }
         let mut request = AuthorizationRequest::check(client, back.clone(), params).map_err(refused)?;
-        request.resource =
-            self.granted_resource(&request, params.resource).ok_or_else(|| refused(UNKNOWN_RESOURCE))?;
+        request.resource = self
+            .granted_resource(&request.client, &request.scope, params.resource)
+            .ok_or_else(|| refused(UNKNOWN_RESOURCE))?;
         request.pushed = match arrival {
             Arrival::Pushed(digest) => Some(digest),
             Arrival::WithBrowser | Arrival::BeingPushed => None,
@@ -188,8 +190,13 @@ impl Issuer {
     }
 
     /// The audience of the tokens; `None` for one that this client cannot have.
-    fn granted_resource(&self, request: &AuthorizationRequest, asked: Option<&str>) -> Option<String> {
-        let target = self.client_target(&request.client, asked, &request.scope).ok()?;
+    pub(crate) fn granted_resource(
+        &self,
+        client: &Client,
+        scope: &ScopeSet,
+        asked: Option<&str>,
+    ) -> Option<String> {
+        let target = self.client_target(client, asked, scope).ok()?;
         Some(target.audience().map_or_else(|| self.config.issuer.to_string(), str::to_owned))
     }
 
@@ -227,18 +234,7 @@ impl Issuer {
         login: &SignedOn,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let consent = Consent {
-            user: login.user.id,
-            client: request.client.id.clone(),
-            scope: request.scope.clone(),
-            given_at: now,
-        };
-        self.store.give_consent(&consent).await?;
-        tracing::info!(
-            target: "gatepass::audit", event = "consent-given", sub = %consent.user,
-            client_id = %consent.client, scope = %consent.scope
-        );
-        Ok(())
+        self.remember_consent(login.user.id, &request.client.id, &request.scope, now).await
     }
 
     /// Uses up what the client signed, where that counts once; `false` when it was before.

@@ -125,6 +125,9 @@ pub enum GrantType {
     ClientCredentials,
     /// [RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6).
     RefreshToken,
+    /// [RFC 8628](https://www.rfc-editor.org/rfc/rfc8628).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
+    DeviceCode,
     /// [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693), within the client's [`ExchangePolicy`].
     #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
     TokenExchange,

@@ -56,6 +56,15 @@ impl AuthenticatedClient {
             Self::FirstParty => false,
         }
     }
+
+    /// The client as it is registered; `None` for the operator's own apps, which are not.
+    #[must_use]
+    pub fn registered(&self) -> Option<&Client> {
+        match self {
+            Self::Confidential(client) | Self::Public(client) => Some(client),
+            Self::FirstParty => None,
+        }
+    }
 }
 
 impl Issuer {

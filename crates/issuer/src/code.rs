@@ -155,7 +155,10 @@ pub fn decide(code: &AuthorizationCode, login: Option<&Session>, presented: &Pre
         return Decision::Replay;
     }
     match require_bindings(code, login, presented) {
-        Ok(login) => Decision::Give(Box::new(session(code, login, presented))),
+        Ok(login) => {
+            let granted = Granted { client: &code.client, scope: &code.scope, resource: &code.resource };
+            Decision::Give(Box::new(presented.session(granted, login)))
+        }
         Err(refusal) => Decision::Burn(refusal),
     }
 }
@@ -194,32 +197,46 @@ fn require_bindings<'l>(
     login.ok_or(CodeRefusal::LoginEnded)
 }
 
-/// With a refresh token it is a session like any other; without one, it ends with its access token.
-fn session(code: &AuthorizationCode, login: &Session, presented: &PresentedCode) -> Session {
-    let PresentedCode { now, policy, access_token_lifetime, .. } = *presented;
-    let refreshes = code.scope.contains(OFFLINE_ACCESS) && presented.may_refresh;
-    let (idle, absolute) = match refreshes {
-        true => (policy.idle.min(policy.absolute), policy.absolute),
-        false => (access_token_lifetime, access_token_lifetime),
-    };
-    // A confidential client's refresh tokens are bound to the client (RFC 9449 section 5).
-    let jkt = presented.jkt.filter(|_| !presented.confidential);
-    Session {
-        id: presented.session,
-        user: code.user,
-        client: code.client.clone(),
-        login: Some(code.login),
-        scope: Some(code.scope.clone()),
-        resource: Some(code.resource.clone()),
-        device: login.device.clone(),
-        created_at: now,
-        generation: 1,
-        rotated_at: None,
-        idle_expires_at: now.saturating_add(idle),
-        expires_at: now.saturating_add(absolute),
-        revoked_at: None,
-        bound: presented.confidential || jkt.is_some(),
-        jkt,
+/// What a user has granted, whichever way the client asked.
+pub(crate) struct Granted<'g> {
+    pub(crate) client: &'g ClientId,
+    pub(crate) scope: &'g ScopeSet,
+    pub(crate) resource: &'g str,
+}
+
+impl PresentedCode {
+    /// Whether what is granted comes with a refresh token.
+    pub(crate) fn refreshes(&self, scope: &ScopeSet) -> bool {
+        scope.contains(OFFLINE_ACCESS) && self.may_refresh
+    }
+
+    /// The session to start for what the user of `login` has granted. With a refresh token it is a session like
+    /// any other; without one, it ends with its access token.
+    pub(crate) fn session(&self, granted: Granted<'_>, login: &Session) -> Session {
+        let Self { now, policy, access_token_lifetime, .. } = *self;
+        let (idle, absolute) = match self.refreshes(granted.scope) {
+            true => (policy.idle.min(policy.absolute), policy.absolute),
+            false => (access_token_lifetime, access_token_lifetime),
+        };
+        // A confidential client's refresh tokens are bound to the client (RFC 9449 section 5).
+        let jkt = self.jkt.filter(|_| !self.confidential);
+        Session {
+            id: self.session,
+            user: login.user,
+            client: granted.client.clone(),
+            login: Some(login.id),
+            scope: Some(granted.scope.clone()),
+            resource: Some(granted.resource.to_owned()),
+            device: login.device.clone(),
+            created_at: now,
+            generation: 1,
+            rotated_at: None,
+            idle_expires_at: now.saturating_add(idle),
+            expires_at: now.saturating_add(absolute),
+            revoked_at: None,
+            bound: self.confidential || jkt.is_some(),
+            jkt,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749) as OAuth 2.1 narrows it).
 
 mod authorization_code;
+mod device_code;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use zeroize::Zeroizing;
 use self::authorization_code::ShownCode;
 use crate::client::{Client, GrantType};
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
+use crate::device::DeviceRefusal;
 use crate::dpop::{DpopError, Jkt, ShownProof, TokenType};
 use crate::exchange::{ExchangeRefusal, TokenExchange};
 use crate::issuer::Issuer;
@@ -37,6 +39,11 @@ pub enum TokenRequest {
         verifier: Option<CodeVerifier>,
         /// For which resource server (RFC 8707): the one that was granted, or none.
         resource: Option<String>,
+    },
+    /// [RFC 8628 section 3.4](https://www.rfc-editor.org/rfc/rfc8628#section-3.4).
+    DeviceCode {
+        /// The device code as presented.
+        device_code: Zeroizing<String>,
     },
     /// [RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4).
     ClientCredentials {
@@ -119,6 +126,9 @@ pub enum TokenError {
     /// A resource server that is not known, or not this client's (RFC 8707 section 2).
     #[error("the client may not have tokens for this resource")]
     InvalidTarget,
+    /// The device code gives nothing, or nothing yet.
+    #[error(transparent)]
+    Device(#[from] DeviceRefusal),
     /// The token to be exchanged, or its actor's, is not taken
     /// ([RFC 8693 section 2.2.2](https://www.rfc-editor.org/rfc/rfc8693#section-2.2.2)).
     #[error(transparent)]
@@ -167,6 +177,9 @@ impl Issuer {
             TokenRequest::AuthorizationCode { code, redirect_uri, verifier, resource } => {
                 let shown = ShownCode { code, redirect_uri, verifier, resource, jkt };
                 self.authorization_code(&client, shown, minted_at, now).await
+            }
+            TokenRequest::DeviceCode { device_code } => {
+                self.device_code(&client, &device_code, jkt, minted_at, now).await
             }
             TokenRequest::ClientCredentials { scope, resource } => {
                 let client = require_confidential(client)?;

@@ -11,8 +11,10 @@ use zeroize::Zeroizing;
 
 use crate::client::{ClientSecret, SealedSecret, SecretDigest};
 use crate::code::CodeDigest;
+use crate::device::{DeviceCodeDigest, UserCode, UserCodeDigest};
 use crate::id::ClientId;
 use crate::pushed_request::RequestUriDigest;
+use crate::registration::RegistrationTokenDigest;
 
 /// 32 random bytes from which every other secret of the issuer is derived. They come from a file or
 /// the environment, never from the store: whoever steals the store alone can neither sign, nor
@@ -101,6 +103,9 @@ pub(crate) struct Secrets {
     client_mac: hmac::Key,
     code_mac: hmac::Key,
     request_uri_mac: hmac::Key,
+    device_code_mac: hmac::Key,
+    user_code_mac: hmac::Key,
+    registration_mac: hmac::Key,
     signing_keys: Seal,
     client_secrets: Seal,
 }
@@ -118,6 +123,9 @@ impl Secrets {
             client_mac: mac(b"client secrets")?,
             code_mac: mac(b"authorization codes")?,
             request_uri_mac: mac(b"request URIs")?,
+            device_code_mac: mac(b"device codes")?,
+            user_code_mac: mac(b"user codes")?,
+            registration_mac: mac(b"registration tokens")?,
             signing_keys: seal(b"signing keys at rest")?,
             client_secrets: seal(b"client secrets at rest")?,
         })
@@ -136,6 +144,27 @@ impl Secrets {
     /// What the store keeps of the name of a pushed request, which is how it is found.
     pub(crate) fn request_uri_digest(&self, request_uri: &str) -> RequestUriDigest {
         RequestUriDigest(tag(&self.request_uri_mac, request_uri.as_bytes()))
+    }
+
+    /// What the store keeps of a device code, which is how it is found.
+    pub(crate) fn device_code_digest(&self, device_code: &str) -> DeviceCodeDigest {
+        DeviceCodeDigest(tag(&self.device_code_mac, device_code.as_bytes()))
+    }
+
+    /// What the store keeps of a user code, which is how it is found. Without the key it could be found by trying
+    /// all of them.
+    pub(crate) fn user_code_digest(&self, user_code: &UserCode) -> UserCodeDigest {
+        UserCodeDigest(tag(&self.user_code_mac, user_code.letters().as_bytes()))
+    }
+
+    /// What the store keeps of a token with which clients register, or manage their registration.
+    pub(crate) fn registration_token_digest(&self, token: &str) -> RegistrationTokenDigest {
+        RegistrationTokenDigest(tag(&self.registration_mac, token.as_bytes()))
+    }
+
+    /// Whether `presented` is the token that `digest` was made of, in constant time.
+    pub(crate) fn is_registration_token(&self, presented: &str, digest: RegistrationTokenDigest) -> bool {
+        hmac::verify(&self.registration_mac, presented.as_bytes(), &digest.0).is_ok()
     }
 
     /// Whether `presented` is the secret that `digest` was made of, in constant time.

@@ -331,7 +331,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<Option<User>, LoginError> {
         let throttle = Arc::clone(&self.throttle);
-        let attempt = self.throttle.attempt(&login.username, login.address);
+        let attempt = self.throttle.attempt(login.username.folded(), login.address);
         let password = login.password.clone();
         let username = login.username.clone();
         let decoys = self.decoys.load_full();

@@ -15,6 +15,10 @@
 //! | `DELETE /session/{sid}` | Bearer | ends one of the user's own sessions |
 //! | `GET`, `POST /oauth/authorize` | a browser that an application sends | code with PKCE (RFC 6749, OpenID Connect) |
 //! | `POST /oauth/par` | a confidential client | keeps its authorization request (RFC 9126) |
+//! | `POST /oauth/device_authorization` | a client on a device | begins a login at another device (RFC 8628) |
+//! | `POST /oauth/register` | Bearer with an initial access token | registers a client (RFC 7591) |
+//! | `GET`, `PUT`, `DELETE /oauth/register/{client_id}` | Bearer with its registration access token | shows, changes, removes it (RFC 7592) |
+//! | `GET`, `POST /device`, `/device/login`, `/device/answer` | a browser, and the pages that it shows | finds the device, logs in, allows |
 //! | `POST /oauth/login`, `/oauth/consent` | the pages that it shows | logs in, allows |
 //! | `GET`, `POST /oauth/logout` | a browser that an application sends | RP-initiated logout |
 //! | `GET`, `POST /oauth/userinfo` | Bearer with the scope `openid` | who the user is |
@@ -22,7 +26,7 @@
 //! | `DELETE /session/consents/{client}` | Bearer | takes it back, and ends what it gave |
 //! | `POST /tickets` | Bearer | a token for one request, used once |
 //! | `POST /tickets/consume` | a confidential client: a gateway | uses a ticket up |
-//! | `POST /oauth/token` | a client | `authorization_code`, `client_credentials`, `refresh_token` (RFC 6749), token exchange (RFC 8693) |
+//! | `POST /oauth/token` | a client | `authorization_code`, `client_credentials`, `refresh_token` (RFC 6749), device codes (RFC 8628), token exchange (RFC 8693) |
 //! | `POST /oauth/introspect` | a confidential client, or Bearer with the admin scope | RFC 7662 |
 //! | `POST /oauth/revoke` | the client that the token was issued to | RFC 7009 |
 //! | `GET /.well-known/oauth-authorization-server` | anybody | RFC 8414 |

@@ -20,8 +20,8 @@ use crate::completion::carry_through;
 use crate::config::HttpConfig;
 use crate::dpop::give_nonce;
 use crate::endpoint::{
-    admin, authorize, consent, feed, health, introspect, jwks, logout, metadata, par, revoke, session,
-    sign_on, ticket, token, userinfo,
+    admin, authorize, consent, device, device_authorization, feed, health, introspect, jwks, logout,
+    metadata, par, registration, revoke, session, sign_on, ticket, token, userinfo,
 };
 use crate::origin::{admit_apps, require_own_site};
 use crate::page;
@@ -48,6 +48,9 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .route("/oauth/consent", post(sign_on::consent))
         .route("/oauth/logout", get(logout::logout).post(logout::posted))
         .route("/oauth/logout/confirm", post(logout::confirmed))
+        .route("/device", get(device::page).post(device::find))
+        .route("/device/login", post(device::login))
+        .route("/device/answer", post(device::answer))
         .route("/oauth/style.css", get(page::style))
         .route("/oauth/introspect", post(introspect::introspect))
         .route("/tickets/consume", post(ticket::consume))
@@ -90,6 +93,12 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
 fn for_clients(server: &Arc<Server>) -> Router<Arc<Server>> {
     Router::new()
         .route("/oauth/token", post(token::token))
+        .route("/oauth/device_authorization", post(device_authorization::authorize))
+        .route("/oauth/register", post(registration::register))
+        .route(
+            "/oauth/register/{client_id}",
+            get(registration::find).put(registration::change).delete(registration::remove),
+        )
         .route("/oauth/revoke", post(revoke::revoke))
         .route("/tickets", post(ticket::mint))
         .route("/oauth/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))

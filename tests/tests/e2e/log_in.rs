@@ -92,6 +92,21 @@ async fn npm_oauth4webapi_logs_in_refreshes_and_revokes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn npm_openid_client_registers_itself() {
+    let up = Up::start().await;
+    let made = gatepass(&up, "client registration-token --scope orders:read --machines").await.json();
+    // Node looks for packages beside the script.
+    let script = place::node().join("register.mjs");
+    std::fs::copy(place::root().join("tests/node/register.mjs"), &script).unwrap();
+    let told = run(Path::new("node"), &script, &[up.issuer(), made["token"].as_str().unwrap()]);
+    let want = json!({
+        "hasSecret": true, "scope": "orders:read", "shown": true, "removed": 204,
+        "afterwards": "invalid_client", "usedUp": "invalid_token", "guessed": "invalid_token",
+    });
+    assert_eq!(told, want);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn authlib_logs_in_and_refreshes() {
     let up = Up::start().await;
     let secret = register(&up, "office", "client_secret_basic").await.unwrap();

@@ -18,7 +18,7 @@ const MAX_HINT: usize = 128;
 
 /// Scopes of OpenID Connect that nothing is known for here. They are passed over, as
 /// [OpenID Connect Core 1.0 section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest) asks.
-const WITHOUT_MEANING: [&str; 3] = ["email", "address", "phone"];
+pub(crate) const WITHOUT_MEANING: [&str; 3] = ["email", "address", "phone"];
 
 /// The parameters of an authorization request, as they came; each was given at most once, and an empty one
 /// counts as left out. Others than these mean nothing here.
@@ -137,7 +137,7 @@ impl AuthorizationRequest {
         if !client.may_use(GrantType::AuthorizationCode) {
             return Err(Refusal::new("unauthorized_client", "the client may not log users in"));
         }
-        let scope = scope(&client, params.scope)?;
+        let scope = requested_scope(&client, params.scope)?;
         let nonce = params.nonce.map(str::to_owned);
         if nonce.as_ref().is_some_and(|nonce| nonce.len() > MAX_NONCE) {
             return Err(invalid("nonce is longer than 512 bytes"));
@@ -185,7 +185,7 @@ fn require_served(params: &AuthorizationParams<'_>) -> Result<(), Refusal> {
 }
 
 /// What is asked for and means something; left out, everything that the client is registered for.
-fn scope(client: &Client, asked: Option<&str>) -> Result<ScopeSet, Refusal> {
+pub(crate) fn requested_scope(client: &Client, asked: Option<&str>) -> Result<ScopeSet, Refusal> {
     let Some(asked) = asked else { return Ok(client.scope.clone()) };
     let asked: ScopeSet =
         asked.parse().map_err(|_| Refusal::new("invalid_scope", "the scope is no scope"))?;

@@ -5,6 +5,7 @@ mod clients;
 mod consents;
 mod keys;
 mod openapi;
+mod registration_tokens;
 mod revocations;
 mod roles;
 mod users;
@@ -26,6 +27,7 @@ use utoipa::IntoResponses;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::clients::require_name;
 use crate::bearer;
 use crate::dpop::Proof;
 use crate::form::Form;
@@ -47,6 +49,8 @@ pub(crate) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
         .routes(routes!(consents::withdraw))
         .routes(routes!(clients::create, clients::list))
         .routes(routes!(clients::find, clients::change))
+        .routes(routes!(registration_tokens::create, registration_tokens::list))
+        .routes(routes!(registration_tokens::remove))
         .routes(routes!(roles::list))
         .routes(routes!(roles::find, roles::put, roles::remove))
         .routes(routes!(keys::list))
@@ -186,6 +190,7 @@ impl From<AdminError> for Problem {
             AdminError::NeedsPkce => Self::invalid_value("require_pkce", detail),
             AdminError::CannotPush => Self::invalid_value("require_pushed_authorization_requests", detail),
             AdminError::CannotSign => Self::invalid_value("require_signed_request_object", detail),
+            AdminError::NotRegistrable(member, why) => Self::invalid_value(member, why),
             AdminError::NotByKeys => Self::invalid_value("jwks", detail),
             AdminError::Overloaded(overloaded) => Self::overloaded(overloaded.retry_after),
             AdminError::Store(error) => error.into(),

@@ -16,7 +16,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use url::form_urlencoded;
 
 pub(crate) use self::answer::{Stop, redirect};
-use super::sign_on;
+use super::sign_on::{self, LoginForm};
 use crate::body::FormBody;
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
@@ -116,7 +116,7 @@ impl Visit<'_> {
             (Step::LogIn | Step::Give | Step::Consent, _) => {
                 let known = login.map(|login| login.user.username.as_str());
                 let username = request.login_hint.as_deref().or(known).unwrap_or_default();
-                sign_on::login_page(self, request, username, StatusCode::OK, None)
+                self.login_page(&LoginForm::of(request), username, StatusCode::OK, None)
             }
         }
     }

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::client_authentication;
 use crate::conditional::Document;
-use crate::endpoint::token::TOKEN_EXCHANGE;
+use crate::endpoint::token::{DEVICE_CODE, TOKEN_EXCHANGE};
 use crate::server::Server;
 
 /// Both documents, written once.
@@ -42,6 +42,9 @@ struct AuthorizationServer<'m> {
     /// Left out, it would mean yes.
     request_uri_parameter_supported: bool,
     request_object_signing_alg_values_supported: &'m [Alg],
+    /// [RFC 8628 section 4](https://www.rfc-editor.org/rfc/rfc8628#section-4).
+    device_authorization_endpoint: String,
+    registration_endpoint: String,
     /// [RFC 9207 section 3](https://www.rfc-editor.org/rfc/rfc9207#section-3).
     authorization_response_iss_parameter_supported: bool,
     /// [RFC 9449 section 5.1](https://www.rfc-editor.org/rfc/rfc9449#section-5.1).
@@ -103,6 +106,8 @@ impl Metadata {
             request_parameter_supported: true,
             request_uri_parameter_supported: false,
             request_object_signing_alg_values_supported: &client_algs,
+            device_authorization_endpoint: format!("{base}/oauth/device_authorization"),
+            registration_endpoint: format!("{base}/oauth/register"),
             authorization_response_iss_parameter_supported: true,
             dpop_signing_alg_values_supported: issuer.dpop_algs(),
             code_challenge_methods_supported: ["S256"],
@@ -114,6 +119,7 @@ impl Metadata {
                 "authorization_code",
                 "client_credentials",
                 "refresh_token",
+                DEVICE_CODE,
                 TOKEN_EXCHANGE,
             ],
             revocation_endpoint: format!("{base}/oauth/revoke"),

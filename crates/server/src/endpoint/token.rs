@@ -17,6 +17,8 @@ use crate::form::Form;
 use crate::oauth_error::OAuthError;
 use crate::server::Server;
 
+/// RFC 8628 section 3.4.
+pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// RFC 8693 section 2.1.
 pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// The one type of token that is taken and given (RFC 8693 section 3).
@@ -74,6 +76,10 @@ fn token_request(form: &Form) -> Result<TokenRequest, OAuthError> {
         "refresh_token" => {
             let token = form.find("refresh_token").ok_or_else(|| missing("refresh_token"))?;
             Ok(TokenRequest::RefreshToken { token: token.to_owned(), scope })
+        }
+        DEVICE_CODE => {
+            let device_code = form.find("device_code").ok_or_else(|| missing("device_code"))?;
+            Ok(TokenRequest::DeviceCode { device_code: Zeroizing::new(device_code.to_owned()) })
         }
         TOKEN_EXCHANGE => token_exchange(form, scope).map(TokenRequest::TokenExchange),
         _ => Err(OAuthError::unsupported_grant_type()),

@@ -31,6 +31,8 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "request_parameter_supported": true,
         "request_uri_parameter_supported": false,
         "request_object_signing_alg_values_supported": by_key,
+        "device_authorization_endpoint": format!("{ISSUER}/oauth/device_authorization"),
+        "registration_endpoint": format!("{ISSUER}/oauth/register"),
         "authorization_response_iss_parameter_supported": true,
         "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"],
         "code_challenge_methods_supported": ["S256"],
@@ -40,7 +42,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "scopes_supported": ["openid", "profile", "offline_access"],
         "grant_types_supported": [
             "authorization_code", "client_credentials", "refresh_token",
-            "urn:ietf:params:oauth:grant-type:token-exchange"
+            "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange"
         ],
         "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": methods("none"),
@@ -67,6 +69,8 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "authorization_endpoint",
         "pushed_authorization_request_endpoint",
         "token_endpoint",
+        "device_authorization_endpoint",
+        "registration_endpoint",
         "userinfo_endpoint",
         "end_session_endpoint",
         "revocation_endpoint",

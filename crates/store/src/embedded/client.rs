@@ -2,12 +2,14 @@
 
 use gatepass_issuer::client::{Client, Credential, SealedSecret, SecretDigest};
 use gatepass_issuer::id::ClientId;
-use gatepass_issuer::store::NewRevocation;
+use gatepass_issuer::store::{NewRevocation, Whose};
+use gatepass_jose::Timestamp;
 use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::failure::Failure;
 use super::revocation;
 use super::row::Columns;
+use super::session;
 use super::writer::Group;
 
 const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at, redirect_uris,
@@ -107,6 +109,27 @@ pub(super) fn replace(
             revocation::append_all(connection, revocations)?;
         }
         Ok(known)
+    })
+}
+
+/// Removes a client and what hangs on it, ends its live sessions at `at`, and appends `revocation`. `false`, with
+/// nothing changed, when there is no such client.
+pub(super) fn remove(
+    group: &Group<'_>,
+    id: &ClientId,
+    at: Timestamp,
+    revocation: NewRevocation,
+) -> Result<bool, Failure> {
+    group.atomically(|connection| {
+        let removed =
+            connection.prepare_cached("DELETE FROM client WHERE id = ?1")?.execute([id.as_str()])?;
+        if removed == 0 {
+            return Ok(false);
+        }
+        connection.prepare_cached("DELETE FROM registration WHERE client = ?1")?.execute([id.as_str()])?;
+        connection.prepare_cached("DELETE FROM consent WHERE client = ?1")?.execute([id.as_str()])?;
+        session::end(group, &Whose::Client(id.clone()), at, revocation)?;
+        Ok(true)
     })
 }
 

@@ -353,7 +353,7 @@ fn optional_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D
 }
 
 /// A name that people can read, and that fits on a line.
-fn require_name(name: String) -> Result<String, &'static str> {
+pub(crate) fn require_name(name: String) -> Result<String, &'static str> {
     let is_name = (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
     if is_name { Ok(name) } else { Err("a client's name has 1 to 128 characters, no control characters") }
 }
