@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gatepass_jose::{Timestamp, base64url};
 pub use gatepass_token::CodeChallenge;
-use gatepass_token::{CodeVerifier, ScopeSet};
+use gatepass_token::{AuthorizationDetails, CodeVerifier, ScopeSet};
 use zeroize::Zeroizing;
 
 use crate::client::OFFLINE_ACCESS;
@@ -78,6 +78,8 @@ pub struct AuthorizationCode {
     pub auth_time: Timestamp,
     /// What was granted.
     pub scope: ScopeSet,
+    /// What was granted beyond that.
+    pub authorization_details: AuthorizationDetails,
     /// The audience of the tokens.
     pub resource: String,
     /// What the ID token is to repeat.
@@ -105,6 +107,8 @@ pub struct PresentedCode {
     pub verifier: Option<CodeVerifier>,
     /// `resource`, if it was sent.
     pub resource: Option<String>,
+    /// A part of the authorization details that were granted, if it was sent.
+    pub authorization_details: Option<AuthorizationDetails>,
     /// The key that was shown.
     pub jkt: Option<Jkt>,
     /// The session to start.
@@ -144,6 +148,7 @@ pub enum CodeRefusal {
     /// none was shown.
     WrongKey,
     WrongResource,
+    WrongAuthorizationDetails,
     /// The user has logged out since, or is gone.
     LoginEnded,
 }
@@ -190,6 +195,13 @@ fn require_bindings<'l>(
     if presented.resource.as_ref().is_some_and(|resource| *resource != code.resource) {
         return Err(CodeRefusal::WrongResource);
     }
+    if presented
+        .authorization_details
+        .as_ref()
+        .is_some_and(|asked| !asked.is_subset(&code.authorization_details))
+    {
+        return Err(CodeRefusal::WrongAuthorizationDetails);
+    }
     let login = login.filter(|login| login.user == code.user && login.is_live(presented.now));
     login.ok_or(CodeRefusal::LoginEnded)
 }
@@ -210,6 +222,7 @@ fn session(code: &AuthorizationCode, login: &Session, presented: &PresentedCode)
         client: code.client.clone(),
         login: Some(code.login),
         scope: Some(code.scope.clone()),
+        authorization_details: code.authorization_details.clone(),
         resource: Some(code.resource.clone()),
         device: login.device.clone(),
         created_at: now,

@@ -3,7 +3,7 @@
 
 use gatepass_jose::Timestamp;
 use gatepass_revocation::{Kind, Reason};
-use gatepass_token::CodeVerifier;
+use gatepass_token::{AuthorizationDetails, CodeVerifier};
 use zeroize::Zeroizing;
 
 use super::{TokenError, TokenResponse, require_grant};
@@ -14,6 +14,7 @@ use crate::dpop::Jkt;
 use crate::id::SessionId;
 use crate::issuer::Issuer;
 use crate::secrets::random;
+use crate::sessions::Terms;
 use crate::store::Redeemed;
 
 /// A code and what came with it.
@@ -22,6 +23,7 @@ pub(super) struct ShownCode {
     pub(super) redirect_uri: Option<String>,
     pub(super) verifier: Option<CodeVerifier>,
     pub(super) resource: Option<String>,
+    pub(super) authorization_details: Option<AuthorizationDetails>,
     pub(super) jkt: Option<Jkt>,
 }
 
@@ -46,6 +48,7 @@ impl Issuer {
             redirect_uri: shown.redirect_uri,
             verifier: shown.verifier,
             resource: shown.resource,
+            authorization_details: shown.authorization_details,
             jkt: shown.jkt,
             session: SessionId::new(now, random()?),
             now,
@@ -58,7 +61,13 @@ impl Issuer {
         match self.store.redeem_code(digest, &presented, on_replay).await? {
             Redeemed::Given(code, session, user) => {
                 let most = registered.most_of_a_user();
-                let tokens = self.tokens(&session, &user, &[&most], shown.jkt, minted_at, now)?;
+                let terms = Terms {
+                    scope: &[&most],
+                    authorization_details: presented.authorization_details.as_ref(),
+                    types: &registered.extensions.authorization_details_types,
+                    jkt: shown.jkt,
+                };
+                let tokens = self.tokens(&session, &user, &terms, minted_at, now)?;
                 let id_token = self.id_token(&code, session.id, &user, &tokens.access_token, now)?;
                 tracing::info!(
                     target: "gatepass::audit", event = "code-redeemed", %client_id, sub = %user.id,
@@ -73,6 +82,7 @@ impl Issuer {
                 tracing::info!(target: "gatepass::audit", event = "code-refused", %client_id, ?refusal);
                 Err(match refusal {
                     CodeRefusal::WrongResource => TokenError::InvalidTarget,
+                    CodeRefusal::WrongAuthorizationDetails => TokenError::InvalidAuthorizationDetails,
                     _ => TokenError::InvalidGrant,
                 })
             }

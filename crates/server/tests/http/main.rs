@@ -7,6 +7,7 @@ mod admin;
 mod assertions;
 mod browser;
 mod cors;
+mod details;
 mod dpop;
 mod exchange;
 mod feed;
