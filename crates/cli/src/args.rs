@@ -288,6 +288,9 @@ pub(crate) enum Client {
         /// It gets no access token that is not bound to a key of its (DPoP, RFC 9449)
         #[arg(long)]
         dpop: bool,
+        /// A type of authorization details that it may ask for (RFC 9396), any number of times
+        #[arg(long = "authorization-details-type", value_name = "TYPE")]
+        details_types: Vec<String>,
         /// It is your own: users are not asked whether they allow it
         #[arg(long)]
         trusted: bool,

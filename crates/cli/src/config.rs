@@ -36,6 +36,8 @@ struct RawConfig {
     app_origins: Vec<String>,
     #[serde(default)]
     trusted_proxies: Vec<String>,
+    #[serde(default)]
+    authorization_details_types: Vec<String>,
     resource_server: Vec<RawResourceServer>,
     #[serde(default)]
     access_token: RawAccessToken,
@@ -168,6 +170,7 @@ impl ServerConfig {
         let servers =
             raw.resource_server.iter().map(|server| server.check(folder)).collect::<Result<_, _>>()?;
         let mut config = Config::new(issuer.clone(), ResourceServers::new(&issuer, servers)?);
+        config.authorization_details_types = raw.authorization_details_types;
         set(&mut config.access_token_lifetime, raw.access_token.lifetime);
         set(&mut config.refresh.leeway, raw.refresh_token.leeway);
         set(&mut config.refresh.idle, raw.refresh_token.idle);

@@ -59,6 +59,9 @@ pub enum AdminError {
     /// A public client was to push its requests.
     #[error("only a client that authenticates can push its authorization requests")]
     CannotPush,
+    /// That type is not configured.
+    #[error("authorization details of type {0:?} are none of the configured ones")]
+    UnknownDetailsType(String),
     /// A client was to sign its requests that has no keys.
     #[error("only a client that authenticates with private_key_jwt can sign its authorization requests")]
     CannotSign,
@@ -205,6 +208,8 @@ pub struct ChangeClient {
     pub dpop_bound_access_tokens: Option<bool>,
     /// Whether it must sign its authorization requests.
     pub require_signed_request_object: Option<bool>,
+    /// Other types of authorization details, all of them; fewer take the client's tokens back.
+    pub authorization_details_types: Option<Vec<String>>,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
     pub disabled: Option<bool>,
     /// Other keys, all of them, for a client that authenticates with keys; the old ones are good for nothing at
@@ -349,8 +354,17 @@ impl Issuer {
             disabled: false,
             created_at: now,
         };
+        self.require_details_types(&client)?;
         require_sign_on(&client)?;
         Ok((client, secret))
+    }
+
+    fn require_details_types(&self, client: &Client) -> Result<(), AdminError> {
+        let known = &self.config.authorization_details_types;
+        match client.extensions.authorization_details_types.iter().find(|name| !known.contains(name)) {
+            Some(unknown) => Err(AdminError::UnknownDetailsType(unknown.clone())),
+            None => Ok(()),
+        }
     }
 
     /// The client of that id.
@@ -403,6 +417,10 @@ impl Issuer {
             change.dpop_bound_access_tokens.unwrap_or(extensions.dpop_bound_access_tokens);
         extensions.require_signed_request_object =
             change.require_signed_request_object.unwrap_or(extensions.require_signed_request_object);
+        if let Some(types) = change.authorization_details_types {
+            extensions.authorization_details_types = types;
+        }
+        self.require_details_types(&client)?;
         require_sign_on(&client)?;
         client.disabled = change.disabled.unwrap_or(client.disabled);
         let secret = self.change_credential(&mut client, change.keys, change.new_secret)?;
@@ -410,6 +428,7 @@ impl Issuer {
         let loses = !before.scope.is_subset(&client.scope)
             || before.audience != client.audience
             || before.exchange.is_some() && before.exchange != client.exchange
+            || before.extensions.authorization_details_types != client.extensions.authorization_details_types
             || client.extensions.dpop_bound_access_tokens && !before.extensions.dpop_bound_access_tokens;
         let reason = match client.disabled && !before.disabled {
             true => Some(Reason::DISABLED),

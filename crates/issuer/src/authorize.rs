@@ -271,6 +271,7 @@ impl Issuer {
             redirect_uri: request.back.redirect_uri.as_str().to_owned(),
             challenge: request.challenge,
             jkt: request.jkt,
+            authorization_details: request.authorization_details.clone(),
             user: login.user.id,
             login: login.session.id,
             auth_time: login.session.created_at,

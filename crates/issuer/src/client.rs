@@ -100,6 +100,9 @@ pub struct ClientExtensions {
     /// Whether it must sign its authorization requests
     /// ([RFC 9101 section 10.5](https://www.rfc-editor.org/rfc/rfc9101#section-10.5)).
     pub require_signed_request_object: bool,
+    /// The types of authorization details that it may ask for
+    /// ([RFC 9396 section 10](https://www.rfc-editor.org/rfc/rfc9396#section-10)).
+    pub authorization_details_types: Vec<String>,
 }
 
 /// How a client proves who it is, in the one way that it is registered for.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gatepass_jose::{Timestamp, base64url};
 pub use gatepass_token::CodeChallenge;
-use gatepass_token::{CodeVerifier, ScopeSet};
+use gatepass_token::{AuthorizationDetails, CodeVerifier, ScopeSet};
 use zeroize::Zeroizing;
 
 use crate::client::OFFLINE_ACCESS;
@@ -78,6 +78,8 @@ pub struct AuthorizationCode {
     pub auth_time: Timestamp,
     /// What was granted.
     pub scope: ScopeSet,
+    /// What was granted beyond that.
+    pub authorization_details: AuthorizationDetails,
     /// The audience of the tokens.
     pub resource: String,
     /// What the ID token is to repeat.
@@ -105,6 +107,8 @@ pub struct PresentedCode {
     pub verifier: Option<CodeVerifier>,
     /// `resource`, if it was sent.
     pub resource: Option<String>,
+    /// A part of the authorization details that were granted, if it was sent.
+    pub authorization_details: Option<AuthorizationDetails>,
     /// The key that was shown.
     pub jkt: Option<Jkt>,
     /// The session to start.
@@ -144,6 +148,7 @@ pub enum CodeRefusal {
     /// none was shown.
     WrongKey,
     WrongResource,
+    WrongAuthorizationDetails,
     /// The user has logged out since, or is gone.
     LoginEnded,
 }
@@ -156,7 +161,12 @@ pub fn decide(code: &AuthorizationCode, login: Option<&Session>, presented: &Pre
     }
     match require_bindings(code, login, presented) {
         Ok(login) => {
-            let granted = Granted { client: &code.client, scope: &code.scope, resource: &code.resource };
+            let granted = Granted {
+                client: &code.client,
+                scope: &code.scope,
+                authorization_details: &code.authorization_details,
+                resource: &code.resource,
+            };
             Decision::Give(Box::new(presented.session(granted, login)))
         }
         Err(refusal) => Decision::Burn(refusal),
@@ -193,6 +203,13 @@ fn require_bindings<'l>(
     if presented.resource.as_ref().is_some_and(|resource| *resource != code.resource) {
         return Err(CodeRefusal::WrongResource);
     }
+    if presented
+        .authorization_details
+        .as_ref()
+        .is_some_and(|asked| !asked.is_subset(&code.authorization_details))
+    {
+        return Err(CodeRefusal::WrongAuthorizationDetails);
+    }
     let login = login.filter(|login| login.user == code.user && login.is_live(presented.now));
     login.ok_or(CodeRefusal::LoginEnded)
 }
@@ -201,6 +218,7 @@ fn require_bindings<'l>(
 pub(crate) struct Granted<'g> {
     pub(crate) client: &'g ClientId,
     pub(crate) scope: &'g ScopeSet,
+    pub(crate) authorization_details: &'g AuthorizationDetails,
     pub(crate) resource: &'g str,
 }
 
@@ -226,6 +244,7 @@ impl PresentedCode {
             client: granted.client.clone(),
             login: Some(login.id),
             scope: Some(granted.scope.clone()),
+            authorization_details: granted.authorization_details.clone(),
             resource: Some(granted.resource.to_owned()),
             device: login.device.clone(),
             created_at: now,

@@ -24,6 +24,9 @@ pub struct Config {
     pub issuer: Issuer,
     /// The resource servers that tokens are minted for; the first is the default.
     pub resource_servers: ResourceServers,
+    /// The types of authorization details that clients can be allowed
+    /// ([RFC 9396](https://www.rfc-editor.org/rfc/rfc9396)).
+    pub authorization_details_types: Vec<String>,
     /// How long an access token lives at most; each gets up to a twentieth less, so that clients do
     /// not refresh in step.
     pub access_token_lifetime: Duration,
@@ -53,6 +56,7 @@ impl Config {
         Self {
             issuer,
             resource_servers,
+            authorization_details_types: Vec::new(),
             access_token_lifetime: Duration::from_secs(15 * 60),
             refresh: RefreshPolicy::default(),
             login: LoginPolicy::default(),

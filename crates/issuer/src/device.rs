@@ -11,7 +11,7 @@ mod user_code;
 use std::fmt;
 
 use gatepass_jose::{Timestamp, base64url};
-use gatepass_token::ScopeSet;
+use gatepass_token::{AuthorizationDetails, ScopeSet};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -183,7 +183,14 @@ pub fn decide(
         DeviceState::Allowed(allowed) => {
             let login = login.filter(|login| login.user == allowed.user && login.is_live(presented.now));
             let Some(login) = login else { return DeviceDecision::Refuse(DeviceRefusal::LoginEnded) };
-            let granted = Granted { client: &asked.client, scope: &asked.scope, resource: &asked.resource };
+            // Devices ask for scope alone.
+            let none = AuthorizationDetails::default();
+            let granted = Granted {
+                client: &asked.client,
+                scope: &asked.scope,
+                authorization_details: &none,
+                resource: &asked.resource,
+            };
             DeviceDecision::Give(allowed.clone(), Box::new(presented.session(granted, login)))
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatepass_jose::{Alg, Audience, Timestamp, Typ, jwt};
-use gatepass_token::{AccessClaims, Actor, Confirmation, ScopeSet, TokenId};
+use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, Confirmation, ScopeSet, TokenId};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -25,6 +25,7 @@ pub(crate) struct Grant<'a> {
     pub(crate) subject: String,
     pub(crate) client: &'a ClientId,
     pub(crate) scope: ScopeSet,
+    pub(crate) authorization_details: AuthorizationDetails,
     pub(crate) roles: Vec<String>,
     pub(crate) session: Option<SessionId>,
     /// What the token is for.
@@ -68,6 +69,7 @@ pub(crate) struct Minted {
     pub(crate) token_type: TokenType,
     pub(crate) expires_in: Duration,
     pub(crate) scope: ScopeSet,
+    pub(crate) authorization_details: AuthorizationDetails,
 }
 
 /// Why no token could be minted. All of these are the operator's to mend.
@@ -126,6 +128,7 @@ pub(crate) fn mint(
         jti: TokenId::new(grant.minted_at, random()?).to_string(),
         client_id: grant.client.to_string(),
         scope: grant.scope,
+        authorization_details: grant.authorization_details,
         sid: grant.session.map(|sid| sid.to_string()),
         roles: grant.roles,
         cnf: grant.jkt.map(|jkt| Confirmation::dpop(jkt.to_string())),
@@ -134,7 +137,8 @@ pub(crate) fn mint(
     let token = jwt::sign(&Typ::ACCESS_TOKEN, &claims, signer)?;
     require_size(&token, &claims)?;
     let token_type = TokenType::of(claims.cnf.as_ref());
-    Ok(Minted { token, token_type, expires_in: exp.since(iat), scope: claims.scope })
+    let AccessClaims { scope, authorization_details, .. } = claims;
+    Ok(Minted { token, token_type, expires_in: exp.since(iat), scope, authorization_details })
 }
 
 /// The configured lifetime less up to a twentieth of it.
@@ -151,6 +155,7 @@ pub(crate) fn require_size(token: &str, claims: &AccessClaims) -> Result<(), Min
     }
     let sizes = [
         ("scope", json_len(&claims.scope)),
+        ("authorization_details", json_len(&claims.authorization_details)),
         ("roles", json_len(&claims.roles)),
         ("aud", json_len(&claims.aud)),
         ("client_id", claims.client_id.len()),
@@ -183,6 +188,7 @@ mod tests {
             jti: "j".into(),
             client_id: "first-party".into(),
             scope: "orders:read".parse().unwrap(),
+            authorization_details: AuthorizationDetails::default(),
             sid: None,
             roles: (0..roles).map(|n| format!("role-number-{n}")).collect(),
             cnf: None,

@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use gatepass_jose::Timestamp;
-use gatepass_token::ScopeSet;
+use gatepass_token::{AuthorizationDetails, ScopeSet};
 
 use crate::dpop::Jkt;
 use crate::id::ClientId;
@@ -50,6 +50,8 @@ pub struct Presented {
     pub client: ClientId,
     /// The scope that is asked for; `None`: all that the session has.
     pub scope: Option<ScopeSet>,
+    /// The authorization details that are asked for; `None`: all that the session has.
+    pub authorization_details: Option<AuthorizationDetails>,
     /// The key that a public client showed.
     pub jkt: Option<Jkt>,
     /// When.
@@ -102,6 +104,8 @@ pub enum Refusal {
     /// More scope than the session has. The token stays good: a client that asked for too much has
     /// not got a successor.
     Scope,
+    /// The same with authorization details.
+    AuthorizationDetails,
     /// A generation this store has not reached: a backup was restored. Refused, because what
     /// happened since is not known; not theft, so the session is left as it is.
     Ahead,
@@ -113,7 +117,7 @@ pub enum Refusal {
 /// passed, so that an honest client is not taken for a thief.
 #[must_use]
 pub fn decide(session: &Session, presented: &Presented) -> Decision {
-    let Presented { generation, ref client, ref scope, jkt, now, policy } = *presented;
+    let Presented { generation, ref client, jkt, now, policy, .. } = *presented;
     if session.client != *client {
         return Decision::Refuse(Refusal::WrongClient);
     }
@@ -126,19 +130,26 @@ pub fn decide(session: &Session, presented: &Presented) -> Decision {
     if session.jkt.is_some() && session.jkt != jkt {
         return Decision::Refuse(Refusal::WrongKey);
     }
-    let exceeds = match (scope, &session.scope) {
-        (Some(asked), Some(granted)) => !asked.is_subset(granted),
-        _ => false,
-    };
+    let exceeds = exceeds(session, presented);
     match session.generation.checked_sub(generation) {
         None => Decision::Refuse(Refusal::Ahead),
-        Some(0) if exceeds => Decision::Refuse(Refusal::Scope),
-        Some(0) => rotate(session, presented),
-        Some(1) if honours_predecessor(session, now, policy) => match exceeds {
-            true => Decision::Refuse(Refusal::Scope),
-            false => Decision::Repeat,
-        },
+        Some(0) => exceeds.map_or_else(|| rotate(session, presented), Decision::Refuse),
+        Some(1) if honours_predecessor(session, now, policy) => {
+            exceeds.map_or(Decision::Repeat, Decision::Refuse)
+        }
         Some(_) => Decision::Revoke,
+    }
+}
+
+/// What is asked for and was not granted.
+fn exceeds(session: &Session, presented: &Presented) -> Option<Refusal> {
+    let details = presented.authorization_details.as_ref();
+    match (&presented.scope, &session.scope) {
+        (Some(asked), Some(granted)) if !asked.is_subset(granted) => Some(Refusal::Scope),
+        _ if details.is_some_and(|asked| !asked.is_subset(&session.authorization_details)) => {
+            Some(Refusal::AuthorizationDetails)
+        }
+        _ => None,
     }
 }
 

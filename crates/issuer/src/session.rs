@@ -1,7 +1,7 @@
 //! Sessions: one login of one user on one device, and the family of its refresh tokens.
 
 use gatepass_jose::Timestamp;
-use gatepass_token::ScopeSet;
+use gatepass_token::{AuthorizationDetails, ScopeSet};
 
 use crate::client::OFFLINE_ACCESS;
 use crate::dpop::Jkt;
@@ -20,6 +20,8 @@ pub struct Session {
     pub login: Option<SessionId>,
     /// What its tokens are limited to; `None`: whatever the user's roles allow at the time.
     pub scope: Option<ScopeSet>,
+    /// What is allowed beyond that.
+    pub authorization_details: AuthorizationDetails,
     /// The audience that was asked for at the start; `None`: the issuer's default.
     pub resource: Option<String>,
     /// What the device called itself, at most 128 characters.

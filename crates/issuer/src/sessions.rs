@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gatepass_jose::{Rejection, Timestamp, Verified};
 use gatepass_revocation::{Kind, Reason, Revoked};
-use gatepass_token::{AccessClaims, ScopeSet};
+use gatepass_token::{AccessClaims, AuthorizationDetails, ScopeSet};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -55,6 +55,8 @@ pub struct Tokens {
     pub expires_in: Duration,
     /// What it allows.
     pub scope: ScopeSet,
+    /// What it allows beyond that.
+    pub authorization_details: AuthorizationDetails,
     /// The refresh token that is current now.
     pub refresh_token: RefreshToken,
     /// How long that one can be used.
@@ -87,7 +89,24 @@ pub(crate) struct ShownRefresh<'r> {
     pub(crate) scope: Option<&'r ScopeSet>,
     /// What there is at most, whatever was granted.
     pub(crate) most: Option<&'r ScopeSet>,
+    /// The same of authorization details.
+    pub(crate) authorization_details: Option<&'r AuthorizationDetails>,
+    /// The types of authorization details that there are at most.
+    pub(crate) types: &'r [String],
     /// The key that was shown.
+    pub(crate) jkt: Option<Jkt>,
+}
+
+/// On what terms a session gives tokens.
+#[derive(Default)]
+pub(crate) struct Terms<'t> {
+    /// What limits their scope beside what was granted.
+    pub(crate) scope: &'t [&'t ScopeSet],
+    /// The authorization details that are asked for; `None`: all that were granted.
+    pub(crate) authorization_details: Option<&'t AuthorizationDetails>,
+    /// The types of authorization details that there are at most.
+    pub(crate) types: &'t [String],
+    /// The key that they are bound to.
     pub(crate) jkt: Option<Jkt>,
 }
 
@@ -131,6 +150,9 @@ pub enum RefreshError {
     /// The scope asked for is more than the session has.
     #[error("the scope exceeds what was granted")]
     Scope,
+    /// The authorization details asked for are not among those of the session.
+    #[error("the authorization details exceed what was granted")]
+    AuthorizationDetails,
     /// The proof of possession is not taken.
     #[error(transparent)]
     Dpop(DpopError),
@@ -281,7 +303,7 @@ impl Issuer {
             return Err(LoginError::Denied); // disabled since the password was read
         };
         tracing::info!(target: "gatepass::audit", event = "login", sub = %user.id, sid = %session.id);
-        Ok(self.tokens(&session, &user, &[], jkt, minted_at, now)?)
+        Ok(self.tokens(&session, &user, &Terms { jkt, ..Terms::default() }, minted_at, now)?)
     }
 
     /// The user whose name and password these are.
@@ -310,6 +332,7 @@ impl Issuer {
             client,
             login: None,
             scope: None,
+            authorization_details: AuthorizationDetails::default(),
             resource: None,
             device: device.chars().filter(|c| !c.is_control()).take(MAX_DEVICE).collect(),
             created_at: now,
@@ -388,7 +411,9 @@ impl Issuer {
     ) -> Result<Tokens, RefreshError> {
         let jkt = self.proven_key(proof, now).await?;
         let client = &ClientId::first_party();
-        let shown = ShownRefresh { token, client, is_public: true, scope: None, most: None, jkt };
+        let (scope, most, authorization_details, types) = (None, None, None, &[][..]);
+        let shown =
+            ShownRefresh { token, client, is_public: true, scope, most, authorization_details, types, jkt };
         self.refresh_within(shown, now).await
     }
 
@@ -407,6 +432,7 @@ impl Issuer {
             generation: genuine.generation,
             client: client.clone(),
             scope: scope.cloned(),
+            authorization_details: shown.authorization_details.cloned(),
             jkt: jkt.filter(|_| shown.is_public),
             now,
             policy: self.config.refresh,
@@ -418,9 +444,12 @@ impl Issuer {
             }
             Rotated::Rotated(session, user) | Rotated::Repeated(session, user) => {
                 let limits: Vec<&ScopeSet> = scope.into_iter().chain(most).collect();
-                Ok(self.tokens(&session, &user, &limits, jkt, minted_at, now)?)
+                let ShownRefresh { authorization_details, types, .. } = shown;
+                let terms = Terms { scope: &limits, authorization_details, types, jkt };
+                Ok(self.tokens(&session, &user, &terms, minted_at, now)?)
             }
             Rotated::Refused(Refusal::Scope) => Err(RefreshError::Scope),
+            Rotated::Refused(Refusal::AuthorizationDetails) => Err(RefreshError::AuthorizationDetails),
             Rotated::Refused(refusal) => {
                 tracing::info!(target: "gatepass::audit", event = "refresh-refused", %sid, ?refusal);
                 if refusal == Refusal::Ahead {
@@ -560,8 +589,7 @@ impl Issuer {
         &self,
         session: &Session,
         user: &User,
-        narrower: &[&ScopeSet],
-        jkt: Option<Jkt>,
+        terms: &Terms<'_>,
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<Tokens, InternalError> {
@@ -571,23 +599,27 @@ impl Issuer {
             .or_else(|| self.target(None))
             .ok_or(SecretError::Random)?;
         let mut scope = self.scope_of(&user.roles, target);
-        for limit in session.scope.iter().chain(narrower.iter().copied()) {
+        for limit in session.scope.iter().chain(terms.scope.iter().copied()) {
             scope = scope.intersection(limit);
         }
         if session.login.is_some() {
-            scope = scope.union(&identity_scope(session.scope.iter().chain(narrower.iter().copied())));
+            scope = scope.union(&identity_scope(session.scope.iter().chain(terms.scope.iter().copied())));
         }
         let grant = Grant {
             subject: user.id.to_string(),
             client: &session.client,
             scope,
+            authorization_details: terms
+                .authorization_details
+                .unwrap_or(&session.authorization_details)
+                .of(terms.types),
             roles: user.roles.iter().map(ToString::to_string).collect(),
             session: Some(session.id),
             target,
             minted_at,
             not_after: session.expires_at,
             actor: None,
-            jkt,
+            jkt: terms.jkt,
         };
         let minted = mint(&self.config, &self.ring.load(), grant, now)?;
         Ok(Tokens {
@@ -595,6 +627,7 @@ impl Issuer {
             token_type: minted.token_type,
             expires_in: minted.expires_in,
             scope: minted.scope,
+            authorization_details: minted.authorization_details,
             refresh_token: refresh_token::mint(&self.secrets.refresh_mac, session.id, session.generation),
             refresh_expires_in: session.idle_expires_at.since(now),
             session: session.id,

@@ -104,6 +104,12 @@ impl OAuthError {
         Self::bad_request("invalid_request_object", description)
     }
 
+    /// What is asked for beyond scopes is not understood, or not allowed
+    /// ([RFC 9396 section 5](https://www.rfc-editor.org/rfc/rfc9396#section-5)).
+    pub(crate) fn invalid_authorization_details(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_request("invalid_authorization_details", description)
+    }
+
     /// The proof of possession is not taken ([RFC 9449 section 5](https://www.rfc-editor.org/rfc/rfc9449#section-5)).
     pub(crate) fn invalid_dpop_proof(description: impl Into<Cow<'static, str>>) -> Self {
         Self::bad_request("invalid_dpop_proof", description)
@@ -130,6 +136,7 @@ impl From<TokenError> for OAuthError {
             TokenError::InvalidGrant => Self::bad_request("invalid_grant", description),
             TokenError::UnauthorizedClient => Self::bad_request("unauthorized_client", description),
             TokenError::InvalidScope => Self::bad_request("invalid_scope", description),
+            TokenError::InvalidAuthorizationDetails => Self::invalid_authorization_details(description),
             TokenError::InvalidTarget => Self::bad_request("invalid_target", description),
             TokenError::Device(refusal) => Self::bad_request(polling_error(refusal), description),
             TokenError::Exchange(_) => Self::bad_request("invalid_request", description),

@@ -44,6 +44,8 @@ pub(crate) struct ConsentPage<'p> {
     pub(crate) username: &'p str,
     /// Each scope, with words for it where there are some.
     pub(crate) scopes: Vec<(&'p str, Option<&'p str>)>,
+    /// What is asked for beyond them: its type, and all that it says.
+    pub(crate) details: Vec<(&'p str, String)>,
     /// Where the browser goes afterwards.
     pub(crate) destination: &'p str,
     pub(crate) request: &'p str,

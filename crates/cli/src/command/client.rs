@@ -39,6 +39,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             require_pushed,
             require_signed_request,
             dpop,
+            details_types,
             trusted,
         } => {
             let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
@@ -78,6 +79,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 "require_pushed_authorization_requests": require_pushed,
                 "require_signed_request_object": require_signed_request,
                 "dpop_bound_access_tokens": dpop,
+                "authorization_details_types": details_types,
                 "trusted": trusted,
             });
             if let Some(body) = body.as_object_mut() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatepass_token::{CodeChallenge, InvalidCodeChallenge, ScopeSet};
+use gatepass_token::{AuthorizationDetails, CodeChallenge, InvalidCodeChallenge, ScopeSet};
 
 use super::{Back, Refusal, RequestObject, ResponseMode};
 use crate::client::{Client, GrantType, IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID};
@@ -40,6 +40,7 @@ pub struct AuthorizationParams<'p> {
     pub id_token_hint: Option<&'p str>,
     pub resource: Option<&'p str>,
     pub dpop_jkt: Option<&'p str>,
+    pub authorization_details: Option<&'p str>,
     pub request: Option<&'p str>,
     pub request_uri: Option<&'p str>,
     pub registration: Option<&'p str>,
@@ -65,6 +66,8 @@ pub struct AuthorizationRequest {
     pub back: Back,
     /// What it asks for, within its registration.
     pub scope: ScopeSet,
+    /// What it asks for beyond that.
+    pub authorization_details: AuthorizationDetails,
     /// The audience of the tokens.
     pub resource: String,
     /// What the ID token is to repeat.
@@ -106,6 +109,7 @@ impl<'p> AuthorizationParams<'p> {
             id_token_hint: find("id_token_hint"),
             resource: find("resource"),
             dpop_jkt: find("dpop_jkt"),
+            authorization_details: find("authorization_details"),
             request: find("request"),
             request_uri: find("request_uri"),
             registration: find("registration"),
@@ -151,6 +155,7 @@ impl AuthorizationRequest {
         let jkt = params.dpop_jkt.map(str::parse).transpose();
         Ok(Self {
             challenge,
+            authorization_details: authorization_details(&client, params.authorization_details)?,
             jkt: jkt.map_err(|_| invalid("dpop_jkt is not the base64url text of a SHA-256 digest"))?,
             prompt: prompt(params.prompt)?,
             max_age: max_age(params.max_age)?,
@@ -167,6 +172,14 @@ impl AuthorizationRequest {
     }
 }
 
+const ODD_DETAILS: Refusal = Refusal::new(
+    "invalid_authorization_details",
+    "authorization_details is a JSON array of at most 8 objects and 1,500 bytes, each with a type",
+);
+const FOREIGN_DETAILS: Refusal = Refusal::new(
+    "invalid_authorization_details",
+    "the client may not ask for authorization details of this type",
+);
 const UNKNOWN_MODE: Refusal = invalid("response_mode is query, form_post, or one of them with .jwt");
 
 /// What this server does at all.
@@ -202,6 +215,17 @@ pub(crate) fn requested_scope(client: &Client, asked: Option<&str>) -> Result<Sc
         granted = granted.union(&scope.parse().unwrap_or_default());
     }
     Ok(granted)
+}
+
+/// What is asked for beyond scopes, of types that the client may ask for
+/// ([RFC 9396 section 5](https://www.rfc-editor.org/rfc/rfc9396#section-5)).
+fn authorization_details(client: &Client, asked: Option<&str>) -> Result<AuthorizationDetails, Refusal> {
+    let details =
+        asked.map(AuthorizationDetails::parse).transpose().map_err(|_| ODD_DETAILS)?.unwrap_or_default();
+    match details.are_of(&client.extensions.authorization_details_types) {
+        true => Ok(details),
+        false => Err(FOREIGN_DETAILS),
+    }
 }
 
 fn challenge(params: &AuthorizationParams<'_>) -> Result<Option<CodeChallenge>, Refusal> {

@@ -106,7 +106,7 @@ impl RequestObject {
             return Err(RequestObjectRejection::NotInside(name));
         }
         let params = members.into_iter().filter(|(name, _)| !CLAIMS.contains(&name.as_str()));
-        let params = params.map(|(name, value)| text(value).map(|value| (name, value)));
+        let params = params.map(|(name, value)| text(&name, value).map(|value| (name, value)));
         Ok(Self { params: params.collect::<Option<_>>().ok_or(RequestObjectRejection::Parameter)?, once })
     }
 
@@ -122,10 +122,12 @@ impl RequestObject {
 }
 
 /// A parameter as it would stand in a query ([RFC 9101 section 4](https://www.rfc-editor.org/rfc/rfc9101#section-4)).
-fn text(value: Value) -> Option<String> {
+fn text(name: &str, value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         Value::Number(number) => Some(number.to_string()),
+        // The one parameter that is JSON in a query too (RFC 9396 section 2).
+        Value::Array(_) if name == "authorization_details" => Some(value.to_string()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
@@ -167,9 +169,10 @@ mod tests {
     fn which_objects_are_taken() {
         use RequestObjectRejection::*;
         let key = SigningKey::generate(Alg::ES256, Some("k")).unwrap();
-        let cases: [(&str, Value, Result<(), RequestObjectRejection>); 17] = [
+        let cases: [(&str, Value, Result<(), RequestObjectRejection>); 18] = [
             ("good", claims(), Ok(())),
             ("several_audiences", with("aud", json!(["https://other.example", ISSUER])), Ok(())),
+            ("details", with("authorization_details", json!([{ "type": "a" }])), Ok(())),
             ("no_jti", with("jti", Value::Null), Ok(())),
             ("another_audience", with("aud", json!("https://other.example")), Err(Audience)),
             ("no_audience", with("aud", Value::Null), Err(ClaimTypes)),

@@ -12,6 +12,10 @@ fn verifier(text: &str) -> CodeVerifier {
     CodeVerifier::parse(text).unwrap()
 }
 
+fn details(text: &str) -> AuthorizationDetails {
+    AuthorizationDetails::parse(text).unwrap()
+}
+
 fn login() -> Session {
     Session {
         id: SessionId::from_bytes([1; 16]),
@@ -19,6 +23,7 @@ fn login() -> Session {
         client: ClientId::sign_on(),
         login: None,
         scope: None,
+        authorization_details: AuthorizationDetails::default(),
         resource: None,
         device: "Firefox".into(),
         created_at: NOW,
@@ -43,6 +48,7 @@ fn code() -> AuthorizationCode {
         login: login().id,
         auth_time: NOW,
         scope: "openid offline_access".parse().unwrap(),
+        authorization_details: details(r#"[{"type":"a"},{"type":"b"}]"#),
         resource: "https://api.example.com".into(),
         nonce: None,
         expires_at: later(60),
@@ -59,6 +65,7 @@ fn presented() -> PresentedCode {
         redirect_uri: Some(REDIRECT.into()),
         verifier: Some(verifier(VERIFIER)),
         resource: None,
+        authorization_details: None,
         jkt: None,
         session: SessionId::from_bytes([3; 16]),
         now: NOW,
@@ -73,7 +80,7 @@ type Change = fn(&mut AuthorizationCode, &mut Option<Session>, &mut PresentedCod
 #[test]
 fn a_code_gives_nothing_with_any_binding_wrong() {
     use CodeRefusal::*;
-    let cases: [(&str, Change, Option<CodeRefusal>); 29] = [
+    let cases: [(&str, Change, Option<CodeRefusal>); 31] = [
         ("good", |_, _, _| {}, None),
         ("last_moment", |_, _, shown| shown.now = Timestamp::from_millis(later(60).as_millis() - 1), None),
         ("a_key_that_nobody_asked_for", |_, _, shown| shown.jkt = Some(Jkt([1; 32])), None),
@@ -88,6 +95,16 @@ fn a_code_gives_nothing_with_any_binding_wrong() {
             Some(WrongKey),
         ),
         ("no_key", |code, _, _| code.jkt = Some(Jkt([1; 32])), Some(WrongKey)),
+        (
+            "fewer_details",
+            |_, _, shown| shown.authorization_details = Some(details(r#"[{"type":"b"}]"#)),
+            None,
+        ),
+        (
+            "other_details",
+            |_, _, shown| shown.authorization_details = Some(details(r#"[{"type":"c"}]"#)),
+            Some(WrongAuthorizationDetails),
+        ),
         ("same_resource", |code, _, shown| shown.resource = Some(code.resource.clone()), None),
         ("no_redirect_uri_as_oauth_2_1_sends_it", |_, _, shown| shown.redirect_uri = None, None),
         ("too_late", |_, _, shown| shown.now = later(60), Some(Expired)),

@@ -23,6 +23,7 @@ fn login() -> Session {
         idle_expires_at: after(3600),
         expires_at: after(3600),
         revoked_at: None,
+        authorization_details: Default::default(),
         bound: false,
         jkt: None,
     }
@@ -52,6 +53,7 @@ fn presented(client: &str, now: Timestamp) -> PresentedCode {
         redirect_uri: None,
         verifier: None,
         resource: None,
+        authorization_details: None,
         jkt: None,
         session: SessionId::from_bytes([5; 16]),
         now,

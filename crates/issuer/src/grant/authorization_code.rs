@@ -3,7 +3,7 @@
 
 use gatepass_jose::Timestamp;
 use gatepass_revocation::{Kind, Reason};
-use gatepass_token::CodeVerifier;
+use gatepass_token::{AuthorizationDetails, CodeVerifier};
 use zeroize::Zeroizing;
 
 use super::{TokenError, TokenResponse, require_grant};
@@ -16,6 +16,7 @@ use crate::id_token::IdTokenOf;
 use crate::issuer::Issuer;
 use crate::secrets::random;
 use crate::session::Session;
+use crate::sessions::Terms;
 use crate::store::Redeemed;
 use crate::user::User;
 
@@ -25,6 +26,7 @@ pub(super) struct ShownCode {
     pub(super) redirect_uri: Option<String>,
     pub(super) verifier: Option<CodeVerifier>,
     pub(super) resource: Option<String>,
+    pub(super) authorization_details: Option<AuthorizationDetails>,
     pub(super) jkt: Option<Jkt>,
 }
 
@@ -40,6 +42,7 @@ impl Issuer {
             redirect_uri: shown.redirect_uri,
             verifier: shown.verifier,
             resource: shown.resource,
+            authorization_details: shown.authorization_details,
             ..self.presented_code(client, shown.jkt, now)?
         };
         let registered = client.registered().ok_or(TokenError::InvalidClient)?;
@@ -65,6 +68,7 @@ impl Issuer {
                 tracing::info!(target: "gatepass::audit", event = "code-refused", %client_id, ?refusal);
                 Err(match refusal {
                     CodeRefusal::WrongResource => TokenError::InvalidTarget,
+                    CodeRefusal::WrongAuthorizationDetails => TokenError::InvalidAuthorizationDetails,
                     _ => TokenError::InvalidGrant,
                 })
             }
@@ -96,6 +100,7 @@ impl Issuer {
             redirect_uri: None,
             verifier: None,
             resource: None,
+            authorization_details: None,
             jkt,
             session: SessionId::new(now, random()?),
             now,
@@ -115,8 +120,13 @@ impl Issuer {
         minted_at: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
         let now = presented.now;
-        let tokens =
-            self.tokens(session, user, &[&client.most_of_a_user()], presented.jkt, minted_at, now)?;
+        let terms = Terms {
+            scope: &[&client.most_of_a_user()],
+            authorization_details: presented.authorization_details.as_ref(),
+            types: &client.extensions.authorization_details_types,
+            jkt: presented.jkt,
+        };
+        let tokens = self.tokens(session, user, &terms, minted_at, now)?;
         let id_token = self.id_token(login, session.id, user, &tokens.access_token, now)?;
         let mut response = TokenResponse::of_session(tokens);
         response.refresh_token = response.refresh_token.filter(|_| presented.refreshes(login.scope));

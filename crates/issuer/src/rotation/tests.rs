@@ -16,6 +16,7 @@ fn session() -> Session {
         client: client(),
         login: None,
         scope: None,
+        authorization_details: AuthorizationDetails::default(),
         resource: None,
         device: "test".into(),
         created_at: NOW,
@@ -30,7 +31,15 @@ fn session() -> Session {
 }
 
 fn presented(generation: u32, now: Timestamp) -> Presented {
-    Presented { generation, client: client(), scope: None, jkt: None, now, policy: RefreshPolicy::default() }
+    Presented {
+        generation,
+        client: client(),
+        scope: None,
+        authorization_details: None,
+        jkt: None,
+        now,
+        policy: RefreshPolicy::default(),
+    }
 }
 
 fn later(secs: u64) -> Timestamp {
@@ -72,6 +81,29 @@ fn what_a_generation_means() {
     ];
     for (name, session, generation, now, want) in cases {
         assert_eq!(decide(&session, &presented(generation, now)), want, "{name}");
+    }
+}
+
+#[test]
+fn authorization_details_are_narrowed_and_never_widened() {
+    let details = |text| AuthorizationDetails::parse(text).unwrap();
+    let granted = details(r#"[{"type":"a"},{"type":"b","x":1}]"#);
+    let session =
+        Session { generation: 5, rotated_at: Some(NOW), authorization_details: granted, ..session() };
+    let cases = [
+        (None, true),
+        (Some("[]"), true),
+        (Some(r#"[{"type":"a"}]"#), true),
+        (Some(r#"[{"type":"b"}]"#), false),
+    ];
+    for (asked, given) in cases {
+        for generation in [4, 5] {
+            let authorization_details = asked.map(details);
+            let decision =
+                decide(&session, &Presented { authorization_details, ..presented(generation, NOW) });
+            let refused = decision == Decision::Refuse(Refusal::AuthorizationDetails);
+            assert_eq!(refused, !given, "{asked:?} {generation}: {decision:?}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::{AuthenticatedClient, Introspection, TokenType};
 use gatepass_jose::{Audience, NumericDate, Timestamp};
-use gatepass_token::{AccessClaims, Actor, Confirmation, ScopeSet};
+use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, Confirmation, ScopeSet};
 use http::HeaderMap;
 use serde::Serialize;
 
@@ -52,6 +52,9 @@ struct IntrospectionAnswer {
     /// RFC 9449 section 6.2.
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation>,
+    /// RFC 9396 section 9.2.
+    #[serde(skip_serializing_if = "AuthorizationDetails::is_empty")]
+    authorization_details: AuthorizationDetails,
 }
 
 /// `POST /oauth/introspect`
@@ -111,6 +114,7 @@ impl IntrospectionAnswer {
             roles: claims.roles,
             act: claims.act,
             cnf: claims.cnf,
+            authorization_details: claims.authorization_details,
         }
     }
 
@@ -125,6 +129,7 @@ impl IntrospectionAnswer {
             sub: Some(session.user.to_string()),
             iss: Some(issuer.to_owned()),
             sid: Some(session.id.to_string()),
+            authorization_details: session.authorization_details,
             cnf: session.jkt.map(|jkt| Confirmation::dpop(jkt.to_string())),
             ..Self::default()
         }

@@ -49,6 +49,9 @@ struct AuthorizationServer<'m> {
     authorization_response_iss_parameter_supported: bool,
     /// [RFC 9449 section 5.1](https://www.rfc-editor.org/rfc/rfc9449#section-5.1).
     dpop_signing_alg_values_supported: &'m [Alg],
+    /// [RFC 9396 section 10](https://www.rfc-editor.org/rfc/rfc9396#section-10).
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    authorization_details_types_supported: &'m [String],
     code_challenge_methods_supported: [&'static str; 1],
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 5],
@@ -110,6 +113,7 @@ impl Metadata {
             registration_endpoint: format!("{base}/oauth/register"),
             authorization_response_iss_parameter_supported: true,
             dpop_signing_alg_values_supported: issuer.dpop_algs(),
+            authorization_details_types_supported: &issuer.config().authorization_details_types,
             code_challenge_methods_supported: ["S256"],
             response_types_supported: ["code"],
             response_modes_supported: ResponseMode::NAMES,

@@ -327,7 +327,9 @@ impl From<RefreshError> for Problem {
         match error {
             RefreshError::Invalid => refused("invalid-refresh-token"),
             RefreshError::Reused => refused("refresh-token-reused"),
-            RefreshError::Scope => Self::new(StatusCode::BAD_REQUEST, "invalid-scope", detail),
+            RefreshError::Scope | RefreshError::AuthorizationDetails => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid-scope", detail)
+            }
             RefreshError::Dpop(error) => error.into(),
             RefreshError::Internal(error) => error.into(),
             error => Self::internal(&error),

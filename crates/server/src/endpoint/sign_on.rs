@@ -13,6 +13,7 @@ use gatepass_issuer::authorize::{AuthorizationRequest, Done, Refusal, describe_s
 use gatepass_issuer::password::Password;
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::{FormStep, Login, LoginError, SignedOn};
+use gatepass_token::AuthorizationDetails;
 use http::header::{RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
@@ -269,6 +270,7 @@ pub(super) fn consent_page(
         client: &request.client.name,
         username: login.user.username.as_str(),
         scopes: describe_scope(&request.scope),
+        details: describe_details(&request.authorization_details),
         destination: &destination(request.back.redirect_uri.as_str()),
         request: visit.query,
         token: &issuer.form_token(FormStep::Consent, &browser, visit.query, Some(login.session.id)),
@@ -277,6 +279,13 @@ pub(super) fn consent_page(
     let mut response = page::answer(StatusCode::OK, &page, allowed);
     response.headers_mut().extend(cookies);
     Ok(response)
+}
+
+/// What is asked for in detail. Nothing is left out of it: nobody here knows what counts.
+fn describe_details(details: &AuthorizationDetails) -> Vec<(&str, String)> {
+    // Text, numbers and lists of them: there is nothing that JSON could refuse.
+    let text = |object| serde_json::to_string_pretty(object).unwrap_or_default();
+    details.iter().map(|(name, object)| (name, text(object))).collect()
 }
 
 /// What a person can recognise of a redirect URI.

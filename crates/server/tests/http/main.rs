@@ -7,6 +7,7 @@ mod admin;
 mod assertions;
 mod browser;
 mod cors;
+mod details;
 mod device;
 mod dpop;
 mod exchange;

@@ -28,7 +28,7 @@ const GENERATION_OFFSET: i64 = 1 << 31;
 macro_rules! columns {
     () => {
         "id, user, client, login, scope, resource, device, created_at, generation, rotated_at, idle_expires_at,
-         expires_at, revoked_at, bound, jkt"
+         expires_at, revoked_at, bound, jkt, authorization_details"
     };
 }
 
@@ -58,6 +58,7 @@ fn read(row: &Row<'_>) -> Result<Session, Failure> {
         revoked_at: columns.instant_if_any()?,
         bound: columns.value()?,
         jkt: columns.value::<Option<[u8; 32]>>()?.map(Jkt),
+        authorization_details: columns.read(|json| serde_json::from_str(json))?,
     })
 }
 
@@ -79,11 +80,13 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
     let Some(user) = user::find(group, session.user)?.filter(|user| !user.disabled) else {
         return Ok(None);
     };
+    let unstorable = |error| Failure::unstorable("the session", error);
     group
         .prepare_cached(
             "INSERT INTO session (id, user, client, scope, resource, device, created_at, generation,
-                                  rotated_at, idle_expires_at, expires_at, revoked_at, bound, login, jkt)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                                  rotated_at, idle_expires_at, expires_at, revoked_at, bound, login, jkt,
+                                  authorization_details)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             session.id.as_bytes(),
@@ -100,7 +103,8 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
             session.revoked_at.map(Timestamp::as_millis),
             session.bound,
             session.login.as_ref().map(SessionId::as_bytes),
-            session.jkt.map(|Jkt(jkt)| jkt)
+            session.jkt.map(|Jkt(jkt)| jkt),
+            serde_json::to_string(&session.authorization_details).map_err(unstorable)?
         ])?;
     Ok(Some(user))
 }

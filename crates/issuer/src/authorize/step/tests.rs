@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use gatepass_token::AuthorizationDetails;
+
 use super::*;
 use crate::authorize::{Back, Prompt, ResponseMode};
 use crate::client::{Client, ClientExtensions, Credential, GrantType, SecretDigest};
@@ -32,6 +34,7 @@ fn request() -> AuthorizationRequest {
         back: back(&client, "https://app.example.com/cb"),
         client,
         scope: "openid orders:read".parse().unwrap(),
+        authorization_details: AuthorizationDetails::default(),
         resource: "https://api.example.com".into(),
         nonce: None,
         challenge: None,

@@ -86,6 +86,9 @@ pub(super) struct CreateRequest {
     /// Whether it must sign its authorization requests (RFC 9101).
     #[serde(default)]
     require_signed_request_object: bool,
+    /// The types of authorization details that it may ask for (RFC 9396).
+    #[serde(default)]
+    authorization_details_types: Vec<String>,
 }
 
 /// What tokens a client may exchange for which (RFC 8693).
@@ -154,6 +157,8 @@ pub(super) struct ChangeRequest {
     dpop_bound_access_tokens: Option<bool>,
     /// Whether it must sign its authorization requests (RFC 9101).
     require_signed_request_object: Option<bool>,
+    /// The types of authorization details that it may ask for (RFC 9396). Others take its access tokens back.
+    authorization_details_types: Option<Vec<String>>,
     /// Whether it is kept out. Disabling takes its access tokens back.
     disabled: Option<bool>,
     /// Other public keys, all of them, where it authenticates with `private_key_jwt`.
@@ -211,6 +216,8 @@ pub(super) struct ClientAnswer {
     dpop_bound_access_tokens: bool,
     /// Whether it must sign its authorization requests (RFC 9101).
     require_signed_request_object: bool,
+    /// The types of authorization details that it may ask for (RFC 9396).
+    authorization_details_types: Vec<String>,
     /// Whether it is kept out.
     disabled: bool,
     /// When it was registered, in seconds since 1970.
@@ -261,6 +268,7 @@ pub(super) async fn create(
         extensions: ClientExtensions {
             dpop_bound_access_tokens: request.dpop_bound_access_tokens,
             require_signed_request_object: request.require_signed_request_object,
+            authorization_details_types: request.authorization_details_types,
         },
     };
     let (client, secret) = server.issuer.create_client(new, server.now()).await?;
@@ -331,6 +339,7 @@ pub(super) async fn change(
         exchange: request.exchange.map(ExchangePolicy::from),
         dpop_bound_access_tokens: request.dpop_bound_access_tokens,
         require_signed_request_object: request.require_signed_request_object,
+        authorization_details_types: request.authorization_details_types,
         disabled: request.disabled,
         keys: request.jwks,
         new_secret: request.new_secret,
@@ -382,6 +391,7 @@ impl ClientAnswer {
             exchange: client.exchange.map(Exchange::from),
             dpop_bound_access_tokens: client.extensions.dpop_bound_access_tokens,
             require_signed_request_object: client.extensions.require_signed_request_object,
+            authorization_details_types: client.extensions.authorization_details_types,
             disabled: client.disabled,
             created_at: client.created_at.as_secs(),
         }

@@ -129,6 +129,7 @@ impl Metadata {
             extensions: ClientExtensions {
                 dpop_bound_access_tokens: self.dpop_bound_access_tokens.unwrap_or_default(),
                 require_signed_request_object: self.require_signed_request_object.unwrap_or_default(),
+                ..ClientExtensions::default()
             },
         })
     }

@@ -38,6 +38,7 @@ fn shown() -> PresentedCode {
         redirect_uri: None,
         verifier: None,
         resource: None,
+        authorization_details: None,
         jkt: None,
         session: SessionId::new(NOW, unique()),
         now: at(9),

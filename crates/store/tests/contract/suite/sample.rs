@@ -68,7 +68,11 @@ pub(crate) fn client(id: &str) -> Client {
             from: vec!["https://api.example.com".into()],
             impersonate: true,
         }),
-        extensions: ClientExtensions { dpop_bound_access_tokens: true, require_signed_request_object: true },
+        extensions: ClientExtensions {
+            dpop_bound_access_tokens: true,
+            require_signed_request_object: true,
+            authorization_details_types: vec!["payment".into()],
+        },
         disabled: false,
         created_at: NOW,
     }
@@ -86,6 +90,7 @@ pub(crate) fn session_at(user: UserId, now: Timestamp) -> Session {
         client: ClientId::first_party(),
         login: None,
         scope: None,
+        authorization_details: Default::default(),
         resource: None,
         device: "Firefox 145 on Debian".into(),
         created_at: now,
@@ -116,6 +121,7 @@ pub(crate) fn presented(generation: u32, now: Timestamp) -> Presented {
         generation,
         client: ClientId::first_party(),
         scope: None,
+        authorization_details: None,
         jkt: None,
         now,
         policy: RefreshPolicy::default(),

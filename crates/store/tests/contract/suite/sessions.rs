@@ -24,6 +24,7 @@ pub(crate) async fn a_session_comes_back_as_it_was_started<E: Engine>() {
     full.rotated_at = Some(at(-1));
     full.revoked_at = Some(at(5));
     full.bound = true;
+    full.authorization_details = serde_json::from_str(r#"[{"type":"größer","x":[1,null]}]"#).unwrap();
     full.jkt = Some(Jkt([0, 255].repeat(16).try_into().unwrap()));
     let mut narrow = session(plain.user);
     narrow.scope = Some("".parse().unwrap());
