@@ -17,11 +17,14 @@ use gatepass_server::HttpConfig;
 use gatepass_token::ScopeSet;
 use serde::{Deserialize, Deserializer};
 
+use crate::master_key::{MasterKeySource, RawMasterKey};
+
 /// What `gatepass serve` needs.
 #[derive(Debug)]
 pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) data: PathBuf,
+    pub(crate) master_key: MasterKeySource,
     pub(crate) issuer: Config,
     pub(crate) http: HttpConfig,
 }
@@ -32,6 +35,8 @@ struct RawConfig {
     issuer: String,
     listen: SocketAddr,
     data: PathBuf,
+    #[serde(default)]
+    master_key: RawMasterKey,
     #[serde(default)]
     app_origins: Vec<String>,
     #[serde(default)]
@@ -194,7 +199,8 @@ impl ServerConfig {
         if let Some(same_site) = raw.cookie.same_site {
             http.same_site = same_site.parse().context("`cookie.same_site`")?;
         }
-        Ok(Self { listen: raw.listen, data: folder.join(raw.data), issuer: config, http })
+        let master_key = raw.master_key.check(folder)?;
+        Ok(Self { listen: raw.listen, data: folder.join(raw.data), master_key, issuer: config, http })
     }
 }
 

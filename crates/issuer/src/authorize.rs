@@ -15,7 +15,7 @@ use gatepass_jose::Timestamp;
 use gatepass_token::ScopeSet;
 use thiserror::Error;
 
-pub use self::logout::{LogoutError, LogoutRequest, LogoutStep};
+pub use self::logout::{LoggedOut, LogoutError, LogoutRequest, LogoutStep};
 pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};
 pub use self::step::{Done, Situation, Step, decide};
 use crate::code::{AuthorizationCode, CODE_LIFETIME, Code};

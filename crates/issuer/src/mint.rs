@@ -106,7 +106,11 @@ pub(crate) fn mint(
         Some((Signing::Shared(_), audience)) => {
             ring.shared_signer(audience).ok_or(MintError::NoKey(Alg::HS256))?
         }
-        Some((Signing::Published(alg), _)) => ring.signer(*alg, now).ok_or(MintError::NoKey(*alg))?,
+        // An algorithm that was configured a moment ago has no key yet that every verifier has seen; ES256
+        // always has one.
+        Some((Signing::Published(alg), _)) => {
+            ring.signer(*alg, now).or_else(|| ring.signer(Alg::ES256, now)).ok_or(MintError::NoKey(*alg))?
+        }
         None => ring.signer(Alg::ES256, now).ok_or(MintError::NoKey(Alg::ES256))?,
     };
     let iat = Timestamp::from_secs(now.as_secs());

@@ -10,6 +10,7 @@ use gatepass_jose::Timestamp;
 use gatepass_revocation::{Entry, Kind, Reason};
 use thiserror::Error;
 
+use crate::backchannel_logout::LogoutNotice;
 use crate::client::Client;
 use crate::code::{AuthorizationCode, CodeDigest, CodeRefusal, PresentedCode};
 use crate::consent::Consent;
@@ -19,6 +20,7 @@ use crate::keys::KeyRecord;
 use crate::password::PasswordHash;
 use crate::pushed_request::{PushedRequest, RequestUriDigest};
 use crate::rotation::{Presented, Refusal};
+use crate::secrets::Reseal;
 use crate::session::Session;
 use crate::user::{Role, RoleName, User, Username};
 
@@ -220,6 +222,13 @@ pub trait Store: Send + Sync + 'static {
     /// Moves a session's idle end, unless it was revoked.
     async fn extend_session(&self, id: SessionId, idle_expires_at: Timestamp) -> Result<(), StoreError>;
 
+    /// The notices that are due at `now`, those due longest first, at most `limit` in all and a few for any one
+    /// client. Whatever marks a session revoked whose client has a `backchannel_logout_uri` keeps one, due at
+    /// once, and so does the end of a login for the sessions that outlive it; both or neither.
+    async fn due_logout_notices(&self, now: Timestamp, limit: u32) -> Result<Vec<LogoutNotice>, StoreError>;
+    /// Removes a notice, or counts an attempt and puts it off until `next`.
+    async fn settle_logout_notice(&self, id: u64, next: Option<Timestamp>) -> Result<(), StoreError>;
+
     /// Keeps a new authorization code. Durable.
     async fn keep_code(&self, code: &AuthorizationCode) -> Result<(), StoreError>;
     /// Reads the code and its login, asks [`crate::code::decide`], and does what it says; on
@@ -289,6 +298,12 @@ pub trait Store: Send + Sync + 'static {
     async fn consume_jti(&self, jti: JtiDigest, forget_after: Timestamp) -> Result<bool, StoreError>;
     /// Removes what was remembered so and whose `forget_after` is before `now`.
     async fn forget_jtis(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// The roots of the issuer's secrets, as [`Store::reseal`] keeps them.
+    async fn find_roots(&self) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Keeps `roots` in the place of those before, and puts what `reseal` makes of it in the place of everything
+    /// that is sealed: all at once, or nothing where something does not open. Durable.
+    async fn reseal(&self, roots: &[u8], reseal: Reseal) -> Result<(), StoreError>;
 
     /// All keys that are not retired.
     async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError>;

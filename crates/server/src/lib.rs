@@ -51,6 +51,7 @@
 //! | `not-found`, `method-not-allowed` | 404, 405 | |
 //! | `request-timeout`, `body-too-large`, `unsupported-media-type` | 408, 413, 415 | |
 //! | `exists` | 409 | choose another name |
+//! | `kept-elsewhere` | 409 | change the master key in the configuration, with the old one as previous |
 //! | `throttled` | 429 | wait as `Retry-After` says |
 //! | `internal-error` | 500 | the server's log says what happened |
 //! | `overloaded`, `unavailable`, `timeout`, `not-ready` | 503 | try again, after `Retry-After` where there is one |
@@ -77,6 +78,7 @@ mod completion;
 mod conditional;
 mod config;
 mod cookie;
+mod delivery;
 mod endpoint;
 mod form;
 mod network;
@@ -91,6 +93,7 @@ mod server;
 
 pub use clock::Clock;
 pub use config::{CookieName, HttpConfig, InvalidCookieName, InvalidSameSite, SameSite};
+pub use delivery::Outbound;
 pub use network::{InvalidNetwork, Network};
 pub use origin::{InvalidOrigin, Origin};
 pub use router::{router, router_at};

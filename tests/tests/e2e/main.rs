@@ -9,6 +9,7 @@
 
 mod admin;
 mod attack;
+mod backchannel_logout;
 mod browser;
 mod browser_session;
 mod cli;
@@ -23,6 +24,7 @@ mod jwk;
 mod keys;
 mod lint;
 mod log_in;
+mod master_key;
 mod oauth;
 mod offline;
 mod operations;

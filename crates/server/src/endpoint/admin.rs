@@ -18,6 +18,7 @@ use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use gatepass_issuer::RotateMasterError;
 use gatepass_issuer::admin::AdminError;
 use gatepass_issuer::store::Page;
 use http::StatusCode;
@@ -50,6 +51,7 @@ pub(crate) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
         .routes(routes!(roles::find, roles::put, roles::remove))
         .routes(routes!(keys::list))
         .routes(routes!(keys::rotate))
+        .routes(routes!(keys::rotate_master))
         .routes(routes!(revocations::create));
     let (routes, document) = api.split_for_parts();
     let document = openapi::document(document);
@@ -131,6 +133,15 @@ enum Conflict {
     Exists(Details<'static>),
 }
 
+/// What changing the master key answers where it is not the server's to change.
+#[derive(IntoResponses)]
+#[allow(dead_code)] // read by the derive alone
+enum KeptElsewhere {
+    /// The master key comes from the configuration, and is changed there.
+    #[response(status = 409, content_type = "application/problem+json")]
+    KeptElsewhere(Details<'static>),
+}
+
 /// The name at the end of the path. What cannot be the name of anything names nothing.
 struct Named<T>(T);
 
@@ -183,7 +194,11 @@ impl From<AdminError> for Problem {
             AdminError::NoRedirectUri => Self::invalid_value("redirect_uris", detail),
             AdminError::NeedsPkce => Self::invalid_value("require_pkce", detail),
             AdminError::CannotPush => Self::invalid_value("require_pushed_authorization_requests", detail),
+            AdminError::ForeignFrame => Self::invalid_value("frontchannel_logout_uri", detail),
             AdminError::NotByKeys => Self::invalid_value("jwks", detail),
+            AdminError::MasterKey(RotateMasterError::KeptElsewhere) => {
+                Self::new(StatusCode::CONFLICT, "kept-elsewhere", detail)
+            }
             AdminError::Overloaded(overloaded) => Self::overloaded(overloaded.retry_after),
             AdminError::Store(error) => error.into(),
             error => Self::internal(&error),

@@ -190,7 +190,7 @@ pub(super) fn login_page(
         token: &visit.server.issuer.form_token(FormStep::LogIn, &browser, visit.query, None),
         username,
     };
-    let allowed = Allowed { form_to: Some(&request.back.redirect_uri), submits_itself: false };
+    let allowed = Allowed { form_to: Some(&request.back.redirect_uri), ..Allowed::default() };
     let mut response = page::answer(status, &page, allowed);
     response.headers_mut().extend(cookies);
     Ok(response)
@@ -212,7 +212,7 @@ pub(super) fn consent_page(
         request: visit.query,
         token: &issuer.form_token(FormStep::Consent, &browser, visit.query, Some(login.session.id)),
     };
-    let allowed = Allowed { form_to: Some(&request.back.redirect_uri), submits_itself: false };
+    let allowed = Allowed { form_to: Some(&request.back.redirect_uri), ..Allowed::default() };
     let mut response = page::answer(StatusCode::OK, &page, allowed);
     response.headers_mut().extend(cookies);
     Ok(response)

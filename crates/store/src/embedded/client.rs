@@ -1,6 +1,6 @@
 //! The table `client`.
 
-use gatepass_issuer::client::{Client, Credential, SealedSecret, SecretDigest};
+use gatepass_issuer::client::{Client, ClientLogout, Credential, LogoutUri, SealedSecret, SecretDigest};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::store::NewRevocation;
 use rusqlite::{CachedStatement, Connection, Row, params};
@@ -12,7 +12,7 @@ use super::writer::Group;
 
 const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at, redirect_uris,
                        post_logout_redirect_uris, trusted, require_pkce, exchange, sealed_secret, jwks,
-                       require_pushed";
+                       require_pushed, backchannel_logout_uri, frontchannel_logout_uri";
 
 fn read(row: &Row<'_>) -> Result<Client, Failure> {
     let mut columns = Columns::of("client", row);
@@ -33,6 +33,10 @@ fn read(row: &Row<'_>) -> Result<Client, Failure> {
         exchange: columns.read_if_any(|json| serde_json::from_str(json))?,
         credential: credential(secret, &mut columns)?,
         require_pushed: columns.value()?,
+        logout: ClientLogout {
+            backchannel: columns.parsed_if_any()?,
+            frontchannel: columns.parsed_if_any()?,
+        },
     })
 }
 
@@ -74,7 +78,9 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
         exchange.as_ref().map(serde_json::to_string).transpose().map_err(json)?,
         sealed,
         keys.map(serde_json::to_string).transpose().map_err(json)?,
-        client.require_pushed
+        client.require_pushed,
+        client.logout.backchannel.as_ref().map(LogoutUri::as_str),
+        client.logout.frontchannel.as_ref().map(LogoutUri::as_str)
     ])?;
     Ok(rows == 1)
 }
@@ -83,7 +89,7 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
 pub(super) fn create(group: &Group<'_>, client: &Client) -> Result<bool, Failure> {
     let sql = format!(
         "INSERT INTO client ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-                 ?15, ?16)
+                 ?15, ?16, ?17, ?18)
          ON CONFLICT (id) DO NOTHING"
     );
     write(group.prepare_cached(&sql)?, client)
@@ -98,7 +104,7 @@ pub(super) fn replace(
     let sql = "UPDATE client SET name = ?2, secret = ?3, grants = ?4, scope = ?5, audience = ?6,
                disabled = ?7, created_at = ?8, redirect_uris = ?9, post_logout_redirect_uris = ?10,
                trusted = ?11, require_pkce = ?12, exchange = ?13, sealed_secret = ?14, jwks = ?15,
-               require_pushed = ?16 WHERE id = ?1";
+               require_pushed = ?16, backchannel_logout_uri = ?17, frontchannel_logout_uri = ?18 WHERE id = ?1";
     group.atomically(|connection| {
         let known = write(connection.prepare_cached(sql)?, client)?;
         if known {

@@ -14,7 +14,7 @@ use gatepass_issuer::store::{
     UserChange, Whose,
 };
 use gatepass_issuer::user::{Role, RoleName, User, Username};
-use gatepass_issuer::{JtiDigest, PushedRequest, RequestUriDigest};
+use gatepass_issuer::{JtiDigest, LogoutNotice, PushedRequest, RequestUriDigest, Reseal};
 use gatepass_jose::Timestamp;
 use gatepass_revocation::Entry;
 use rusqlite::Connection;
@@ -22,8 +22,8 @@ use rusqlite::Connection;
 use super::failure::Failure;
 use super::writer::Group;
 use super::{
-    Embedded, client, code, consent, jti, pushed_request, revocation, role, session, signing_key, ticket,
-    user,
+    Embedded, client, code, consent, jti, logout_notice, pushed_request, revocation, role, root, session,
+    signing_key, ticket, user,
 };
 
 /// How many revocations, used tickets or signed texts go in one step, so that nobody waits long behind it.
@@ -186,6 +186,14 @@ impl Store for Embedded {
         self.write(move |group| session::extend(group, id, idle_expires_at)).await
     }
 
+    async fn due_logout_notices(&self, now: Timestamp, limit: u32) -> Result<Vec<LogoutNotice>, StoreError> {
+        self.read(move |connection| logout_notice::due(connection, now, limit)).await
+    }
+
+    async fn settle_logout_notice(&self, id: u64, next: Option<Timestamp>) -> Result<(), StoreError> {
+        self.write(move |group| logout_notice::settle(group, id, next)).await
+    }
+
     async fn keep_code(&self, code: &AuthorizationCode) -> Result<(), StoreError> {
         let code = code.clone();
         self.write(move |group| code::keep(group, &code)).await
@@ -287,6 +295,15 @@ impl Store for Embedded {
     async fn forget_jtis(&self, now: Timestamp) -> Result<(), StoreError> {
         while self.write(move |group| jti::forget(group, now, FORGOTTEN_AT_ONCE)).await? > 0 {}
         Ok(())
+    }
+
+    async fn find_roots(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(root::find).await
+    }
+
+    async fn reseal(&self, roots: &[u8], reseal: Reseal) -> Result<(), StoreError> {
+        let roots = roots.to_vec();
+        self.write(move |group| root::reseal(group, &roots, &reseal)).await
     }
 
     async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {

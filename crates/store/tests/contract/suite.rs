@@ -7,6 +7,7 @@ pub(crate) mod codes;
 pub(crate) mod consents;
 pub(crate) mod jtis;
 pub(crate) mod keys;
+pub(crate) mod logout_notices;
 pub(crate) mod pushed_requests;
 pub(crate) mod revocations;
 pub(crate) mod roles;
@@ -108,9 +109,14 @@ macro_rules! every_promise_holds_for {
                 a_signed_text_counts_once_under_a_race
                 a_signed_text_is_remembered_until_its_time_has_come
             }
+            logout_notices {
+                whatever_ends_a_session_keeps_a_notice_for_who_wants_to_know
+                notices_wait_go_and_leave_room_for_others
+            }
             keys {
                 keys_come_back_as_they_were_saved
                 keys_change_retire_and_log_in_one_step
+                everything_sealed_is_sealed_anew_or_nothing
             }
             whole {
                 a_failing_operation_does_not_spoil_its_neighbours

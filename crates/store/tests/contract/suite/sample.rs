@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use gatepass_issuer::client::{Client, Credential, ExchangePolicy, GrantType, SecretDigest};
+use gatepass_issuer::client::{Client, ClientLogout, Credential, ExchangePolicy, GrantType, SecretDigest};
 use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::keys::KeyRecord;
 use gatepass_issuer::password::PasswordHash;
@@ -58,6 +58,10 @@ pub(crate) fn client(id: &str) -> Client {
         audience: vec!["https://api.example.com".into(), "with space".into()],
         redirect_uris: vec!["https://app.example.com/callback".parse().unwrap()],
         post_logout_redirect_uris: vec!["https://app.example.com/".parse().unwrap()],
+        logout: ClientLogout {
+            backchannel: Some("https://app.example.com/backchannel?x=1".parse().unwrap()),
+            frontchannel: Some("https://app.example.com/frontchannel".parse().unwrap()),
+        },
         trusted: true,
         require_pkce: false,
         require_pushed: true,
