@@ -11,7 +11,7 @@ use thiserror::Error;
 
 pub use self::credential::NewCredential;
 use crate::client::{
-    Client, ClientKeys, ClientLogout, ClientSecret, Credential, ExchangePolicy, GrantType, LogoutUri,
+    Client, ClientKeys, ClientLogout, ClientSecret, Credential, ExchangePolicy, GrantType, NotificationUri,
 };
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
@@ -195,9 +195,9 @@ pub struct ChangeClient {
     /// Other places to go after a logout, all of them.
     pub post_logout_redirect_uris: Option<Vec<RedirectUri>>,
     /// Another place to get logout tokens, or none.
-    pub backchannel_logout_uri: Option<Option<LogoutUri>>,
+    pub backchannel_logout_uri: Option<Option<NotificationUri>>,
     /// Another page for the frame of the logout page, or none.
-    pub frontchannel_logout_uri: Option<Option<LogoutUri>>,
+    pub frontchannel_logout_uri: Option<Option<NotificationUri>>,
     /// Whether its users are not asked for consent.
     pub trusted: Option<bool>,
     /// Whether it must show a code challenge.

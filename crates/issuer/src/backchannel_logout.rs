@@ -10,7 +10,7 @@ use std::time::Duration;
 use gatepass_jose::{NumericDate, Timestamp, Typ, base64url, jwt};
 use serde::Serialize;
 
-use crate::client::LogoutUri;
+use crate::client::NotificationUri;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::id_token::ID_TOKEN_ALG;
 use crate::issuer::Issuer;
@@ -51,7 +51,7 @@ pub struct LogoutDelivery {
     /// What it says.
     pub notice: LogoutNotice,
     /// Where it goes.
-    pub uri: LogoutUri,
+    pub uri: NotificationUri,
     /// The token, for the form member `logout_token`.
     pub token: String,
 }

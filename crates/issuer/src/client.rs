@@ -13,7 +13,7 @@ use crate::id::ClientId;
 use crate::redirect_uri::{RedirectUri, RegisteredRedirectUri};
 
 pub use self::keys::{ClientKeys, InvalidClientKeys};
-pub use self::logout::{ClientLogout, InvalidLogoutUri, LogoutUri};
+pub use self::logout::{ClientLogout, InvalidNotificationUri, NotificationUri};
 
 /// The scope that makes a request one of OpenID Connect: it gives an ID token and opens the userinfo
 /// endpoint.

@@ -12,6 +12,12 @@ use crate::throttle::ThrottlePolicy;
 
 /// The scope that opens the admin API.
 pub const ADMIN_SCOPE: &str = "gatepass:admin";
+/// The scope that lets a client make and change its stream of shared signals.
+pub const SIGNALS_MANAGE: &str = "ssf.manage";
+/// The scope that lets a client read from it.
+pub const SIGNALS_READ: &str = "ssf.read";
+/// The scopes that mean something at the issuer itself, and nowhere else.
+pub const ISSUER_SCOPES: [&str; 3] = [ADMIN_SCOPE, SIGNALS_MANAGE, SIGNALS_READ];
 
 /// How much longer than its life a token is reckoned with: guards allow for clocks that differ.
 pub(crate) const CLOCK_ALLOWANCE: Duration = Duration::from_secs(300);

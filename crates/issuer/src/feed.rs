@@ -155,6 +155,11 @@ impl Feed {
         self.newest.subscribe()
     }
 
+    /// Has whoever waits for a change look again.
+    pub(crate) fn nudge(&self) {
+        self.newest.send_modify(|_| {});
+    }
+
     pub(crate) fn newest(&self) -> u64 {
         *self.newest.borrow()
     }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use self::authorization_code::ShownCode;
 use crate::client::{Client, GrantType};
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
+use crate::config::ISSUER_SCOPES;
 use crate::exchange::{ExchangeRefusal, TokenExchange};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Minted, Target, mint};
@@ -200,7 +201,7 @@ impl Issuer {
         Ok(TokenResponse::of(minted))
     }
 
-    /// A client's token is for one resource server; for the issuer as well only where it administers.
+    /// A client's token is for one resource server; for the issuer as well only where it has a scope of the issuer's.
     pub(crate) fn client_target(
         &self,
         client: &Client,
@@ -210,16 +211,16 @@ impl Issuer {
         let default = client.audience.first().map(String::as_str);
         let resource = resource.or(default);
         let target = self.target(resource).ok_or(TokenError::InvalidTarget)?;
-        let administers = scope.contains(crate::config::ADMIN_SCOPE);
+        let is_issuers = ISSUER_SCOPES.iter().any(|own| scope.contains(own));
         match (target, resource) {
-            (Target::Issuer, _) if administers => Ok(target),
+            (Target::Issuer, _) if is_issuers => Ok(target),
             (Target::Issuer, _) => Err(TokenError::InvalidTarget),
             (_, Some(resource))
                 if !client.audience.is_empty() && !client.audience.iter().any(|own| own == resource) =>
             {
                 Err(TokenError::InvalidTarget)
             }
-            (Target::Only(server) | Target::WithIssuer(server), _) if administers => {
+            (Target::Only(server) | Target::WithIssuer(server), _) if is_issuers => {
                 Ok(Target::WithIssuer(server))
             }
             (Target::Only(server) | Target::WithIssuer(server), _) => Ok(Target::Only(server)),

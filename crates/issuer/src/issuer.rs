@@ -19,6 +19,7 @@ use crate::master_key::MasterKeyKeeper;
 use crate::password::{Decoys, HashPool, SAMPLE};
 use crate::ring::{KeyRing, Published};
 use crate::secrets::{MasterKey, Reseal, Roots, SecretError, Secrets, random};
+use crate::signals::{KEPT_FOR, Signals};
 use crate::store::{NewRevocation, Store, StoreError};
 use crate::throttle::Throttle;
 use crate::user::RoleName;
@@ -34,6 +35,7 @@ pub struct Issuer {
     /// Held while keys change, so that two rotations do not plan from one state.
     pub(crate) keys_changing: Mutex<()>,
     pub(crate) feed: Feed,
+    pub(crate) signals: Signals,
     pub(crate) roles: ArcSwap<HashMap<RoleName, ScopeSet>>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) passwords: HashPool,
@@ -104,6 +106,7 @@ impl Issuer {
         let issuer = Self {
             feed: Feed::load(&*store, LogId::new(random()?)).await?,
             roles: ArcSwap::default(),
+            signals: Signals::default(),
             throttle: Arc::new(Throttle::new(config.throttle)),
             passwords: HashPool::start(config.hashing)?,
             decoys: ArcSwap::default(),
@@ -152,7 +155,12 @@ impl Issuer {
         self.sample_decoys(now).await?;
         self.feed.pump(&*self.store).await?;
         self.feed.forget(now);
-        self.store.forget_revocations(now).await?;
+        // Receivers of signals may be away for longer than a token lives.
+        let heard_until = match self.store.list_streams().await?.is_empty() {
+            true => now,
+            false => now.saturating_sub(KEPT_FOR),
+        };
+        self.store.forget_revocations(heard_until).await?;
         self.store.forget_tickets(now).await?;
         self.store.forget_jtis(now).await?;
         self.store.forget_pushed_requests(now, 1000).await?;

@@ -41,6 +41,7 @@ mod secrets;
 pub mod session;
 mod sessions;
 mod sign_on;
+pub mod signals;
 pub mod store;
 mod throttle;
 mod ticket;
@@ -50,7 +51,8 @@ pub use backchannel_logout::{Delivered, LogoutDelivery, LogoutNotice, LogoutToke
 pub use client_assertion::assertion_algs;
 pub use client_authentication::{AuthenticatedClient, ClientAuthentication, ClientProof};
 pub use config::{
-    ADMIN_SCOPE, Config, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError, Signing,
+    ADMIN_SCOPE, Config, ISSUER_SCOPES, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError,
+    SIGNALS_MANAGE, SIGNALS_READ, Signing,
 };
 pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
 pub use feed::LogPosition;

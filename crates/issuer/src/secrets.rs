@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::client::{ClientSecret, SealedSecret, SecretDigest};
 use crate::code::CodeDigest;
-use crate::id::ClientId;
+use crate::id::{ClientId, StreamId};
 use crate::pushed_request::RequestUriDigest;
 
 pub(crate) use self::seal::Roots;
@@ -185,6 +185,25 @@ impl Secrets {
         secret: &ClientSecret,
     ) -> Result<SealedSecret, SecretError> {
         self.seals.load().seal_secret(client, secret.expose().as_bytes())
+    }
+
+    /// Encrypts what is sent as `Authorization` to a receiver, bound to its stream.
+    pub(crate) fn seal_stream_authorization(
+        &self,
+        stream: StreamId,
+        value: &str,
+    ) -> Result<SealedSecret, SecretError> {
+        self.seals.load().seal_authorization(stream, value.as_bytes())
+    }
+
+    /// What was sealed for the same stream.
+    pub(crate) fn open_stream_authorization(
+        &self,
+        stream: StreamId,
+        sealed: &SealedSecret,
+    ) -> Result<SecretKey, SecretError> {
+        let opened = self.seals.load().open_authorization(stream, sealed)?;
+        Ok(SecretKey::new(opened.as_slice()))
     }
 
     /// The octets of a secret that was sealed for the same client, which are the key of its assertions'

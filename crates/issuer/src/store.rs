@@ -14,7 +14,7 @@ use crate::backchannel_logout::LogoutNotice;
 use crate::client::Client;
 use crate::code::{AuthorizationCode, CodeDigest, CodeRefusal, PresentedCode};
 use crate::consent::Consent;
-use crate::id::{ClientId, SessionId, UserId};
+use crate::id::{ClientId, SessionId, StreamId, UserId};
 use crate::jti::JtiDigest;
 use crate::keys::KeyRecord;
 use crate::password::PasswordHash;
@@ -22,6 +22,7 @@ use crate::pushed_request::{PushedRequest, RequestUriDigest};
 use crate::rotation::{Presented, Refusal};
 use crate::secrets::Reseal;
 use crate::session::Session;
+use crate::signals::Stream;
 use crate::user::{Role, RoleName, User, Username};
 
 /// The engine failed. What was asked for may or may not have happened; the caller must not
@@ -286,6 +287,17 @@ pub trait Store: Send + Sync + 'static {
     async fn last_revocation(&self) -> Result<u64, StoreError>;
     /// Removes entries whose `forget_after` is before `now`.
     async fn forget_revocations(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Keeps a stream, in the place of the client's one before. Durable.
+    async fn put_stream(&self, stream: &Stream) -> Result<(), StoreError>;
+    /// The client's stream.
+    async fn find_stream(&self, client: &ClientId) -> Result<Option<Stream>, StoreError>;
+    /// All streams. There are few.
+    async fn list_streams(&self) -> Result<Vec<Stream>, StoreError>;
+    /// Removes a stream, if it is there. Durable.
+    async fn remove_stream(&self, id: StreamId) -> Result<(), StoreError>;
+    /// Moves a stream on to that place in the log; never back. Durable.
+    async fn advance_stream(&self, id: StreamId, taken_up_to: u64) -> Result<(), StoreError>;
 
     /// Uses up the ticket of that `jti`. `true` once, whoever else asks at the same moment; `false`, with nothing
     /// changed, ever after, until `forget_after` has passed. Durable.

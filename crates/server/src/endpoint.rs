@@ -13,6 +13,7 @@ pub(crate) mod par;
 pub(crate) mod revoke;
 pub(crate) mod session;
 pub(crate) mod sign_on;
+pub(crate) mod ssf;
 pub(crate) mod ticket;
 pub(crate) mod token;
 pub(crate) mod userinfo;

@@ -20,7 +20,7 @@ use crate::completion::carry_through;
 use crate::config::HttpConfig;
 use crate::endpoint::{
     admin, authorize, consent, feed, health, introspect, jwks, logout, metadata, par, revoke, session,
-    sign_on, ticket, token, userinfo,
+    sign_on, ssf, ticket, token, userinfo,
 };
 use crate::origin::{admit_apps, require_own_site};
 use crate::page;
@@ -52,6 +52,13 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .route("/tickets/consume", post(ticket::consume))
         .route("/revocations/snapshot", get(feed::snapshot))
         .route("/revocations/stream", get(feed::stream))
+        .route("/ssf/poll", post(ssf::poll))
+        .route("/ssf/verify", post(ssf::verify))
+        .route("/ssf/status", get(ssf::status).post(ssf::change_status))
+        .route(
+            "/ssf/stream",
+            get(ssf::find).post(ssf::create).patch(ssf::change).put(ssf::replace).delete(ssf::remove),
+        )
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .method_not_allowed_fallback(problem::no_such_method);
@@ -101,6 +108,7 @@ fn well_known() -> Router<Arc<Server>> {
         .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
         .route("/.well-known/openid-configuration", get(metadata::openid))
         .route("/.well-known/jwks.json", get(jwks::jwks))
+        .route("/.well-known/ssf-configuration", get(ssf::configuration))
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(SetResponseHeaderLayer::overriding(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")))
 }

@@ -20,6 +20,7 @@ mod schema;
 mod session;
 mod signing_key;
 mod store;
+mod stream;
 mod sweep;
 mod ticket;
 mod user;

@@ -32,6 +32,7 @@ mod proxies;
 mod refresh;
 mod revocation;
 mod serve;
+mod signals;
 mod story;
 mod throttle;
 mod tickets;

@@ -14,30 +14,30 @@ use crate::redirect_uri::{InvalidRedirectUri, RedirectUri};
 pub struct ClientLogout {
     /// Where it gets a logout token
     /// ([OpenID Connect Back-Channel Logout 1.0](https://openid.net/specs/openid-connect-backchannel-1_0.html)).
-    pub backchannel: Option<LogoutUri>,
+    pub backchannel: Option<NotificationUri>,
     /// What the browser opens in a frame of the logout page
     /// ([OpenID Connect Front-Channel Logout 1.0](https://openid.net/specs/openid-connect-frontchannel-1_0.html)).
-    pub frontchannel: Option<LogoutUri>,
+    pub frontchannel: Option<NotificationUri>,
 }
 
-/// A logout URI as a client registers it: what a redirect URI is, and `https`, or `http` to this machine. The
+/// Where a client is told something, as it registers it: what a redirect URI is, and `https`, or `http` to this machine. The
 /// issuer sends requests to it, so nothing else may be reached by one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LogoutUri(RedirectUri);
+pub struct NotificationUri(RedirectUri);
 
-/// Why a logout URI cannot be registered.
+/// Why a client cannot be told something there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum InvalidLogoutUri {
+pub enum InvalidNotificationUri {
     /// It could be no redirect URI either.
     #[error(transparent)]
     Uri(#[from] InvalidRedirectUri),
     /// It is an app's own scheme, which no request can be sent to.
-    #[error("a logout URI is https, or http to 127.0.0.1, [::1] or localhost")]
+    #[error("the URI is https, or http to 127.0.0.1, [::1] or localhost")]
     Scheme,
 }
 
-impl LogoutUri {
+impl NotificationUri {
     /// The URI's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -62,23 +62,23 @@ impl LogoutUri {
     }
 }
 
-impl FromStr for LogoutUri {
-    type Err = InvalidLogoutUri;
+impl FromStr for NotificationUri {
+    type Err = InvalidNotificationUri;
 
-    fn from_str(text: &str) -> Result<Self, InvalidLogoutUri> {
+    fn from_str(text: &str) -> Result<Self, InvalidNotificationUri> {
         let uri: RedirectUri = text.parse()?;
         let is_http = text.starts_with("https://") || text.starts_with("http://");
-        if is_http { Ok(Self(uri)) } else { Err(InvalidLogoutUri::Scheme) }
+        if is_http { Ok(Self(uri)) } else { Err(InvalidNotificationUri::Scheme) }
     }
 }
 
-impl fmt::Display for LogoutUri {
+impl fmt::Display for NotificationUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl<'de> Deserialize<'de> for LogoutUri {
+impl<'de> Deserialize<'de> for NotificationUri {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
@@ -102,13 +102,13 @@ mod tests {
             ("no URI", "logout", false),
         ];
         for (name, text, good) in cases {
-            assert_eq!(text.parse::<LogoutUri>().is_ok(), good, "{name}");
+            assert_eq!(text.parse::<NotificationUri>().is_ok(), good, "{name}");
         }
     }
 
     #[test]
     fn parameters_go_behind_those_that_are_there() {
-        let uri: LogoutUri = "https://app.example.com/logout?x=1".parse().unwrap();
+        let uri: NotificationUri = "https://app.example.com/logout?x=1".parse().unwrap();
         let with = uri.with(&[("iss", "https://a.example"), ("sid", "s&t")]).unwrap();
         assert_eq!(with.as_str(), "https://app.example.com/logout?x=1&iss=https%3A%2F%2Fa.example&sid=s%26t");
     }
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_frame_belongs_to_an_origin_of_the_client() {
         let redirect_uris = ["https://app.example.com/callback".parse().unwrap()];
-        let beside = |text: &str| text.parse::<LogoutUri>().unwrap().is_beside(&redirect_uris);
+        let beside = |text: &str| text.parse::<NotificationUri>().unwrap().is_beside(&redirect_uris);
         assert!(beside("https://app.example.com/bye"));
         assert!(!beside("https://app.example.com:8443/bye"));
         assert!(!beside("https://evil.example/bye"));

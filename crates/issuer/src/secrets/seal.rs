@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{MasterKey, SecretError, expand, random};
 use crate::client::SealedSecret;
-use crate::id::ClientId;
+use crate::id::{ClientId, StreamId};
 use crate::keys::KeyRecord;
 
 /// The context that the roots are sealed in.
@@ -76,8 +76,15 @@ impl Roots {
 
 /// The keys that encrypt for the store, of every generation of roots.
 pub(crate) struct Seals {
-    /// For keys and for clients' secrets, the newest first.
-    generations: Vec<[Seal; 2]>,
+    /// The newest first.
+    generations: Vec<Generation>,
+}
+
+/// A key for each kind of thing.
+struct Generation {
+    signing_keys: Seal,
+    client_secrets: Seal,
+    authorizations: Seal,
 }
 
 /// What is kept sealed, with what it is bound to.
@@ -87,6 +94,8 @@ pub enum Sealed<'s> {
     SigningKey(&'s KeyRecord),
     /// A secret that a client signs with.
     ClientSecret(&'s ClientId, &'s SealedSecret),
+    /// What is sent as `Authorization` to a receiver of signals.
+    StreamAuthorization(StreamId, &'s SealedSecret),
 }
 
 /// Makes of everything sealed what is to stand in its place, for [`Store::reseal`](crate::store::Store::reseal).
@@ -119,12 +128,18 @@ impl fmt::Debug for Reseal {
 impl Seals {
     pub(super) fn of(roots: &Roots) -> Result<Self, SecretError> {
         let seal = |root: &Root, purpose| Seal::new(expand(root, purpose)?.as_slice());
-        let both = |root| Ok([seal(root, b"signing keys at rest")?, seal(root, b"client secrets at rest")?]);
-        Ok(Self { generations: roots.seals.iter().map(both).collect::<Result<_, SecretError>>()? })
+        let generation = |root| {
+            Ok(Generation {
+                signing_keys: seal(root, b"signing keys at rest")?,
+                client_secrets: seal(root, b"client secrets at rest")?,
+                authorizations: seal(root, b"stream authorizations at rest")?,
+            })
+        };
+        Ok(Self { generations: roots.seals.iter().map(generation).collect::<Result<_, SecretError>>()? })
     }
 
     pub(super) fn seal_key(&self, kid: &str, alg: Alg, private: &[u8]) -> Result<Vec<u8>, SecretError> {
-        self.newest()?[0].seal(key_context(kid, alg), private)
+        self.newest()?.signing_keys.seal(key_context(kid, alg), private)
     }
 
     pub(super) fn open_key(
@@ -133,11 +148,11 @@ impl Seals {
         alg: Alg,
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-        self.open(|[keys, _]| keys.open(key_context(kid, alg), sealed))
+        self.open(|seals| seals.signing_keys.open(key_context(kid, alg), sealed))
     }
 
     pub(super) fn seal_secret(&self, client: &ClientId, secret: &[u8]) -> Result<SealedSecret, SecretError> {
-        self.newest()?[1].seal(client.as_str().into(), secret).map(SealedSecret)
+        self.newest()?.client_secrets.seal(client.as_str().into(), secret).map(SealedSecret)
     }
 
     pub(super) fn open_secret(
@@ -145,7 +160,23 @@ impl Seals {
         client: &ClientId,
         sealed: &SealedSecret,
     ) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-        self.open(|[_, secrets]| secrets.open(client.as_str().into(), &sealed.0))
+        self.open(|seals| seals.client_secrets.open(client.as_str().into(), &sealed.0))
+    }
+
+    pub(super) fn seal_authorization(
+        &self,
+        stream: StreamId,
+        value: &[u8],
+    ) -> Result<SealedSecret, SecretError> {
+        self.newest()?.authorizations.seal(stream.as_bytes().into(), value).map(SealedSecret)
+    }
+
+    pub(super) fn open_authorization(
+        &self,
+        stream: StreamId,
+        sealed: &SealedSecret,
+    ) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        self.open(|seals| seals.authorizations.open(stream.as_bytes().into(), &sealed.0))
     }
 
     /// Opens something and seals it for `next`.
@@ -157,16 +188,19 @@ impl Seals {
             Sealed::ClientSecret(client, sealed) => {
                 Ok(next.seal_secret(client, &self.open_secret(client, sealed)?)?.0)
             }
+            Sealed::StreamAuthorization(stream, sealed) => {
+                Ok(next.seal_authorization(stream, &self.open_authorization(stream, sealed)?)?.0)
+            }
         }
     }
 
-    fn newest(&self) -> Result<&[Seal; 2], SecretError> {
+    fn newest(&self) -> Result<&Generation, SecretError> {
         self.generations.first().ok_or(SecretError::Random)
     }
 
     fn open(
         &self,
-        open: impl Fn(&[Seal; 2]) -> Result<Zeroizing<Vec<u8>>, SecretError>,
+        open: impl Fn(&Generation) -> Result<Zeroizing<Vec<u8>>, SecretError>,
     ) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         self.generations.iter().find_map(|generation| open(generation).ok()).ok_or(SecretError::Sealed)
     }

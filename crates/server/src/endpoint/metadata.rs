@@ -17,13 +17,15 @@ use serde::Serialize;
 
 use crate::client_authentication;
 use crate::conditional::Document;
+use crate::endpoint::ssf::Configuration;
 use crate::endpoint::token::TOKEN_EXCHANGE;
 use crate::server::Server;
 
-/// Both documents, written once.
+/// The documents, written once.
 pub(crate) struct Metadata {
     authorization_server: Document,
     openid: Document,
+    pub(crate) signals: Document,
     /// How long they, and the JWK Set, may be kept.
     pub(crate) cache_control: HeaderValue,
 }
@@ -154,6 +156,7 @@ impl Metadata {
         Self {
             authorization_server: document(&metadata, &cache_control),
             openid: document(&openid, &cache_control),
+            signals: document(&Configuration::of(issuer), &cache_control),
             cache_control,
         }
     }

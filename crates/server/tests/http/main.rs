@@ -23,4 +23,5 @@ mod routing;
 mod serving;
 mod session;
 mod sign_on;
+mod ssf;
 mod tickets;

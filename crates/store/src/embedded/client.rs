@@ -1,6 +1,8 @@
 //! The table `client`.
 
-use gatepass_issuer::client::{Client, ClientLogout, Credential, LogoutUri, SealedSecret, SecretDigest};
+use gatepass_issuer::client::{
+    Client, ClientLogout, Credential, NotificationUri, SealedSecret, SecretDigest,
+};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::store::NewRevocation;
 use rusqlite::{CachedStatement, Connection, Row, params};
@@ -79,8 +81,8 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
         sealed,
         keys.map(serde_json::to_string).transpose().map_err(json)?,
         client.require_pushed,
-        client.logout.backchannel.as_ref().map(LogoutUri::as_str),
-        client.logout.frontchannel.as_ref().map(LogoutUri::as_str)
+        client.logout.backchannel.as_ref().map(NotificationUri::as_str),
+        client.logout.frontchannel.as_ref().map(NotificationUri::as_str)
     ])?;
     Ok(rows == 1)
 }

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::failure::Failure;
 use super::row::Columns;
-use super::signing_key;
 use super::writer::Group;
+use super::{signing_key, stream};
 
 pub(super) fn find(connection: &Connection) -> Result<Option<Vec<u8>>, Failure> {
     let mut statement = connection.prepare_cached("SELECT sealed FROM root")?;
@@ -22,7 +22,8 @@ pub(super) fn reseal(group: &Group<'_>, roots: &[u8], reseal: &Reseal) -> Result
             .prepare_cached("INSERT OR REPLACE INTO root (id, sealed) VALUES (1, ?1)")?
             .execute([roots])?;
         signing_keys(connection, reseal)?;
-        client_secrets(connection, reseal)
+        client_secrets(connection, reseal)?;
+        stream_authorizations(connection, reseal)
     })
 }
 
@@ -48,6 +49,17 @@ fn client_secrets(connection: &Connection, reseal: &Reseal) -> Result<(), Failur
     for (id, sealed) in &clients {
         let sealed = reseal.reseal(Sealed::ClientSecret(id, sealed)).map_err(does_not_open("client"))?;
         put.execute(rusqlite::params![id.as_str(), sealed])?;
+    }
+    Ok(())
+}
+
+fn stream_authorizations(connection: &Connection, reseal: &Reseal) -> Result<(), Failure> {
+    let mut put = connection.prepare_cached("UPDATE stream SET authorization = ?2 WHERE id = ?1")?;
+    for stream in stream::list(connection)? {
+        let Some(sealed) = &stream.authorization else { continue };
+        let sealed = Sealed::StreamAuthorization(stream.id, sealed);
+        let sealed = reseal.reseal(sealed).map_err(does_not_open("stream"))?;
+        put.execute(rusqlite::params![stream.id.as_bytes(), sealed])?;
     }
     Ok(())
 }

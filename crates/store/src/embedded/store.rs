@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use gatepass_issuer::client::Client;
 use gatepass_issuer::code::{AuthorizationCode, CodeDigest, PresentedCode};
 use gatepass_issuer::consent::Consent;
-use gatepass_issuer::id::{ClientId, SessionId, UserId};
+use gatepass_issuer::id::{ClientId, SessionId, StreamId, UserId};
 use gatepass_issuer::keys::KeyRecord;
 use gatepass_issuer::password::PasswordHash;
 use gatepass_issuer::rotation::Presented;
 use gatepass_issuer::session::Session;
+use gatepass_issuer::signals::Stream;
 use gatepass_issuer::store::{
     ChangeError, EndSessions, HolderRevocation, NewRevocation, Page, Redeemed, Rotated, Store, StoreError,
     UserChange, Whose,
@@ -23,7 +24,7 @@ use super::failure::Failure;
 use super::writer::Group;
 use super::{
     Embedded, client, code, consent, jti, logout_notice, pushed_request, revocation, role, root, session,
-    signing_key, ticket, user,
+    signing_key, stream, ticket, user,
 };
 
 /// How many revocations, used tickets or signed texts go in one step, so that nobody waits long behind it.
@@ -277,6 +278,28 @@ impl Store for Embedded {
     async fn forget_revocations(&self, now: Timestamp) -> Result<(), StoreError> {
         while self.write(move |group| revocation::forget(group, now, FORGOTTEN_AT_ONCE)).await? > 0 {}
         Ok(())
+    }
+
+    async fn put_stream(&self, stream: &Stream) -> Result<(), StoreError> {
+        let stream = stream.clone();
+        self.write(move |group| stream::put(group, &stream)).await
+    }
+
+    async fn find_stream(&self, client: &ClientId) -> Result<Option<Stream>, StoreError> {
+        let client = client.clone();
+        self.read(move |connection| stream::find(connection, &client)).await
+    }
+
+    async fn list_streams(&self) -> Result<Vec<Stream>, StoreError> {
+        self.read(stream::list).await
+    }
+
+    async fn remove_stream(&self, id: StreamId) -> Result<(), StoreError> {
+        self.write(move |group| stream::remove(group, id)).await
+    }
+
+    async fn advance_stream(&self, id: StreamId, taken_up_to: u64) -> Result<(), StoreError> {
+        self.write(move |group| stream::advance(group, id, taken_up_to)).await
     }
 
     async fn consume_ticket(&self, jti: [u8; 16], forget_after: Timestamp) -> Result<bool, StoreError> {

@@ -12,6 +12,7 @@ pub(crate) mod pushed_requests;
 pub(crate) mod revocations;
 pub(crate) mod roles;
 pub(crate) mod sessions;
+pub(crate) mod streams;
 pub(crate) mod sweeping;
 pub(crate) mod tickets;
 pub(crate) mod users;
@@ -112,6 +113,9 @@ macro_rules! every_promise_holds_for {
             logout_notices {
                 whatever_ends_a_session_keeps_a_notice_for_who_wants_to_know
                 notices_wait_go_and_leave_room_for_others
+            }
+            streams {
+                a_client_has_one_stream_which_only_moves_on
             }
             keys {
                 keys_come_back_as_they_were_saved

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::Response;
 use gatepass_issuer::admin::{ChangeClient, NewClient, SignOnClient};
 use gatepass_issuer::client::{
-    Client, ClientKeys, ClientLogout, ClientSecret, Credential, ExchangePolicy, GrantType, LogoutUri,
+    Client, ClientKeys, ClientLogout, ClientSecret, Credential, ExchangePolicy, GrantType, NotificationUri,
 };
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
@@ -70,10 +70,10 @@ pub(super) struct CreateRequest {
     post_logout_redirect_uris: Vec<RedirectUri>,
     /// Where it gets a logout token when a session of its users ends: https, or http to this machine.
     #[schema(value_type = Option<String>, example = "https://app.example.com/backchannel-logout")]
-    backchannel_logout_uri: Option<LogoutUri>,
+    backchannel_logout_uri: Option<NotificationUri>,
     /// What a browser opens in a frame of the logout page; it has the origin of a redirect URI.
     #[schema(value_type = Option<String>)]
-    frontchannel_logout_uri: Option<LogoutUri>,
+    frontchannel_logout_uri: Option<NotificationUri>,
     /// Whether it is the operator's own, so that users are not asked for consent.
     #[serde(default)]
     trusted: bool,
@@ -144,11 +144,11 @@ pub(super) struct ChangeRequest {
     /// Where it gets logout tokens; null: nowhere any more.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
-    backchannel_logout_uri: Option<Option<LogoutUri>>,
+    backchannel_logout_uri: Option<Option<NotificationUri>>,
     /// What a browser opens in a frame of the logout page; null: nothing any more.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
-    frontchannel_logout_uri: Option<Option<LogoutUri>>,
+    frontchannel_logout_uri: Option<Option<NotificationUri>>,
     /// Whether users are not asked for consent.
     trusted: Option<bool>,
     /// Whether it must use PKCE.
@@ -204,11 +204,11 @@ pub(super) struct ClientAnswer {
     /// Where it gets logout tokens; left out where nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    backchannel_logout_uri: Option<LogoutUri>,
+    backchannel_logout_uri: Option<NotificationUri>,
     /// What a browser opens in a frame of the logout page; left out where nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    frontchannel_logout_uri: Option<LogoutUri>,
+    frontchannel_logout_uri: Option<NotificationUri>,
     /// Whether users are not asked for consent.
     trusted: bool,
     /// Whether it must use PKCE.

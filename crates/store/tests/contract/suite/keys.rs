@@ -42,6 +42,7 @@ fn longer(except: &'static str) -> Reseal {
         let (name, sealed) = match sealed {
             Sealed::SigningKey(key) => (key.kid.as_str(), &key.sealed),
             Sealed::ClientSecret(client, SealedSecret(sealed)) => (client.as_str(), sealed),
+            Sealed::StreamAuthorization(_, SealedSecret(sealed)) => ("a stream", sealed),
         };
         if name == except { Err(SecretError::Sealed) } else { Ok([sealed.as_slice(), &[9]].concat()) }
     })
@@ -60,6 +61,7 @@ pub(crate) async fn everything_sealed_is_sealed_anew_or_nothing<E: Engine>() {
     store.create_client(&sealed("a")).await.unwrap();
     store.create_client(&sealed("b")).await.unwrap();
     store.save_keys(&[key("k1"), key("k2")], &[], Vec::new()).await.unwrap();
+    store.put_stream(&stream("a", 0)).await.unwrap();
 
     assert!(store.reseal(b"never", longer("b")).await.is_err(), "one does not open");
     assert_eq!(store.find_roots().await.unwrap(), None);
@@ -77,5 +79,7 @@ pub(crate) async fn everything_sealed_is_sealed_anew_or_nothing<E: Engine>() {
         let found = store.find_client(&id.parse().unwrap()).await.unwrap().unwrap();
         assert_eq!(found.credential, Credential::SharedSecret(SealedSecret(vec![4, 2, 9, 9])));
     }
+    let found = store.list_streams().await.unwrap().remove(0);
+    assert_eq!(found.authorization, Some(SealedSecret(vec![3, 9, 9])));
     assert_eq!(store.find_client(&"digest".parse().unwrap()).await.unwrap(), Some(client("digest")));
 }
