@@ -103,6 +103,8 @@ impl Backend {
     pub(crate) async fn close(self) -> anyhow::Result<()> {
         let Self { issuer, data, store } = self;
         data.withdraw();
+        // What is kept now and then, such as tokens' places in status lists.
+        issuer.maintain(clock::now()).await?;
         drop(issuer);
         Ok(store.close().await?)
     }

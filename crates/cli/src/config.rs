@@ -76,6 +76,8 @@ struct RawResourceServer {
 #[serde(deny_unknown_fields)]
 struct RawAccessToken {
     lifetime: Option<Period>,
+    /// How long a status list may be kept; without it, tokens have no place in one.
+    status_list: Option<Period>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -165,6 +167,7 @@ impl ServerConfig {
             raw.resource_server.iter().map(|server| server.check(folder)).collect::<Result<_, _>>()?;
         let mut config = Config::new(issuer.clone(), ResourceServers::new(&issuer, servers)?);
         set(&mut config.access_token_lifetime, raw.access_token.lifetime);
+        config.status_list_ttl = raw.access_token.status_list.map(|Period(ttl)| ttl);
         set(&mut config.refresh.leeway, raw.refresh_token.leeway);
         set(&mut config.refresh.idle, raw.refresh_token.idle);
         set(&mut config.refresh.absolute, raw.refresh_token.absolute);
@@ -259,6 +262,11 @@ fn require_durations(config: &Config) -> anyhow::Result<()> {
     if config.access_token_lifetime < least || config.access_token_lifetime > Duration::from_secs(24 * 3600) {
         bail!(
             "`access_token.lifetime` must be between 1s and 24h: a longer one would outlive every revocation"
+        );
+    }
+    if config.status_list_ttl.is_some_and(|ttl| ttl < least || ttl > config.access_token_lifetime) {
+        bail!(
+            "`access_token.status_list` must be between 1s and `access_token.lifetime`: for so long a revocation is not seen"
         );
     }
     if config.refresh.idle < least || config.refresh.absolute < config.refresh.idle {

@@ -32,6 +32,8 @@ pub struct Config {
     /// How long an access token lives at most; each gets up to a twentieth less, so that clients do
     /// not refresh in step.
     pub access_token_lifetime: Duration,
+    /// How long resource servers may keep a status list; `None`: tokens have no place in one.
+    pub status_list_ttl: Option<Duration>,
     /// Refresh tokens and sessions.
     pub refresh: RefreshPolicy,
     /// How long a login at the authorization server's own pages serves applications.
@@ -57,6 +59,7 @@ impl Config {
             issuer,
             resource_servers,
             access_token_lifetime: Duration::from_secs(15 * 60),
+            status_list_ttl: None,
             refresh: RefreshPolicy::default(),
             login: LoginPolicy::default(),
             rotate_keys_every: Duration::from_secs(30 * 24 * 3600),

@@ -16,7 +16,7 @@ use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
 use crate::config::ISSUER_SCOPES;
 use crate::exchange::{ExchangeRefusal, TokenExchange};
 use crate::issuer::Issuer;
-use crate::mint::{Grant, MintError, Minted, Target, mint};
+use crate::mint::{Grant, MintError, Minted, Target};
 use crate::refresh_token::RefreshToken;
 use crate::secrets::SecretError;
 use crate::sessions::{InternalError, RefreshError, internal_from, limit_to};
@@ -196,7 +196,7 @@ impl Issuer {
             not_after: Timestamp::MAX,
             actor: None,
         };
-        let minted = mint(&self.config, &self.ring.load(), grant, now)?;
+        let minted = self.mint(grant, now)?;
         tracing::debug!(target: "gatepass::audit", event = "client-credentials", client_id = %client.id);
         Ok(TokenResponse::of(minted))
     }

@@ -20,6 +20,7 @@ use crate::password::{Decoys, HashPool, SAMPLE};
 use crate::ring::{KeyRing, Published};
 use crate::secrets::{MasterKey, Reseal, Roots, SecretError, Secrets, random};
 use crate::signals::{KEPT_FOR, Signals};
+use crate::status_list::StatusLists;
 use crate::store::{NewRevocation, Store, StoreError};
 use crate::throttle::Throttle;
 use crate::user::RoleName;
@@ -36,6 +37,8 @@ pub struct Issuer {
     pub(crate) keys_changing: Mutex<()>,
     pub(crate) feed: Feed,
     pub(crate) signals: Signals,
+    /// Where tokens get places in status lists, if they do.
+    pub(crate) statuses: Option<StatusLists>,
     pub(crate) roles: ArcSwap<HashMap<RoleName, ScopeSet>>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) passwords: HashPool,
@@ -103,10 +106,15 @@ impl Issuer {
     ) -> Result<Self, OpenError> {
         let (secrets, keys) = open_secrets(master, &*store).await?;
         let ring = KeyRing::load(keys, &secrets, &config)?;
+        let statuses = match config.status_list_ttl {
+            Some(_) => Some(StatusLists::load(&*store, now).await?),
+            None => None,
+        };
         let issuer = Self {
             feed: Feed::load(&*store, LogId::new(random()?)).await?,
             roles: ArcSwap::default(),
             signals: Signals::default(),
+            statuses,
             throttle: Arc::new(Throttle::new(config.throttle)),
             passwords: HashPool::start(config.hashing)?,
             decoys: ArcSwap::default(),
@@ -150,6 +158,7 @@ impl Issuer {
     /// [`OpenError`] when the store fails; the next call tries again.
     pub async fn maintain(&self, now: Timestamp) -> Result<(), OpenError> {
         self.maintain_keys(now).await?;
+        self.maintain_statuses(now).await?;
         // Whoever changed something may have gone away between its durability and these.
         self.load_roles().await?;
         self.sample_decoys(now).await?;

@@ -14,7 +14,7 @@ use crate::client::IDENTITY_SCOPES;
 use crate::config::{ADMIN_SCOPE, ISSUER_SCOPES, ResourceServer};
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
-use crate::mint::{Grant, MintError, Target, mint};
+use crate::mint::{Grant, MintError, Target};
 use crate::password::{Checked, Overloaded, Password, PasswordHash};
 use crate::refresh_token::{self, RefreshToken};
 use crate::rotation::{Presented, Refusal};
@@ -522,7 +522,7 @@ impl Issuer {
             not_after: session.expires_at,
             actor: None,
         };
-        let minted = mint(&self.config, &self.ring.load(), grant, now)?;
+        let minted = self.mint(grant, now)?;
         Ok(Tokens {
             access_token: minted.token,
             expires_in: minted.expires_in,

@@ -23,6 +23,7 @@ use crate::rotation::{Presented, Refusal};
 use crate::secrets::Reseal;
 use crate::session::Session;
 use crate::signals::Stream;
+use crate::status_list::StatusRecord;
 use crate::user::{Role, RoleName, User, Username};
 
 /// The engine failed. What was asked for may or may not have happened; the caller must not
@@ -316,6 +317,13 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps `roots` in the place of those before, and puts what `reseal` makes of it in the place of everything
     /// that is sealed: all at once, or nothing where something does not open. Durable.
     async fn reseal(&self, roots: &[u8], reseal: Reseal) -> Result<(), StoreError>;
+
+    /// Keeps tokens' places in status lists. Durable.
+    async fn keep_statuses(&self, records: &[StatusRecord]) -> Result<(), StoreError>;
+    /// All that are kept.
+    async fn list_statuses(&self) -> Result<Vec<StatusRecord>, StoreError>;
+    /// Removes those whose `forget_after` is before `now`, at most `limit`.
+    async fn forget_statuses(&self, now: Timestamp, limit: u32) -> Result<(), StoreError>;
 
     /// All keys that are not retired.
     async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError>;

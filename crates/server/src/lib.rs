@@ -30,6 +30,7 @@
 //! | `GET /.well-known/jwks.json` | anybody | the JWK Set |
 //! | `GET /revocations/snapshot` | anybody | everything revoked, as a signed JWT |
 //! | `GET /revocations/stream` | anybody | what is revoked from here on, as server-sent events |
+//! | `GET /status-lists/{name}` | anybody, where the operator wants them | which tokens are revoked (Token Status List) |
 //! | `GET /.well-known/ssf-configuration` | anybody | the transmitter of shared signals |
 //! | `GET`, `POST`, `PATCH`, `PUT`, `DELETE /ssf/stream`, `GET`, `POST /ssf/status`, `POST /ssf/verify` | Bearer of a client with the scope `ssf.manage`; `ssf.read` reads | a receiver's stream (SSF 1.0) |
 //! | `POST /ssf/poll` | Bearer of a client with either scope | its events (RFC 8936) |

@@ -20,7 +20,7 @@ use crate::completion::carry_through;
 use crate::config::HttpConfig;
 use crate::endpoint::{
     admin, authorize, consent, feed, health, introspect, jwks, logout, metadata, par, revoke, session,
-    sign_on, ssf, ticket, token, userinfo,
+    sign_on, ssf, status_list, ticket, token, userinfo,
 };
 use crate::origin::{admit_apps, require_own_site};
 use crate::page;
@@ -109,6 +109,7 @@ fn well_known() -> Router<Arc<Server>> {
         .route("/.well-known/openid-configuration", get(metadata::openid))
         .route("/.well-known/jwks.json", get(jwks::jwks))
         .route("/.well-known/ssf-configuration", get(ssf::configuration))
+        .route("/status-lists/{name}", get(status_list::status_list))
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(SetResponseHeaderLayer::overriding(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")))
 }

@@ -23,6 +23,7 @@ mod store;
 mod stream;
 mod sweep;
 mod ticket;
+mod token_status;
 mod user;
 mod writer;
 

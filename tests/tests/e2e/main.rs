@@ -33,6 +33,7 @@ mod refresh;
 mod revocation;
 mod serve;
 mod signals;
+mod status_list;
 mod story;
 mod throttle;
 mod tickets;

@@ -24,4 +24,5 @@ mod serving;
 mod session;
 mod sign_on;
 mod ssf;
+mod status_list;
 mod tickets;

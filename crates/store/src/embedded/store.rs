@@ -15,7 +15,7 @@ use gatepass_issuer::store::{
     UserChange, Whose,
 };
 use gatepass_issuer::user::{Role, RoleName, User, Username};
-use gatepass_issuer::{JtiDigest, LogoutNotice, PushedRequest, RequestUriDigest, Reseal};
+use gatepass_issuer::{JtiDigest, LogoutNotice, PushedRequest, RequestUriDigest, Reseal, StatusRecord};
 use gatepass_jose::Timestamp;
 use gatepass_revocation::Entry;
 use rusqlite::Connection;
@@ -24,7 +24,7 @@ use super::failure::Failure;
 use super::writer::Group;
 use super::{
     Embedded, client, code, consent, jti, logout_notice, pushed_request, revocation, role, root, session,
-    signing_key, stream, ticket, user,
+    signing_key, stream, ticket, token_status, user,
 };
 
 /// How many revocations, used tickets or signed texts go in one step, so that nobody waits long behind it.
@@ -327,6 +327,22 @@ impl Store for Embedded {
     async fn reseal(&self, roots: &[u8], reseal: Reseal) -> Result<(), StoreError> {
         let roots = roots.to_vec();
         self.write(move |group| root::reseal(group, &roots, &reseal)).await
+    }
+
+    async fn keep_statuses(&self, records: &[StatusRecord]) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let records = records.to_vec();
+        self.write(move |group| token_status::keep(group, &records)).await
+    }
+
+    async fn list_statuses(&self) -> Result<Vec<StatusRecord>, StoreError> {
+        self.read(token_status::list).await
+    }
+
+    async fn forget_statuses(&self, now: Timestamp, limit: u32) -> Result<(), StoreError> {
+        self.write(move |group| token_status::forget(group, now, limit)).await
     }
 
     async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {

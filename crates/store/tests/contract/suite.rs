@@ -12,6 +12,7 @@ pub(crate) mod pushed_requests;
 pub(crate) mod revocations;
 pub(crate) mod roles;
 pub(crate) mod sessions;
+pub(crate) mod statuses;
 pub(crate) mod streams;
 pub(crate) mod sweeping;
 pub(crate) mod tickets;
@@ -113,6 +114,9 @@ macro_rules! every_promise_holds_for {
             logout_notices {
                 whatever_ends_a_session_keeps_a_notice_for_who_wants_to_know
                 notices_wait_go_and_leave_room_for_others
+            }
+            statuses {
+                places_in_status_lists_are_kept_until_their_time_has_come
             }
             streams {
                 a_client_has_one_stream_which_only_moves_on
