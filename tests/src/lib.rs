@@ -24,6 +24,7 @@ pub mod meddler;
 pub mod place;
 pub mod process;
 pub mod session;
+pub mod sign_on;
 pub mod up;
 pub mod upstream;
 pub mod wait;

@@ -238,6 +238,7 @@ pub(crate) enum User {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)] // there is one in a run of the program
 pub(crate) enum Client {
     /// Register a client; its secret is shown once
     Add {
@@ -279,6 +280,12 @@ pub(crate) enum Client {
         /// Where browsers may be sent to after a logout, any number of times
         #[arg(long = "post-logout-redirect-uri", value_name = "URI", requires = "redirect_uris")]
         post_logout_redirect_uris: Vec<String>,
+        /// Where it gets a logout token when a session of its users ends
+        #[arg(long, value_name = "URI", requires = "redirect_uris")]
+        backchannel_logout_uri: Option<String>,
+        /// What a browser opens in a frame of the logout page
+        #[arg(long, value_name = "URI", requires = "redirect_uris")]
+        frontchannel_logout_uri: Option<String>,
         /// It must push its authorization requests (RFC 9126)
         #[arg(long, requires = "redirect_uris", conflicts_with = "public")]
         require_pushed: bool,
@@ -361,6 +368,8 @@ pub(crate) enum Key {
     List,
     /// Let the waiting keys take over as soon as every verifier has seen them
     Rotate,
+    /// Replace the key that encrypts the others in the store; no token or secret changes
+    RotateMaster,
     /// Withdraw a key at once: what it signed is refused everywhere
     Revoke {
         #[arg(allow_hyphen_values = true)] // base64url may begin with one

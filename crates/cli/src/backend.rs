@@ -9,12 +9,13 @@ use gatepass_issuer::client::{ClientExtensions, GrantType};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::user::{Role, RoleName};
 use gatepass_issuer::{ADMIN_SCOPE, Issuer};
+use gatepass_server::{Clock, Outbound};
 use gatepass_store::Embedded;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
 use crate::config::ServerConfig;
 use crate::data::DataDir;
+use crate::{clock, master_key};
 
 /// How often the issuer looks after its keys and forgets what nobody needs.
 const MAINTENANCE: Duration = Duration::from_secs(5);
@@ -34,9 +35,9 @@ impl Backend {
     /// the operator's client.
     pub(crate) async fn open(config: &ServerConfig, admin_scopes: &str) -> anyhow::Result<Self> {
         let data = DataDir::create(&config.data)?;
-        let master = data.master_key()?;
+        config.master_key.ensure(&data)?;
         let store = Arc::new(Embedded::open(data.path())?);
-        let issuer = Issuer::open(config.issuer.clone(), &master, store.clone(), clock::now()).await?;
+        let issuer = master_key::open(config, &data, &store).await?;
         let backend = Self { issuer: Arc::new(issuer), data, store };
         backend.ensure_admin_role(admin_scopes).await?;
         backend.ensure_operator().await?;
@@ -80,10 +81,12 @@ impl Backend {
         self.data.keep_operator_secret(secret.expose())
     }
 
-    /// Looks after the issuer until `stop`.
-    pub(crate) fn maintain(&self, stop: CancellationToken) -> tokio::task::JoinHandle<()> {
+    /// Looks after the issuer until `stop`, and sends what it has to tell clients.
+    pub(crate) fn maintain(&self, stop: CancellationToken) -> anyhow::Result<tokio::task::JoinHandle<()>> {
         let issuer = Arc::clone(&self.issuer);
-        tokio::spawn(async move {
+        let outbound = Outbound::new().context("cannot set up TLS for what is sent to clients")?;
+        let delivery = outbound.deliver(Arc::clone(&issuer), Clock::new(clock::now), stop.clone());
+        let maintenance = async move {
             let mut ticks = tokio::time::interval(MAINTENANCE);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             while stop.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -91,13 +94,18 @@ impl Backend {
                     tracing::error!(%error, "maintenance failed and is tried again");
                 }
             }
-        })
+        };
+        Ok(tokio::spawn(async {
+            tokio::join!(maintenance, delivery);
+        }))
     }
 
     /// Closes the store: everything acknowledged is in the file, and the file is in one piece.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
         let Self { issuer, data, store } = self;
         data.withdraw();
+        // What is kept now and then, such as tokens' places in status lists.
+        issuer.maintain(clock::now()).await?;
         drop(issuer);
         Ok(store.close().await?)
     }

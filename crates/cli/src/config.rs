@@ -17,11 +17,14 @@ use gatepass_server::HttpConfig;
 use gatepass_token::ScopeSet;
 use serde::{Deserialize, Deserializer};
 
+use crate::master_key::{MasterKeySource, RawMasterKey};
+
 /// What `gatepass serve` needs.
 #[derive(Debug)]
 pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) data: PathBuf,
+    pub(crate) master_key: MasterKeySource,
     pub(crate) issuer: Config,
     pub(crate) http: HttpConfig,
 }
@@ -32,6 +35,8 @@ struct RawConfig {
     issuer: String,
     listen: SocketAddr,
     data: PathBuf,
+    #[serde(default)]
+    master_key: RawMasterKey,
     #[serde(default)]
     app_origins: Vec<String>,
     #[serde(default)]
@@ -75,6 +80,8 @@ struct RawResourceServer {
 #[serde(deny_unknown_fields)]
 struct RawAccessToken {
     lifetime: Option<Period>,
+    /// How long a status list may be kept; without it, tokens have no place in one.
+    status_list: Option<Period>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -172,6 +179,7 @@ impl ServerConfig {
         let mut config = Config::new(issuer.clone(), ResourceServers::new(&issuer, servers)?);
         config.authorization_details_types = raw.authorization_details_types;
         set(&mut config.access_token_lifetime, raw.access_token.lifetime);
+        config.status_list_ttl = raw.access_token.status_list.map(|Period(ttl)| ttl);
         set(&mut config.refresh.leeway, raw.refresh_token.leeway);
         set(&mut config.refresh.idle, raw.refresh_token.idle);
         set(&mut config.refresh.absolute, raw.refresh_token.absolute);
@@ -207,7 +215,8 @@ impl ServerConfig {
         if let Some(same_site) = raw.cookie.same_site {
             http.same_site = same_site.parse().context("`cookie.same_site`")?;
         }
-        Ok(Self { listen: raw.listen, data: folder.join(raw.data), issuer: config, http })
+        let master_key = raw.master_key.check(folder)?;
+        Ok(Self { listen: raw.listen, data: folder.join(raw.data), master_key, issuer: config, http })
     }
 }
 
@@ -266,6 +275,11 @@ fn require_durations(config: &Config) -> anyhow::Result<()> {
     if config.access_token_lifetime < least || config.access_token_lifetime > Duration::from_secs(24 * 3600) {
         bail!(
             "`access_token.lifetime` must be between 1s and 24h: a longer one would outlive every revocation"
+        );
+    }
+    if config.status_list_ttl.is_some_and(|ttl| ttl < least || ttl > config.access_token_lifetime) {
+        bail!(
+            "`access_token.status_list` must be between 1s and `access_token.lifetime`: for so long a revocation is not seen"
         );
     }
     if config.refresh.idle < least || config.refresh.absolute < config.refresh.idle {

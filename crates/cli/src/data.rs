@@ -6,7 +6,6 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use gatepass_issuer::MasterKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -44,24 +43,6 @@ impl DataDir {
 
     pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
-    }
-
-    /// The master key, made at the first start.
-    pub(crate) fn master_key(&self) -> anyhow::Result<MasterKey> {
-        let path = self.join("master.key");
-        match read_secret(&path)? {
-            Some(text) => {
-                MasterKey::parse(&text).with_context(|| format!("{} is no master key", path.display()))
-            }
-            None if self.join("gatepass.db").exists() => {
-                bail!("{} is missing: without it the keys in the store cannot be opened", path.display())
-            }
-            None => {
-                let key = MasterKey::generate()?;
-                write_secret(&path, &format!("{}\n", *key.expose()))?;
-                Ok(key)
-            }
-        }
     }
 
     /// The secret of the operator's own client, with which this machine's command line
@@ -104,14 +85,21 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
         .with_context(cannot)?;
     file.write_all(content).with_context(cannot)?;
     file.sync_all().with_context(cannot)?;
-    fs::rename(&new, path).with_context(cannot)
+    fs::rename(&new, path).with_context(cannot)?;
+    sync_folder_of(path).with_context(cannot)
 }
 
-fn write_secret(path: &Path, content: &str) -> anyhow::Result<()> {
+/// Makes the names in a file's folder durable.
+pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+pub(crate) fn write_secret(path: &Path, content: &str) -> anyhow::Result<()> {
     write_whole(path, content.as_bytes())
 }
 
-fn read_secret(path: &Path) -> anyhow::Result<Option<Zeroizing<String>>> {
+pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<Zeroizing<String>>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(Zeroizing::new(text.trim().to_owned()))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -16,6 +16,7 @@ mod gateway;
 mod input;
 mod json_text;
 mod key_file;
+mod master_key;
 mod moment;
 mod otlp;
 mod print;

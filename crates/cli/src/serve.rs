@@ -19,7 +19,7 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     backend.data.announce(&Running { server: format!("http://{address}"), pid: std::process::id() })?;
     print::line(format!("authorization server {} listens on http://{address}", backend.issuer.name()));
-    let maintenance = backend.maintain(stop.clone());
+    let maintenance = backend.maintain(stop.clone())?;
     let router = gatepass_server::router(backend.issuer.clone(), config.http);
     gatepass_server::serve(listener, router, Limits::default(), stop.cancelled_owned()).await;
     maintenance.await?;

@@ -11,11 +11,13 @@ use thiserror::Error;
 
 pub use self::credential::NewCredential;
 use crate::client::{
-    Client, ClientExtensions, ClientKeys, ClientSecret, Credential, ExchangePolicy, GrantType,
+    Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential, ExchangePolicy, GrantType,
+    NotificationUri,
 };
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::{Issuer, OpenError};
+use crate::master_key::RotateMasterError;
 use crate::password::{InvalidHash, InvalidPassword, KnownWords, Overloaded, Password, PasswordHash};
 use crate::redirect_uri::RedirectUri;
 use crate::secrets::{SecretError, random};
@@ -56,6 +58,9 @@ pub enum AdminError {
     /// A public client was to be exempt from PKCE.
     #[error("only a client that authenticates can do without PKCE")]
     NeedsPkce,
+    /// A client's page was to be shown in a frame that is at none of its redirect URIs' origins.
+    #[error("a frontchannel_logout_uri has the origin of one of the client's redirect URIs")]
+    ForeignFrame,
     /// A public client was to push its requests.
     #[error("only a client that authenticates can push its authorization requests")]
     CannotPush,
@@ -83,6 +88,9 @@ pub enum AdminError {
     /// The keys could not be changed.
     #[error(transparent)]
     Keys(#[from] OpenError),
+    /// The master key could not be rotated.
+    #[error(transparent)]
+    MasterKey(#[from] RotateMasterError),
 }
 
 impl From<ChangeError> for AdminError {
@@ -160,6 +168,8 @@ pub struct SignOnClient {
     pub redirect_uris: Vec<RedirectUri>,
     /// Where browsers may be sent to after a logout.
     pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Where it hears of logouts.
+    pub logout: ClientLogout,
     /// Whether its users are not asked for consent.
     pub trusted: bool,
     /// Whether it must show a code challenge.
@@ -173,6 +183,7 @@ impl Default for SignOnClient {
         Self {
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
+            logout: ClientLogout::default(),
             trusted: false,
             require_pkce: true,
             require_pushed: false,
@@ -195,6 +206,10 @@ pub struct ChangeClient {
     pub redirect_uris: Option<Vec<RedirectUri>>,
     /// Other places to go after a logout, all of them.
     pub post_logout_redirect_uris: Option<Vec<RedirectUri>>,
+    /// Another place to get logout tokens, or none.
+    pub backchannel_logout_uri: Option<Option<NotificationUri>>,
+    /// Another page for the frame of the logout page, or none.
+    pub frontchannel_logout_uri: Option<Option<NotificationUri>>,
     /// Whether its users are not asked for consent.
     pub trusted: Option<bool>,
     /// Whether it must show a code challenge.
@@ -346,6 +361,7 @@ impl Issuer {
             audience: new.audience,
             redirect_uris: new.sign_on.redirect_uris,
             post_logout_redirect_uris: new.sign_on.post_logout_redirect_uris,
+            logout: new.sign_on.logout,
             trusted: new.sign_on.trusted,
             require_pkce: new.sign_on.require_pkce,
             require_pushed: new.sign_on.require_pushed,
@@ -409,6 +425,8 @@ impl Issuer {
         client.redirect_uris = change.redirect_uris.unwrap_or(client.redirect_uris);
         client.post_logout_redirect_uris =
             change.post_logout_redirect_uris.unwrap_or(client.post_logout_redirect_uris);
+        client.logout.backchannel = change.backchannel_logout_uri.unwrap_or(client.logout.backchannel);
+        client.logout.frontchannel = change.frontchannel_logout_uri.unwrap_or(client.logout.frontchannel);
         client.trusted = change.trusted.unwrap_or(client.trusted);
         client.require_pkce = change.require_pkce.unwrap_or(client.require_pkce);
         client.require_pushed = change.require_pushed.unwrap_or(client.require_pushed);
@@ -585,6 +603,11 @@ fn require_sign_on(client: &Client) -> Result<(), AdminError> {
     let has_keys = matches!(client.credential, Credential::Keys(_));
     match client {
         _ if logs_in && client.redirect_uris.is_empty() => Err(AdminError::NoRedirectUri),
+        Client { logout: ClientLogout { frontchannel: Some(uri), .. }, redirect_uris, .. }
+            if !uri.is_beside(redirect_uris) =>
+        {
+            Err(AdminError::ForeignFrame)
+        }
         Client { credential: Credential::None, require_pkce: false, .. } => Err(AdminError::NeedsPkce),
         Client { credential: Credential::None, require_pushed: true, .. } => Err(AdminError::CannotPush),
         _ if client.extensions.require_signed_request_object && !has_keys => Err(AdminError::CannotSign),

@@ -17,7 +17,7 @@ use gatepass_jose::Timestamp;
 use gatepass_token::ScopeSet;
 use thiserror::Error;
 
-pub use self::logout::{LogoutError, LogoutRequest, LogoutStep};
+pub use self::logout::{LoggedOut, LogoutError, LogoutRequest, LogoutStep};
 pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};
 pub(crate) use self::request::{WITHOUT_MEANING, requested_scope};
 pub use self::request_object::RequestObject;

@@ -1,6 +1,7 @@
 //! OAuth clients ([RFC 6749 section 2](https://www.rfc-editor.org/rfc/rfc6749#section-2)).
 
 mod keys;
+mod logout;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use crate::id::ClientId;
 use crate::redirect_uri::{RedirectUri, RegisteredRedirectUri};
 
 pub use self::keys::{ClientKeys, InvalidClientKeys};
+pub use self::logout::{ClientLogout, InvalidNotificationUri, NotificationUri};
 
 /// The scope that makes a request one of OpenID Connect: it gives an ID token and opens the userinfo
 /// endpoint.
@@ -43,6 +45,8 @@ pub struct Client {
     pub redirect_uris: Vec<RedirectUri>,
     /// Where browsers may be sent to after a logout.
     pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Where it hears of logouts.
+    pub logout: ClientLogout,
     /// Whether it is the operator's own: its users are not asked for consent.
     pub trusted: bool,
     /// Whether it must show a code challenge. Only a confidential client that uses `nonce` can do without

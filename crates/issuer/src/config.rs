@@ -13,6 +13,12 @@ use crate::throttle::ThrottlePolicy;
 
 /// The scope that opens the admin API.
 pub const ADMIN_SCOPE: &str = "gatepass:admin";
+/// The scope that lets a client make and change its stream of shared signals.
+pub const SIGNALS_MANAGE: &str = "ssf.manage";
+/// The scope that lets a client read from it.
+pub const SIGNALS_READ: &str = "ssf.read";
+/// The scopes that mean something at the issuer itself, and nowhere else.
+pub const ISSUER_SCOPES: [&str; 3] = [ADMIN_SCOPE, SIGNALS_MANAGE, SIGNALS_READ];
 
 /// How much longer than its life a token is reckoned with: guards allow for clocks that differ.
 pub(crate) const CLOCK_ALLOWANCE: Duration = Duration::from_secs(300);
@@ -30,6 +36,8 @@ pub struct Config {
     /// How long an access token lives at most; each gets up to a twentieth less, so that clients do
     /// not refresh in step.
     pub access_token_lifetime: Duration,
+    /// How long resource servers may keep a status list; `None`: tokens have no place in one.
+    pub status_list_ttl: Option<Duration>,
     /// Refresh tokens and sessions.
     pub refresh: RefreshPolicy,
     /// How long a login at the authorization server's own pages serves applications.
@@ -58,6 +66,7 @@ impl Config {
             resource_servers,
             authorization_details_types: Vec::new(),
             access_token_lifetime: Duration::from_secs(15 * 60),
+            status_list_ttl: None,
             refresh: RefreshPolicy::default(),
             login: LoginPolicy::default(),
             dpop: DpopPolicy::default(),

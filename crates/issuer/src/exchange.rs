@@ -11,7 +11,7 @@ use crate::client::{Client, ExchangePolicy, IDENTITY_SCOPES};
 use crate::dpop::Jkt;
 use crate::grant::{TokenError, TokenResponse};
 use crate::issuer::Issuer;
-use crate::mint::{Grant, Target, mint};
+use crate::mint::{Grant, Target};
 use crate::sessions::{BearerError, limit_to};
 
 /// A token that was exchanged lives no longer than this, and no longer than what it was exchanged for. It is
@@ -130,7 +130,7 @@ impl Issuer {
             actor,
             jkt,
         };
-        let minted = mint(&self.config, &self.ring.load(), grant, now)?;
+        let minted = self.mint(grant, now)?;
         tracing::info!(
             target: "gatepass::audit", event = "token-exchanged", client_id = %client.id, sub = subject.sub,
             jti = subject.jti, audience = exchange.audience, impersonates = policy.impersonate && actor_token.is_none()

@@ -139,20 +139,34 @@ impl Feed {
 
     /// Whether a token with these verified claims, signed by that key, is still valid.
     pub(crate) fn check(&self, claims: &AccessClaims, kid: &str) -> Result<(), Revoked> {
-        let minted_at = claims.minted_at();
-        self.view.check(&TokenRef {
+        let token = TokenRef {
             jti: &claims.jti,
             sid: claims.sid.as_deref(),
             sub: &claims.sub,
             client_id: &claims.client_id,
             kid,
-            minted_at,
-        })?;
-        claims.actors().try_for_each(|actor| self.view.check_actor(actor, minted_at))
+            minted_at: claims.minted_at(),
+        };
+        self.check_token(&token, claims.actors())
+    }
+
+    /// As [`Feed::check`], of as much of a token as revocations are about, and those who act or acted.
+    pub(crate) fn check_token<'t>(
+        &self,
+        token: &TokenRef<'_>,
+        mut actors: impl Iterator<Item = &'t str>,
+    ) -> Result<(), Revoked> {
+        self.view.check(token)?;
+        actors.try_for_each(|actor| self.view.check_actor(actor, token.minted_at))
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
+    }
+
+    /// Has whoever waits for a change look again.
+    pub(crate) fn nudge(&self) {
+        self.newest.send_modify(|_| {});
     }
 
     pub(crate) fn newest(&self) -> u64 {

@@ -14,11 +14,12 @@ use zeroize::Zeroizing;
 use self::authorization_code::ShownCode;
 use crate::client::{Client, GrantType};
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
+use crate::config::ISSUER_SCOPES;
 use crate::device::DeviceRefusal;
 use crate::dpop::{DpopError, Jkt, ShownProof, TokenType};
 use crate::exchange::{ExchangeRefusal, TokenExchange};
 use crate::issuer::Issuer;
-use crate::mint::{Grant, MintError, Minted, Target, mint};
+use crate::mint::{Grant, MintError, Minted, Target};
 use crate::refresh_token::RefreshToken;
 use crate::secrets::SecretError;
 use crate::sessions::{
@@ -268,12 +269,12 @@ impl Issuer {
             actor: None,
             jkt,
         };
-        let minted = mint(&self.config, &self.ring.load(), grant, now)?;
+        let minted = self.mint(grant, now)?;
         tracing::debug!(target: "gatepass::audit", event = "client-credentials", client_id = %client.id);
         Ok(TokenResponse::of(minted))
     }
 
-    /// A client's token is for one resource server; for the issuer as well only where it administers.
+    /// A client's token is for one resource server; for the issuer as well only where it has a scope of the issuer's.
     pub(crate) fn client_target(
         &self,
         client: &Client,
@@ -283,16 +284,16 @@ impl Issuer {
         let default = client.audience.first().map(String::as_str);
         let resource = resource.or(default);
         let target = self.target(resource).ok_or(TokenError::InvalidTarget)?;
-        let administers = scope.contains(crate::config::ADMIN_SCOPE);
+        let is_issuers = ISSUER_SCOPES.iter().any(|own| scope.contains(own));
         match (target, resource) {
-            (Target::Issuer, _) if administers => Ok(target),
+            (Target::Issuer, _) if is_issuers => Ok(target),
             (Target::Issuer, _) => Err(TokenError::InvalidTarget),
             (_, Some(resource))
                 if !client.audience.is_empty() && !client.audience.iter().any(|own| own == resource) =>
             {
                 Err(TokenError::InvalidTarget)
             }
-            (Target::Only(server) | Target::WithIssuer(server), _) if administers => {
+            (Target::Only(server) | Target::WithIssuer(server), _) if is_issuers => {
                 Ok(Target::WithIssuer(server))
             }
             (Target::Only(server) | Target::WithIssuer(server), _) => Ok(Target::Only(server)),

@@ -100,6 +100,11 @@ id_type! {
     SessionId
 }
 
+id_type! {
+    /// A receiver's stream of shared signals: its `stream_id`.
+    StreamId
+}
+
 /// A client's `client_id` ([RFC 6749 section 2.2](https://www.rfc-editor.org/rfc/rfc6749#section-2.2)):
 /// 1 to 64 letters, digits, `.`, `_` and `-`.
 ///

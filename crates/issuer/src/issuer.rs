@@ -16,10 +16,13 @@ use crate::config::{CLOCK_ALLOWANCE, Config};
 use crate::device::DeviceThrottles;
 use crate::dpop::Proofs;
 use crate::feed::{Feed, LogPosition, REVOCATION_REACH, Sweep};
-use crate::keys::{self, KeyPolicy, KeyRecord, KeyState, Plan};
+use crate::keys::{self, KeyPolicy, KeyRecord, KeyState, NewKey, Plan};
+use crate::master_key::MasterKeyKeeper;
 use crate::password::{Decoys, HashPool, SAMPLE};
 use crate::ring::{KeyRing, Published};
-use crate::secrets::{MasterKey, SecretError, Secrets, random};
+use crate::secrets::{MasterKey, Reseal, Roots, SecretError, Secrets, random};
+use crate::signals::{KEPT_FOR, Signals};
+use crate::status_list::StatusLists;
 use crate::store::{NewRevocation, Store, StoreError};
 use crate::throttle::Throttle;
 use crate::user::RoleName;
@@ -30,9 +33,14 @@ pub struct Issuer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) secrets: Secrets,
     pub(crate) ring: ArcSwap<KeyRing>,
+    /// Where the master key is kept, if this process may change it there.
+    pub(crate) keeper: Option<Arc<dyn MasterKeyKeeper>>,
     /// Held while keys change, so that two rotations do not plan from one state.
-    keys_changing: Mutex<()>,
+    pub(crate) keys_changing: Mutex<()>,
     pub(crate) feed: Feed,
+    pub(crate) signals: Signals,
+    /// Where tokens get places in status lists, if they do.
+    pub(crate) statuses: Option<StatusLists>,
     pub(crate) roles: ArcSwap<HashMap<RoleName, ScopeSet>>,
     pub(crate) proofs: Proofs,
     pub(crate) throttle: Arc<Throttle>,
@@ -78,6 +86,13 @@ pub struct KeyInfo {
     pub signs_from: Option<i64>,
     /// Until when it signed: seconds since the epoch.
     pub signed_until: Option<i64>,
+    /// Since when it is in the key set: seconds since the epoch. `None` for the first keys of all, which
+    /// no verifier can have missed.
+    pub published_at: Option<i64>,
+    /// Until when it signs by schedule, or signed: seconds since the epoch.
+    pub signs_until: Option<i64>,
+    /// When it leaves the key set by schedule: seconds since the epoch.
+    pub retires_at: Option<i64>,
 }
 
 impl Issuer {
@@ -93,18 +108,25 @@ impl Issuer {
         store: Arc<dyn Store>,
         now: Timestamp,
     ) -> Result<Self, OpenError> {
-        let secrets = Secrets::derive(master)?;
-        let ring = KeyRing::load(store.list_keys().await?, &secrets, &config)?;
+        let (secrets, keys) = open_secrets(master, &*store).await?;
+        let ring = KeyRing::load(keys, &secrets, &config)?;
+        let statuses = match config.status_list_ttl {
+            Some(_) => Some(StatusLists::load(&*store, now).await?),
+            None => None,
+        };
         let issuer = Self {
             feed: Feed::load(&*store, LogId::new(random()?)).await?,
             roles: ArcSwap::default(),
             proofs: Proofs::new(config.dpop, &secrets.dpop_nonces)?,
+            signals: Signals::default(),
+            statuses,
             throttle: Arc::new(Throttle::new(config.throttle)),
             devices: DeviceThrottles::new(config.throttle),
             passwords: HashPool::start(config.hashing)?,
             decoys: ArcSwap::default(),
             decoys_due: AtomicI64::new(0),
             ring: ArcSwap::from_pointee(ring),
+            keeper: None,
             keys_changing: Mutex::default(),
             config,
             store,
@@ -114,6 +136,13 @@ impl Issuer {
         issuer.sample_decoys(now).await?;
         issuer.maintain_keys(now).await?;
         Ok(issuer)
+    }
+
+    /// Lets [`Issuer::rotate_master_key`] change the master key where `keeper` keeps it.
+    #[must_use]
+    pub fn with_master_key_keeper(mut self, keeper: Arc<dyn MasterKeyKeeper>) -> Self {
+        self.keeper = Some(keeper);
+        self
     }
 
     /// The value of `iss`.
@@ -135,12 +164,18 @@ impl Issuer {
     /// [`OpenError`] when the store fails; the next call tries again.
     pub async fn maintain(&self, now: Timestamp) -> Result<(), OpenError> {
         self.maintain_keys(now).await?;
+        self.maintain_statuses(now).await?;
         // Whoever changed something may have gone away between its durability and these.
         self.load_roles().await?;
         self.sample_decoys(now).await?;
         self.feed.pump(&*self.store).await?;
         self.feed.forget(now);
-        self.store.forget_revocations(now).await?;
+        // Receivers of signals may be away for longer than a token lives.
+        let heard_until = match self.store.list_streams().await?.is_empty() {
+            true => now,
+            false => now.saturating_sub(KEPT_FOR),
+        };
+        self.store.forget_revocations(heard_until).await?;
         self.store.forget_tickets(now).await?;
         self.store.forget_jtis(now).await?;
         self.store.forget_pushed_requests(now, 1000).await?;
@@ -163,12 +198,17 @@ impl Issuer {
     /// All keys that are published, with their states at `now`.
     #[must_use]
     pub fn list_keys(&self, now: Timestamp) -> Vec<KeyInfo> {
+        let policy = self.config.key_policy();
+        let published = |key: &KeyRecord| (key.published_at > Timestamp::EPOCH).then_some(key.published_at);
         let info = |key: &KeyRecord| KeyInfo {
             kid: key.kid.clone(),
             alg: key.alg,
             state: key.state(now),
             signs_from: key.signs_from.map(Timestamp::as_secs),
             signed_until: key.signed_until.map(Timestamp::as_secs),
+            published_at: published(key).map(Timestamp::as_secs),
+            signs_until: key.signs_until(policy).map(Timestamp::as_secs),
+            retires_at: key.retires_at(policy).map(Timestamp::as_secs),
         };
         self.ring.load().records().map(info).collect()
     }
@@ -180,7 +220,7 @@ impl Issuer {
     /// [`OpenError`] when the store fails; nothing has changed then.
     pub async fn rotate_keys(&self, now: Timestamp) -> Result<Vec<KeyInfo>, OpenError> {
         let _changing = self.keys_changing.lock().await;
-        self.change_keys(now, Vec::new(), |keys, policy| keys::rotate(keys, now, policy)).await?;
+        self.change_keys(now, Vec::new(), |keys, _, policy| keys::rotate(keys, now, policy)).await?;
         drop(_changing);
         self.maintain_keys(now).await?;
         tracing::info!(target: "gatepass::audit", event = "keys-rotated");
@@ -199,9 +239,9 @@ impl Issuer {
         // A stolen key can sign any `exp`. Guards drop it with the next key set; a day covers those
         // that cannot fetch one.
         revocation.forget_after = now.saturating_add(Duration::from_secs(24 * 3600));
-        self.change_keys(now, vec![revocation], |keys, _| {
+        self.change_keys(now, vec![revocation], |keys, _, policy| {
             if keys.iter().any(|key| key.kid == kid) {
-                keys::withdraw(keys, kid, now)
+                keys::withdraw(keys, kid, now, policy)
             } else {
                 Plan::default()
             }
@@ -216,18 +256,19 @@ impl Issuer {
 
     async fn maintain_keys(&self, now: Timestamp) -> Result<(), OpenError> {
         let _changing = self.keys_changing.lock().await;
-        self.change_keys(now, Vec::new(), |keys, policy| keys::plan(keys, now, policy)).await?;
+        let plan = |keys: &[KeyRecord], established, policy| keys::plan(keys, established, now, policy);
+        self.change_keys(now, Vec::new(), plan).await?;
         // A first key that was just made waits to be appointed; that takes a second look.
-        self.change_keys(now, Vec::new(), |keys, policy| keys::plan(keys, now, policy)).await
+        self.change_keys(now, Vec::new(), plan).await
     }
 
     /// Plans per algorithm, keeps the outcome, and takes it over. Nothing is taken over that is not
-    /// durable.
+    /// durable. `decide` is told whether there was a key before, of whatever algorithm.
     async fn change_keys(
         &self,
         now: Timestamp,
         mut revocations: Vec<NewRevocation>,
-        decide: impl Fn(&[KeyRecord], KeyPolicy) -> Plan,
+        decide: impl Fn(&[KeyRecord], bool, KeyPolicy) -> Plan,
     ) -> Result<(), OpenError> {
         let policy = self.config.key_policy();
         let records: Vec<KeyRecord> = self.ring.load().records().cloned().collect();
@@ -239,9 +280,9 @@ impl Issuer {
         algs.dedup();
         for alg in algs {
             let of_alg: Vec<KeyRecord> = records.iter().filter(|key| key.alg == alg).cloned().collect();
-            let plan = decide(&of_alg, policy);
-            for published_at in plan.publish {
-                changed.push(self.make_key(alg, published_at)?);
+            let plan = decide(&of_alg, !records.is_empty(), policy);
+            for new in plan.publish {
+                changed.push(self.make_key(alg, new)?);
             }
             changed.extend(plan.changed);
             retired.extend(plan.retired);
@@ -256,7 +297,7 @@ impl Issuer {
         Ok(())
     }
 
-    fn make_key(&self, alg: Alg, published_at: Timestamp) -> Result<KeyRecord, OpenError> {
+    fn make_key(&self, alg: Alg, new: NewKey) -> Result<KeyRecord, OpenError> {
         // Every token carries the name: 11 characters are enough to tell keys apart.
         let name = base64url::encode(&random::<8>()?);
         let key = SigningKey::generate(alg, Some(&name))?;
@@ -265,8 +306,8 @@ impl Issuer {
             kid: key.kid().to_owned(),
             alg,
             sealed,
-            published_at,
-            signs_from: None,
+            published_at: new.published_at,
+            signs_from: new.signs_from,
             signed_until: None,
         })
     }
@@ -354,6 +395,19 @@ impl Issuer {
         let key = ring.signer(Alg::ES256, now).ok_or(SnapshotError::NoKey)?;
         Ok(snapshot.sign(key)?)
     }
+}
+
+/// The secrets that `master` opens, and the keys that open with them. A store without keys gets roots of its own.
+async fn open_secrets(master: &MasterKey, store: &dyn Store) -> Result<(Secrets, Vec<KeyRecord>), OpenError> {
+    let keys = store.list_keys().await?;
+    let sealed = store.find_roots().await?;
+    if sealed.is_some() || !keys.is_empty() {
+        return Ok((Secrets::from_store(master, sealed.as_deref())?, keys));
+    }
+    let roots = Roots::generate()?;
+    let nothing = Reseal::new(|_| Err(SecretError::Sealed));
+    store.reseal(&roots.seal(master)?, nothing).await?;
+    Ok((Secrets::derive(roots)?, keys))
 }
 
 /// A snapshot could not be signed.

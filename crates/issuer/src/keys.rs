@@ -63,12 +63,33 @@ pub struct KeyPolicy {
 /// What is to be done, worked out by [`plan`], [`rotate`] or [`withdraw`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// A new key is to be made and published, counted as published since then.
-    pub publish: Vec<Timestamp>,
+    /// New keys to be made and published.
+    pub publish: Vec<NewKey>,
     /// Keys with a new state.
     pub changed: Vec<KeyRecord>,
     /// Keys that leave the key set for good.
     pub retired: Vec<String>,
+}
+
+/// A key that is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewKey {
+    /// Since when it counts as published.
+    pub published_at: Timestamp,
+    /// From when it signs; `None` while it waits.
+    pub signs_from: Option<Timestamp>,
+}
+
+impl NewKey {
+    /// One that waits for its turn.
+    const fn waiting(published_at: Timestamp) -> Self {
+        Self { published_at, signs_from: None }
+    }
+
+    /// The first of its algorithm, which signs as soon as every verifier has seen it.
+    fn first(now: Timestamp, policy: KeyPolicy) -> Self {
+        Self { published_at: now, signs_from: Some(now.saturating_add(policy.publish_ahead)) }
+    }
 }
 
 impl Plan {
@@ -90,6 +111,19 @@ impl KeyRecord {
         }
     }
 
+    /// When it hands over by schedule, or did.
+    #[must_use]
+    pub fn signs_until(&self, policy: KeyPolicy) -> Option<Timestamp> {
+        let scheduled = || self.signs_from.map(|from| from.saturating_add(policy.rotate_every));
+        self.signed_until.or_else(scheduled)
+    }
+
+    /// When it leaves the key set by schedule.
+    #[must_use]
+    pub fn retires_at(&self, policy: KeyPolicy) -> Option<Timestamp> {
+        self.signs_until(policy).map(|until| until.saturating_add(policy.verify_for))
+    }
+
     /// From when on every verifier has seen it.
     fn ripe_at(&self, policy: KeyPolicy) -> Timestamp {
         self.published_at.saturating_add(policy.publish_ahead)
@@ -107,16 +141,20 @@ fn standby(keys: &[KeyRecord], now: Timestamp) -> Option<&KeyRecord> {
     keys.iter().filter(|key| key.state(now) == KeyState::Published).min_by_key(|key| key.published_at)
 }
 
-/// What is due at `now` for the keys of one algorithm.
+/// What is due at `now` for the keys of one algorithm, of an issuer that had a key of any algorithm
+/// before (`established`) or has none yet.
 ///
-/// The first two keys of all count as published long ago: no verifier can hold a key set from
-/// before there was one.
+/// The first keys of all count as published long ago: no verifier can hold a key set from before there
+/// was one. The first key of an algorithm that was configured later is unknown to whoever holds the set
+/// of before, so it waits like every other.
 #[must_use]
-pub fn plan(keys: &[KeyRecord], now: Timestamp, policy: KeyPolicy) -> Plan {
+pub fn plan(keys: &[KeyRecord], established: bool, now: Timestamp, policy: KeyPolicy) -> Plan {
     let mut plan = Plan { retired: retired(keys, now, policy), ..Plan::default() };
     match (signer(keys, now), standby(keys, now)) {
-        (None, None) => plan.publish = vec![Timestamp::EPOCH, Timestamp::EPOCH],
-        (_, None) => plan.publish = vec![now],
+        (None, None) if !established => plan.publish = vec![NewKey::waiting(Timestamp::EPOCH); 2],
+        (None, None) => plan.publish = vec![NewKey::first(now, policy)],
+        (Some(_), None) => plan.publish = vec![NewKey::waiting(now)],
+        (None, Some(next)) if next.signs_from.is_some() => {} // the first of its algorithm
         (None, Some(next)) => plan.changed = hand_over(None, next, now),
         (Some(current), Some(next)) => {
             let old = current.signs_from.is_some_and(|from| now.since(from) >= policy.rotate_every);
@@ -145,22 +183,25 @@ pub fn rotate(keys: &[KeyRecord], now: Timestamp, policy: KeyPolicy) -> Plan {
 /// key signs now, seen by every verifier or not. Verifiers fetch the set again for a key that they
 /// do not know.
 #[must_use]
-pub fn withdraw(keys: &[KeyRecord], kid: &str, now: Timestamp) -> Plan {
+pub fn withdraw(keys: &[KeyRecord], kid: &str, now: Timestamp, policy: KeyPolicy) -> Plan {
     let left: Vec<KeyRecord> = keys.iter().filter(|key| key.kid != kid).cloned().collect();
     let mut plan = Plan { retired: vec![kid.to_owned()], ..Plan::default() };
     if signer(&left, now).is_none() {
+        let signed = signer(keys, now).is_some();
         match standby(&left, now) {
-            Some(next) => plan.changed = hand_over(None, next, now),
-            None => plan.publish = vec![now],
+            Some(next) if signed => plan.changed = hand_over(None, next, now),
+            None if signed => plan.publish = vec![NewKey { published_at: now, signs_from: Some(now) }],
+            // Nothing of this algorithm has signed yet, and nothing waits for it.
+            Some(_) => {}
+            None => plan.publish = vec![NewKey::first(now, policy)],
         }
     }
     plan
 }
 
 fn retired(keys: &[KeyRecord], now: Timestamp, policy: KeyPolicy) -> Vec<String> {
-    let dead = |key: &&KeyRecord| {
-        key.signed_until.is_some_and(|until| until.saturating_add(policy.verify_for) < now)
-    };
+    let dead =
+        |key: &&KeyRecord| key.signed_until.is_some() && key.retires_at(policy).is_some_and(|at| at < now);
     keys.iter().filter(dead).map(|key| key.kid.clone()).collect()
 }
 

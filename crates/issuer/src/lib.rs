@@ -12,6 +12,7 @@
 
 pub mod admin;
 pub mod authorize;
+mod backchannel_logout;
 pub mod client;
 mod client_assertion;
 mod client_authentication;
@@ -31,6 +32,7 @@ mod introspection;
 mod issuer;
 mod jti;
 pub mod keys;
+mod master_key;
 mod mint;
 pub mod password;
 mod pushed_request;
@@ -43,15 +45,19 @@ mod secrets;
 pub mod session;
 mod sessions;
 mod sign_on;
+pub mod signals;
+mod status_list;
 pub mod store;
 mod throttle;
 mod ticket;
 pub mod user;
 
+pub use backchannel_logout::{Delivered, LogoutDelivery, LogoutNotice, LogoutTokenError, pause_after};
 pub use client_assertion::assertion_algs;
 pub use client_authentication::{AuthenticatedClient, ClientAuthentication, ClientProof};
 pub use config::{
-    ADMIN_SCOPE, Config, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError, Signing,
+    ADMIN_SCOPE, Config, ISSUER_SCOPES, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError,
+    SIGNALS_MANAGE, SIGNALS_READ, Signing,
 };
 pub use dpop::{DpopError, DpopPolicy, InvalidJkt, Jkt, ShownProof, TokenType};
 pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
@@ -62,12 +68,14 @@ pub use id_token::{ACR_PASSWORD, Hint, ID_TOKEN_ALG, UserClaims, UserClaimsError
 pub use introspection::{Introspection, RevokeError};
 pub use issuer::{Issuer, KeyInfo, OpenError, SnapshotError};
 pub use jti::JtiDigest;
+pub use master_key::{MasterKeyKeeper, RotateMasterError};
 pub use mint::MintError;
 pub use pushed_request::{PUSHED_REQUEST_LIFETIME, PUSHED_REQUEST_PREFIX, PushedRequest, RequestUriDigest};
 pub use refresh_token::RefreshToken;
 pub use ring::Published;
-pub use secrets::{MasterKey, SecretError};
+pub use secrets::{MasterKey, Reseal, Sealed, SecretError};
 pub use sessions::{BearerError, Caller, InternalError, Login, LoginError, RefreshError, Tokens, UserInfo};
 pub use sign_on::{LoginCookie, SignedOn};
+pub use status_list::{StatusListError, StatusRecord};
 pub use throttle::{ThrottleLimit, ThrottlePolicy};
 pub use ticket::{ConsumeError, NewTicket, Ticket, TicketError};

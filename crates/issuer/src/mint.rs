@@ -10,8 +10,9 @@ use thiserror::Error;
 use crate::config::{Config, ResourceServer, Signing};
 use crate::dpop::{Jkt, TokenType};
 use crate::id::{ClientId, SessionId};
-use crate::ring::KeyRing;
+use crate::issuer::Issuer;
 use crate::secrets::{SecretError, random};
+use crate::status_list::StatusReference;
 
 /// Past this size a warning is logged: proxies and servers begin to refuse headers at 4 to 8 kB.
 const WARN_BYTES: usize = 1024;
@@ -95,50 +96,70 @@ pub enum MintError {
     Secret(#[from] SecretError),
 }
 
-pub(crate) fn mint(
-    config: &Config,
-    ring: &KeyRing,
-    grant: Grant<'_>,
-    now: Timestamp,
-) -> Result<Minted, MintError> {
-    let (server, audience) = match grant.target {
-        Target::WithIssuer(server) if matches!(server.signing, Signing::Published(_)) => {
-            (Some(server), vec![server.audience.clone(), config.issuer.to_string()])
-        }
-        Target::WithIssuer(server) | Target::Only(server) => (Some(server), vec![server.audience.clone()]),
-        Target::Issuer => (None, vec![config.issuer.to_string()]),
-    };
-    let signer = match server.map(|server| (&server.signing, &server.audience)) {
-        Some((Signing::Shared(_), audience)) => {
-            ring.shared_signer(audience).ok_or(MintError::NoKey(Alg::HS256))?
-        }
-        Some((Signing::Published(alg), _)) => ring.signer(*alg, now).ok_or(MintError::NoKey(*alg))?,
-        None => ring.signer(Alg::ES256, now).ok_or(MintError::NoKey(Alg::ES256))?,
-    };
-    let iat = Timestamp::from_secs(now.as_secs());
-    let exp = now.saturating_add(lifetime(config)?).min(grant.not_after);
-    let not_before = server.is_some_and(|server| server.not_before);
-    let claims = AccessClaims {
-        iss: config.issuer.to_string(),
-        sub: grant.subject,
-        aud: Audience::new(audience).map_err(|_| jwt::SignError::Claims)?,
-        exp: exp.into(),
-        iat: iat.into(),
-        nbf: not_before.then(|| iat.into()),
-        jti: TokenId::new(grant.minted_at, random()?).to_string(),
-        client_id: grant.client.to_string(),
-        scope: grant.scope,
-        authorization_details: grant.authorization_details,
-        sid: grant.session.map(|sid| sid.to_string()),
-        roles: grant.roles,
-        cnf: grant.jkt.map(|jkt| Confirmation::dpop(jkt.to_string())),
-        act: grant.actor,
-    };
-    let token = jwt::sign(&Typ::ACCESS_TOKEN, &claims, signer)?;
-    require_size(&token, &claims)?;
-    let token_type = TokenType::of(claims.cnf.as_ref());
-    let AccessClaims { scope, authorization_details, .. } = claims;
-    Ok(Minted { token, token_type, expires_in: exp.since(iat), scope, authorization_details })
+/// The claims as they are signed.
+#[derive(Serialize)]
+struct Minting<'c> {
+    #[serde(flatten)]
+    claims: &'c AccessClaims,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<StatusReference>,
+}
+
+impl Issuer {
+    /// Mints an access token.
+    pub(crate) fn mint(&self, grant: Grant<'_>, now: Timestamp) -> Result<Minted, MintError> {
+        let config = &self.config;
+        let ring = self.ring.load();
+        let (server, audience) = match grant.target {
+            Target::WithIssuer(server) if matches!(server.signing, Signing::Published(_)) => {
+                (Some(server), vec![server.audience.clone(), config.issuer.to_string()])
+            }
+            Target::WithIssuer(server) | Target::Only(server) => {
+                (Some(server), vec![server.audience.clone()])
+            }
+            Target::Issuer => (None, vec![config.issuer.to_string()]),
+        };
+        let signer = match server.map(|server| (&server.signing, &server.audience)) {
+            Some((Signing::Shared(_), audience)) => {
+                ring.shared_signer(audience).ok_or(MintError::NoKey(Alg::HS256))?
+            }
+            // An algorithm that was configured a moment ago has no key yet that every verifier has seen; ES256
+            // always has one.
+            Some((Signing::Published(alg), _)) => ring
+                .signer(*alg, now)
+                .or_else(|| ring.signer(Alg::ES256, now))
+                .ok_or(MintError::NoKey(*alg))?,
+            None => ring.signer(Alg::ES256, now).ok_or(MintError::NoKey(Alg::ES256))?,
+        };
+        let iat = Timestamp::from_secs(now.as_secs());
+        let exp = now.saturating_add(lifetime(config)?).min(grant.not_after);
+        let not_before = server.is_some_and(|server| server.not_before);
+        let claims = AccessClaims {
+            iss: config.issuer.to_string(),
+            sub: grant.subject,
+            aud: Audience::new(audience).map_err(|_| jwt::SignError::Claims)?,
+            exp: exp.into(),
+            iat: iat.into(),
+            nbf: not_before.then(|| iat.into()),
+            jti: TokenId::new(grant.minted_at, random()?).to_string(),
+            client_id: grant.client.to_string(),
+            scope: grant.scope,
+            authorization_details: grant.authorization_details,
+            sid: grant.session.map(|sid| sid.to_string()),
+            roles: grant.roles,
+            cnf: grant.jkt.map(|jkt| Confirmation::dpop(jkt.to_string())),
+            act: grant.actor,
+        };
+        let status = match &self.statuses {
+            Some(lists) => Some(lists.list(config.issuer.as_str(), &claims, signer.kid())?),
+            None => None,
+        };
+        let token = jwt::sign(&Typ::ACCESS_TOKEN, &Minting { claims: &claims, status }, signer)?;
+        require_size(&token, &claims)?;
+        let token_type = TokenType::of(claims.cnf.as_ref());
+        let AccessClaims { scope, authorization_details, .. } = claims;
+        Ok(Minted { token, token_type, expires_in: exp.since(iat), scope, authorization_details })
+    }
 }
 
 /// The configured lifetime less up to a twentieth of it.

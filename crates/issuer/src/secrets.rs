@@ -1,8 +1,10 @@
 //! What must not be in the store: the master key, and the keys derived from it.
 
+mod seal;
+
 use std::fmt;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, RandomizedNonceKey};
+use arc_swap::ArcSwap;
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::{hmac, rand};
 use gatepass_jose::{Alg, SecretKey, base64url};
@@ -12,11 +14,15 @@ use zeroize::Zeroizing;
 use crate::client::{ClientSecret, SealedSecret, SecretDigest};
 use crate::code::CodeDigest;
 use crate::device::{DeviceCodeDigest, UserCode, UserCodeDigest};
-use crate::id::ClientId;
+use crate::id::{ClientId, StreamId};
 use crate::pushed_request::RequestUriDigest;
 use crate::registration::RegistrationTokenDigest;
 
-/// 32 random bytes from which every other secret of the issuer is derived. They come from a file or
+pub(crate) use self::seal::Roots;
+use self::seal::Seals;
+pub use self::seal::{Reseal, Sealed};
+
+/// 32 random bytes that open the roots of every other secret of the issuer. They come from a file or
 /// the environment, never from the store: whoever steals the store alone can neither sign, nor
 /// forge a refresh token, nor try client secrets.
 pub struct MasterKey(Zeroizing<[u8; 32]>);
@@ -67,30 +73,30 @@ impl MasterKey {
     pub fn expose(&self) -> Zeroizing<String> {
         Zeroizing::new(base64url::encode(self.0.as_slice()))
     }
-
-    /// One purpose's key: HKDF-SHA-256 (RFC 5869) with the purpose as `info`.
-    fn derive(&self, purpose: &'static [u8]) -> Result<Zeroizing<[u8; 32]>, SecretError> {
-        struct Len32;
-        impl KeyType for Len32 {
-            fn len(&self) -> usize {
-                32
-            }
-        }
-
-        let mut bytes = Zeroizing::new([0; 32]);
-        Salt::new(HKDF_SHA256, b"gatepass")
-            .extract(self.0.as_slice())
-            .expand(&[purpose], Len32)
-            .and_then(|okm| okm.fill(bytes.as_mut_slice()))
-            .map_err(|_| SecretError::Random)?;
-        Ok(bytes)
-    }
 }
 
 impl fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MasterKey(..)")
     }
+}
+
+/// One purpose's key: HKDF-SHA-256 (RFC 5869) with the purpose as `info`.
+fn expand(root: &[u8; 32], purpose: &'static [u8]) -> Result<Zeroizing<[u8; 32]>, SecretError> {
+    struct Len32;
+    impl KeyType for Len32 {
+        fn len(&self) -> usize {
+            32
+        }
+    }
+
+    let mut bytes = Zeroizing::new([0; 32]);
+    Salt::new(HKDF_SHA256, b"gatepass")
+        .extract(root)
+        .expand(&[purpose], Len32)
+        .and_then(|okm| okm.fill(bytes.as_mut_slice()))
+        .map_err(|_| SecretError::Random)?;
+    Ok(bytes)
 }
 
 /// The derived keys, ready for use.
@@ -106,29 +112,50 @@ pub(crate) struct Secrets {
     device_code_mac: hmac::Key,
     user_code_mac: hmac::Key,
     registration_mac: hmac::Key,
-    signing_keys: Seal,
-    client_secrets: Seal,
+    roots: ArcSwap<Roots>,
+    seals: ArcSwap<Seals>,
 }
 
 impl Secrets {
-    pub(crate) fn derive(master: &MasterKey) -> Result<Self, SecretError> {
-        let mac = |purpose| Ok(hmac::Key::new(hmac::HMAC_SHA256, master.derive(purpose)?.as_slice()));
-        let seal = |purpose| Seal::new(master.derive(purpose)?.as_slice());
+    /// From the roots that a store keeps; from the master key itself where it keeps none.
+    pub(crate) fn from_store(master: &MasterKey, roots: Option<&[u8]>) -> Result<Self, SecretError> {
+        match roots {
+            Some(sealed) => Self::derive(Roots::open(master, sealed)?),
+            None => Self::derive(Roots::of(master)),
+        }
+    }
+
+    pub(crate) fn derive(roots: Roots) -> Result<Self, SecretError> {
+        let mac = |purpose| Ok(hmac::Key::new(hmac::HMAC_SHA256, expand(&roots.macs, purpose)?.as_slice()));
         Ok(Self {
             refresh_mac: mac(b"refresh tokens")?,
             login_mac: mac(b"login cookies")?,
             form_mac: mac(b"form tokens")?,
             decoy_mac: mac(b"logins of unknown users")?,
-            dpop_nonces: SecretKey::new(master.derive(b"DPoP nonces")?.as_slice()),
+            dpop_nonces: SecretKey::new(expand(&roots.macs, b"DPoP nonces")?.as_slice()),
             client_mac: mac(b"client secrets")?,
             code_mac: mac(b"authorization codes")?,
             request_uri_mac: mac(b"request URIs")?,
             device_code_mac: mac(b"device codes")?,
             user_code_mac: mac(b"user codes")?,
             registration_mac: mac(b"registration tokens")?,
-            signing_keys: seal(b"signing keys at rest")?,
-            client_secrets: seal(b"client secrets at rest")?,
+            seals: ArcSwap::from_pointee(Seals::of(&roots)?),
+            roots: ArcSwap::from_pointee(roots),
         })
+    }
+
+    /// The roots for another master key, and what makes of everything sealed what opens with them.
+    pub(crate) fn renew(&self) -> Result<(Roots, Reseal), SecretError> {
+        let roots = self.roots.load().renewed()?;
+        let (from, to) = (self.seals.load_full(), Seals::of(&roots)?);
+        Ok((roots, Reseal::new(move |sealed| from.reseal(sealed, &to))))
+    }
+
+    /// Seals with `roots` from now on. What the roots before have sealed still opens.
+    pub(crate) fn take_over(&self, roots: Roots) -> Result<(), SecretError> {
+        self.seals.store(Seals::of(&roots)?.into());
+        self.roots.store(roots.into());
+        Ok(())
     }
 
     /// What the store keeps of a client secret.
@@ -174,12 +201,12 @@ impl Secrets {
 
     /// Encrypts a private key for the store, bound to its name and algorithm.
     pub(crate) fn seal(&self, kid: &str, alg: Alg, private: &[u8]) -> Result<Vec<u8>, SecretError> {
-        self.signing_keys.seal(key_context(kid, alg), private)
+        self.seals.load().seal_key(kid, alg, private)
     }
 
     /// Decrypts what [`Secrets::seal`] made for the same name and algorithm.
     pub(crate) fn open(&self, kid: &str, alg: Alg, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-        self.signing_keys.open(key_context(kid, alg), sealed)
+        self.seals.load().open_key(kid, alg, sealed)
     }
 
     /// Encrypts a client's secret for the store, bound to the client.
@@ -188,7 +215,26 @@ impl Secrets {
         client: &ClientId,
         secret: &ClientSecret,
     ) -> Result<SealedSecret, SecretError> {
-        self.client_secrets.seal(client.as_str().into(), secret.expose().as_bytes()).map(SealedSecret)
+        self.seals.load().seal_secret(client, secret.expose().as_bytes())
+    }
+
+    /// Encrypts what is sent as `Authorization` to a receiver, bound to its stream.
+    pub(crate) fn seal_stream_authorization(
+        &self,
+        stream: StreamId,
+        value: &str,
+    ) -> Result<SealedSecret, SecretError> {
+        self.seals.load().seal_authorization(stream, value.as_bytes())
+    }
+
+    /// What was sealed for the same stream.
+    pub(crate) fn open_stream_authorization(
+        &self,
+        stream: StreamId,
+        sealed: &SealedSecret,
+    ) -> Result<SecretKey, SecretError> {
+        let opened = self.seals.load().open_authorization(stream, sealed)?;
+        Ok(SecretKey::new(opened.as_slice()))
     }
 
     /// The octets of a secret that was sealed for the same client, which are the key of its assertions'
@@ -198,41 +244,8 @@ impl Secrets {
         client: &ClientId,
         sealed: &SealedSecret,
     ) -> Result<SecretKey, SecretError> {
-        let opened = self.client_secrets.open(client.as_str().into(), &sealed.0)?;
+        let opened = self.seals.load().open_secret(client, sealed)?;
         Ok(SecretKey::new(opened.as_slice()))
-    }
-}
-
-/// A key that encrypts for the store, and binds what it encrypts to a context.
-struct Seal(RandomizedNonceKey);
-
-impl Seal {
-    fn new(key: &[u8]) -> Result<Self, SecretError> {
-        RandomizedNonceKey::new(&AES_256_GCM, key).map(Self).map_err(|_| SecretError::Random)
-    }
-
-    fn seal(&self, context: Vec<u8>, secret: &[u8]) -> Result<Vec<u8>, SecretError> {
-        let mut sealed = secret.to_vec();
-        let nonce = self
-            .0
-            .seal_in_place_append_tag(Aad::from(context), &mut sealed)
-            .map_err(|_| SecretError::Random)?;
-        sealed.extend_from_slice(nonce.as_ref());
-        Ok(sealed)
-    }
-
-    fn open(&self, context: Vec<u8>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-        let at = sealed.len().checked_sub(NONCE_LEN).ok_or(SecretError::Sealed)?;
-        let (ciphertext, nonce) = sealed.split_at_checked(at).ok_or(SecretError::Sealed)?;
-        let nonce: [u8; NONCE_LEN] = nonce.try_into().map_err(|_| SecretError::Sealed)?;
-        let mut buffer = Zeroizing::new(ciphertext.to_vec());
-        let len = self
-            .0
-            .open_in_place((&nonce).into(), Aad::from(context), &mut buffer)
-            .map_err(|_| SecretError::Sealed)?
-            .len();
-        buffer.truncate(len);
-        Ok(buffer)
     }
 }
 
@@ -244,17 +257,13 @@ fn tag(key: &hmac::Key, text: &[u8]) -> [u8; 32] {
     tag
 }
 
-fn key_context(kid: &str, alg: Alg) -> Vec<u8> {
-    format!("{alg} {kid}").into_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn sealed_keys_open_only_as_what_they_are() {
-        let secrets = Secrets::derive(&MasterKey::generate().unwrap()).unwrap();
+        let secrets = Secrets::derive(Roots::generate().unwrap()).unwrap();
         let sealed = secrets.seal("k1", Alg::ES256, b"private").unwrap();
         assert_eq!(secrets.open("k1", Alg::ES256, &sealed).unwrap().as_slice(), b"private");
         assert!(secrets.open("k2", Alg::ES256, &sealed).is_err(), "another name");
@@ -262,13 +271,13 @@ mod tests {
         for len in 0..sealed.len() {
             assert!(secrets.open("k1", Alg::ES256, &sealed[..len]).is_err(), "cut to {len}");
         }
-        let other = Secrets::derive(&MasterKey::generate().unwrap()).unwrap();
+        let other = Secrets::derive(Roots::generate().unwrap()).unwrap();
         assert_eq!(other.open("k1", Alg::ES256, &sealed).err(), Some(SecretError::Sealed));
     }
 
     #[test]
     fn a_sealed_client_secret_opens_for_its_client_alone() {
-        let secrets = Secrets::derive(&MasterKey::generate().unwrap()).unwrap();
+        let secrets = Secrets::derive(Roots::generate().unwrap()).unwrap();
         let secret = ClientSecret::from_random(&[7; 32]);
         let (shop, other) = ("shop".parse().unwrap(), "other".parse().unwrap());
         let sealed = secrets.seal_client_secret(&shop, &secret).unwrap();

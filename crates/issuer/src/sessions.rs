@@ -11,11 +11,11 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::client::IDENTITY_SCOPES;
-use crate::config::{ADMIN_SCOPE, ResourceServer};
+use crate::config::{ADMIN_SCOPE, ISSUER_SCOPES, ResourceServer};
 use crate::dpop::{DpopError, Jkt, ShownProof, TokenType};
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
-use crate::mint::{Grant, MintError, Target, mint};
+use crate::mint::{Grant, MintError, Target};
 use crate::password::{Checked, Overloaded, Password, PasswordHash};
 use crate::refresh_token::{self, RefreshToken};
 use crate::rotation::{Presented, Refusal};
@@ -621,7 +621,7 @@ impl Issuer {
             actor: None,
             jkt: terms.jkt,
         };
-        let minted = mint(&self.config, &self.ring.load(), grant, now)?;
+        let minted = self.mint(grant, now)?;
         Ok(Tokens {
             access_token: minted.token,
             token_type: minted.token_type,
@@ -668,8 +668,8 @@ pub(crate) fn limit_to(scope: &ScopeSet, target: Target<'_>) -> ScopeSet {
         server.scope.as_ref().is_none_or(|known| known.contains(scope))
     };
     let means_something = |scope: &str| match (target, scope) {
-        (Target::WithIssuer(_) | Target::Issuer, ADMIN_SCOPE) => true,
-        (_, ADMIN_SCOPE) | (Target::Issuer, _) => false,
+        (target, scope) if ISSUER_SCOPES.contains(&scope) => !matches!(target, Target::Only(_)),
+        (Target::Issuer, _) => false,
         (Target::WithIssuer(server) | Target::Only(server), scope) => exists_at(server, scope),
     };
     scope.iter().filter(|scope| means_something(scope)).filter_map(|scope| scope.parse().ok()).collect()

@@ -10,20 +10,24 @@ use gatepass_jose::Timestamp;
 use gatepass_revocation::{Entry, Kind, Reason};
 use thiserror::Error;
 
+use crate::backchannel_logout::LogoutNotice;
 use crate::client::Client;
 use crate::code::{AuthorizationCode, CodeDigest, CodeRefusal, PresentedCode};
 use crate::consent::Consent;
 use crate::device::{
     Allowed, DeviceAnswer, DeviceAuthorization, DeviceCodeDigest, DeviceRefusal, UserCodeDigest,
 };
-use crate::id::{ClientId, SessionId, UserId};
+use crate::id::{ClientId, SessionId, StreamId, UserId};
 use crate::jti::JtiDigest;
 use crate::keys::KeyRecord;
 use crate::password::PasswordHash;
 use crate::pushed_request::{PushedRequest, RequestUriDigest};
 use crate::registration::{InitialAccessToken, Registration, RegistrationTokenDigest};
 use crate::rotation::{Presented, Refusal};
+use crate::secrets::Reseal;
 use crate::session::Session;
+use crate::signals::Stream;
+use crate::status_list::StatusRecord;
 use crate::user::{Role, RoleName, User, Username};
 
 /// The engine failed. What was asked for may or may not have happened; the caller must not
@@ -291,6 +295,13 @@ pub trait Store: Send + Sync + 'static {
     /// Moves a session's idle end, unless it was revoked.
     async fn extend_session(&self, id: SessionId, idle_expires_at: Timestamp) -> Result<(), StoreError>;
 
+    /// The notices that are due at `now`, those due longest first, at most `limit` in all and a few for any one
+    /// client. Whatever marks a session revoked whose client has a `backchannel_logout_uri` keeps one, due at
+    /// once, and so does the end of a login for the sessions that outlive it; both or neither.
+    async fn due_logout_notices(&self, now: Timestamp, limit: u32) -> Result<Vec<LogoutNotice>, StoreError>;
+    /// Removes a notice, or counts an attempt and puts it off until `next`.
+    async fn settle_logout_notice(&self, id: u64, next: Option<Timestamp>) -> Result<(), StoreError>;
+
     /// Keeps a new authorization code. Durable.
     async fn keep_code(&self, code: &AuthorizationCode) -> Result<(), StoreError>;
     /// Reads the code and its login, asks [`crate::code::decide`], and does what it says; on
@@ -382,6 +393,17 @@ pub trait Store: Send + Sync + 'static {
     /// Removes entries whose `forget_after` is before `now`.
     async fn forget_revocations(&self, now: Timestamp) -> Result<(), StoreError>;
 
+    /// Keeps a stream, in the place of the client's one before. Durable.
+    async fn put_stream(&self, stream: &Stream) -> Result<(), StoreError>;
+    /// The client's stream.
+    async fn find_stream(&self, client: &ClientId) -> Result<Option<Stream>, StoreError>;
+    /// All streams. There are few.
+    async fn list_streams(&self) -> Result<Vec<Stream>, StoreError>;
+    /// Removes a stream, if it is there. Durable.
+    async fn remove_stream(&self, id: StreamId) -> Result<(), StoreError>;
+    /// Moves a stream on to that place in the log; never back. Durable.
+    async fn advance_stream(&self, id: StreamId, taken_up_to: u64) -> Result<(), StoreError>;
+
     /// Uses up the ticket of that `jti`. `true` once, whoever else asks at the same moment; `false`, with nothing
     /// changed, ever after, until `forget_after` has passed. Durable.
     async fn consume_ticket(&self, jti: [u8; 16], forget_after: Timestamp) -> Result<bool, StoreError>;
@@ -393,6 +415,19 @@ pub trait Store: Send + Sync + 'static {
     async fn consume_jti(&self, jti: JtiDigest, forget_after: Timestamp) -> Result<bool, StoreError>;
     /// Removes what was remembered so and whose `forget_after` is before `now`.
     async fn forget_jtis(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// The roots of the issuer's secrets, as [`Store::reseal`] keeps them.
+    async fn find_roots(&self) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Keeps `roots` in the place of those before, and puts what `reseal` makes of it in the place of everything
+    /// that is sealed: all at once, or nothing where something does not open. Durable.
+    async fn reseal(&self, roots: &[u8], reseal: Reseal) -> Result<(), StoreError>;
+
+    /// Keeps tokens' places in status lists. Durable.
+    async fn keep_statuses(&self, records: &[StatusRecord]) -> Result<(), StoreError>;
+    /// All that are kept.
+    async fn list_statuses(&self) -> Result<Vec<StatusRecord>, StoreError>;
+    /// Removes those whose `forget_after` is before `now`, at most `limit`.
+    async fn forget_statuses(&self, now: Timestamp, limit: u32) -> Result<(), StoreError>;
 
     /// All keys that are not retired.
     async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError>;

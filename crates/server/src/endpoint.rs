@@ -16,6 +16,8 @@ pub(crate) mod registration;
 pub(crate) mod revoke;
 pub(crate) mod session;
 pub(crate) mod sign_on;
+pub(crate) mod ssf;
+pub(crate) mod status_list;
 pub(crate) mod ticket;
 pub(crate) mod token;
 pub(crate) mod userinfo;

@@ -34,6 +34,10 @@
 //! | `GET /.well-known/jwks.json` | anybody | the JWK Set |
 //! | `GET /revocations/snapshot` | anybody | everything revoked, as a signed JWT |
 //! | `GET /revocations/stream` | anybody | what is revoked from here on, as server-sent events |
+//! | `GET /status-lists/{name}` | anybody, where the operator wants them | which tokens are revoked (Token Status List) |
+//! | `GET /.well-known/ssf-configuration` | anybody | the transmitter of shared signals |
+//! | `GET`, `POST`, `PATCH`, `PUT`, `DELETE /ssf/stream`, `GET`, `POST /ssf/status`, `POST /ssf/verify` | Bearer of a client with the scope `ssf.manage`; `ssf.read` reads | a receiver's stream (SSF 1.0) |
+//! | `POST /ssf/poll` | Bearer of a client with either scope | its events (RFC 8936) |
 //! | `/admin/v1/…` | Bearer with the admin scope | users, clients, roles, keys, revocations |
 //! | `GET /admin/v1/openapi.json` | anybody | describes the admin API |
 //! | `GET /livez`, `GET /readyz` | anybody | alive; able to serve |
@@ -60,6 +64,7 @@
 //! | `not-found`, `method-not-allowed` | 404, 405 | |
 //! | `request-timeout`, `body-too-large`, `unsupported-media-type` | 408, 413, 415 | |
 //! | `exists` | 409 | choose another name |
+//! | `kept-elsewhere` | 409 | change the master key in the configuration, with the old one as previous |
 //! | `throttled` | 429 | wait as `Retry-After` says |
 //! | `internal-error` | 500 | the server's log says what happened |
 //! | `overloaded`, `unavailable`, `timeout`, `not-ready` | 503 | try again, after `Retry-After` where there is one |
@@ -86,6 +91,7 @@ mod completion;
 mod conditional;
 mod config;
 mod cookie;
+mod delivery;
 mod dpop;
 mod endpoint;
 mod form;
@@ -101,6 +107,7 @@ mod server;
 
 pub use clock::Clock;
 pub use config::{CookieName, HttpConfig, InvalidCookieName, InvalidSameSite, SameSite};
+pub use delivery::Outbound;
 pub use network::{InvalidNetwork, Network};
 pub use origin::{InvalidOrigin, Origin};
 pub use router::{router, router_at};

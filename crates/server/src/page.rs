@@ -97,6 +97,16 @@ pub(crate) struct MessagePage<'p> {
     pub(crate) text: &'p str,
 }
 
+/// Tells applications of a logout, in frames.
+#[derive(Template)]
+#[template(path = "logged_out.html")]
+pub(crate) struct LoggedOutPage<'p> {
+    pub(crate) base: &'p str,
+    pub(crate) frames: &'p [Url],
+    /// Where the application wants the browser.
+    pub(crate) next: Option<&'p str>,
+}
+
 /// Sends an answer to an application in a form.
 #[derive(Template)]
 #[template(path = "form_post.html")]
@@ -113,6 +123,8 @@ pub(crate) struct Allowed<'p> {
     pub(crate) form_to: Option<&'p RegisteredRedirectUri>,
     /// Whether it runs [`SUBMIT_SCRIPT`].
     pub(crate) submits_itself: bool,
+    /// What it shows in frames.
+    pub(crate) frames: &'p [Url],
 }
 
 /// `GET /oauth/style.css`
@@ -150,6 +162,12 @@ fn policy(allowed: Allowed<'_>) -> String {
     {
         let _ = write!(policy, " {source}");
     }
+    if !allowed.frames.is_empty() {
+        let mut sources: Vec<String> = allowed.frames.iter().map(source).collect();
+        sources.sort();
+        sources.dedup();
+        let _ = write!(policy, "; frame-src {}", sources.join(" "));
+    }
     if allowed.submits_itself {
         let _ = write!(policy, "; script-src {SUBMIT_SCRIPT}");
     }
@@ -183,7 +201,7 @@ mod tests {
         ];
         for (uri, want) in cases {
             let to = uri.parse::<RedirectUri>().unwrap().matches(uri).unwrap();
-            let policy = policy(Allowed { form_to: Some(&to), submits_itself: false });
+            let policy = policy(Allowed { form_to: Some(&to), ..Allowed::default() });
             assert!(policy.ends_with(&format!("; form-action 'self' {want}")), "{policy}");
             assert!(!policy.contains("script-src"), "{policy}");
         }

@@ -21,7 +21,7 @@ use crate::config::HttpConfig;
 use crate::dpop::give_nonce;
 use crate::endpoint::{
     admin, authorize, consent, device, device_authorization, feed, health, introspect, jwks, logout,
-    metadata, par, registration, revoke, session, sign_on, ticket, token, userinfo,
+    metadata, par, registration, revoke, session, sign_on, ssf, status_list, ticket, token, userinfo,
 };
 use crate::origin::{admit_apps, require_own_site};
 use crate::page;
@@ -56,6 +56,13 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .route("/tickets/consume", post(ticket::consume))
         .route("/revocations/snapshot", get(feed::snapshot))
         .route("/revocations/stream", get(feed::stream))
+        .route("/ssf/poll", post(ssf::poll))
+        .route("/ssf/verify", post(ssf::verify))
+        .route("/ssf/status", get(ssf::status).post(ssf::change_status))
+        .route(
+            "/ssf/stream",
+            get(ssf::find).post(ssf::create).patch(ssf::change).put(ssf::replace).delete(ssf::remove),
+        )
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .method_not_allowed_fallback(problem::no_such_method);
@@ -112,6 +119,8 @@ fn well_known() -> Router<Arc<Server>> {
         .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
         .route("/.well-known/openid-configuration", get(metadata::openid))
         .route("/.well-known/jwks.json", get(jwks::jwks))
+        .route("/.well-known/ssf-configuration", get(ssf::configuration))
+        .route("/status-lists/{name}", get(status_list::status_list))
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(SetResponseHeaderLayer::overriding(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")))
 }

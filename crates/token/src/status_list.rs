@@ -5,6 +5,7 @@
 //! Status List Token that carries it.
 
 use gatepass_jose::base64url;
+use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -88,6 +89,28 @@ impl Status {
 }
 
 impl StatusList {
+    /// A list with one bit for each status, set where it is [`Status::INVALID`], the first of index 0.
+    #[must_use]
+    pub fn of_bits(invalid: impl IntoIterator<Item = bool>) -> Self {
+        let mut bytes = Vec::new();
+        for (index, invalid) in invalid.into_iter().enumerate() {
+            if index % 8 == 0 {
+                bytes.push(0);
+            }
+            if let Some(byte) = bytes.last_mut().filter(|_| invalid) {
+                *byte |= 1 << (index % 8);
+            }
+        }
+        Self { bits: 1, bytes }
+    }
+
+    /// The list as it stands in a Status List Token.
+    #[must_use]
+    pub fn encode(&self) -> StatusListClaim {
+        let compressed = compress_to_vec_zlib(&self.bytes, 9);
+        StatusListClaim { bits: self.bits, lst: base64url::encode(&compressed) }
+    }
+
     /// Decodes and decompresses a list of at most `max_bytes` bytes: a few kilobytes of zlib data can
     /// become megabytes.
     ///
@@ -138,7 +161,6 @@ impl StatusList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use miniz_oxide::deflate::compress_to_vec_zlib;
 
     fn claim(bits: u8, bytes: &[u8]) -> StatusListClaim {
         StatusListClaim { bits, lst: base64url::encode(&compress_to_vec_zlib(bytes, 9)) }
@@ -162,6 +184,24 @@ mod tests {
             let beyond = NoSuchStatus { index: want.len(), len: want.len() };
             assert_eq!(list.status(want.len()), Err(beyond), "{bits} bits");
             assert!(list.status(usize::MAX).is_err());
+        }
+    }
+
+    #[test]
+    fn a_list_of_bits_is_read_as_it_was_made() {
+        for len in [0, 1, 7, 8, 9, 1000] {
+            let invalid = |index: usize| index.is_multiple_of(3);
+            let list = StatusList::of_bits((0..len).map(invalid));
+            let read = StatusList::decode(&list.encode(), 1024).unwrap();
+            assert_eq!(read, list);
+            for index in 0..len {
+                assert_eq!(
+                    read.status(index).unwrap() == Status::INVALID,
+                    invalid(index),
+                    "{index} of {len}"
+                );
+            }
+            assert_eq!(read.len(), len.div_ceil(8) * 8);
         }
     }
 

@@ -135,6 +135,15 @@ async fn keys_are_rotated_and_revoked() {
     let before = up.native_login(ADMIN).await;
     let kid = |token: &str| jws::header(token)["kid"].as_str().unwrap().to_owned();
     assert!(gatepass(&up, "key list").await.json().to_string().contains(&kid(&before.access_token)));
+    let drawn = command::run(&["key", "list"], &["--dir", path_text(&up.data())]).await.worked();
+    let line = drawn
+        .lines()
+        .find(|line| line.contains(&kid(&before.access_token)))
+        .unwrap_or_else(|| panic!("{drawn}"));
+    assert!(
+        line.contains(" signing ") && line.contains("|=====") && line.contains("signs from 20"),
+        "{drawn}"
+    );
     gatepass(&up, "key rotate").await.worked();
     let rotated = up.refresh(&before).await;
     assert_ne!(kid(&rotated.access_token), kid(&before.access_token));

@@ -78,7 +78,7 @@ async fn private_keys_are_not_in_the_store_in_the_clear() {
     }
 }
 
-fn kid(token: &str) -> String {
+pub(super) fn kid(token: &str) -> String {
     jws::header(token)["kid"].as_str().expect("a kid").to_owned()
 }
 

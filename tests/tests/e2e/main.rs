@@ -9,6 +9,7 @@
 
 mod admin;
 mod attack;
+mod backchannel_logout;
 mod browser;
 mod browser_session;
 mod cli;
@@ -24,6 +25,7 @@ mod jwk;
 mod keys;
 mod lint;
 mod log_in;
+mod master_key;
 mod oauth;
 mod offline;
 mod operations;
@@ -31,6 +33,8 @@ mod proxies;
 mod refresh;
 mod revocation;
 mod serve;
+mod signals;
+mod status_list;
 mod story;
 mod throttle;
 mod tickets;

@@ -52,7 +52,7 @@ impl Serve {
     }
 }
 
-fn file(address: SocketAddr, options: &str) -> String {
+pub(super) fn file(address: SocketAddr, options: &str) -> String {
     // Root keys first, whatever tables the options bring.
     let (root, tables) =
         options.split_once("\n[").map_or((options, String::new()), |(a, b)| (a, format!("[{b}")));

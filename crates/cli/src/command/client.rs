@@ -36,6 +36,8 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             redirect_uris,
             device,
             post_logout_redirect_uris,
+            backchannel_logout_uri,
+            frontchannel_logout_uri,
             require_pushed,
             require_signed_request,
             dpop,
@@ -67,6 +69,11 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             if let Some(file) = &jwks {
                 optional.push(("jwks".to_owned(), public_keys(file)?));
             }
+            optional
+                .extend(backchannel_logout_uri.map(|uri| ("backchannel_logout_uri".to_owned(), json!(uri))));
+            optional.extend(
+                frontchannel_logout_uri.map(|uri| ("frontchannel_logout_uri".to_owned(), json!(uri))),
+            );
             optional.extend(id.map(|id| ("client_id".to_owned(), json!(id))));
             let mut body = json!({
                 "client_name": name,

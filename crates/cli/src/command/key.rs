@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{show, show_list};
+use super::show;
 use crate::api::Api;
 use crate::args::{Key, Target};
+use crate::{clock, print};
+
+mod life;
 
 pub(crate) async fn run(target: &Target, command: Key) -> anyhow::Result<()> {
     let api = Api::open(target).await?;
@@ -17,6 +20,10 @@ async fn carry_out(api: &Api, target: &Target, command: Key) -> anyhow::Result<(
     match command {
         Key::List => show_keys(target, api.get("/keys").await?),
         Key::Rotate => show_keys(target, api.post("/keys/rotate", json!({})).await?),
+        Key::RotateMaster => {
+            api.post("/keys/rotate-master", json!({})).await?;
+            print::line("the master key is another; keep a copy of it apart from copies of the store");
+        }
         Key::Revoke { kid, reason } => {
             let body = json!({ "kind": "key", "id": kid, "reason": reason });
             show(target, &api.post("/revocations", body).await?);
@@ -28,5 +35,8 @@ async fn carry_out(api: &Api, target: &Target, command: Key) -> anyhow::Result<(
 fn show_keys(target: &Target, mut answer: Value) {
     let keys = answer.get_mut("keys").map(Value::take);
     let keys = keys.and_then(|keys| keys.as_array().cloned()).unwrap_or_default();
-    show_list(target, keys, &["kid", "alg", "state", "signs_from", "signed_until"]);
+    match target.json {
+        true => print::json(&Value::Array(keys)),
+        false => life::show(&keys, clock::now()),
+    }
 }

@@ -4,12 +4,16 @@
 use gatepass_jose::Timestamp;
 use gatepass_revocation::Reason;
 use thiserror::Error;
+use url::Url;
 
-use crate::id::ClientId;
+use crate::id::{ClientId, SessionId};
 use crate::issuer::Issuer;
 use crate::redirect_uri::RegisteredRedirectUri;
 use crate::sign_on::SignedOn;
 use crate::store::StoreError;
+
+/// At how many sessions' clients a browser is made to look.
+const MAX_FRAMES: usize = 32;
 
 /// What an application asks for, as it came.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,7 +30,18 @@ pub enum LogoutStep {
     /// Nobody proved to be the application: the user is asked.
     Ask(Option<RegisteredRedirectUri>),
     /// It is done.
-    Done(Option<RegisteredRedirectUri>),
+    Done(LoggedOut),
+}
+
+/// What is left to do after a logout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedOut {
+    /// Where the application wants the browser next.
+    pub back: Option<RegisteredRedirectUri>,
+    /// What the browser is to open in frames
+    /// ([OpenID Connect Front-Channel Logout 1.0](https://openid.net/specs/openid-connect-frontchannel-1_0.html)), so that applications
+    /// remove what they keep there.
+    pub frames: Vec<Url>,
 }
 
 /// Why a logout is not carried out.
@@ -71,13 +86,44 @@ impl Issuer {
         if login.is_some() && !is_theirs && !confirmed {
             return Ok(LogoutStep::Ask(back));
         }
-        if let Some(session) = hint.filter(|_| is_theirs).and_then(|hint| hint.session) {
+        let own = hint.filter(|_| is_theirs).and_then(|hint| hint.session);
+        let frames = self.frames(own, login, now).await?;
+        if let Some(session) = own {
             self.end_session(session, Reason::LOGOUT, now).await?;
         }
         if let Some(login) = login {
             self.end_session(login.session.id, Reason::LOGOUT, now).await?;
         }
-        Ok(LogoutStep::Done(back))
+        Ok(LogoutStep::Done(LoggedOut { back, frames }))
+    }
+
+    /// The frames of the clients that have a session of this login, and of `own`.
+    async fn frames(
+        &self,
+        own: Option<SessionId>,
+        login: Option<&SignedOn>,
+        now: Timestamp,
+    ) -> Result<Vec<Url>, StoreError> {
+        let mut sessions = match login {
+            Some(login) => self.store.list_sessions(login.user.id, now).await?,
+            None => Vec::new(),
+        };
+        sessions.retain(|session| {
+            session.login.is_some() && session.login == login.map(|login| login.session.id)
+        });
+        if let Some(own) = own.filter(|own| !sessions.iter().any(|session| session.id == *own)) {
+            sessions.extend(self.store.find_session(own).await?);
+        }
+        let mut frames = Vec::new();
+        // The newest: a browser has one of each client's sessions, and that is it.
+        for session in sessions.iter().rev().take(MAX_FRAMES) {
+            let client = self.store.find_client(&session.client).await?.filter(|client| !client.disabled);
+            let uri = client.and_then(|client| client.logout.frontchannel);
+            let sid = session.id.to_string();
+            let parameters = [("iss", self.config.issuer.as_str()), ("sid", sid.as_str())];
+            frames.extend(uri.and_then(|uri| uri.with(&parameters)));
+        }
+        Ok(frames)
     }
 
     async fn post_logout(

@@ -296,6 +296,7 @@ pub(super) mod tests {
             audience: Vec::new(),
             redirect_uris: vec!["https://app.example.com/callback".parse().unwrap()],
             post_logout_redirect_uris: Vec::new(),
+            logout: crate::client::ClientLogout::default(),
             trusted: false,
             require_pkce: true,
             require_pushed: false,

@@ -16,6 +16,8 @@ fn policy() -> KeyPolicy {
 struct Keys {
     records: Vec<KeyRecord>,
     made: u32,
+    /// Whether there were keys of another algorithm before.
+    established: bool,
 }
 
 impl Keys {
@@ -26,15 +28,15 @@ impl Keys {
     }
 
     fn apply(&mut self, plan: Plan) {
-        for published_at in plan.publish {
+        for new in plan.publish {
             self.made += 1;
             let kid = format!("k{}", self.made);
             let record = KeyRecord {
                 kid,
                 alg: Alg::ES256,
                 sealed: Vec::new(),
-                published_at,
-                signs_from: None,
+                published_at: new.published_at,
+                signs_from: new.signs_from,
                 signed_until: None,
             };
             self.records.push(record);
@@ -48,7 +50,7 @@ impl Keys {
 
     fn maintain(&mut self, now: Timestamp) {
         for _ in 0..2 {
-            self.apply(plan(&self.records, now, policy()));
+            self.apply(plan(&self.records, self.established || !self.records.is_empty(), now, policy()));
         }
     }
 
@@ -76,7 +78,37 @@ fn a_fresh_issuer_signs_at_once_and_has_a_key_waiting() {
 #[test]
 fn nothing_is_planned_where_nothing_is_due() {
     let keys = Keys::new(NOW);
-    assert!(plan(&keys.records, after(NOW, 3600), policy()).is_empty());
+    assert!(plan(&keys.records, true, after(NOW, 3600), policy()).is_empty());
+}
+
+#[test]
+fn a_new_algorithm_signs_only_when_every_verifier_has_seen_its_key() {
+    let mut keys = Keys { established: true, ..Keys::default() };
+    keys.maintain(NOW);
+    let first = keys.set();
+    assert_eq!(first.len(), 1);
+    for secs in [0, 1, 300, 599] {
+        let now = after(NOW, secs);
+        keys.maintain(now);
+        keys.apply(rotate(&keys.records, now, policy()));
+        assert!(signer(&keys.records, now).is_none(), "after {secs} s a verifier may hold the set of before");
+        assert_eq!(keys.set(), first, "and asking again makes no more keys");
+    }
+    let ripe = after(NOW, 600);
+    keys.maintain(ripe);
+    assert_eq!(keys.signer(ripe), first[0]);
+    assert_eq!(keys.records.len(), 2, "and the next waits");
+}
+
+#[test]
+fn a_first_key_that_is_withdrawn_before_it_signed_makes_the_next_wait_too() {
+    let mut keys = Keys { established: true, ..Keys::default() };
+    keys.maintain(NOW);
+    let (now, kid) = (after(NOW, 500), keys.set()[0].clone());
+    keys.apply(withdraw(&keys.records, &kid, now, policy()));
+    keys.maintain(now);
+    assert!(signer(&keys.records, after(NOW, 1099)).is_none());
+    assert_ne!(keys.signer(after(NOW, 1100)), kid);
 }
 
 #[test]
@@ -111,7 +143,7 @@ fn a_withdrawn_signer_is_replaced_at_once_by_a_key_that_every_verifier_has() {
     let mut keys = Keys::new(NOW);
     let (first, waiting) =
         (keys.signer(NOW), keys.records.iter().find(|key| key.signs_from.is_none()).unwrap().kid.clone());
-    keys.apply(withdraw(&keys.records, &first, NOW));
+    keys.apply(withdraw(&keys.records, &first, NOW, policy()));
     assert_eq!(keys.signer(NOW), waiting);
     assert!(!keys.set().contains(&first));
     keys.maintain(NOW);
@@ -129,7 +161,7 @@ fn any_key_can_be_withdrawn_at_any_time_and_one_still_signs() {
                 keys.apply(rotate(&keys.records, NOW, policy()));
             }
             let kid = keys.records[victim].kid.clone();
-            keys.apply(withdraw(&keys.records, &kid, NOW));
+            keys.apply(withdraw(&keys.records, &kid, NOW, policy()));
             keys.maintain(NOW);
             for secs in [0, 1, 599, 600, 601, 5000] {
                 let now = after(NOW, secs);
@@ -140,14 +172,15 @@ fn any_key_can_be_withdrawn_at_any_time_and_one_still_signs() {
     }
 }
 
-/// A thousand rotations, by schedule and by hand, with a verifier that fetches the key set only when
-/// its copy is as old as `max-age` allows, and that keeps every token until it expires.
+/// A thousand rotations, by schedule and by hand, with verifiers that fetch the key set only when their copy is
+/// as old as `max-age` allows, at all ages that it can have, and that keep every token until it expires.
 #[test]
 fn a_thousand_rotations_fail_no_verification() {
     let mut keys = Keys::new(NOW);
     let mut now = NOW;
-    let mut cached: Vec<String> = keys.set();
-    let mut fetched_at = now;
+    // A copy of the set, and how long after the others' this verifier fetches.
+    let mut verifiers: Vec<(Vec<String>, Timestamp)> =
+        (0..30).map(|phase| (keys.set(), NOW.saturating_sub(Duration::from_secs(phase * 10)))).collect();
     let mut tokens: Vec<(String, Timestamp)> = Vec::new();
     let mut signers = std::collections::BTreeSet::new();
     let mut step: u64 = 0;
@@ -159,15 +192,19 @@ fn a_thousand_rotations_fail_no_verification() {
             keys.apply(rotate(&keys.records, now, policy()));
             keys.maintain(now);
         }
-        if now.since(fetched_at) >= MAX_AGE {
-            cached = keys.set();
-            fetched_at = now;
+        for (cached, fetched_at) in &mut verifiers {
+            if now.since(*fetched_at) >= MAX_AGE {
+                (*cached, *fetched_at) = (keys.set(), now);
+            }
         }
         let signer = keys.signer(now);
         tokens.push((signer.clone(), after(now, 900)));
         signers.insert(signer);
         tokens.retain(|(_, exp)| *exp > now);
-        for (kid, _) in &tokens {
+        let alive: std::collections::BTreeSet<_> = tokens.iter().map(|(kid, _)| kid).collect();
+        for (kid, (cached, _)) in
+            alive.iter().flat_map(|kid| verifiers.iter().map(move |verifier| (kid, verifier)))
+        {
             assert!(
                 cached.contains(kid),
                 "a token of {kid} is refused at {now} after {} rotations",

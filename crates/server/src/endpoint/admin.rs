@@ -19,6 +19,7 @@ use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use gatepass_issuer::RotateMasterError;
 use gatepass_issuer::admin::AdminError;
 use gatepass_issuer::store::Page;
 use http::StatusCode;
@@ -55,6 +56,7 @@ pub(crate) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
         .routes(routes!(roles::find, roles::put, roles::remove))
         .routes(routes!(keys::list))
         .routes(routes!(keys::rotate))
+        .routes(routes!(keys::rotate_master))
         .routes(routes!(revocations::create));
     let (routes, document) = api.split_for_parts();
     let document = openapi::document(document);
@@ -137,6 +139,15 @@ enum Conflict {
     Exists(Details<'static>),
 }
 
+/// What changing the master key answers where it is not the server's to change.
+#[derive(IntoResponses)]
+#[allow(dead_code)] // read by the derive alone
+enum KeptElsewhere {
+    /// The master key comes from the configuration, and is changed there.
+    #[response(status = 409, content_type = "application/problem+json")]
+    KeptElsewhere(Details<'static>),
+}
+
 /// The name at the end of the path. What cannot be the name of anything names nothing.
 struct Named<T>(T);
 
@@ -192,7 +203,11 @@ impl From<AdminError> for Problem {
             AdminError::UnknownDetailsType(_) => Self::invalid_value("authorization_details_types", detail),
             AdminError::CannotSign => Self::invalid_value("require_signed_request_object", detail),
             AdminError::NotRegistrable(member, why) => Self::invalid_value(member, why),
+            AdminError::ForeignFrame => Self::invalid_value("frontchannel_logout_uri", detail),
             AdminError::NotByKeys => Self::invalid_value("jwks", detail),
+            AdminError::MasterKey(RotateMasterError::KeptElsewhere) => {
+                Self::new(StatusCode::CONFLICT, "kept-elsewhere", detail)
+            }
             AdminError::Overloaded(overloaded) => Self::overloaded(overloaded.retry_after),
             AdminError::Store(error) => error.into(),
             error => Self::internal(&error),

@@ -4,22 +4,25 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use gatepass_issuer::authorize::{LogoutError, LogoutRequest, LogoutStep};
+use gatepass_issuer::authorize::{LoggedOut, LogoutError, LogoutRequest, LogoutStep};
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::{FormStep, SignedOn};
-use http::header::SET_COOKIE;
-use http::{HeaderMap, StatusCode, Uri};
+use http::header::{LOCATION, REFRESH, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use tracing::Instrument;
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use super::authorize::{Stop, Visit, redirect};
 use super::sign_on::own_form;
 use crate::body::FormBody;
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
-use crate::page::{self, Allowed, LogoutPage, MessagePage};
+use crate::page::{self, Allowed, LoggedOutPage, LogoutPage, MessagePage};
 use crate::problem::Problem;
 use crate::server::Server;
+
+/// How many seconds the frames of applications have before the browser goes on.
+const FRAMES_LOAD: u8 = 3;
 
 /// `GET /oauth/logout`. It changes something in spite of its method, so it is carried through as a `POST` is:
 /// in a task of its own, whatever becomes of the connection.
@@ -76,19 +79,31 @@ impl Visit<'_> {
         let step = self.server.issuer.sign_off(request, login.as_ref(), is_confirmed, self.now).await?;
         match (step, login) {
             (LogoutStep::Ask(back), Some(login)) => self.ask(&login, back.as_ref()),
-            (LogoutStep::Ask(back) | LogoutStep::Done(back), _) => {
-                let mut response = match back {
-                    Some(back) => {
-                        let state: Vec<_> =
-                            form.find("state").map(|state| ("state", state)).into_iter().collect();
-                        redirect(&back, &state)
-                    }
-                    None => self.done(),
-                };
-                response.headers_mut().append(SET_COOKIE, self.server.page_cookies.clear_login()?);
-                Ok(response)
-            }
+            (LogoutStep::Ask(back), None) => self.leave(&form, LoggedOut { back, frames: Vec::new() }),
+            (LogoutStep::Done(logged_out), _) => self.leave(&form, logged_out),
         }
+    }
+
+    fn leave(&self, form: &Form, LoggedOut { back, frames }: LoggedOut) -> Result<Response, Stop> {
+        let state: Vec<_> = form.find("state").map(|state| ("state", state)).into_iter().collect();
+        let sent_back = back.map(|back| redirect(&back, &state));
+        let mut response = match sent_back {
+            sent_back if !frames.is_empty() => self.told(&frames, sent_back.as_ref()),
+            Some(sent_back) => sent_back,
+            None => self.done(),
+        };
+        response.headers_mut().append(SET_COOKIE, self.server.page_cookies.clear_login()?);
+        Ok(response)
+    }
+
+    /// The page that tells applications in frames, and then leads to where the browser would have been sent.
+    fn told(&self, frames: &[Url], sent_back: Option<&Response>) -> Response {
+        let next = sent_back.and_then(|response| response.headers().get(LOCATION)?.to_str().ok());
+        let page = LoggedOutPage { base: &self.server.base_path, frames, next };
+        let mut response = page::answer(StatusCode::OK, &page, Allowed { frames, ..Allowed::default() });
+        let refresh = next.and_then(|next| HeaderValue::try_from(format!("{FRAMES_LOAD}; url={next}")).ok());
+        response.headers_mut().extend(refresh.map(|refresh| (REFRESH, refresh)));
+        response
     }
 
     fn ask(&self, login: &SignedOn, back: Option<&RegisteredRedirectUri>) -> Result<Response, Stop> {
@@ -100,7 +115,7 @@ impl Visit<'_> {
             request: self.query,
             token: &issuer.form_token(FormStep::LogOut, &browser, self.query, Some(login.session.id)),
         };
-        let allowed = Allowed { form_to: back, submits_itself: false };
+        let allowed = Allowed { form_to: back, ..Allowed::default() };
         let mut response = page::answer(StatusCode::OK, &page, allowed);
         response.headers_mut().extend(cookies);
         Ok(response)

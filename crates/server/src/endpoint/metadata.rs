@@ -17,13 +17,15 @@ use serde::Serialize;
 
 use crate::client_authentication;
 use crate::conditional::Document;
+use crate::endpoint::ssf::Configuration;
 use crate::endpoint::token::{DEVICE_CODE, TOKEN_EXCHANGE};
 use crate::server::Server;
 
-/// Both documents, written once.
+/// The documents, written once.
 pub(crate) struct Metadata {
     authorization_server: Document,
     openid: Document,
+    pub(crate) signals: Document,
     /// How long they, and the JWK Set, may be kept.
     pub(crate) cache_control: HeaderValue,
 }
@@ -76,6 +78,10 @@ struct OpenId<'m> {
     id_token_signing_alg_values_supported: [Alg; 1],
     userinfo_endpoint: String,
     end_session_endpoint: String,
+    backchannel_logout_supported: bool,
+    backchannel_logout_session_supported: bool,
+    frontchannel_logout_supported: bool,
+    frontchannel_logout_session_supported: bool,
     acr_values_supported: [&'static str; 1],
     claims_supported: [&'static str; 11],
     prompt_values_supported: [&'static str; 4],
@@ -145,6 +151,10 @@ impl Metadata {
             id_token_signing_alg_values_supported: [ID_TOKEN_ALG],
             userinfo_endpoint: format!("{base}/oauth/userinfo"),
             end_session_endpoint: format!("{base}/oauth/logout"),
+            backchannel_logout_supported: true,
+            backchannel_logout_session_supported: true,
+            frontchannel_logout_supported: true,
+            frontchannel_logout_session_supported: true,
             acr_values_supported: [ACR_PASSWORD],
             claims_supported: [
                 "iss",
@@ -166,6 +176,7 @@ impl Metadata {
         Self {
             authorization_server: document(&metadata, &cache_control),
             openid: document(&openid, &cache_control),
+            signals: document(&Configuration::of(issuer.name().as_str()), &cache_control),
             cache_control,
         }
     }

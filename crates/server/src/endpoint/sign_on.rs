@@ -221,7 +221,7 @@ impl Visit<'_> {
             token: &self.server.issuer.form_token(FormStep::LogIn, &browser, self.query, None),
             username,
         };
-        let allowed = Allowed { form_to: form.form_to, submits_itself: false };
+        let allowed = Allowed { form_to: form.form_to, ..Allowed::default() };
         let mut response = page::answer(status, &page, allowed);
         response.headers_mut().extend(cookies);
         Ok(response)
@@ -275,7 +275,7 @@ pub(super) fn consent_page(
         request: visit.query,
         token: &issuer.form_token(FormStep::Consent, &browser, visit.query, Some(login.session.id)),
     };
-    let allowed = Allowed { form_to: Some(&request.back.redirect_uri), submits_itself: false };
+    let allowed = Allowed { form_to: Some(&request.back.redirect_uri), ..Allowed::default() };
     let mut response = page::answer(StatusCode::OK, &page, allowed);
     response.headers_mut().extend(cookies);
     Ok(response)

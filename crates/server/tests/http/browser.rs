@@ -55,7 +55,7 @@ pub(crate) async fn register(fixture: &Fixture) -> String {
             post_logout_redirect_uris: vec!["https://app.example.com/bye".parse().unwrap()],
             trusted,
             require_pkce: !confidential,
-            require_pushed: false,
+            ..SignOnClient::default()
         },
     };
     let clients =

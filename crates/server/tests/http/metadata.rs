@@ -57,6 +57,14 @@ async fn metadata_names_what_is_there_and_nothing_else() {
     want["id_token_signing_alg_values_supported"] = json!(["ES256"]);
     want["userinfo_endpoint"] = json!(format!("{ISSUER}/oauth/userinfo"));
     want["end_session_endpoint"] = json!(format!("{ISSUER}/oauth/logout"));
+    for name in [
+        "backchannel_logout",
+        "backchannel_logout_session",
+        "frontchannel_logout",
+        "frontchannel_logout_session",
+    ] {
+        want[format!("{name}_supported")] = json!(true);
+    }
     want["acr_values_supported"] = json!(["urn:gatepass:acr:password"]);
     let claims = "iss sub aud exp iat auth_time nonce acr amr sid preferred_username";
     want["claims_supported"] = claims.split(' ').collect();

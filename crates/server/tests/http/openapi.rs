@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::fixture::Fixture;
 
 /// Every route of the admin API.
-const ROUTES: [(&str, &str); 20] = [
+const ROUTES: [(&str, &str); 21] = [
     ("get", "/admin/v1/users"),
     ("post", "/admin/v1/users"),
     ("get", "/admin/v1/users/{id}"),
@@ -28,6 +28,7 @@ const ROUTES: [(&str, &str); 20] = [
     ("delete", "/admin/v1/roles/{name}"),
     ("get", "/admin/v1/keys"),
     ("post", "/admin/v1/keys/rotate"),
+    ("post", "/admin/v1/keys/rotate-master"),
     ("post", "/admin/v1/revocations"),
 ];
 

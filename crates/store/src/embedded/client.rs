@@ -1,6 +1,8 @@
 //! The table `client`.
 
-use gatepass_issuer::client::{Client, Credential, SealedSecret, SecretDigest};
+use gatepass_issuer::client::{
+    Client, ClientLogout, Credential, NotificationUri, SealedSecret, SecretDigest,
+};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::store::{NewRevocation, Whose};
 use gatepass_jose::Timestamp;
@@ -14,7 +16,7 @@ use super::writer::Group;
 
 const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at, redirect_uris,
                        post_logout_redirect_uris, trusted, require_pkce, exchange, sealed_secret, jwks,
-                       require_pushed, extensions";
+                       require_pushed, extensions, backchannel_logout_uri, frontchannel_logout_uri";
 
 fn read(row: &Row<'_>) -> Result<Client, Failure> {
     let mut columns = Columns::of("client", row);
@@ -36,6 +38,10 @@ fn read(row: &Row<'_>) -> Result<Client, Failure> {
         credential: credential(secret, &mut columns)?,
         require_pushed: columns.value()?,
         extensions: columns.read(|json| serde_json::from_str(json))?,
+        logout: ClientLogout {
+            backchannel: columns.parsed_if_any()?,
+            frontchannel: columns.parsed_if_any()?,
+        },
     })
 }
 
@@ -78,7 +84,9 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
         sealed,
         keys.map(serde_json::to_string).transpose().map_err(json)?,
         client.require_pushed,
-        serde_json::to_string(&client.extensions).map_err(json)?
+        serde_json::to_string(&client.extensions).map_err(json)?,
+        client.logout.backchannel.as_ref().map(NotificationUri::as_str),
+        client.logout.frontchannel.as_ref().map(NotificationUri::as_str)
     ])?;
     Ok(rows == 1)
 }
@@ -87,7 +95,7 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
 pub(super) fn create(group: &Group<'_>, client: &Client) -> Result<bool, Failure> {
     let sql = format!(
         "INSERT INTO client ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-                 ?15, ?16, ?17)
+                 ?15, ?16, ?17, ?18, ?19)
          ON CONFLICT (id) DO NOTHING"
     );
     write(group.prepare_cached(&sql)?, client)
@@ -102,7 +110,8 @@ pub(super) fn replace(
     let sql = "UPDATE client SET name = ?2, secret = ?3, grants = ?4, scope = ?5, audience = ?6,
                disabled = ?7, created_at = ?8, redirect_uris = ?9, post_logout_redirect_uris = ?10,
                trusted = ?11, require_pkce = ?12, exchange = ?13, sealed_secret = ?14, jwks = ?15,
-               require_pushed = ?16, extensions = ?17 WHERE id = ?1";
+               require_pushed = ?16, extensions = ?17, backchannel_logout_uri = ?18,
+               frontchannel_logout_uri = ?19 WHERE id = ?1";
     group.atomically(|connection| {
         let known = write(connection.prepare_cached(sql)?, client)?;
         if known {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, Row, params};
 use super::failure::Failure;
 use super::row::Columns;
 use super::writer::Group;
-use super::{revocation, user};
+use super::{logout_notice, revocation, user};
 
 /// At most so many sessions of one user are listed.
 const LISTED: u32 = 1000;
@@ -227,8 +227,12 @@ pub(super) fn revoke(
         let marked = mark_revoked(connection, id, now)?;
         if marked && session.is_login() {
             let others = live_of_user(connection, session.user, now, u32::MAX)?;
-            let dependent = others.iter().filter(|other| other.login == Some(id) && !other.outlives_login());
-            end_each(connection, dependent, now, &revocation)?;
+            let (outlive, dependent): (Vec<_>, Vec<_>) = others
+                .iter()
+                .filter(|other| other.login == Some(id))
+                .partition(|other| other.outlives_login());
+            end_each(connection, dependent.into_iter(), now, &revocation)?;
+            outlive.into_iter().try_for_each(|session| logout_notice::keep(connection, session, now))?;
         }
         if marked {
             revocation::append(connection, revocation)?;

@@ -5,18 +5,19 @@ use gatepass_issuer::client::Client;
 use gatepass_issuer::code::{AuthorizationCode, CodeDigest, PresentedCode};
 use gatepass_issuer::consent::Consent;
 use gatepass_issuer::device::{DeviceAnswer, DeviceAuthorization, DeviceCodeDigest, UserCodeDigest};
-use gatepass_issuer::id::{ClientId, SessionId, UserId};
+use gatepass_issuer::id::{ClientId, SessionId, StreamId, UserId};
 use gatepass_issuer::keys::KeyRecord;
 use gatepass_issuer::password::PasswordHash;
 use gatepass_issuer::registration::{InitialAccessToken, Registration, RegistrationTokenDigest};
 use gatepass_issuer::rotation::Presented;
 use gatepass_issuer::session::Session;
+use gatepass_issuer::signals::Stream;
 use gatepass_issuer::store::{
     ChangeError, EndSessions, HolderRevocation, NewRevocation, Page, Redeemed, RedeemedDevice, Registering,
     Rotated, Store, StoreError, UserChange, Whose,
 };
 use gatepass_issuer::user::{Role, RoleName, User, Username};
-use gatepass_issuer::{JtiDigest, PushedRequest, RequestUriDigest};
+use gatepass_issuer::{JtiDigest, LogoutNotice, PushedRequest, RequestUriDigest, Reseal, StatusRecord};
 use gatepass_jose::Timestamp;
 use gatepass_revocation::Entry;
 use rusqlite::Connection;
@@ -24,8 +25,8 @@ use rusqlite::Connection;
 use super::failure::Failure;
 use super::writer::Group;
 use super::{
-    Embedded, client, code, consent, device_authorization, jti, pushed_request, registration, revocation,
-    role, session, signing_key, ticket, user,
+    Embedded, client, code, consent, device_authorization, jti, logout_notice, pushed_request, registration,
+    revocation, role, root, session, signing_key, stream, ticket, token_status, user,
 };
 
 /// How many revocations, used tickets or signed texts go in one step, so that nobody waits long behind it.
@@ -249,6 +250,14 @@ impl Store for Embedded {
         self.write(move |group| session::extend(group, id, idle_expires_at)).await
     }
 
+    async fn due_logout_notices(&self, now: Timestamp, limit: u32) -> Result<Vec<LogoutNotice>, StoreError> {
+        self.read(move |connection| logout_notice::due(connection, now, limit)).await
+    }
+
+    async fn settle_logout_notice(&self, id: u64, next: Option<Timestamp>) -> Result<(), StoreError> {
+        self.write(move |group| logout_notice::settle(group, id, next)).await
+    }
+
     async fn keep_code(&self, code: &AuthorizationCode) -> Result<(), StoreError> {
         let code = code.clone();
         self.write(move |group| code::keep(group, &code)).await
@@ -377,6 +386,28 @@ impl Store for Embedded {
         Ok(())
     }
 
+    async fn put_stream(&self, stream: &Stream) -> Result<(), StoreError> {
+        let stream = stream.clone();
+        self.write(move |group| stream::put(group, &stream)).await
+    }
+
+    async fn find_stream(&self, client: &ClientId) -> Result<Option<Stream>, StoreError> {
+        let client = client.clone();
+        self.read(move |connection| stream::find(connection, &client)).await
+    }
+
+    async fn list_streams(&self) -> Result<Vec<Stream>, StoreError> {
+        self.read(stream::list).await
+    }
+
+    async fn remove_stream(&self, id: StreamId) -> Result<(), StoreError> {
+        self.write(move |group| stream::remove(group, id)).await
+    }
+
+    async fn advance_stream(&self, id: StreamId, taken_up_to: u64) -> Result<(), StoreError> {
+        self.write(move |group| stream::advance(group, id, taken_up_to)).await
+    }
+
     async fn consume_ticket(&self, jti: [u8; 16], forget_after: Timestamp) -> Result<bool, StoreError> {
         self.write(move |group| ticket::consume(group, jti, forget_after)).await
     }
@@ -393,6 +424,31 @@ impl Store for Embedded {
     async fn forget_jtis(&self, now: Timestamp) -> Result<(), StoreError> {
         while self.write(move |group| jti::forget(group, now, FORGOTTEN_AT_ONCE)).await? > 0 {}
         Ok(())
+    }
+
+    async fn find_roots(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(root::find).await
+    }
+
+    async fn reseal(&self, roots: &[u8], reseal: Reseal) -> Result<(), StoreError> {
+        let roots = roots.to_vec();
+        self.write(move |group| root::reseal(group, &roots, &reseal)).await
+    }
+
+    async fn keep_statuses(&self, records: &[StatusRecord]) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let records = records.to_vec();
+        self.write(move |group| token_status::keep(group, &records)).await
+    }
+
+    async fn list_statuses(&self) -> Result<Vec<StatusRecord>, StoreError> {
+        self.read(token_status::list).await
+    }
+
+    async fn forget_statuses(&self, now: Timestamp, limit: u32) -> Result<(), StoreError> {
+        self.write(move |group| token_status::forget(group, now, limit)).await
     }
 
     async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {

@@ -8,11 +8,14 @@ pub(crate) mod consents;
 pub(crate) mod device_authorizations;
 pub(crate) mod jtis;
 pub(crate) mod keys;
+pub(crate) mod logout_notices;
 pub(crate) mod pushed_requests;
 pub(crate) mod registrations;
 pub(crate) mod revocations;
 pub(crate) mod roles;
 pub(crate) mod sessions;
+pub(crate) mod statuses;
+pub(crate) mod streams;
 pub(crate) mod sweeping;
 pub(crate) mod tickets;
 pub(crate) mod users;
@@ -119,9 +122,20 @@ macro_rules! every_promise_holds_for {
                 a_signed_text_counts_once_under_a_race
                 a_signed_text_is_remembered_until_its_time_has_come
             }
+            logout_notices {
+                whatever_ends_a_session_keeps_a_notice_for_who_wants_to_know
+                notices_wait_go_and_leave_room_for_others
+            }
+            statuses {
+                places_in_status_lists_are_kept_until_their_time_has_come
+            }
+            streams {
+                a_client_has_one_stream_which_only_moves_on
+            }
             keys {
                 keys_come_back_as_they_were_saved
                 keys_change_retire_and_log_in_one_step
+                everything_sealed_is_sealed_anew_or_nothing
             }
             whole {
                 a_failing_operation_does_not_spoil_its_neighbours

@@ -22,6 +22,7 @@ fn request() -> AuthorizationRequest {
             .map(|uri| uri.parse().unwrap())
             .to_vec(),
         post_logout_redirect_uris: Vec::new(),
+        logout: crate::client::ClientLogout::default(),
         trusted: false,
         require_pkce: true,
         require_pushed: false,

@@ -10,7 +10,8 @@ use axum::extract::State;
 use axum::response::Response;
 use gatepass_issuer::admin::{ChangeClient, NewClient, SignOnClient};
 use gatepass_issuer::client::{
-    Client, ClientExtensions, ClientKeys, ClientSecret, Credential, ExchangePolicy, GrantType,
+    Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential, ExchangePolicy, GrantType,
+    NotificationUri,
 };
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
@@ -68,6 +69,12 @@ pub(super) struct CreateRequest {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Where it gets a logout token when a session of its users ends: https, or http to this machine.
+    #[schema(value_type = Option<String>, example = "https://app.example.com/backchannel-logout")]
+    backchannel_logout_uri: Option<NotificationUri>,
+    /// What a browser opens in a frame of the logout page; it has the origin of a redirect URI.
+    #[schema(value_type = Option<String>)]
+    frontchannel_logout_uri: Option<NotificationUri>,
     /// Whether it is the operator's own, so that users are not asked for consent.
     #[serde(default)]
     trusted: bool,
@@ -144,6 +151,14 @@ pub(super) struct ChangeRequest {
     /// Where browsers may be sent to after a logout, all of them.
     #[schema(value_type = Option<Vec<String>>)]
     post_logout_redirect_uris: Option<Vec<RedirectUri>>,
+    /// Where it gets logout tokens; null: nowhere any more.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    backchannel_logout_uri: Option<Option<NotificationUri>>,
+    /// What a browser opens in a frame of the logout page; null: nothing any more.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    frontchannel_logout_uri: Option<Option<NotificationUri>>,
     /// Whether users are not asked for consent.
     trusted: Option<bool>,
     /// Whether it must use PKCE.
@@ -203,6 +218,14 @@ pub(super) struct ClientAnswer {
     /// Where browsers may be sent to after a logout.
     #[schema(value_type = Vec<String>)]
     post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Where it gets logout tokens; left out where nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    backchannel_logout_uri: Option<NotificationUri>,
+    /// What a browser opens in a frame of the logout page; left out where nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    frontchannel_logout_uri: Option<NotificationUri>,
     /// Whether users are not asked for consent.
     trusted: bool,
     /// Whether it must use PKCE.
@@ -260,6 +283,10 @@ pub(super) async fn create(
         sign_on: SignOnClient {
             redirect_uris: request.redirect_uris,
             post_logout_redirect_uris: request.post_logout_redirect_uris,
+            logout: ClientLogout {
+                backchannel: request.backchannel_logout_uri,
+                frontchannel: request.frontchannel_logout_uri,
+            },
             trusted: request.trusted,
             require_pkce: request.require_pkce,
             require_pushed: request.require_pushed_authorization_requests,
@@ -333,6 +360,8 @@ pub(super) async fn change(
         audience: request.audience,
         redirect_uris: request.redirect_uris,
         post_logout_redirect_uris: request.post_logout_redirect_uris,
+        backchannel_logout_uri: request.backchannel_logout_uri,
+        frontchannel_logout_uri: request.frontchannel_logout_uri,
         trusted: request.trusted,
         require_pkce: request.require_pkce,
         require_pushed: request.require_pushed_authorization_requests,
@@ -350,6 +379,11 @@ pub(super) async fn change(
 
 fn yes() -> bool {
     true
+}
+
+/// A member that is there, null or not.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }
 
 fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
@@ -385,6 +419,8 @@ impl ClientAnswer {
             audience: client.audience,
             redirect_uris: client.redirect_uris,
             post_logout_redirect_uris: client.post_logout_redirect_uris,
+            backchannel_logout_uri: client.logout.backchannel,
+            frontchannel_logout_uri: client.logout.frontchannel,
             trusted: client.trusted,
             require_pkce: client.require_pkce,
             require_pushed_authorization_requests: client.require_pushed,

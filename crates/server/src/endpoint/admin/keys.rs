@@ -7,10 +7,11 @@ use axum::extract::State;
 use gatepass_issuer::KeyInfo;
 use gatepass_issuer::admin::AdminError;
 use gatepass_issuer::keys::KeyState;
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{BodyRefusals, Refusals};
+use super::{BodyRefusals, KeptElsewhere, Refusals};
 use crate::body::OptionalJson;
 use crate::problem::Problem;
 use crate::server::Server;
@@ -37,6 +38,12 @@ pub(super) struct KeyAnswer {
     signs_from: Option<i64>,
     /// Until when it signed, in seconds since 1970; null before that.
     signed_until: Option<i64>,
+    /// Since when it is in the JWK Set, in seconds since 1970; null for the first keys of all.
+    published_at: Option<i64>,
+    /// Until when it signs by schedule, or signed, in seconds since 1970; null while that is not settled.
+    signs_until: Option<i64>,
+    /// When it leaves the JWK Set by schedule, in seconds since 1970; null while that is not settled.
+    retires_at: Option<i64>,
 }
 
 /// All keys that are published.
@@ -73,6 +80,24 @@ pub(super) async fn rotate(
     Ok(JsonAnswer(keys.into()))
 }
 
+/// Rotate the master key
+///
+/// Everything that is sealed in the store is sealed anew, at once, and the new key takes the old one's place in the
+/// data directory. Nobody notices: no token, session or client secret changes.
+#[utoipa::path(
+    post, path = "/admin/v1/keys/rotate-master", operation_id = "rotate_master_key", tag = "keys",
+    request_body(content = Option<RotateRequest>, description = "Nothing, or an empty object"),
+    responses((status = 204, description = "The master key is another"), Refusals, BodyRefusals, KeptElsewhere),
+    security(("access_token" = [])),
+)]
+pub(super) async fn rotate_master(
+    State(server): State<Arc<Server>>,
+    OptionalJson(RotateRequest {}): OptionalJson<RotateRequest>,
+) -> Result<StatusCode, Problem> {
+    server.issuer.rotate_master_key().await.map_err(AdminError::MasterKey)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 impl From<Vec<KeyInfo>> for KeyList {
     fn from(keys: Vec<KeyInfo>) -> Self {
         let answer = |key: KeyInfo| KeyAnswer {
@@ -81,6 +106,9 @@ impl From<Vec<KeyInfo>> for KeyList {
             state: key.state,
             signs_from: key.signs_from,
             signed_until: key.signed_until,
+            published_at: key.published_at,
+            signs_until: key.signs_until,
+            retires_at: key.retires_at,
         };
         Self { keys: keys.into_iter().map(answer).collect() }
     }

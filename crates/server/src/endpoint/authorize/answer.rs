@@ -117,7 +117,8 @@ pub(super) fn send_back(server: &Server, back: &Back, params: &[(&str, &str)]) -
         ResponseMode::FormPost | ResponseMode::FormPostJwt => {
             let form =
                 FormPost { base: &server.base_path, action: back.redirect_uri.as_str(), fields: &fields };
-            let allowed = Allowed { form_to: Some(&back.redirect_uri), submits_itself: true };
+            let allowed =
+                Allowed { form_to: Some(&back.redirect_uri), submits_itself: true, ..Allowed::default() };
             page::answer(StatusCode::OK, &form, allowed)
         }
     }

@@ -1,3 +1,5 @@
+use gatepass_issuer::client::{Credential, SealedSecret};
+use gatepass_issuer::{Reseal, Sealed, SecretError};
 use gatepass_jose::Alg;
 
 use super::Engine;
@@ -32,4 +34,52 @@ pub(crate) async fn keys_change_retire_and_log_in_one_step<E: Engine>() {
     keys.sort_by(|a, b| a.kid.cmp(&b.kid));
     assert_eq!(keys, [key("new"), signing]);
     assert_eq!(logged(&*store).await, ["old"]);
+}
+
+/// A byte more for each thing, so that it shows how often that was done.
+fn longer(except: &'static str) -> Reseal {
+    Reseal::new(move |sealed| {
+        let (name, sealed) = match sealed {
+            Sealed::SigningKey(key) => (key.kid.as_str(), &key.sealed),
+            Sealed::ClientSecret(client, SealedSecret(sealed)) => (client.as_str(), sealed),
+            Sealed::StreamAuthorization(_, SealedSecret(sealed)) => ("a stream", sealed),
+        };
+        if name == except { Err(SecretError::Sealed) } else { Ok([sealed.as_slice(), &[9]].concat()) }
+    })
+}
+
+pub(crate) async fn everything_sealed_is_sealed_anew_or_nothing<E: Engine>() {
+    let mut engine = E::start().await;
+    let store = engine.store();
+    assert_eq!(store.find_roots().await.unwrap(), None);
+    let sealed = |id| {
+        let mut client = client(id);
+        client.credential = Credential::SharedSecret(SealedSecret(vec![4, 2]));
+        client
+    };
+    store.create_client(&client("digest")).await.unwrap();
+    store.create_client(&sealed("a")).await.unwrap();
+    store.create_client(&sealed("b")).await.unwrap();
+    store.save_keys(&[key("k1"), key("k2")], &[], Vec::new()).await.unwrap();
+    store.put_stream(&stream("a", 0)).await.unwrap();
+
+    assert!(store.reseal(b"never", longer("b")).await.is_err(), "one does not open");
+    assert_eq!(store.find_roots().await.unwrap(), None);
+    store.reseal(b"first", longer("")).await.unwrap();
+    store.reseal(b"second", longer("")).await.unwrap();
+    drop(store);
+    engine.restart().await;
+
+    let store = engine.store();
+    assert_eq!(store.find_roots().await.unwrap().as_deref(), Some(b"second".as_slice()));
+    for key in store.list_keys().await.unwrap() {
+        assert_eq!(key.sealed, [0, 1, 2, 255, 9, 9], "{}", key.kid);
+    }
+    for id in ["a", "b"] {
+        let found = store.find_client(&id.parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!(found.credential, Credential::SharedSecret(SealedSecret(vec![4, 2, 9, 9])));
+    }
+    let found = store.list_streams().await.unwrap().remove(0);
+    assert_eq!(found.authorization, Some(SealedSecret(vec![3, 9, 9])));
+    assert_eq!(store.find_client(&"digest".parse().unwrap()).await.unwrap(), Some(client("digest")));
 }

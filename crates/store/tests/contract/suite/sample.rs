@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gatepass_issuer::client::{
-    Client, ClientExtensions, Credential, ExchangePolicy, GrantType, SecretDigest,
+    Client, ClientExtensions, ClientLogout, Credential, ExchangePolicy, GrantType, SealedSecret, SecretDigest,
 };
-use gatepass_issuer::id::{ClientId, SessionId, UserId};
+use gatepass_issuer::id::{ClientId, SessionId, StreamId, UserId};
 use gatepass_issuer::keys::KeyRecord;
 use gatepass_issuer::password::PasswordHash;
 use gatepass_issuer::rotation::{Presented, RefreshPolicy};
 use gatepass_issuer::session::Session;
+use gatepass_issuer::signals::{Delivery, Stream, StreamConfig, StreamStatus};
 use gatepass_issuer::store::{HolderRevocation, NewRevocation, Store};
 use gatepass_issuer::user::{RoleName, User};
 use gatepass_jose::{Alg, Timestamp};
@@ -60,6 +61,10 @@ pub(crate) fn client(id: &str) -> Client {
         audience: vec!["https://api.example.com".into(), "with space".into()],
         redirect_uris: vec!["https://app.example.com/callback".parse().unwrap()],
         post_logout_redirect_uris: vec!["https://app.example.com/".parse().unwrap()],
+        logout: ClientLogout {
+            backchannel: Some("https://app.example.com/backchannel?x=1".parse().unwrap()),
+            frontchannel: Some("https://app.example.com/frontchannel".parse().unwrap()),
+        },
         trusted: true,
         require_pkce: false,
         require_pushed: true,
@@ -112,6 +117,23 @@ pub(crate) fn key(kid: &str) -> KeyRecord {
         published_at: NOW,
         signs_from: None,
         signed_until: None,
+    }
+}
+
+/// A receiver's stream that has taken what is in the log up to a place.
+pub(crate) fn stream(client: &str, taken_up_to: u64) -> Stream {
+    Stream {
+        id: StreamId::new(NOW, unique()),
+        client: client.parse().unwrap(),
+        config: StreamConfig {
+            delivery: Delivery::Push("https://siem.example.com/events".parse().unwrap()),
+            events_requested: vec!["https://example.com/event".into()],
+            description: Some("größer".into()),
+            status: StreamStatus::Paused,
+            reason: None,
+        },
+        authorization: Some(SealedSecret(vec![3])),
+        taken_up_to,
     }
 }
 

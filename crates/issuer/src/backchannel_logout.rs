@@ -1,0 +1,183 @@
+//! Telling clients that sessions have ended
+//! ([OpenID Connect Back-Channel Logout 1.0](https://openid.net/specs/openid-connect-backchannel-1_0.html)).
+//!
+//! The store keeps a notice with the end of every session whose client wants to know, both or neither. A notice
+//! stays until its client has taken it, or has failed to for hours.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gatepass_jose::{NumericDate, Timestamp, Typ, base64url, jwt};
+use serde::Serialize;
+
+use crate::client::NotificationUri;
+use crate::id::{ClientId, SessionId, UserId};
+use crate::id_token::ID_TOKEN_ALG;
+use crate::issuer::Issuer;
+use crate::mint::MintError;
+use crate::secrets::random;
+use crate::store::StoreError;
+
+/// The `typ` of a logout token: what keeps it from passing for an ID token.
+const LOGOUT_TOKEN: Typ = Typ::new("logout+jwt");
+
+/// The member of `events` that makes a security event token a logout token.
+const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// How long a logout token is good: the two minutes that the specification names.
+const LIFETIME: Duration = Duration::from_secs(120);
+
+/// How long after each failure the next try comes. After the last, a client has been away for six hours.
+const PAUSES: [u64; 8] = [2, 10, 60, 300, 900, 2700, 7200, 10800];
+
+/// Word of an ended session that its client has not taken yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogoutNotice {
+    /// Its place in the store.
+    pub id: u64,
+    /// The session.
+    pub session: SessionId,
+    /// Whose it was.
+    pub user: UserId,
+    /// Who is to be told.
+    pub client: ClientId,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// A logout token on its way.
+#[derive(Clone, Debug)]
+pub struct LogoutDelivery {
+    /// What it says.
+    pub notice: LogoutNotice,
+    /// Where it goes.
+    pub uri: NotificationUri,
+    /// The token, for the form member `logout_token`.
+    pub token: String,
+}
+
+/// What came of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// The client has taken it.
+    Taken,
+    /// The client says that it never will.
+    Refused,
+    /// It was not there, or has a fault.
+    Failed,
+}
+
+#[derive(Serialize)]
+struct LogoutClaims<'c> {
+    iss: &'c str,
+    sub: String,
+    aud: &'c str,
+    iat: NumericDate,
+    exp: NumericDate,
+    jti: String,
+    sid: String,
+    events: BTreeMap<&'static str, BTreeMap<&'static str, ()>>,
+}
+
+impl Issuer {
+    /// The logout tokens that are to be sent at `now`, at most `limit`, and few for any one client. Each is to be
+    /// settled before this is called again.
+    ///
+    /// # Errors
+    /// [`MintError`] or [`StoreError`]; the next call tries again.
+    pub async fn due_logouts(
+        &self,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<LogoutDelivery>, LogoutTokenError> {
+        let mut deliveries = Vec::new();
+        for notice in self.store.due_logout_notices(now, limit).await? {
+            let client = self.store.find_client(&notice.client).await?;
+            match client.filter(|client| !client.disabled).and_then(|client| client.logout.backchannel) {
+                Some(uri) => {
+                    let token = self.logout_token(&notice, now)?;
+                    deliveries.push(LogoutDelivery { notice, uri, token });
+                }
+                None => self.store.settle_logout_notice(notice.id, None).await?, // nobody wants to know any more
+            }
+        }
+        Ok(deliveries)
+    }
+
+    /// Notes what came of a delivery: the notice goes, or waits for its next turn.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it is sent again then.
+    pub async fn settle_logout(
+        &self,
+        notice: &LogoutNotice,
+        delivered: Delivered,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let next = match delivered {
+            Delivered::Taken | Delivered::Refused => None,
+            Delivered::Failed => pause_after(notice.attempts).map(|pause| now.saturating_add(pause)),
+        };
+        self.store.settle_logout_notice(notice.id, next).await?;
+        let (client, sid) = (&notice.client, notice.session);
+        match (delivered, next) {
+            (Delivered::Taken, _) => {
+                tracing::info!(target: "gatepass::audit", event = "logout-token-taken", client_id = %client, %sid);
+            }
+            (_, Some(next)) => tracing::debug!(client_id = %client, %sid, %next, "a logout token waits"),
+            (_, None) => {
+                tracing::warn!(target: "gatepass::audit", event = "logout-token-lost", client_id = %client, %sid, ?delivered);
+            }
+        }
+        Ok(())
+    }
+
+    fn logout_token(&self, notice: &LogoutNotice, now: Timestamp) -> Result<String, MintError> {
+        let ring = self.ring.load();
+        let signer = ring.signer(ID_TOKEN_ALG, now).ok_or(MintError::NoKey(ID_TOKEN_ALG))?;
+        let claims = LogoutClaims {
+            iss: self.config.issuer.as_str(),
+            sub: notice.user.to_string(),
+            aud: notice.client.as_str(),
+            iat: now.into(),
+            exp: now.saturating_add(LIFETIME).into(),
+            jti: base64url::encode(&random::<16>()?),
+            sid: notice.session.to_string(),
+            events: BTreeMap::from([(EVENT, BTreeMap::new())]),
+        };
+        Ok(jwt::sign(&LOGOUT_TOKEN, &claims, signer)?)
+    }
+}
+
+/// Why no logout token is sent now.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogoutTokenError {
+    /// It could not be made.
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How long to wait after the failure that follows `attempts` others; `None`: it is given up.
+#[must_use]
+pub fn pause_after(attempts: u32) -> Option<Duration> {
+    let attempts = usize::try_from(attempts).unwrap_or(usize::MAX);
+    PAUSES.get(attempts).map(|secs| Duration::from_secs(*secs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_for_hours_and_end() {
+        let pauses: Vec<_> = (0..20).map_while(pause_after).collect();
+        assert!(pauses.is_sorted() && pauses.len() == PAUSES.len(), "{pauses:?}");
+        let all: Duration = pauses.iter().sum();
+        assert!(all > Duration::from_secs(5 * 3600) && all < Duration::from_secs(7 * 3600), "{all:?}");
+        assert_eq!(pause_after(u32::MAX), None);
+    }
+}

@@ -1,0 +1,120 @@
+use std::time::Duration;
+
+use gatepass_issuer::client::ClientLogout;
+use gatepass_issuer::id::{ClientId, UserId};
+use gatepass_issuer::session::Session;
+use gatepass_issuer::store::{EndSessions, Store, UserChange, Whose};
+
+use super::Engine;
+use super::sample::*;
+
+/// A user with a session of each of two clients, of which only `told` wants to know, that arose from a login.
+async fn sessions(store: &dyn Store, name: &str) -> (UserId, Session, Session) {
+    let user = user(name);
+    store.create_user(&user).await.unwrap();
+    let login = Session { client: ClientId::sign_on(), ..session(user.id) };
+    store.start_session(&login).await.unwrap().unwrap();
+    let of =
+        |client: &str| Session { client: client.parse().unwrap(), login: Some(login.id), ..session(user.id) };
+    let told = of("told");
+    for session in [&told, &of("quiet")] {
+        store.start_session(session).await.unwrap().unwrap();
+    }
+    (user.id, login, told)
+}
+
+async fn clients(store: &dyn Store) {
+    store.create_client(&client("told")).await.unwrap();
+    let mut quiet = client("quiet");
+    quiet.logout = ClientLogout { backchannel: None, ..quiet.logout };
+    store.create_client(&quiet).await.unwrap();
+}
+
+pub(crate) async fn whatever_ends_a_session_keeps_a_notice_for_who_wants_to_know<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    clients(&*store).await;
+    let end = at(5);
+    for way in ["session", "login", "user", "client", "everybody", "password", "offline"] {
+        let (user, login, mut told) = sessions(&*store, way).await;
+        match way {
+            "session" => drop(store.revoke_session(told.id, end, revocation(way)).await.unwrap()),
+            "login" => drop(store.revoke_session(login.id, end, revocation(way)).await.unwrap()),
+            "user" => store.end_sessions(&Whose::User(user), end, revocation(way)).await.unwrap(),
+            "client" => store
+                .end_sessions(&Whose::Client("told".parse().unwrap()), end, revocation(way))
+                .await
+                .unwrap(),
+            "everybody" => store.end_sessions(&Whose::Everybody, end, revocation(way)).await.unwrap(),
+            "password" => {
+                let ended = EndSessions { at: end, except: Some(login.id) };
+                let change = UserChange::default();
+                store.change_user(user, change, Some(ended), vec![revocation(way)]).await.unwrap();
+            }
+            _ => {
+                store.revoke_session(told.id, end, revocation(way)).await.unwrap();
+                let first = store.due_logout_notices(end, 10).await.unwrap().remove(0);
+                store.settle_logout_notice(first.id, None).await.unwrap();
+                let scope = Some("openid offline_access".parse().unwrap());
+                told = Session { id: session(user).id, scope, ..told };
+                store.start_session(&told).await.unwrap().unwrap();
+                store.revoke_session(login.id, end, revocation(way)).await.unwrap();
+                assert!(
+                    store.find_session(told.id).await.unwrap().unwrap().is_live(at(6)),
+                    "it outlives its login"
+                );
+            }
+        }
+        assert!(store.due_logout_notices(at(4), 10).await.unwrap().is_empty(), "{way}: not before the end");
+        let due = store.due_logout_notices(end, 10).await.unwrap();
+        assert_eq!(due.len(), 1, "{way}: {due:?}");
+        let notice = &due[0];
+        assert_eq!((notice.session, notice.user, notice.client.as_str()), (told.id, user, "told"), "{way}");
+        store.settle_logout_notice(notice.id, None).await.unwrap();
+        store.end_sessions(&Whose::Everybody, end, revocation(way)).await.unwrap();
+        for left in store.due_logout_notices(end, 10).await.unwrap() {
+            store.settle_logout_notice(left.id, None).await.unwrap();
+        }
+    }
+}
+
+pub(crate) async fn notices_wait_go_and_leave_room_for_others<E: Engine>() {
+    let mut engine = E::start().await;
+    let store = engine.store();
+    clients(&*store).await;
+    store.create_client(&client("other")).await.unwrap();
+    let user = user("alice");
+    store.create_user(&user).await.unwrap();
+    for number in 0..50 {
+        let client = if number == 49 { "other" } else { "told" };
+        let session = Session { client: client.parse().unwrap(), ..session(user.id) };
+        store.start_session(&session).await.unwrap().unwrap();
+    }
+    store.end_sessions(&Whose::User(user.id), at(1), revocation("alice")).await.unwrap();
+    let due = store.due_logout_notices(at(1), 40).await.unwrap();
+    assert!(due.len() < 20, "a client with many notices waits its turn");
+    assert!(due.iter().any(|notice| notice.client.as_str() == "other"), "and does not hold up the others");
+    let first = &due[0];
+    let later = at(1).saturating_add(Duration::from_secs(60));
+    store.settle_logout_notice(first.id, Some(later)).await.unwrap();
+    let find = async |now| {
+        let due = engine.store().due_logout_notices(now, 1000).await.unwrap();
+        due.into_iter().find(|notice| notice.id == first.id)
+    };
+    assert_eq!(find(at(2)).await, None);
+    for notice in &due[1..] {
+        store.settle_logout_notice(notice.id, None).await.unwrap();
+    }
+    let mut left = store.due_logout_notices(at(2), 1000).await.unwrap();
+    while !left.is_empty() {
+        for notice in &left {
+            assert_ne!(notice.id, first.id);
+            store.settle_logout_notice(notice.id, None).await.unwrap();
+        }
+        left = store.due_logout_notices(at(2), 1000).await.unwrap();
+    }
+    assert_eq!(find(later).await.map(|notice| notice.attempts), Some(1));
+    drop(store);
+    engine.restart().await;
+    assert_eq!(engine.store().due_logout_notices(later, 10).await.unwrap().len(), 1, "it is still there");
+}

@@ -1,0 +1,113 @@
+//! As much of a browser as the authorization server's pages need, and an application that logs a user in with it.
+
+use std::collections::BTreeMap;
+
+use reqwest::{Method, RequestBuilder, Url};
+use serde_json::Value;
+
+use crate::http::{Answer, send};
+use crate::up::{PASSWORD, Up};
+
+/// Where every application here has its browser sent back to; nobody listens.
+pub const REDIRECT_URI: &str = "http://127.0.0.1/callback";
+
+/// The code verifier and its challenge of RFC 7636 appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// A browser with its cookies. The server's are for TLS alone, so they are kept by hand.
+#[derive(Default)]
+pub struct Visitor {
+    cookies: BTreeMap<String, String>,
+}
+
+impl Visitor {
+    /// Logs in at the pages, allows what is asked, and gives the code that the application gets.
+    pub async fn code(&mut self, up: &Up, client: &str, scope: &str, username: &str) -> String {
+        let mut url = Url::parse(&format!("{}/oauth/authorize", up.issuer())).expect("a URL");
+        url.query_pairs_mut().extend_pairs([
+            ("response_type", "code"),
+            ("client_id", client),
+            ("redirect_uri", REDIRECT_URI),
+            ("scope", scope),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ]);
+        let mut answer = self.open(up, Method::GET, url.as_str(), &[]).await;
+        while answer.status == 200 {
+            let page = String::from_utf8_lossy(&answer.body).into_owned();
+            let mut fields = hidden_fields(&page);
+            let filled: &[(&str, &str)] = match page.contains("name=\"password\"") {
+                true => &[("username", username), ("password", PASSWORD)],
+                false => &[("decision", "allow")],
+            };
+            fields.extend(filled.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+            let action = attribute(&page, "<form", "action").expect("a form");
+            answer = self.open(up, Method::POST, &format!("{}{action}", up.issuer()), &fields).await;
+        }
+        let back = Url::parse(answer.header("location").unwrap_or_default())
+            .unwrap_or_else(|_| panic!("{}", answer.shown()));
+        let code = back.query_pairs().find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
+        code.unwrap_or_else(|| panic!("no code in {back}"))
+    }
+
+    /// Logs out as the application asks that an ID token was made for.
+    pub async fn log_out(&mut self, up: &Up, id_token: &str) -> Answer {
+        let url = format!("{}/oauth/logout?id_token_hint={id_token}", up.issuer());
+        self.open(up, Method::GET, &url, &[]).await.expect(200)
+    }
+
+    async fn open(&mut self, up: &Up, method: Method, url: &str, fields: &[(String, String)]) -> Answer {
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut request = up.client.request(method, url).header("cookie", cookies.join("; "));
+        if !fields.is_empty() {
+            let site = [("origin", up.issuer()), ("sec-fetch-site", "same-origin")];
+            request = site.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+            request = with_form(request, fields);
+        }
+        let answer = send(request).await;
+        for cookie in answer.headers.get_all("set-cookie") {
+            let pair = cookie.to_str().expect("a cookie in ASCII").split(';').next().unwrap_or_default();
+            let (name, value) = pair.split_once('=').expect("a cookie's name and value");
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        answer
+    }
+}
+
+/// Logs a user in at a public application and gives its tokens.
+pub async fn code_flow(up: &Up, visitor: &mut Visitor, client: &str, scope: &str, username: &str) -> Value {
+    let code = visitor.code(up, client, scope, username).await;
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", client),
+        ("redirect_uri", REDIRECT_URI),
+        ("code", &code),
+        ("code_verifier", VERIFIER),
+    ];
+    let form = form.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    send(with_form(up.at_server(Method::POST, "/oauth/token"), &form)).await.expect(200).json()
+}
+
+fn with_form(request: RequestBuilder, fields: &[(String, String)]) -> RequestBuilder {
+    // A URL's query is written like a form.
+    let mut url = Url::parse("http://localhost").expect("a URL");
+    url.query_pairs_mut().extend_pairs(fields);
+    let form = url.query().unwrap_or_default().to_owned();
+    request.header("content-type", "application/x-www-form-urlencoded").body(form)
+}
+
+fn hidden_fields(page: &str) -> Vec<(String, String)> {
+    let inputs = page.split("<input type=\"hidden\"").skip(1);
+    let field = |input: &str| Some((attribute(input, "", "name")?, attribute(input, "", "value")?));
+    inputs.filter_map(field).collect()
+}
+
+/// The value of the attribute behind `start`.
+fn attribute(page: &str, start: &str, name: &str) -> Option<String> {
+    let (_, from) = page.split_once(start)?;
+    let (_, value) = from.split_once(&format!(" {name}=\""))?;
+    let (value, _) = value.split_once('"')?;
+    let escapes = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")];
+    Some(escapes.iter().fold(value.to_owned(), |text, (escape, plain)| text.replace(escape, plain)))
+}

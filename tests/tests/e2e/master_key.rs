@@ -1,0 +1,114 @@
+//! The master key becomes another, and nobody notices: not while the server runs, not where it died in the middle.
+
+use std::fs;
+use std::path::Path;
+
+use gatepass_e2e::up::{ADMIN, path_text};
+use gatepass_e2e::{Admin, Up, alone, command, place};
+
+async fn rotate(up: &Up) {
+    command::run(&["key", "rotate-master"], &["--dir", path_text(&up.data())]).await.worked();
+}
+
+fn master_key(up: &Up) -> String {
+    fs::read_to_string(up.data().join("master.key")).unwrap()
+}
+
+#[tokio::test]
+async fn the_master_key_is_rotated_on_a_running_server_and_on_the_store_of_a_stopped_one() {
+    let mut up = Up::start().await;
+    let mut session = up.native_login(ADMIN).await;
+    let first = master_key(&up);
+    let admin = Admin::login(&up).await;
+    let (client, secret) = admin.create_client("batch", "orders:read").await;
+    rotate(&up).await;
+    let second = master_key(&up);
+    assert_ne!(second, first);
+    let before = session.clone();
+    session = up.refresh(&session).await;
+    admin.rotate_keys().await.expect(200);
+
+    up.stop("TERM").await;
+    rotate(&up).await;
+    assert_ne!(master_key(&up), second);
+    up.start_again().await;
+    for token in [&before.access_token, &session.access_token] {
+        up.call("/api/orders", token).await.expect(200);
+    }
+    up.refresh(&session).await;
+    super::oauth::client_token(&up, &client, &secret).await;
+}
+
+#[tokio::test]
+async fn a_crash_anywhere_in_a_rotation_leaves_a_store_that_opens() {
+    let mut up = Up::start().await;
+    let session = up.native_login(ADMIN).await;
+    let old = master_key(&up);
+    rotate(&up).await;
+    let new = master_key(&up);
+    let next = up.data().join("master.key.next");
+
+    // The store was changed, and the file not yet.
+    up.kill();
+    fs::write(up.data().join("master.key"), &old).unwrap();
+    fs::write(&next, &new).unwrap();
+    up.start_again().await;
+    assert_eq!(master_key(&up), new);
+    assert!(!next.exists());
+
+    // The next key was kept, and the store not changed yet.
+    up.kill();
+    fs::write(&next, &old).unwrap();
+    up.start_again().await;
+    assert_eq!(master_key(&up), new);
+    assert!(!next.exists());
+    up.refresh(&session).await;
+
+    // The old key alone opens nothing.
+    up.stop("TERM").await;
+    fs::write(up.data().join("master.key"), &old).unwrap();
+    let said = command::run(&["key", "list"], &["--dir", path_text(&up.data())]).await.failed();
+    assert!(said.contains("does not open with this master key"), "{said}");
+}
+
+#[tokio::test]
+async fn a_master_key_that_the_operator_keeps_follows_the_previous_one() {
+    let mut up = Up::start().await;
+    let session = up.native_login(ADMIN).await;
+    up.stop("TERM").await;
+    let config = up.data().join("server.toml");
+    let plain = fs::read_to_string(&config).unwrap();
+    fs::rename(up.data().join("master.key"), up.folder().join("one")).unwrap();
+    fs::write(up.folder().join("two"), "Bw".repeat(21) + "A").unwrap();
+    let key = |present: &str, previous: &str| {
+        let previous =
+            if previous.is_empty() { String::new() } else { format!("previous_file = \"../{previous}\"\n") };
+        fs::write(&config, format!("{plain}\n[master_key]\nfile = \"../{present}\"\n{previous}")).unwrap();
+    };
+    let list = async || command::run(&["key", "list"], &["--config", path_text(&config), "--json"]).await;
+
+    key("one", "");
+    list().await.worked();
+    let rotated = command::run(&["key", "rotate-master"], &["--config", path_text(&config)]).await.failed();
+    assert!(rotated.contains("kept-elsewhere"), "{rotated}");
+    key("two", "");
+    assert!(list().await.failed().contains("does not open with this master key"));
+    key("two", "one");
+    list().await.worked();
+    key("two", "");
+    let keys = list().await.json();
+    key("one", "");
+    list().await.failed();
+    assert!(keys.to_string().contains(&super::keys::kid(&session.access_token)), "{keys}");
+    refused_in_two_places(up.folder()).await;
+}
+
+async fn refused_in_two_places(folder: &Path) {
+    let address = place::free_address();
+    let text = format!(
+        "issuer = \"http://{address}\"\nlisten = \"{address}\"\ndata = \"d\"\n\
+         master_key = {{ file = \"one\", env = \"ONE\" }}\n[[resource_server]]\naudience = \"https://api.example\"\n"
+    );
+    let said = alone::refusal("serve", folder, &text).await;
+    assert!(said.contains("not both"), "{said}");
+}
