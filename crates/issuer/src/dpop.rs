@@ -204,15 +204,6 @@ impl Issuer {
         }
     }
 
-    /// The key that a proof shows, used up at once.
-    pub(crate) async fn proven_key(
-        &self,
-        shown: Option<&ShownProof>,
-        now: Timestamp,
-    ) -> Result<Option<Jkt>, DpopError> {
-        self.use_up(self.verify_proof(shown, None, now)?).await
-    }
-
     /// Demands that whoever sends `token`, which says `claims`, holds the key that it is bound to, if it is bound
     /// ([RFC 9449 section 7](https://www.rfc-editor.org/rfc/rfc9449#section-7)). `shown` is `None` for a token that
     /// was sent as `Bearer`.

@@ -185,10 +185,15 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
         let minted_at = self.feed.minting_instant(now);
-        let (client, jkt) = self.authenticate_with_proof(authentication, proof, now).await?;
-        if jkt.is_none() && client.must_bind() {
+        let held = self.verify_proof(proof, None, now)?;
+        let client = self.authenticate_client(authentication, now).await?;
+        if held.is_none() && client.must_bind() {
             return Err(DpopError::Missing.into());
         }
+        if let TokenRequest::RefreshToken { token, .. } = &request {
+            self.require_genuine(token)?;
+        }
+        let jkt = self.use_up(held).await?;
         match request {
             TokenRequest::AuthorizationCode {
                 code,
@@ -222,16 +227,13 @@ impl Issuer {
                     }
                     AuthenticatedClient::FirstParty => None,
                 };
-                let most = registered.map(|client| client.most_of_a_user());
-                let types = registered.map(|client| client.extensions.authorization_details_types.as_slice());
                 let shown = ShownRefresh {
                     token: &token,
                     client: &client.id(),
                     is_public: !matches!(client, AuthenticatedClient::Confidential(_)),
                     scope: scope.as_ref(),
-                    most: most.as_ref(),
                     authorization_details: authorization_details.as_ref(),
-                    types: types.unwrap_or_default(),
+                    registered: registered.map(|client| &**client),
                     jkt,
                 };
                 Ok(TokenResponse::of_session(self.refresh_within(shown, now).await?))
@@ -288,11 +290,7 @@ impl Issuer {
         match (target, resource) {
             (Target::Issuer, _) if is_issuers => Ok(target),
             (Target::Issuer, _) => Err(TokenError::InvalidTarget),
-            (_, Some(resource))
-                if !client.audience.is_empty() && !client.audience.iter().any(|own| own == resource) =>
-            {
-                Err(TokenError::InvalidTarget)
-            }
+            (_, Some(_)) if !self.may_have(client, resource) => Err(TokenError::InvalidTarget),
             (Target::Only(server) | Target::WithIssuer(server), _) if is_issuers => {
                 Ok(Target::WithIssuer(server))
             }

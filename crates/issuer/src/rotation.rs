@@ -82,9 +82,6 @@ pub struct Rotation {
     pub rotated_at: Timestamp,
     /// Until when it lives unused.
     pub idle_expires_at: Timestamp,
-    /// The key that its refresh tokens are bound to from now on, if any: a client that begins to show one is held
-    /// to it.
-    pub jkt: Option<Jkt>,
 }
 
 /// Why a genuine refresh token gives nothing.
@@ -160,7 +157,7 @@ fn honours_predecessor(session: &Session, now: Timestamp, policy: RefreshPolicy)
 }
 
 fn rotate(session: &Session, presented: &Presented) -> Decision {
-    let Presented { jkt, now, policy, .. } = *presented;
+    let Presented { now, policy, .. } = *presented;
     // After four billion rotations the family is used up, and the user logs in again.
     let Some(generation) = session.generation.checked_add(1) else {
         return Decision::Refuse(Refusal::Expired);
@@ -169,7 +166,6 @@ fn rotate(session: &Session, presented: &Presented) -> Decision {
         generation,
         rotated_at: now,
         idle_expires_at: now.saturating_add(policy.idle).min(session.expires_at),
-        jkt: session.jkt.or(jkt),
     })
 }
 

@@ -10,7 +10,7 @@ use gatepass_token::{AccessClaims, AuthorizationDetails, ScopeSet};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::client::IDENTITY_SCOPES;
+use crate::client::{Client, IDENTITY_SCOPES};
 use crate::config::{ADMIN_SCOPE, ISSUER_SCOPES, ResourceServer};
 use crate::dpop::{DpopError, Jkt, ShownProof, TokenType};
 use crate::id::{ClientId, SessionId, UserId};
@@ -87,19 +87,19 @@ pub(crate) struct ShownRefresh<'r> {
     pub(crate) is_public: bool,
     /// What is asked for; `None`: all that the session has.
     pub(crate) scope: Option<&'r ScopeSet>,
-    /// What there is at most, whatever was granted.
-    pub(crate) most: Option<&'r ScopeSet>,
-    /// The same of authorization details.
+    /// The authorization details that are asked for; `None`: all that the session has.
     pub(crate) authorization_details: Option<&'r AuthorizationDetails>,
-    /// The types of authorization details that there are at most.
-    pub(crate) types: &'r [String],
+    /// The client as it is registered now, which bounds what there is, whatever was granted; `None` for the
+    /// operator's own apps.
+    pub(crate) registered: Option<&'r Client>,
     /// The key that was shown.
     pub(crate) jkt: Option<Jkt>,
 }
 
 /// On what terms a session gives tokens.
-#[derive(Default)]
 pub(crate) struct Terms<'t> {
+    /// Where they are good.
+    pub(crate) target: Target<'t>,
     /// What limits their scope beside what was granted.
     pub(crate) scope: &'t [&'t ScopeSet],
     /// The authorization details that are asked for; `None`: all that were granted.
@@ -285,8 +285,9 @@ impl Issuer {
         if login.resource.as_deref().is_some_and(|resource| self.target(Some(resource)).is_none()) {
             return Err(LoginError::UnknownResource);
         }
-        let jkt = self.proven_key(proof, now).await?;
+        let held = self.verify_proof(proof, None, now)?;
         let user = self.require_password(&login, now).await?;
+        let jkt = self.use_up(held).await?;
         let minted_at = self.feed.minting_instant(now);
         let policy = self.config.refresh;
         let started = self.new_session(
@@ -303,7 +304,9 @@ impl Issuer {
             return Err(LoginError::Denied); // disabled since the password was read
         };
         tracing::info!(target: "gatepass::audit", event = "login", sub = %user.id, sid = %session.id);
-        Ok(self.tokens(&session, &user, &Terms { jkt, ..Terms::default() }, minted_at, now)?)
+        let target = self.session_target(&session, None).ok_or(LoginError::UnknownResource)?;
+        let terms = Terms { target, scope: &[], authorization_details: None, types: &[], jkt };
+        Ok(self.tokens(&session, &user, &terms, minted_at, now)?)
     }
 
     /// The user whose name and password these are.
@@ -409,12 +412,21 @@ impl Issuer {
         proof: Option<&ShownProof>,
         now: Timestamp,
     ) -> Result<Tokens, RefreshError> {
-        let jkt = self.proven_key(proof, now).await?;
+        let held = self.verify_proof(proof, None, now)?;
+        self.require_genuine(token)?;
+        let jkt = self.use_up(held).await?;
         let client = &ClientId::first_party();
-        let (scope, most, authorization_details, types) = (None, None, None, &[][..]);
+        let (scope, authorization_details, registered) = (None, None, None);
         let shown =
-            ShownRefresh { token, client, is_public: true, scope, most, authorization_details, types, jkt };
+            ShownRefresh { token, client, is_public: true, scope, authorization_details, registered, jkt };
         self.refresh_within(shown, now).await
+    }
+
+    /// That a refresh token is one of this issuer's, whatever became of its session. To be asked before anything is
+    /// written for its sake: anybody can send a text.
+    pub(crate) fn require_genuine(&self, token: &str) -> Result<(), RefreshError> {
+        let genuine = refresh_token::verify(&self.secrets.refresh_mac, token);
+        genuine.map(drop).map_err(|_| RefreshError::Invalid)
     }
 
     /// Rotates a session by its refresh token.
@@ -423,7 +435,7 @@ impl Issuer {
         shown: ShownRefresh<'_>,
         now: Timestamp,
     ) -> Result<Tokens, RefreshError> {
-        let ShownRefresh { token, client, scope, most, jkt, .. } = shown;
+        let ShownRefresh { token, client, scope, registered, jkt, .. } = shown;
         let genuine =
             refresh_token::verify(&self.secrets.refresh_mac, token).map_err(|_| RefreshError::Invalid)?;
         let sid = genuine.family.to_string();
@@ -443,9 +455,13 @@ impl Issuer {
                 Err(RefreshError::Invalid)
             }
             Rotated::Rotated(session, user) | Rotated::Repeated(session, user) => {
-                let limits: Vec<&ScopeSet> = scope.into_iter().chain(most).collect();
-                let ShownRefresh { authorization_details, types, .. } = shown;
-                let terms = Terms { scope: &limits, authorization_details, types, jkt };
+                let target = self.session_target(&session, registered).ok_or(RefreshError::Invalid)?;
+                let most = registered.map(Client::most_of_a_user);
+                let limits: Vec<&ScopeSet> = scope.into_iter().chain(&most).collect();
+                let types = registered.map(|client| client.extensions.authorization_details_types.as_slice());
+                let ShownRefresh { authorization_details, .. } = shown;
+                let types = types.unwrap_or_default();
+                let terms = Terms { target, scope: &limits, authorization_details, types, jkt };
                 Ok(self.tokens(&session, &user, &terms, minted_at, now)?)
             }
             Rotated::Refused(Refusal::Scope) => Err(RefreshError::Scope),
@@ -593,12 +609,7 @@ impl Issuer {
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<Tokens, InternalError> {
-        // A resource server that was taken out of the configuration since: the default answers.
-        let target = self
-            .target(session.resource.as_deref())
-            .or_else(|| self.target(None))
-            .ok_or(SecretError::Random)?;
-        let mut scope = self.scope_of(&user.roles, target);
+        let mut scope = self.scope_of(&user.roles, terms.target);
         for limit in session.scope.iter().chain(terms.scope.iter().copied()) {
             scope = scope.intersection(limit);
         }
@@ -615,7 +626,7 @@ impl Issuer {
                 .of(terms.types),
             roles: user.roles.iter().map(ToString::to_string).collect(),
             session: Some(session.id),
-            target,
+            target: terms.target,
             minted_at,
             not_after: session.expires_at,
             actor: None,
@@ -633,6 +644,28 @@ impl Issuer {
             session: session.id,
             user: UserInfo { id: user.id, username: user.username.clone(), roles: user.roles.clone() },
         })
+    }
+
+    /// Where the tokens of a session are good; `None` where that is not for `client` any more. The session of an app
+    /// of the operator's (`None`) goes over to the default where its resource server left the configuration.
+    pub(crate) fn session_target(&self, session: &Session, client: Option<&Client>) -> Option<Target<'_>> {
+        let resource = session.resource.as_deref();
+        match client {
+            None => self.target(resource).or_else(|| self.target(None)),
+            Some(client) => self.target(resource).filter(|_| self.may_have(client, resource)),
+        }
+    }
+
+    /// Whether `client` may have tokens for a resource server, as it is registered now. The issuer itself is none of
+    /// them: what is good there hangs on scopes.
+    pub(crate) fn may_have(&self, client: &Client, resource: Option<&str>) -> bool {
+        let default = self.config.resource_servers.iter().next().map(|server| server.audience.as_str());
+        match (resource, client.audience.as_slice()) {
+            (None, _) => false,
+            (Some(issuer), _) if issuer == self.config.issuer.as_str() => true,
+            (Some(resource), []) => default == Some(resource),
+            (Some(resource), audience) => audience.iter().any(|own| own == resource),
+        }
     }
 
     /// Where the tokens of a session for `resource` are good; `None` for a resource that is not known.

@@ -77,15 +77,25 @@ impl Throttle {
         Attempt { account: self.hasher.hash_one(("account", account)), address: address.map(network) }
     }
 
-    /// Whether the attempt may go on to the password.
+    /// Whether the attempt may go on to the password. An attempt at an account whose bucket is full counts for its
+    /// address, up to a full bucket there: nobody waits at one account for each place that becomes free, and so
+    /// keeps its owner out.
     pub(crate) fn check(&self, attempt: Attempt, now: Timestamp) -> Result<(), Throttled> {
-        let empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, limit) in self.buckets(attempt) {
             let full_for = empty_at.get(&key).map_or(Duration::ZERO, |at| at.since(now));
             let allowed = limit.every.saturating_mul(limit.burst.saturating_sub(1));
-            if full_for > allowed {
-                return Err(Throttled { retry_after: full_for - allowed });
+            if full_for <= allowed {
+                continue;
             }
+            if let Some(address) = attempt.address.filter(|address| *address != key) {
+                let limit = self.policy.address;
+                let full = now.saturating_add(limit.every.saturating_mul(limit.burst));
+                if let Some(at) = slot(&mut empty_at, address, now) {
+                    *at = at.saturating_add(limit.every).min(full);
+                }
+            }
+            return Err(Throttled { retry_after: full_for - allowed });
         }
         Ok(())
     }
@@ -93,13 +103,9 @@ impl Throttle {
     /// Counts a wrong password.
     pub(crate) fn failed(&self, attempt: Attempt, now: Timestamp) {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if empty_at.len() >= MAX_BUCKETS {
-            empty_at.retain(|_, at| *at > now);
-        }
         for (key, limit) in self.buckets(attempt) {
-            if empty_at.len() < MAX_BUCKETS || empty_at.contains_key(&key) {
-                let at = empty_at.entry(key).or_insert(now);
-                *at = (*at).max(now).saturating_add(limit.every);
+            if let Some(at) = slot(&mut empty_at, key, now) {
+                *at = at.saturating_add(limit.every);
             }
         }
     }
@@ -114,6 +120,19 @@ impl Throttle {
         let address = attempt.address.map(|address| (address, self.policy.address));
         [(attempt.account, self.policy.account)].into_iter().chain(address)
     }
+}
+
+/// When a bucket will be empty, from `now` on; `None` where there is no room for another one.
+fn slot(empty_at: &mut HashMap<u64, Timestamp>, key: u64, now: Timestamp) -> Option<&mut Timestamp> {
+    if empty_at.len() >= MAX_BUCKETS {
+        empty_at.retain(|_, at| *at > now);
+    }
+    if empty_at.len() >= MAX_BUCKETS && !empty_at.contains_key(&key) {
+        return None;
+    }
+    let at = empty_at.entry(key).or_insert(now);
+    *at = (*at).max(now);
+    Some(at)
 }
 
 #[cfg(test)]
@@ -156,6 +175,25 @@ mod tests {
         let neighbour = attempt(&throttle, "f", "2001:db8::ffff:2");
         assert_eq!(throttle.check(neighbour, NOW), Err(Throttled { retry_after: Duration::from_secs(2) }));
         assert_eq!(throttle.check(attempt(&throttle, "f", "2001:db8:0:1::1"), NOW), Ok(()));
+    }
+
+    #[test]
+    fn whoever_waits_at_a_full_account_fills_the_bucket_of_their_address() {
+        let throttle = throttle();
+        let guesser = attempt(&throttle, "alice", "192.0.2.1");
+        for _ in 0..3 {
+            throttle.failed(guesser, NOW);
+        }
+        for _ in 0..100 {
+            assert!(throttle.check(guesser, NOW).is_err());
+        }
+        let full = Throttled { retry_after: Duration::from_secs(2) };
+        assert_eq!(
+            throttle.check(attempt(&throttle, "bob", "192.0.2.1"), NOW),
+            Err(full),
+            "no more than full"
+        );
+        assert_eq!(throttle.check(attempt(&throttle, "bob", "192.0.2.2"), NOW), Ok(()));
     }
 
     #[test]

@@ -74,15 +74,15 @@ fn is_too_old(request: &AuthorizationRequest, since: Timestamp, situation: &Situ
 }
 
 /// The operator's own clients need none. A public client at an address where any program of the device can
-/// listen may be somebody else under its name, so for it none is remembered
+/// listen may be somebody else under its name, so it is asked about each time, whoever's it is
 /// ([RFC 8252 section 8.6](https://www.rfc-editor.org/rfc/rfc8252#section-8.6)).
 fn needs_consent(request: &AuthorizationRequest, consented: Option<&ScopeSet>) -> bool {
     let client = &request.client;
     let can_be_known = client.is_confidential() || request.back.redirect_uri.is_claimed();
-    let has_consent = can_be_known && consented.is_some_and(|scope| request.scope.is_subset(scope))
+    let has_consent = consented.is_some_and(|scope| request.scope.is_subset(scope))
         // What is allowed in detail is allowed once.
         && request.authorization_details.is_empty();
-    request.prompt.consent || !(client.trusted || has_consent)
+    request.prompt.consent || !can_be_known || !(client.trusted || has_consent)
 }
 
 #[cfg(test)]

@@ -120,7 +120,9 @@ impl Issuer {
         minted_at: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
         let now = presented.now;
+        let target = self.session_target(session, Some(client)).ok_or(TokenError::InvalidTarget)?;
         let terms = Terms {
+            target,
             scope: &[&client.most_of_a_user()],
             authorization_details: presented.authorization_details.as_ref(),
             types: &client.extensions.authorization_details_types,

@@ -57,7 +57,7 @@ fn what_a_generation_means() {
     let last = Session { generation: u32::MAX, ..rotated.clone() };
     let rotation = |generation, now: Timestamp| {
         let idle_expires_at = now.saturating_add(RefreshPolicy::default().idle);
-        Decision::Rotate(Rotation { generation, rotated_at: now, idle_expires_at, jkt: None })
+        Decision::Rotate(Rotation { generation, rotated_at: now, idle_expires_at })
     };
     let refuse = Decision::Refuse;
     let cases = [
@@ -111,7 +111,7 @@ fn authorization_details_are_narrowed_and_never_widened() {
 fn a_bound_session_is_moved_by_its_key_alone_and_ended_by_nobody_without_it() {
     let key = Some(Jkt([1; 32]));
     let plain = Session { generation: 5, rotated_at: Some(NOW), ..session() };
-    let bound = Session { bound: true, jkt: key, ..plain.clone() };
+    let bound = Session { bound: true, jkt: key, ..plain };
     let refused = Decision::Refuse(Refusal::WrongKey);
     for generation in [1, 3, 4, 5, 6] {
         for jkt in [None, Some(Jkt([2; 32]))] {
@@ -120,15 +120,9 @@ fn a_bound_session_is_moved_by_its_key_alone_and_ended_by_nobody_without_it() {
         }
     }
     let own = |generation| Presented { jkt: key, ..presented(generation, later(3600)) };
-    let key_after = |decision| match decision {
-        Decision::Rotate(Rotation { jkt, .. }) => jkt,
-        other => panic!("{other:?}"),
-    };
     assert_eq!(decide(&bound, &own(4)), Decision::Repeat);
     assert_eq!(decide(&bound, &own(3)), Decision::Revoke);
-    assert_eq!(key_after(decide(&bound, &own(5))), key);
-    assert_eq!(key_after(decide(&plain, &own(5))), key, "who begins to show a key is held to it");
-    assert_eq!(key_after(decide(&plain, &presented(5, NOW))), None);
+    assert!(matches!(decide(&bound, &own(5)), Decision::Rotate(_)));
 }
 
 #[test]

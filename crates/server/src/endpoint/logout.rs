@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use tracing::Instrument;
 use url::{Url, form_urlencoded};
 
-use super::authorize::{Stop, Visit, redirect};
+use super::authorize::{MAX_REQUEST, Stop, Visit, redirect};
 use super::sign_on::own_form;
 use crate::body::FormBody;
 use crate::form::Form;
@@ -36,16 +36,19 @@ pub(crate) async fn logout(State(server): State<Arc<Server>>, headers: HeaderMap
     ended.unwrap_or_else(|panic| Problem::internal(&panic).into_response())
 }
 
-/// `POST /oauth/logout`: the same request in a body.
+/// `POST /oauth/logout`: the same request in a body. The browser comes again with `GET`: from another site it brings
+/// no cookie with this one, and nobody would know whose login is to end.
 pub(crate) async fn posted(
     State(server): State<Arc<Server>>,
-    headers: HeaderMap,
     form: Result<FormBody, OAuthError>,
 ) -> Response {
     let Ok(FormBody(form)) = form else { return Stop::malformed().answer(&server) };
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form.pairs()).finish();
-    let visit = Visit { server: &server, headers: &headers, query: &query, now: server.now() };
-    visit.answer(visit.log_out(false).await)
+    if query.len() > MAX_REQUEST {
+        return Stop::malformed().answer(&server);
+    }
+    (StatusCode::SEE_OTHER, [(LOCATION, format!("{}/oauth/logout?{query}", server.base_path))])
+        .into_response()
 }
 
 /// `POST /oauth/logout/confirm`: the user says yes.

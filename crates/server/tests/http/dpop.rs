@@ -153,6 +153,25 @@ async fn a_stolen_refresh_token_is_good_for_nothing_and_ends_nothing() {
 }
 
 #[tokio::test]
+async fn a_thief_with_a_key_does_not_make_a_session_without_one_their_own() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let code = Browser::new(&fixture).code(&request(&[("scope", OFFLINE)])).await;
+    let call = fixture.post("/oauth/token").form(&exchange("shop", &code));
+    let first = call.send().await.expect(StatusCode::OK).json();
+    let form = refresh("shop", &first["refresh_token"]);
+    let stolen = token(&fixture, &form, &Key::new().proof(&fixture, TOKEN)).send().await;
+    let stolen = stolen.expect(StatusCode::OK).json();
+    fixture.pass(std::time::Duration::from_secs(3600));
+    let owner = fixture.post("/oauth/token").form(&form).send().await;
+    assert_eq!(owner.oauth_error(), (400, "invalid_grant".into()), "it was used before: the session ends");
+    let again = refresh("shop", &stolen["refresh_token"]);
+    let thief = token(&fixture, &again, &Key::new().proof(&fixture, TOKEN)).send().await;
+    assert_eq!(thief.oauth_error(), (400, "invalid_grant".into()));
+    assert_eq!(fixture.get("/oauth/userinfo").bearer(access(&first)).send().await.status, 401);
+}
+
+#[tokio::test]
 async fn proofs_that_prove_nothing_at_the_token_endpoint() {
     let fixture = Fixture::new().await;
     register(&fixture).await;

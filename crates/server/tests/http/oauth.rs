@@ -3,6 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::browser::encode;
 use crate::fixture::{API, Fixture, ISSUER};
 
 const CREDENTIALS: &str = "grant_type=client_credentials";
@@ -250,6 +251,39 @@ async fn tokens_are_taken_back_for_whom_they_were_issued_to() {
         assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0), "{name}");
     }
     assert!(!is_active(&batch).await && !is_active(&alice.access).await && !is_active(&alice.refresh).await);
+}
+
+#[tokio::test]
+async fn a_client_without_audiences_has_the_default_one_alone() {
+    let fixture = Fixture::new().await;
+    let ask = async |resource: &str| {
+        let form = encode([("grant_type", "client_credentials"), ("resource", resource)]);
+        fixture.post("/oauth/token").basic("batch", &fixture.secret).form(&form).send().await
+    };
+    ask(API).await.expect(StatusCode::OK);
+    for other in ["https://other.example.com", ISSUER, "https://nobody.example.com"] {
+        assert_eq!(ask(other).await.oauth_error(), (400, "invalid_target".into()), "{other}");
+    }
+    let admin = fixture.admin().await;
+    let change = json!({ "audience": ["https://other.example.com"] });
+    let call = fixture.call(http::Method::PATCH, "/admin/v1/clients/batch").bearer(&admin).json(&change);
+    call.send().await.expect(StatusCode::OK);
+    ask("https://other.example.com").await.expect(StatusCode::OK);
+    assert_eq!(ask(API).await.oauth_error(), (400, "invalid_target".into()));
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_again_and_again_is_one_entry() {
+    let fixture = Fixture::new().await;
+    let batch = fixture.batch_token().await;
+    let mut places = Vec::new();
+    for _ in 0..3 {
+        let form = encode([("token", batch.as_str())]);
+        let call = fixture.post("/oauth/revoke").basic("batch", &fixture.secret).form(&form);
+        call.send().await.expect(StatusCode::OK);
+        places.push(*fixture.issuer.watch_revocations().borrow());
+    }
+    assert_eq!(places, [places[0]; 3]);
 }
 
 #[tokio::test]

@@ -411,6 +411,13 @@ async fn a_logout_ends_the_login_and_what_hangs_on_it() {
     ] {
         assert_eq!(browser.open(&out(&params)).await.status, StatusCode::BAD_REQUEST, "{name}");
     }
+    // Another site's form brings no cookie with it, and the browser does when it comes again.
+    let from_elsewhere = fixture.post("/oauth/logout").form(&encode([("id_token_hint", hint)])).send().await;
+    assert_eq!(
+        from_elsewhere.expect(StatusCode::SEE_OTHER).header(LOCATION),
+        out(&[("id_token_hint", hint)])
+    );
+    assert_eq!(userinfo(&shop).await, 200);
     let asked = browser.open(&out(&[("client_id", "shop"), ("post_logout_redirect_uri", bye)])).await;
     assert!(text(&asked).contains("/oauth/logout/confirm"), "nobody proved to be the application");
     assert!(browser.cookie(LOGIN_COOKIE).is_some());
@@ -503,4 +510,9 @@ async fn a_client_that_loses_a_scope_does_not_get_it_back_by_refreshing() {
     call.send().await.expect(StatusCode::OK);
     let next = refresh("").await.expect(StatusCode::OK).json();
     assert_eq!(next["scope"], "offline_access openid orders:read");
+
+    let change = json!({ "audience": ["https://other.example.com"] });
+    let call = fixture.call(http::Method::PATCH, "/admin/v1/clients/own").bearer(&admin).json(&change);
+    call.send().await.expect(StatusCode::OK);
+    assert_eq!(refresh("").await.oauth_error().1, "invalid_grant", "nor a resource server");
 }

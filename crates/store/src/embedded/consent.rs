@@ -71,6 +71,14 @@ pub(super) fn withdraw(
         let removed = connection
             .prepare_cached("DELETE FROM consent WHERE user = ?1 AND client = ?2")?
             .execute(params![user.as_bytes(), client.as_str()])?;
+        // What was allowed and not fetched yet is gone with it, or it would be fetched afterwards.
+        for table in ["code", "device_authorization"] {
+            connection
+                .prepare_cached(&format!(
+                    "DELETE FROM {table} WHERE user = ?1 AND client = ?2 AND used_at IS NULL"
+                ))?
+                .execute(params![user.as_bytes(), client.as_str()])?;
+        }
         let ended = session::end_of_client(connection, user, client, now, revocation)?;
         Ok(removed == 1 || ended)
     })

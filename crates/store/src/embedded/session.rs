@@ -182,11 +182,10 @@ fn owner(connection: &Connection, session: &Session) -> Result<User, Failure> {
 
 /// The compare-and-swap.
 fn advance(connection: &Connection, session: &mut Session, rotation: Rotation) -> Result<(), Failure> {
-    let Rotation { generation, rotated_at, idle_expires_at, jkt } = rotation;
+    let Rotation { generation, rotated_at, idle_expires_at } = rotation;
     let changed = connection
         .prepare_cached(
-            "UPDATE session SET generation = ?3, rotated_at = ?4, idle_expires_at = ?5, jkt = ?6,
-                                bound = bound OR ?6 IS NOT NULL
+            "UPDATE session SET generation = ?3, rotated_at = ?4, idle_expires_at = ?5
              WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL",
         )?
         .execute(params![
@@ -194,8 +193,7 @@ fn advance(connection: &Connection, session: &mut Session, rotation: Rotation) -
             stored_generation(session.generation),
             stored_generation(generation),
             rotated_at.as_millis(),
-            idle_expires_at.as_millis(),
-            jkt.map(|Jkt(jkt)| jkt)
+            idle_expires_at.as_millis()
         ])?;
     if changed != 1 {
         return Err(Failure::Interfered);
@@ -203,8 +201,6 @@ fn advance(connection: &Connection, session: &mut Session, rotation: Rotation) -
     session.generation = generation;
     session.rotated_at = Some(rotated_at);
     session.idle_expires_at = idle_expires_at;
-    session.jkt = jkt;
-    session.bound |= jkt.is_some();
     Ok(())
 }
 

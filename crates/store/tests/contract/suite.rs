@@ -87,6 +87,7 @@ macro_rules! every_promise_holds_for {
             consents {
                 consents_are_joined_and_listed
                 a_withdrawn_consent_ends_the_clients_sessions_in_one_step
+                what_was_allowed_and_not_fetched_goes_with_the_consent
             }
             sweeping {
                 what_ended_is_forgotten_and_nothing_else

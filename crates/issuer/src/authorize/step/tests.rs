@@ -142,7 +142,7 @@ fn who_is_asked_for_consent() {
         ("public_on_loopback", public("http://127.0.0.1:9/cb"), Some(&all), not, Step::Consent),
         ("public_on_loopback_quietly", quiet(public("http://127.0.0.1:9/cb")), Some(&all), not, required),
         ("public_with_its_own_scheme", public("com.example.app:/cb"), Some(&all), not, Step::Consent),
-        ("public_on_loopback_trusted", trusted(public("http://127.0.0.1:9/cb")), None, not, Step::Give),
+        ("public_on_loopback_trusted", trusted(public("http://127.0.0.1:9/cb")), None, not, Step::Consent),
     ];
     for (name, request, consented, done, want) in cases {
         let situation = Situation { login: ago(60), consented, done, now: NOW };

@@ -9,7 +9,7 @@ use super::Engine;
 use super::sample::*;
 
 /// A login of a new user.
-async fn login(store: &dyn Store, name: &str) -> Session {
+pub(super) async fn login(store: &dyn Store, name: &str) -> Session {
     let owner = user(name);
     store.create_user(&owner).await.unwrap();
     let login = Session { client: ClientId::sign_on(), ..session(owner.id) };
@@ -17,7 +17,7 @@ async fn login(store: &dyn Store, name: &str) -> Session {
     login
 }
 
-fn code(login: &Session, digest: u8) -> AuthorizationCode {
+pub(super) fn code(login: &Session, digest: u8) -> AuthorizationCode {
     AuthorizationCode {
         digest: CodeDigest([digest; 32]),
         client: "web".parse().unwrap(),
@@ -37,7 +37,7 @@ fn code(login: &Session, digest: u8) -> AuthorizationCode {
     }
 }
 
-fn shown() -> PresentedCode {
+pub(super) fn shown() -> PresentedCode {
     PresentedCode {
         client: "web".parse().unwrap(),
         confidential: true,

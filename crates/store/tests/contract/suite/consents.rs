@@ -1,9 +1,11 @@
+use gatepass_issuer::code::{AuthorizationCode, PresentedCode};
 use gatepass_issuer::consent::Consent;
 use gatepass_issuer::id::UserId;
 use gatepass_issuer::session::Session;
+use gatepass_issuer::store::Redeemed;
 
-use super::Engine;
 use super::sample::*;
+use super::{Engine, codes};
 
 fn consent(user: UserId, client: &str, scope: &str) -> Consent {
     Consent { user, client: client.parse().unwrap(), scope: scope.parse().unwrap(), given_at: NOW }
@@ -47,4 +49,21 @@ pub(crate) async fn a_withdrawn_consent_ends_the_clients_sessions_in_one_step<E:
     assert_eq!(live, [app.id]);
     assert!(!store.withdraw_consent(alice.id, &web.client, at(6), revocation("")).await.unwrap());
     assert_eq!(log(&*store).await.len(), 1);
+}
+
+pub(crate) async fn what_was_allowed_and_not_fetched_goes_with_the_consent<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let login = codes::login(&*store, "alice").await;
+    let (code, other) = (codes::code(&login, 1), codes::code(&login, 2));
+    let other = AuthorizationCode { client: "app".parse().unwrap(), ..other };
+    for code in [&code, &other] {
+        store.keep_code(code).await.unwrap();
+    }
+    store.withdraw_consent(login.user, &code.client, at(1), revocation("")).await.unwrap();
+    let gone = store.redeem_code(code.digest, &codes::shown(), revocation("")).await.unwrap();
+    assert!(matches!(gone, Redeemed::Unknown), "{gone:?}");
+    let shown = PresentedCode { client: other.client.clone(), ..codes::shown() };
+    let kept = store.redeem_code(other.digest, &shown, revocation("")).await.unwrap();
+    assert!(matches!(kept, Redeemed::Given(..)), "{kept:?}");
 }
