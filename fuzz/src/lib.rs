@@ -22,6 +22,8 @@ pub mod jwt;
 pub mod keys;
 pub mod lint;
 pub mod naive;
+pub mod openapi;
 pub mod pem;
 pub mod status_list;
+pub mod ticket;
 pub mod values;

@@ -2,7 +2,7 @@
 //
 // Arguments: the issuer, a user name, a password, and clients that have http://127.0.0.1/callback registered: a public one;
 // one with a secret that it sends, and the secret; one with a secret that it signs with, and the secret; one with a P-256
-// key, which pushes its requests, and the key as a JWK. Prints one line of JSON: what each client saw, or {"error": "..."}.
+// key, which pushes its requests, signed or not, and the key as a JWK. Prints one line of JSON: what each client saw, or {"error": "..."}.
 
 import * as oidc from "openid-client";
 import { Browser } from "./browser.mjs";
@@ -19,6 +19,18 @@ async function ownKey() {
   const { kid, ...key } = JSON.parse(jwk);
   const algorithm = { name: "ECDSA", namedCurve: "P-256" };
   return { key: await crypto.subtle.importKey("jwk", key, algorithm, false, ["sign"]), kid };
+}
+
+/** The same client, whose answers are to be signed too. */
+async function discoverSigned() {
+  const config = await discover(keyId, oidc.PrivateKeyJwt(await ownKey()));
+  oidc.useJwtResponseMode(config);
+  return config;
+}
+
+async function signedAndPushed(config, parameters) {
+  const { searchParams } = await oidc.buildAuthorizationUrlWithJAR(config, parameters, await ownKey());
+  return oidc.buildAuthorizationUrlWithPAR(config, searchParams);
 }
 
 async function logIn(config, browser, { build, decision, ...more }) {
@@ -92,6 +104,7 @@ try {
       new Browser(),
       oidc.buildAuthorizationUrlWithPAR,
     ),
+    signed: await everything(await discoverSigned(), new Browser(), signedAndPushed),
   };
   console.log(JSON.stringify(answer));
 } catch (error) {

@@ -13,6 +13,8 @@ use crate::{run, tools};
 
 /// How long each target runs where nothing else is said.
 pub(crate) const SECONDS: u64 = 60;
+/// How long it runs among the tests, which are to be quick: what earlier runs found is walked through first.
+const SECONDS_IN_TESTS: u64 = 30;
 
 /// Counters on every edge and hooks on every comparison, as libFuzzer reads them. No sanitizer: those want a nightly
 /// compiler, and there is no `unsafe` here for them to watch over.
@@ -64,7 +66,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
 }
 
-/// Their form, the seeds, and every target for [`SECONDS`].
+/// Their form, the seeds, and every target for [`SECONDS_IN_TESTS`].
 ///
 /// # Errors
 /// As [`run`]; a seed is no longer accepted or refused as it was.
@@ -76,7 +78,7 @@ pub(crate) fn every_target() -> Result<()> {
     // Where the workspace's tests were built, so that both share what they depend on.
     run::command(seeds.arg("--target-dir").arg(run::target()))?;
     tools::require_cpp_compiler()?;
-    fuzz(&build(&targets_of(&manifest)?)?, &Walk { seconds: SECONDS, seed: Some(1) })
+    fuzz(&build(&targets_of(&manifest)?)?, &Walk { seconds: SECONDS_IN_TESTS, seed: Some(1) })
 }
 
 /// How the targets are walked through.

@@ -7,6 +7,7 @@ pub(crate) mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
@@ -273,6 +274,9 @@ pub(crate) enum Client {
         /// Where browsers may be sent back to after a login, any number of times; it may then log users in
         #[arg(long = "redirect-uri", value_name = "URI")]
         redirect_uris: Vec<String>,
+        /// It may log users in on devices that cannot show a page (RFC 8628)
+        #[arg(long)]
+        device: bool,
         /// Where browsers may be sent to after a logout, any number of times
         #[arg(long = "post-logout-redirect-uri", value_name = "URI", requires = "redirect_uris")]
         post_logout_redirect_uris: Vec<String>,
@@ -285,6 +289,15 @@ pub(crate) enum Client {
         /// It must push its authorization requests (RFC 9126)
         #[arg(long, requires = "redirect_uris", conflicts_with = "public")]
         require_pushed: bool,
+        /// It must sign its authorization requests (RFC 9101) with its keys for private_key_jwt
+        #[arg(long, requires_all = ["redirect_uris", "jwks"])]
+        require_signed_request: bool,
+        /// It gets no access token that is not bound to a key of its (DPoP, RFC 9449)
+        #[arg(long)]
+        dpop: bool,
+        /// A type of authorization details that it may ask for (RFC 9396), any number of times
+        #[arg(long = "authorization-details-type", value_name = "TYPE")]
+        details_types: Vec<String>,
         /// It is your own: users are not asked whether they allow it
         #[arg(long)]
         trusted: bool,
@@ -293,6 +306,21 @@ pub(crate) enum Client {
     List,
     /// Show one client
     Show { id: String },
+    /// Make a token with which clients register themselves (RFC 7591); it is shown once
+    RegistrationToken {
+        /// How many clients can be registered with it
+        #[arg(long, default_value_t = 1)]
+        uses: u32,
+        /// For how long it is good, such as 30m or 7d
+        #[arg(long, default_value = "1h", value_name = "TIME", value_parser = duration)]
+        lifetime: Duration,
+        /// A scope that such a client may ask for, any number of times
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// Such a client acts for itself and logs nobody in
+        #[arg(long)]
+        machines: bool,
+    },
     /// Give it a new secret; the old one is good for nothing at once
     Secret { id: String },
     /// Give it other public keys for private_key_jwt; the old ones are good for nothing at once
@@ -306,6 +334,10 @@ pub(crate) enum Client {
     Disable { id: String },
     /// Let it have tokens again
     Enable { id: String },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    gatepass_gateway::parse_duration(text).ok_or_else(|| "write 30s, 15m, 12h or 7d".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

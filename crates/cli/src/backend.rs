@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use gatepass_issuer::admin::{AdminError, ChangeClient, NewClient, NewCredential, SignOnClient};
-use gatepass_issuer::client::GrantType;
+use gatepass_issuer::client::{ClientExtensions, GrantType};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::user::{Role, RoleName};
 use gatepass_issuer::{ADMIN_SCOPE, Issuer};
@@ -71,6 +71,7 @@ impl Backend {
                     audience: vec![self.issuer.name().to_string()],
                     sign_on: SignOnClient::default(),
                     exchange: None,
+                    extensions: ClientExtensions::default(),
                 };
                 self.issuer.create_client(new, clock::now()).await?.1
             }
@@ -104,7 +105,9 @@ impl Backend {
         let Self { issuer, data, store } = self;
         data.withdraw();
         // What is kept now and then, such as tokens' places in status lists.
-        issuer.maintain(clock::now()).await?;
+        if let Err(error) = issuer.maintain(clock::now()).await {
+            tracing::error!(%error, "the last maintenance failed");
+        }
         drop(issuer);
         Ok(store.close().await?)
     }

@@ -41,6 +41,8 @@ struct RawConfig {
     app_origins: Vec<String>,
     #[serde(default)]
     trusted_proxies: Vec<String>,
+    #[serde(default)]
+    authorization_details_types: Vec<String>,
     resource_server: Vec<RawResourceServer>,
     #[serde(default)]
     access_token: RawAccessToken,
@@ -48,6 +50,8 @@ struct RawConfig {
     refresh_token: RawRefreshToken,
     #[serde(default)]
     login: RawLogin,
+    #[serde(default)]
+    dpop: RawDpop,
     #[serde(default)]
     cookie: RawCookie,
     #[serde(default)]
@@ -93,6 +97,13 @@ struct RawRefreshToken {
 struct RawLogin {
     idle: Option<Period>,
     absolute: Option<Period>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDpop {
+    /// For clients that do not know nonces: `false`. Their proofs count by the clients' clocks then.
+    require_nonce: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -166,6 +177,7 @@ impl ServerConfig {
         let servers =
             raw.resource_server.iter().map(|server| server.check(folder)).collect::<Result<_, _>>()?;
         let mut config = Config::new(issuer.clone(), ResourceServers::new(&issuer, servers)?);
+        config.authorization_details_types = raw.authorization_details_types;
         set(&mut config.access_token_lifetime, raw.access_token.lifetime);
         config.status_list_ttl = raw.access_token.status_list.map(|Period(ttl)| ttl);
         set(&mut config.refresh.leeway, raw.refresh_token.leeway);
@@ -173,6 +185,7 @@ impl ServerConfig {
         set(&mut config.refresh.absolute, raw.refresh_token.absolute);
         set(&mut config.login.idle, raw.login.idle);
         set(&mut config.login.absolute, raw.login.absolute);
+        config.dpop.require_nonce = raw.dpop.require_nonce.unwrap_or(config.dpop.require_nonce);
         set(&mut config.rotate_keys_every, raw.keys.rotate_every);
         set(&mut config.jwks_max_age, raw.keys.max_age);
         if let Some(limit) = raw.throttle.account {

@@ -266,6 +266,8 @@ impl Places {
             "/session/{*rest}",
             "/tickets",
             "/oauth/{*rest}",
+            "/device",
+            "/device/{*rest}",
             "/.well-known/{*rest}",
             "/revocations/{*rest}",
             "/admin/v1/{*rest}",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gatepass_guard::{
     Admitted, AskedFor, Challenge, Denied, Exchange, ExchangeError, ExchangedToken, Guard, GuardedRequest,
-    IssuerConfig, OpenIdIssuer, StaleAction, StalePolicy, StartError, Status, bearer_token, credentials,
+    IssuerConfig, OpenIdIssuer, Scheme, StaleAction, StalePolicy, StartError, Status, credentials,
     unverified_issuer,
 };
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -60,12 +60,11 @@ impl Guards {
         request: &GuardedRequest<'_>,
         takes_dpop: bool,
     ) -> Result<Admitted, Denied> {
-        let guard = match self.trusted.as_slice() {
-            [only] if takes_dpop => &only.guard, // it reads the token for itself
-            _ if takes_dpop => self.guard_for(credentials(headers)?.token)?,
-            _ => self.guard_for(bearer_token(headers)?)?,
-        };
-        guard.authenticate(request).await
+        let credentials = credentials(headers)?;
+        if credentials.scheme == Scheme::Dpop && !takes_dpop {
+            return Err(Denied::Missing);
+        }
+        self.guard_for(credentials.token)?.authenticate_with(&credentials, request).await
     }
 
     /// Verifies an access token that nobody has sent, as an `Authorization` field would have it.

@@ -23,17 +23,22 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The token that opened a stream. Costs nothing until it is polled, which what ends at once never does.
 pub(crate) struct Watch {
+    opened: Arc<Opened>,
+    timer: Option<Pin<Box<Sleep>>>,
+    asking: Option<BoxFuture<'static, Option<Denied>>>,
+}
+
+/// What the watches of one request share.
+struct Opened {
     shared: Arc<Shared>,
     /// As the client sent it: a reference to those bytes, no copy. `None` where a ticket opened the stream.
     authorization: Option<HeaderValue>,
     admitted: Admitted,
     /// What its route says.
     on_stale: Option<Arc<StalePolicy>>,
-    timer: Option<Pin<Box<Sleep>>>,
-    asking: Option<BoxFuture<'static, Option<Denied>>>,
-    /// What any of its clones has found: where both directions are watched, one that ends tears the other away
+    /// What any of them has found: where both directions are watched, one that ends tears the other away
     /// from its server, and is to end it for the same reason.
-    ended: Arc<OnceLock<Denied>>,
+    ended: OnceLock<Denied>,
 }
 
 impl Watch {
@@ -43,15 +48,16 @@ impl Watch {
         admitted: Admitted,
         on_stale: Option<Arc<StalePolicy>>,
     ) -> Self {
-        let ended = Arc::default();
-        Self { shared, authorization, admitted, on_stale, timer: None, asking: None, ended }
+        let ended = OnceLock::new();
+        let opened = Opened { shared, authorization, admitted, on_stale, ended };
+        Self { opened: Arc::new(opened), timer: None, asking: None }
     }
 
     /// Ready with the reason once the token is good no longer. What is configured by then decides: a token
     /// of an issuer that is trusted no more ends its streams, too.
     pub(crate) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Denied> {
         loop {
-            if let Some(denied) = self.ended.get() {
+            if let Some(denied) = self.opened.ended.get() {
                 return Poll::Ready(denied.clone());
             }
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(INTERVAL)));
@@ -60,53 +66,45 @@ impl Watch {
                 self.asking = None;
                 timer.as_mut().reset(Instant::now() + INTERVAL);
                 if let Some(denied) = denied {
-                    if self.ended.set(denied.clone()).is_ok() {
-                        self.shared.counters.count_ended();
-                        denied.audit("a stream that it opened", Some(&self.admitted));
-                    }
+                    self.opened.end(denied);
                     continue;
                 }
             }
             ready!(timer.as_mut().poll(cx));
-            let Self { authorization, admitted, on_stale, .. } = self.clone();
-            let shared = Arc::clone(&self.shared);
-            let ask = async move { ask(&shared, authorization.as_ref(), &admitted, on_stale).await.err() };
-            self.asking = Some(ask.boxed());
+            let opened = Arc::clone(&self.opened);
+            self.asking = Some(async move { opened.ask().await.err() }.boxed());
         }
     }
 }
 
-async fn ask(
-    shared: &Shared,
-    authorization: Option<&HeaderValue>,
-    admitted: &Admitted,
-    on_stale: Option<Arc<StalePolicy>>,
-) -> Result<(), Denied> {
-    let Some(authorization) = authorization else {
-        return shared.state.load_full().guards.verify_opened(admitted, on_stale.as_deref());
-    };
-    let token = authorization.to_str().ok().and_then(|value| value.split_once(' '));
-    let (_, token) = token.ok_or(Denied::Missing)?;
-    shared.state.load_full().guards.verify_again(admitted, token.trim_matches(' '), on_stale.as_deref()).await
+impl Opened {
+    async fn ask(&self) -> Result<(), Denied> {
+        let (guards, on_stale) = (&self.shared.state.load_full().guards, self.on_stale.as_deref());
+        let Some(authorization) = &self.authorization else {
+            return guards.verify_opened(&self.admitted, on_stale);
+        };
+        let token = authorization.to_str().ok().and_then(|value| value.split_once(' '));
+        let (_, token) = token.ok_or(Denied::Missing)?;
+        guards.verify_again(&self.admitted, token.trim_matches(' '), on_stale).await
+    }
+
+    fn end(&self, denied: Denied) {
+        if self.ended.set(denied.clone()).is_ok() {
+            self.shared.counters.count_ended();
+            denied.audit("a stream that it opened", Some(&self.admitted));
+        }
+    }
 }
 
 /// The same token's, with a timer of its own. What one finds, the other knows.
 impl Clone for Watch {
     fn clone(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            authorization: self.authorization.clone(),
-            admitted: self.admitted.clone(),
-            on_stale: self.on_stale.clone(),
-            timer: None,
-            asking: None,
-            ended: Arc::clone(&self.ended),
-        }
+        Self { opened: Arc::clone(&self.opened), timer: None, asking: None }
     }
 }
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Watch({})", self.admitted.sub)
+        write!(f, "Watch({})", self.opened.admitted.sub)
     }
 }

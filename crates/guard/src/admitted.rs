@@ -1,14 +1,14 @@
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use gatepass_jose::{Timestamp, Verified};
 use gatepass_token::AccessClaims;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::Denied;
-use crate::keys::Believed;
+use crate::believed::Believed;
 use crate::sender::Sender;
 
 /// A token that a guard vouches for: verified, current, not revoked. Only a guard can make one.
@@ -16,55 +16,50 @@ use crate::sender::Sender;
 /// It dereferences to the token's [`AccessClaims`]; claims of your own are read with
 /// [`claim`](Self::claim) or [`custom`](Self::custom). Cheap to clone.
 #[derive(Clone)]
-pub struct Admitted(Arc<Inner>);
-
-struct Inner {
-    verified: Verified<AccessClaims>,
-    payload: Vec<u8>,
+pub struct Admitted {
+    believed: Arc<Believed>,
     sender: Sender,
     at: Timestamp,
-    /// All claims, parsed when the first is asked for by name.
-    members: OnceLock<Map<String, Value>>,
 }
 
 impl Admitted {
-    pub(crate) fn new((verified, payload): Believed, sender: Sender, at: Timestamp) -> Self {
-        Admitted(Arc::new(Inner { verified, payload, sender, at, members: OnceLock::new() }))
+    pub(crate) fn new(believed: Arc<Believed>, sender: Sender, at: Timestamp) -> Self {
+        Self { believed, sender, at }
     }
 
     pub(crate) fn verified(&self) -> &Verified<AccessClaims> {
-        &self.0.verified
+        &self.believed.claims
     }
 
     /// The claims of an access token (RFC 9068).
     #[must_use]
     pub fn claims(&self) -> &AccessClaims {
-        &self.0.verified
+        &self.believed.claims
     }
 
     /// The key that signed the token.
     #[must_use]
     pub fn kid(&self) -> &str {
-        self.0.verified.kid()
+        self.believed.claims.kid()
     }
 
     /// When the guard looked at it: the `now` of every check that was made, and of those that a
     /// [`Rule`](crate::Rule) makes after them.
     #[must_use]
     pub fn admitted_at(&self) -> Timestamp {
-        self.0.at
+        self.at
     }
 
     /// Whether the token is bound to a DPoP key and the sender proved with this request to hold it.
     #[must_use]
     pub fn is_dpop_bound(&self) -> bool {
-        self.0.sender.dpop
+        self.sender.dpop
     }
 
     /// Whether the token is bound to a TLS certificate and the connection was opened with it.
     #[must_use]
     pub fn is_certificate_bound(&self) -> bool {
-        self.0.sender.certificate
+        self.sender.certificate
     }
 
     /// The nonce that the client should go over to, for the `DPoP-Nonce` field of the answer
@@ -72,21 +67,19 @@ impl Admitted {
     /// has an older one. A [`GuardLayer`](crate::GuardLayer) sets the field by itself.
     #[must_use]
     pub fn dpop_nonce(&self) -> Option<&str> {
-        self.0.sender.next_nonce.as_deref()
+        self.sender.next_nonce.as_deref()
     }
 
     /// The verified payload, as it was signed.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        &self.0.payload
+        &self.believed.payload
     }
 
     /// A claim by its name, whichever it is.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
-        // It parsed as claims before, so it parses as an object.
-        let parse = || serde_json::from_slice(&self.0.payload).unwrap_or_default();
-        self.0.members.get_or_init(parse).get(name)
+        self.believed.claim(name)
     }
 
     /// All claims as a type of your own.
@@ -94,7 +87,8 @@ impl Admitted {
     /// # Errors
     /// [`Denied::CustomClaims`] if the payload does not fit `C`.
     pub fn custom<C: DeserializeOwned>(&self) -> Result<C, Denied> {
-        serde_json::from_slice(&self.0.payload).map_err(|error| Denied::CustomClaims(error.to_string()))
+        serde_json::from_slice(&self.believed.payload)
+            .map_err(|error| Denied::CustomClaims(error.to_string()))
     }
 }
 

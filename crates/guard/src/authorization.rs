@@ -86,7 +86,15 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Denied> {
 
 pub(crate) fn is_b64token(token: &str) -> bool {
     let characters = token.trim_end_matches('=');
-    let allowed = |byte| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    let within = |byte: u8, first: u8, last: u8| byte.wrapping_sub(first) <= last - first;
+    let allowed = |byte: u8| {
+        // From `-` to `9` there are `.`, `/` and the digits between them.
+        within(byte | 0x20, b'a', b'z')
+            | within(byte, b'-', b'9')
+            | (byte == b'_')
+            | (byte == b'~')
+            | (byte == b'+')
+    };
     // To the end whatever is found, so that many bytes are looked at at once.
     !characters.is_empty() && characters.bytes().fold(true, |all, byte| all & allowed(byte))
 }

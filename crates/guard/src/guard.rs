@@ -98,7 +98,7 @@ impl Guard {
     pub async fn verify(&self, token: &str) -> Result<Admitted, Denied> {
         let (method, headers) = (Method::default(), HeaderMap::new());
         let credentials = Credentials { scheme: Scheme::Bearer, token };
-        self.admit(&credentials, &GuardedRequest::new(&method, &headers)).await
+        self.authenticate_with(&credentials, &GuardedRequest::new(&method, &headers)).await
     }
 
     /// Verifies the access token of a request, and that its sender is the one to whom it is bound, if to
@@ -109,10 +109,14 @@ impl Guard {
     /// # Errors
     /// As [`credentials`] and [`verify`](Self::verify), and what [`Denied`] has for senders.
     pub async fn authenticate(&self, request: &GuardedRequest<'_>) -> Result<Admitted, Denied> {
-        self.admit(&credentials(request.headers)?, request).await
+        self.authenticate_with(&credentials(request.headers)?, request).await
     }
 
-    async fn admit(
+    /// As [`authenticate`](Self::authenticate), for whoever has read the request's [`credentials`] already.
+    ///
+    /// # Errors
+    /// As [`authenticate`](Self::authenticate).
+    pub async fn authenticate_with(
         &self,
         credentials: &Credentials<'_>,
         request: &GuardedRequest<'_>,
@@ -120,7 +124,7 @@ impl Guard {
         let now = self.0.clock.now();
         let issuer = self.issuer_of(credentials.token)?;
         let believed = issuer.verify(credentials.token, now, request.on_stale).await?;
-        let sender = issuer.senders.require(&believed.0, credentials, request, now)?;
+        let sender = issuer.senders.require(&believed.claims, credentials, request, now)?;
         Ok(Admitted::new(believed, sender, now.wall))
     }
 
@@ -138,7 +142,7 @@ impl Guard {
         on_stale: Option<&StalePolicy>,
     ) -> Result<(), Denied> {
         let believed = self.issuer_of(token)?.verify(token, self.0.clock.now(), on_stale).await?;
-        if believed.1 != admitted.payload() {
+        if believed.payload != admitted.payload() {
             self.verify(token).await?;
         }
         Ok(())
@@ -153,9 +157,9 @@ impl Guard {
     pub async fn verify_ticket(&self, ticket: &str, method: &str, target: &str) -> Result<Admitted, Denied> {
         let now = self.0.clock.now();
         let believed = self.issuer_of(ticket)?.verify_ticket(ticket, now).await?;
-        ticket::require_for(&believed.1, method, target)?;
+        ticket::require_for(&believed.payload, method, target)?;
         // Nobody could prove anything with it: it came without any other field.
-        if believed.0.cnf.is_some() {
+        if believed.claims.cnf.is_some() {
             return Err(TicketProblem::NotTaken.into());
         }
         Ok(Admitted::new(believed, Sender::default(), now.wall))

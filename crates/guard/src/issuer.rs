@@ -9,12 +9,13 @@ use gatepass_token::AccessClaims;
 use tokio::sync::watch;
 
 use crate::admitted::Admitted;
+use crate::believed::Believed;
 use crate::clock::Now;
 use crate::denied::{Denied, TicketProblem};
 use crate::exchange::Exchanger;
 use crate::failures::Failures;
 use crate::introspection::Introspector;
-use crate::keys::{Believed, KeyCache};
+use crate::keys::KeyCache;
 use crate::openid::OpenIdIssuer;
 use crate::secret::SharedSecret;
 use crate::sender::SenderCheck;
@@ -68,17 +69,17 @@ impl TrustedIssuer {
         token: &str,
         now: Now,
         on_stale: Option<&StalePolicy>,
-    ) -> Result<Believed, Denied> {
+    ) -> Result<Arc<Believed>, Denied> {
         let believed = match &self.tokens {
             Tokens::Published(keys) => keys.verify(token, now).await?,
-            Tokens::Shared(secret) => secret.verify(token, now).map_err(Denied::Rejected)?,
+            Tokens::Shared(secret) => secret.verify(token, now).map(Arc::new).map_err(Denied::Rejected)?,
         };
         let valid = match &self.revocations {
             Revocations::Followed(followed) => {
-                followed.require_valid(&believed.0, token, now, on_stale).await
+                followed.require_valid(&believed.claims, token, now, on_stale).await
             }
             Revocations::Asked(introspector) => introspector.require_active(token, now).await,
-            Revocations::Listed(lists) => lists.require_valid(&believed.1, token, now, on_stale).await,
+            Revocations::Listed(lists) => lists.require_valid(&believed.payload, token, now, on_stale).await,
             Revocations::NotTold => Ok(()),
         };
         if let (Err(_), Some(exchanger)) = (&valid, &self.exchanger) {
@@ -89,11 +90,11 @@ impl TrustedIssuer {
 
     /// Verifies a ticket, and that nothing is known here of a revocation. The issuer is not asked, even where it
     /// would be about a token: it says the rest when the ticket is used up.
-    pub(crate) async fn verify_ticket(&self, ticket: &str, now: Now) -> Result<Believed, Denied> {
+    pub(crate) async fn verify_ticket(&self, ticket: &str, now: Now) -> Result<Arc<Believed>, Denied> {
         let Tokens::Published(keys) = &self.tokens else { return Err(TicketProblem::NotTaken.into()) };
         let believed = keys.verify_ticket(ticket, now).await?;
         if let Revocations::Followed(followed) = &self.revocations {
-            followed.require_not_revoked(&believed.0)?;
+            followed.require_not_revoked(&believed.claims)?;
         }
         Ok(believed)
     }

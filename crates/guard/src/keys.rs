@@ -8,17 +8,17 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::http::HeaderValue;
 use gatepass_jose::{
-    Alg, Audience, JsonError, JwkSet, KeySet, Rejection, Scratch, SignatureCounts, Timestamp, Verified,
-    Verifier,
+    Alg, Audience, JsonError, JwkSet, KeySet, Rejection, SignatureCounts, Timestamp, Verifier,
 };
 use gatepass_revocation::{Kind, Revoked, View};
-use gatepass_token::{AccessClaims, access_verifier, ticket_verifier};
+use gatepass_token::{access_verifier, ticket_verifier};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 use url::Url;
 
 use crate::backoff::{Backoff, jittered};
+use crate::believed::Believed;
 use crate::clock::{Clock, Now};
 use crate::config::IssuerConfig;
 use crate::denied::Denied;
@@ -26,6 +26,7 @@ use crate::discovery::{DiscoveryError, discover};
 use crate::failures::Failures;
 use crate::http::{Document, FetchError, Http};
 use crate::location::{Location, Refused};
+use crate::recent::Recent;
 use crate::status::AskedFor;
 
 /// For how long a set is used that says nothing about it.
@@ -86,6 +87,8 @@ struct Keys {
     /// may sign with another one than it uses for this audience's tokens.
     all: KeySet,
     verifier: Verifier,
+    /// What `verifier` has read.
+    recent: Recent,
     /// As `verifier`, for tickets.
     tickets: Verifier,
 }
@@ -111,15 +114,6 @@ enum KeySetError {
     Malformed { url: Url, source: JsonError },
     #[error("the key set at {url} holds no key that can be used")]
     NoUsableKey { url: Url },
-}
-
-/// Verified claims, and the bytes they were read from.
-pub(crate) type Believed = (Verified<AccessClaims>, Vec<u8>);
-
-pub(crate) fn verify(verifier: &Verifier, token: &str, now: Now) -> Result<Believed, Rejection> {
-    let mut scratch = Scratch::default();
-    let verified = verifier.verify_in(token, now.wall, &mut scratch)?;
-    Ok((verified, scratch.into_payload()))
 }
 
 impl KeyCache {
@@ -186,7 +180,7 @@ impl KeyCache {
     /// How many signatures were known to hold, and how many had to be verified.
     pub(crate) fn signature_counts(&self) -> SignatureCounts {
         let earlier = *self.earlier_signatures.lock().unwrap_or_else(PoisonError::into_inner);
-        sum(earlier, self.current.load().verifier.signature_counts())
+        sum(earlier, self.current.load().signature_counts())
     }
 
     /// Becomes `true` when there is a set, and stays so.
@@ -195,24 +189,24 @@ impl KeyCache {
     }
 
     /// Verifies a token. Waits only where its `kid` is not known and the issuer may be asked again.
-    pub(crate) async fn verify(&self, token: &str, now: Now) -> Result<Believed, Denied> {
-        self.verify_with(|keys| &keys.verifier, token, now).await
+    pub(crate) async fn verify(&self, token: &str, now: Now) -> Result<Arc<Believed>, Denied> {
+        self.verify_with(Keys::verify, token, now).await
     }
 
     /// As [`verify`](Self::verify), for a ticket.
-    pub(crate) async fn verify_ticket(&self, ticket: &str, now: Now) -> Result<Believed, Denied> {
-        self.verify_with(|keys| &keys.tickets, ticket, now).await
+    pub(crate) async fn verify_ticket(&self, ticket: &str, now: Now) -> Result<Arc<Believed>, Denied> {
+        self.verify_with(Keys::verify_ticket, ticket, now).await
     }
 
     async fn verify_with(
         &self,
-        verifier: fn(&Keys) -> &Verifier,
+        verify: fn(&Keys, &str, Now) -> Result<Arc<Believed>, Rejection>,
         token: &str,
         now: Now,
-    ) -> Result<Believed, Denied> {
+    ) -> Result<Arc<Believed>, Denied> {
         let (generation, rejection) = {
             let keys = self.current.load();
-            match verify(verifier(&keys), token, now) {
+            match verify(&keys, token, now) {
                 Err(rejection) => (keys.generation, rejection),
                 Ok(believed) => return Ok(believed),
             }
@@ -226,7 +220,7 @@ impl KeyCache {
         if !self.refetch(generation).await {
             return Err(self.denied(rejection));
         }
-        verify(verifier(&self.current.load()), token, now).map_err(|rejection| self.denied(rejection))
+        verify(&self.current.load(), token, now).map_err(|rejection| self.denied(rejection))
     }
 
     fn denied(&self, rejection: Rejection) -> Denied {
@@ -357,9 +351,35 @@ impl KeyCache {
         let keys = keys(&self.location, &self.terms, self.view.as_deref(), published, before.generation + 1);
         info!(issuer = %self.location.issuer(), keys = keys.set.keys().len(), "a new key set is in use");
         let mut earlier = self.earlier_signatures.lock().unwrap_or_else(PoisonError::into_inner);
-        *earlier = sum(*earlier, before.verifier.signature_counts());
+        *earlier = sum(*earlier, before.signature_counts());
         self.current.store(Arc::new(keys));
         true
+    }
+}
+
+impl Keys {
+    fn verify(&self, token: &str, now: Now) -> Result<Arc<Believed>, Rejection> {
+        let spot = self.recent.spot(token);
+        if let Some(spot) = &spot
+            && let Some(believed) = spot.find()
+        {
+            let verified = self.verifier.verify_again(&believed.claims, now.wall);
+            return verified.inspect_err(|_| spot.forget()).map(|()| believed);
+        }
+        let believed = Arc::new(Believed::verify(&self.verifier, token, now)?);
+        if let Some(spot) = spot {
+            spot.keep(&believed);
+        }
+        Ok(believed)
+    }
+
+    fn verify_ticket(&self, ticket: &str, now: Now) -> Result<Arc<Believed>, Rejection> {
+        Believed::verify(&self.tickets, ticket, now).map(Arc::new)
+    }
+
+    fn signature_counts(&self) -> SignatureCounts {
+        let read_before = SignatureCounts { remembered: self.recent.found(), verified: 0 };
+        sum(self.verifier.signature_counts(), read_before)
     }
 }
 
@@ -378,7 +398,7 @@ fn keys(location: &Location, terms: &Terms, view: Option<&View>, published: JwkS
         .remembering_signatures(SEEN_TOKENS);
     let tickets = ticket_verifier(location.issuer().clone(), terms.audience.clone(), set.clone())
         .with_clock_skew(terms.clock_skew);
-    Keys { generation, published, set, all, verifier, tickets }
+    Keys { generation, published, set, all, verifier, recent: Recent::default(), tickets }
 }
 
 fn not_revoked(published: &JwkSet, algs: &[Alg], view: Option<&View>) -> KeySet {

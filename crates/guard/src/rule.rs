@@ -192,9 +192,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use std::sync::Arc;
+
     use crate::WeakAuthentication;
+    use crate::believed::Believed;
     use crate::clock::Now;
-    use crate::keys::verify;
     use crate::sender::Sender;
 
     const NOW: i64 = 1_763_780_000;
@@ -213,8 +215,8 @@ mod tests {
             Audience::new(["api"]).unwrap(),
             KeySet::new(vec![key.verifying_key().unwrap()]),
         );
-        let believed = verify(&verifier, &token, Now { wall: now, steady: now }).unwrap();
-        Admitted::new(believed, Sender::default(), now)
+        let believed = Believed::verify(&verifier, &token, Now { wall: now, steady: now }).unwrap();
+        Admitted::new(Arc::new(believed), Sender::default(), now)
     }
 
     #[test]

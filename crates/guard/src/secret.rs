@@ -4,8 +4,9 @@ use std::sync::Arc;
 use gatepass_jose::{Alg, Issuer, KeyError, KeySet, Rejection, SecretKey, Verifier, VerifyingKey};
 use gatepass_token::access_verifier;
 
+use crate::believed::Believed;
 use crate::clock::Now;
-use crate::keys::{Believed, Terms, verify};
+use crate::keys::Terms;
 
 /// Verifies tokens under a secret that issuer and resource server share.
 ///
@@ -25,13 +26,13 @@ impl SharedSecret {
     }
 
     pub(crate) fn verify(&self, token: &str, now: Now) -> Result<Believed, Rejection> {
-        let kid = match verify(&self.verifier.load(), token, now) {
+        let kid = match Believed::verify(&self.verifier.load(), token, now) {
             Err(Rejection::UnknownKey { kid: Some(kid) }) => kid,
             answer => return answer,
         };
         let unknown = |_| Rejection::UnknownKey { kid: Some(kid.clone()) };
         let renamed = verifier(self.alg, &kid, &self.secret, &self.issuer, &self.terms).map_err(unknown)?;
-        let believed = verify(&renamed, token, now)?;
+        let believed = Believed::verify(&renamed, token, now)?;
         self.verifier.store(Arc::new(renamed));
         Ok(believed)
     }

@@ -28,7 +28,7 @@ pub(crate) struct SenderCheck {
 }
 
 /// How a sender showed that a token is its own.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sender {
     /// By a proof.
     pub(crate) dpop: bool,

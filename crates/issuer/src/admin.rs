@@ -11,7 +11,8 @@ use thiserror::Error;
 
 pub use self::credential::NewCredential;
 use crate::client::{
-    Client, ClientKeys, ClientLogout, ClientSecret, Credential, ExchangePolicy, GrantType, NotificationUri,
+    Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential, ExchangePolicy, GrantType,
+    NotificationUri,
 };
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
@@ -63,9 +64,18 @@ pub enum AdminError {
     /// A public client was to push its requests.
     #[error("only a client that authenticates can push its authorization requests")]
     CannotPush,
+    /// That type is not configured.
+    #[error("authorization details of type {0:?} are none of the configured ones")]
+    UnknownDetailsType(String),
+    /// A client was to sign its requests that has no keys.
+    #[error("only a client that authenticates with private_key_jwt can sign its authorization requests")]
+    CannotSign,
     /// A client was to get keys that does not authenticate with keys.
     #[error("the client does not authenticate with private_key_jwt")]
     NotByKeys,
+    /// A token was to be made with which nobody may register.
+    #[error("{1}")]
+    NotRegistrable(&'static str, &'static str),
     /// Too many passwords are waiting to be hashed.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
@@ -147,6 +157,8 @@ pub struct NewClient {
     pub sign_on: SignOnClient,
     /// What tokens it may exchange for which.
     pub exchange: Option<ExchangePolicy>,
+    /// What it registers beyond that.
+    pub extensions: ClientExtensions,
 }
 
 /// How a client logs users in; the default is not at all.
@@ -206,6 +218,13 @@ pub struct ChangeClient {
     pub require_pushed: Option<bool>,
     /// Another policy for token exchange; one that differs takes the client's tokens back.
     pub exchange: Option<ExchangePolicy>,
+    /// Whether it gets no access token that is not bound to a key. A client that is held to it from now on loses
+    /// those that it has.
+    pub dpop_bound_access_tokens: Option<bool>,
+    /// Whether it must sign its authorization requests.
+    pub require_signed_request_object: Option<bool>,
+    /// Other types of authorization details, all of them; fewer take the client's tokens back.
+    pub authorization_details_types: Option<Vec<String>>,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
     pub disabled: Option<bool>,
     /// Other keys, all of them, for a client that authenticates with keys; the old ones are good for nothing at
@@ -313,6 +332,18 @@ impl Issuer {
         new: NewClient,
         now: Timestamp,
     ) -> Result<(Client, Option<ClientSecret>), AdminError> {
+        let (client, secret) = self.new_client(new, now)?;
+        self.store.create_client(&client).await?;
+        tracing::info!(target: "gatepass::audit", event = "client-created", client_id = %client.id);
+        Ok((client, secret))
+    }
+
+    /// A client that is not kept yet, if it can be one, and its secret.
+    pub(crate) fn new_client(
+        &self,
+        new: NewClient,
+        now: Timestamp,
+    ) -> Result<(Client, Option<ClientSecret>), AdminError> {
         self.require_audiences(&new.audience)?;
         self.require_exchangeable(new.exchange.as_ref())?;
         let id = match new.id {
@@ -335,13 +366,21 @@ impl Issuer {
             require_pkce: new.sign_on.require_pkce,
             require_pushed: new.sign_on.require_pushed,
             exchange: new.exchange,
+            extensions: new.extensions,
             disabled: false,
             created_at: now,
         };
+        self.require_details_types(&client)?;
         require_sign_on(&client)?;
-        self.store.create_client(&client).await?;
-        tracing::info!(target: "gatepass::audit", event = "client-created", client_id = %client.id);
         Ok((client, secret))
+    }
+
+    fn require_details_types(&self, client: &Client) -> Result<(), AdminError> {
+        let known = &self.config.authorization_details_types;
+        match client.extensions.authorization_details_types.iter().find(|name| !known.contains(name)) {
+            Some(unknown) => Err(AdminError::UnknownDetailsType(unknown.clone())),
+            None => Ok(()),
+        }
     }
 
     /// The client of that id.
@@ -391,13 +430,24 @@ impl Issuer {
         client.trusted = change.trusted.unwrap_or(client.trusted);
         client.require_pkce = change.require_pkce.unwrap_or(client.require_pkce);
         client.require_pushed = change.require_pushed.unwrap_or(client.require_pushed);
+        let extensions = &mut client.extensions;
+        extensions.dpop_bound_access_tokens =
+            change.dpop_bound_access_tokens.unwrap_or(extensions.dpop_bound_access_tokens);
+        extensions.require_signed_request_object =
+            change.require_signed_request_object.unwrap_or(extensions.require_signed_request_object);
+        if let Some(types) = change.authorization_details_types {
+            extensions.authorization_details_types = types;
+        }
+        self.require_details_types(&client)?;
         require_sign_on(&client)?;
         client.disabled = change.disabled.unwrap_or(client.disabled);
         let secret = self.change_credential(&mut client, change.keys, change.new_secret)?;
 
         let loses = !before.scope.is_subset(&client.scope)
             || before.audience != client.audience
-            || before.exchange.is_some() && before.exchange != client.exchange;
+            || before.exchange.is_some() && before.exchange != client.exchange
+            || before.extensions.authorization_details_types != client.extensions.authorization_details_types
+            || client.extensions.dpop_bound_access_tokens && !before.extensions.dpop_bound_access_tokens;
         let reason = match client.disabled && !before.disabled {
             true => Some(Reason::DISABLED),
             false => loses.then_some(Reason::CLAIMS_CHANGED),
@@ -550,6 +600,7 @@ fn whose(kind: Kind, id: &str) -> Option<Whose> {
 /// A public client without a code challenge would let anybody use a code who sees one.
 fn require_sign_on(client: &Client) -> Result<(), AdminError> {
     let logs_in = client.may_use(GrantType::AuthorizationCode);
+    let has_keys = matches!(client.credential, Credential::Keys(_));
     match client {
         _ if logs_in && client.redirect_uris.is_empty() => Err(AdminError::NoRedirectUri),
         Client { logout: ClientLogout { frontchannel: Some(uri), .. }, redirect_uris, .. }
@@ -559,6 +610,7 @@ fn require_sign_on(client: &Client) -> Result<(), AdminError> {
         }
         Client { credential: Credential::None, require_pkce: false, .. } => Err(AdminError::NeedsPkce),
         Client { credential: Credential::None, require_pushed: true, .. } => Err(AdminError::CannotPush),
+        _ if client.extensions.require_signed_request_object && !has_keys => Err(AdminError::CannotSign),
         _ => Ok(()),
     }
 }

@@ -9,6 +9,8 @@
 
 mod logout;
 mod request;
+mod request_object;
+mod response;
 mod step;
 
 use gatepass_jose::Timestamp;
@@ -17,9 +19,14 @@ use thiserror::Error;
 
 pub use self::logout::{LoggedOut, LogoutError, LogoutRequest, LogoutStep};
 pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};
+pub(crate) use self::request::{WITHOUT_MEANING, requested_scope};
+pub use self::request_object::RequestObject;
+use self::request_object::RequestObjectRejection;
+pub use self::response::ResponseMode;
 pub use self::step::{Done, Situation, Step, decide};
+use crate::client::Client;
 use crate::code::{AuthorizationCode, CODE_LIFETIME, Code};
-use crate::consent::Consent;
+use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
@@ -28,34 +35,11 @@ use crate::sessions::InternalError;
 use crate::sign_on::SignedOn;
 use crate::store::StoreError;
 
-/// How the answer travels to the client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ResponseMode {
-    /// In the redirect URI's query.
-    #[default]
-    Query,
-    /// In a form that the browser sends
-    /// ([OAuth 2.0 Form Post Response Mode](https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html)).
-    FormPost,
-}
-
-impl ResponseMode {
-    /// The modes that are served, as the metadata name them. `fragment` is not: what stands there is seen by
-    /// every script of the page.
-    pub const NAMES: [&str; 2] = ["query", "form_post"];
-
-    fn of(name: &str) -> Option<Self> {
-        match name {
-            "query" => Some(Self::Query),
-            "form_post" => Some(Self::FormPost),
-            _ => None,
-        }
-    }
-}
-
 /// The way back to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Back {
+    /// Whom it leads to.
+    pub client: ClientId,
     /// Where to, proven to be registered.
     pub redirect_uri: RegisteredRedirectUri,
     /// How.
@@ -108,9 +92,23 @@ pub enum AuthorizeError {
         /// What it is told.
         refusal: Refusal,
     },
+    /// What the client is said to have signed is not accepted, and so neither is where it says to go back to.
+    #[error("the request object is not accepted: {0}")]
+    RequestObject(InvalidRequestObject),
     /// The store failed before the client was known.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why a request object is not accepted, for the client's developers.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(transparent)]
+pub struct InvalidRequestObject(RequestObjectRejection);
+
+impl From<RequestObjectRejection> for AuthorizeError {
+    fn from(rejection: RequestObjectRejection) -> Self {
+        Self::RequestObject(InvalidRequestObject(rejection))
+    }
 }
 
 /// What is wrong with a request that cannot be answered to its client.
@@ -143,7 +141,9 @@ pub enum Arrival {
 }
 
 impl Issuer {
-    /// Checks an authorization request: all that can be said of it without knowing the user.
+    /// Checks an authorization request: all that can be said of it without knowing the user. Of one with a request
+    /// object, that object counts and nothing beside it
+    /// ([RFC 9101 section 6.3](https://www.rfc-editor.org/rfc/rfc9101#section-6.3)).
     ///
     /// # Errors
     /// [`AuthorizeError`].
@@ -151,34 +151,52 @@ impl Issuer {
         &self,
         params: &AuthorizationParams<'_>,
         arrival: Arrival,
+        now: Timestamp,
     ) -> Result<AuthorizationRequest, AuthorizeError> {
         let id = params.client_id.and_then(|id| id.parse().ok()).ok_or(PageError::Client)?;
         let client = self.store.find_client(&id).await?.filter(|client| !client.disabled);
         let client = client.ok_or(PageError::Client)?;
+        let object = match params.request {
+            Some(jwt) => Some(RequestObject::verify(jwt, &client, self.config.issuer.as_str(), now)?),
+            None => None,
+        };
+        let params = &object.as_ref().map_or(*params, RequestObject::params);
         let requested = params.redirect_uri.ok_or(PageError::NoRedirectUri)?;
         let redirect_uri = client.registered_redirect_uri(requested).ok_or(PageError::RedirectUri)?;
         // From here on the client hears of errors.
-        let (back, mode) = params.back(redirect_uri);
+        let (back, mode) = params.back(client.id.clone(), redirect_uri);
         let refused = |refusal| AuthorizeError::Refused { back: Box::new(back.clone()), refusal };
         mode.map_err(refused)?;
         if client.require_pushed && arrival == Arrival::WithBrowser {
             return Err(refused(NOT_PUSHED));
         }
+        // What was pushed was held to it then.
+        let was_pushed = matches!(arrival, Arrival::Pushed(_));
+        if client.extensions.require_signed_request_object && object.is_none() && !was_pushed {
+            return Err(refused(NOT_SIGNED));
+        }
         let mut request = AuthorizationRequest::check(client, back.clone(), params).map_err(refused)?;
-        request.resource =
-            self.granted_resource(&request, params.resource).ok_or_else(|| refused(UNKNOWN_RESOURCE))?;
+        request.resource = self
+            .granted_resource(&request.client, &request.scope, params.resource)
+            .ok_or_else(|| refused(UNKNOWN_RESOURCE))?;
         request.pushed = match arrival {
             Arrival::Pushed(digest) => Some(digest),
             Arrival::WithBrowser | Arrival::BeingPushed => None,
         };
         request.hinted_user =
             params.id_token_hint.and_then(|hint| self.read_hint(hint)).map(|hint| hint.user);
+        request.object = object;
         Ok(request)
     }
 
     /// The audience of the tokens; `None` for one that this client cannot have.
-    fn granted_resource(&self, request: &AuthorizationRequest, asked: Option<&str>) -> Option<String> {
-        let target = self.client_target(&request.client, asked, &request.scope).ok()?;
+    pub(crate) fn granted_resource(
+        &self,
+        client: &Client,
+        scope: &ScopeSet,
+        asked: Option<&str>,
+    ) -> Option<String> {
+        let target = self.client_target(client, asked, scope).ok()?;
         Some(target.audience().map_or_else(|| self.config.issuer.to_string(), str::to_owned))
     }
 
@@ -216,22 +234,19 @@ impl Issuer {
         login: &SignedOn,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let consent = Consent {
-            user: login.user.id,
-            client: request.client.id.clone(),
-            scope: request.scope.clone(),
-            given_at: now,
-        };
-        self.store.give_consent(&consent).await?;
-        tracing::info!(
-            target: "gatepass::audit", event = "consent-given", sub = %consent.user,
-            client_id = %consent.client, scope = %consent.scope
-        );
-        Ok(())
+        self.remember_consent(login.user.id, &request.client.id, &request.scope, now).await
+    }
+
+    /// Uses up what the client signed, where that counts once; `false` when it was before.
+    pub(crate) async fn use_up_object(&self, request: &AuthorizationRequest) -> Result<bool, StoreError> {
+        match request.object.as_ref().and_then(|object| object.once) {
+            Some((jti, forget_after)) => self.store.consume_jti(jti, forget_after).await,
+            None => Ok(true),
+        }
     }
 
     /// The code with which the client fetches its tokens. To be called when [`Issuer::next_step`] says
-    /// [`Step::Give`]. A pushed request is used up by it; `None` when it was before.
+    /// [`Step::Give`]. A pushed request, or a request object with a name, is used up by it; `None` when it was before.
     ///
     /// # Errors
     /// [`InternalError`].
@@ -246,12 +261,17 @@ impl Issuer {
         {
             return Ok(None);
         }
+        if !self.use_up_object(request).await? {
+            return Ok(None);
+        }
         let code = Code::from_random(&random()?);
         let row = AuthorizationCode {
             digest: self.secrets.code_digest(code.expose()),
             client: request.client.id.clone(),
             redirect_uri: request.back.redirect_uri.as_str().to_owned(),
             challenge: request.challenge,
+            jkt: request.jkt,
+            authorization_details: request.authorization_details.clone(),
             user: login.user.id,
             login: login.session.id,
             auth_time: login.session.created_at,
@@ -271,6 +291,8 @@ impl Issuer {
 }
 
 const NOT_PUSHED: Refusal = Refusal::new("invalid_request", "the client must push its requests (RFC 9126)");
+const NOT_SIGNED: Refusal =
+    Refusal::new("invalid_request", "the client must sign its requests (RFC 9101): request is missing");
 const UNKNOWN_RESOURCE: Refusal =
     Refusal::new("invalid_target", "the client may not have tokens for this resource");
 

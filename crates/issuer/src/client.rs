@@ -57,6 +57,8 @@ pub struct Client {
     pub require_pushed: bool,
     /// What tokens it may exchange for which; `None`: none.
     pub exchange: Option<ExchangePolicy>,
+    /// What it has registered beyond that.
+    pub extensions: ClientExtensions,
     /// A disabled client gets nothing.
     pub disabled: bool,
     /// When it was registered.
@@ -91,6 +93,22 @@ impl Client {
     }
 }
 
+/// What extensions of OAuth let a client register, under their own names; each member left out is the extension's
+/// default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientExtensions {
+    /// Whether it gets no access token that is not bound to a key
+    /// ([RFC 9449 section 5.2](https://www.rfc-editor.org/rfc/rfc9449#section-5.2)).
+    pub dpop_bound_access_tokens: bool,
+    /// Whether it must sign its authorization requests
+    /// ([RFC 9101 section 10.5](https://www.rfc-editor.org/rfc/rfc9101#section-10.5)).
+    pub require_signed_request_object: bool,
+    /// The types of authorization details that it may ask for
+    /// ([RFC 9396 section 10](https://www.rfc-editor.org/rfc/rfc9396#section-10)).
+    pub authorization_details_types: Vec<String>,
+}
+
 /// How a client proves who it is, in the one way that it is registered for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
@@ -114,6 +132,9 @@ pub enum GrantType {
     ClientCredentials,
     /// [RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6).
     RefreshToken,
+    /// [RFC 8628](https://www.rfc-editor.org/rfc/rfc8628).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
+    DeviceCode,
     /// [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693), within the client's [`ExchangePolicy`].
     #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
     TokenExchange,

@@ -3,27 +3,19 @@
 //! [OpenID Connect Core 1.0 section 9](https://openid.net/specs/openid-connect-core-1_0.html#ClientAuthentication)
 //! and [its revision](https://datatracker.ietf.org/doc/draft-ietf-oauth-rfc7523bis/) ask).
 
-use std::time::Duration;
-
 use gatepass_jose::{
-    Alg, Audience, JsonError, KeySet, Malformed, NumericDate, Timestamp, Typ, VerifyingKey,
-    decode_unverified, jws, not_null, parse_strict_json,
+    Alg, Audience, JsonError, KeySet, Malformed, Timestamp, Typ, VerifyingKey, decode_unverified, jws,
+    parse_strict_json,
 };
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::client::{Client, ClientKeys, Credential};
+use crate::client_jwt::{Window, WindowRejection, require_jti};
 use crate::id::ClientId;
 use crate::jti::JtiDigest;
 use crate::secrets::{SecretError, Secrets};
 
-/// The longest that an assertion may be good for from now on; it is remembered as long. Libraries give theirs a
-/// minute to an hour.
-const MAX_LIFETIME: Duration = Duration::from_secs(3600);
-/// How far the clocks of a client and this server may differ.
-const SKEW: Duration = Duration::from_secs(60);
-/// The longest `jti`, in bytes.
-const MAX_JTI: usize = 256;
 /// What the header may call an assertion, if it calls it anything: the revision's own type, and what libraries
 /// wrote before it. Anything else is a text of another kind, such as a request object under the same key.
 const TYPS: [Typ; 2] = [Typ::new("client-authentication+jwt"), Typ::new("JWT")];
@@ -65,14 +57,8 @@ pub(crate) enum AssertionRejection {
     Subject,
     #[error("`aud` is not this issuer alone")]
     Audience,
-    #[error("it has expired")]
-    Expired,
-    #[error("it is good for more than {} minutes", MAX_LIFETIME.as_secs() / 60)]
-    TooLong,
-    #[error("it is from the future")]
-    NotYetValid,
-    #[error("`jti` is empty or too long")]
-    Jti,
+    #[error(transparent)]
+    Window(#[from] WindowRejection),
     #[error("it was used before")]
     Replayed,
 }
@@ -82,12 +68,9 @@ struct AssertionClaims {
     iss: String,
     sub: String,
     aud: Audience,
-    exp: NumericDate,
     jti: String,
-    #[serde(default, deserialize_with = "not_null")]
-    iat: Option<NumericDate>,
-    #[serde(default, deserialize_with = "not_null")]
-    nbf: Option<NumericDate>,
+    #[serde(flatten)]
+    window: Window,
 }
 
 #[derive(Deserialize)]
@@ -137,22 +120,10 @@ pub(crate) fn verify(
     if !claims.aud.iter().eq([issuer]) {
         return Err(AssertionRejection::Audience);
     }
-    let exp = claims.exp.0;
-    if exp.saturating_add(SKEW) <= now {
-        return Err(AssertionRejection::Expired);
-    }
-    if now.saturating_add(MAX_LIFETIME + SKEW) < exp {
-        return Err(AssertionRejection::TooLong);
-    }
-    let begins = [claims.iat, claims.nbf].into_iter().flatten();
-    if begins.map(|date| date.0).any(|begin| now.saturating_add(SKEW) < begin) {
-        return Err(AssertionRejection::NotYetValid);
-    }
-    if claims.jti.is_empty() || claims.jti.len() > MAX_JTI {
-        return Err(AssertionRejection::Jti);
-    }
+    let forget_after = claims.window.require_current(now)?;
+    require_jti(&claims.jti)?;
     let jti = JtiDigest::of("client assertion", client.as_str(), &claims.jti);
-    Ok(ClientAssertion { jti, forget_after: exp.saturating_add(SKEW) })
+    Ok(ClientAssertion { jti, forget_after })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::client::{Client, Credential, SecretDigest};
 use crate::client_assertion::{self, AssertionRejection};
+use crate::dpop::{Jkt, ShownProof};
 use crate::grant::TokenError;
 use crate::id::ClientId;
 use crate::issuer::Issuer;
@@ -47,6 +48,23 @@ impl AuthenticatedClient {
             Self::FirstParty => ClientId::first_party(),
         }
     }
+
+    /// Whether all that it is given must be bound to a key of its.
+    pub(crate) fn must_bind(&self) -> bool {
+        match self {
+            Self::Confidential(client) | Self::Public(client) => client.extensions.dpop_bound_access_tokens,
+            Self::FirstParty => false,
+        }
+    }
+
+    /// The client as it is registered; `None` for the operator's own apps, which are not.
+    #[must_use]
+    pub fn registered(&self) -> Option<&Client> {
+        match self {
+            Self::Confidential(client) | Self::Public(client) => Some(client),
+            Self::FirstParty => None,
+        }
+    }
 }
 
 impl Issuer {
@@ -70,6 +88,22 @@ impl Issuer {
             }
             (Some(id), None) => self.authenticate_by_secret(id, None).await,
         }
+    }
+
+    /// Authenticates a client that may show a key as well, and says which. The proof is looked at first and used up
+    /// last: a client that must learn a nonce still has its assertion, and nobody fills the store with proofs.
+    ///
+    /// # Errors
+    /// [`TokenError::Dpop`], or as [`Issuer::authenticate_client`].
+    pub async fn authenticate_with_proof(
+        &self,
+        authentication: &ClientAuthentication,
+        proof: Option<&ShownProof>,
+        now: Timestamp,
+    ) -> Result<(AuthenticatedClient, Option<Jkt>), TokenError> {
+        let proof = self.verify_proof(proof, None, now)?;
+        let client = self.authenticate_client(authentication, now).await?;
+        Ok((client, self.use_up(proof).await?))
     }
 
     async fn authenticate_by_secret(

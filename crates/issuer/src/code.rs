@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use gatepass_jose::{Timestamp, base64url};
 pub use gatepass_token::CodeChallenge;
-use gatepass_token::{CodeVerifier, ScopeSet};
+use gatepass_token::{AuthorizationDetails, CodeVerifier, ScopeSet};
 use zeroize::Zeroizing;
 
 use crate::client::OFFLINE_ACCESS;
+use crate::dpop::Jkt;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::rotation::RefreshPolicy;
 use crate::session::Session;
@@ -67,6 +68,8 @@ pub struct AuthorizationCode {
     pub redirect_uri: String,
     /// What the verifier must hash to; `None` for a client that is exempt.
     pub challenge: Option<CodeChallenge>,
+    /// The key that whoever redeems it must show, if the request named one (`dpop_jkt`).
+    pub jkt: Option<Jkt>,
     /// Who is logged in.
     pub user: UserId,
     /// The login that it arose from.
@@ -75,6 +78,8 @@ pub struct AuthorizationCode {
     pub auth_time: Timestamp,
     /// What was granted.
     pub scope: ScopeSet,
+    /// What was granted beyond that.
+    pub authorization_details: AuthorizationDetails,
     /// The audience of the tokens.
     pub resource: String,
     /// What the ID token is to repeat.
@@ -102,6 +107,10 @@ pub struct PresentedCode {
     pub verifier: Option<CodeVerifier>,
     /// `resource`, if it was sent.
     pub resource: Option<String>,
+    /// A part of the authorization details that were granted, if it was sent.
+    pub authorization_details: Option<AuthorizationDetails>,
+    /// The key that was shown.
+    pub jkt: Option<Jkt>,
     /// The session to start.
     pub session: SessionId,
     /// When.
@@ -135,7 +144,11 @@ pub enum CodeRefusal {
     VerifierUnexpected,
     VerifierMissing,
     WrongVerifier,
+    /// The request named a key ([RFC 9449 section 10](https://www.rfc-editor.org/rfc/rfc9449#section-10)), and another or
+    /// none was shown.
+    WrongKey,
     WrongResource,
+    WrongAuthorizationDetails,
     /// The user has logged out since, or is gone.
     LoginEnded,
 }
@@ -147,7 +160,15 @@ pub fn decide(code: &AuthorizationCode, login: Option<&Session>, presented: &Pre
         return Decision::Replay;
     }
     match require_bindings(code, login, presented) {
-        Ok(login) => Decision::Give(Box::new(session(code, login, presented))),
+        Ok(login) => {
+            let granted = Granted {
+                client: &code.client,
+                scope: &code.scope,
+                authorization_details: &code.authorization_details,
+                resource: &code.resource,
+            };
+            Decision::Give(Box::new(presented.session(granted, login)))
+        }
         Err(refusal) => Decision::Burn(refusal),
     }
 }
@@ -176,36 +197,65 @@ fn require_bindings<'l>(
         (None, Some(_)) => return Err(CodeRefusal::VerifierUnexpected),
         (None, None) => {}
     }
+    if code.jkt.is_some() && code.jkt != presented.jkt {
+        return Err(CodeRefusal::WrongKey);
+    }
     if presented.resource.as_ref().is_some_and(|resource| *resource != code.resource) {
         return Err(CodeRefusal::WrongResource);
+    }
+    if presented
+        .authorization_details
+        .as_ref()
+        .is_some_and(|asked| !asked.is_subset(&code.authorization_details))
+    {
+        return Err(CodeRefusal::WrongAuthorizationDetails);
     }
     let login = login.filter(|login| login.user == code.user && login.is_live(presented.now));
     login.ok_or(CodeRefusal::LoginEnded)
 }
 
-/// With a refresh token it is a session like any other; without one, it ends with its access token.
-fn session(code: &AuthorizationCode, login: &Session, presented: &PresentedCode) -> Session {
-    let PresentedCode { now, policy, access_token_lifetime, .. } = *presented;
-    let refreshes = code.scope.contains(OFFLINE_ACCESS) && presented.may_refresh;
-    let (idle, absolute) = match refreshes {
-        true => (policy.idle.min(policy.absolute), policy.absolute),
-        false => (access_token_lifetime, access_token_lifetime),
-    };
-    Session {
-        id: presented.session,
-        user: code.user,
-        client: code.client.clone(),
-        login: Some(code.login),
-        scope: Some(code.scope.clone()),
-        resource: Some(code.resource.clone()),
-        device: login.device.clone(),
-        created_at: now,
-        generation: 1,
-        rotated_at: None,
-        idle_expires_at: now.saturating_add(idle),
-        expires_at: now.saturating_add(absolute),
-        revoked_at: None,
-        bound: presented.confidential,
+/// What a user has granted, whichever way the client asked.
+pub(crate) struct Granted<'g> {
+    pub(crate) client: &'g ClientId,
+    pub(crate) scope: &'g ScopeSet,
+    pub(crate) authorization_details: &'g AuthorizationDetails,
+    pub(crate) resource: &'g str,
+}
+
+impl PresentedCode {
+    /// Whether what is granted comes with a refresh token.
+    pub(crate) fn refreshes(&self, scope: &ScopeSet) -> bool {
+        scope.contains(OFFLINE_ACCESS) && self.may_refresh
+    }
+
+    /// The session to start for what the user of `login` has granted. With a refresh token it is a session like
+    /// any other; without one, it ends with its access token.
+    pub(crate) fn session(&self, granted: Granted<'_>, login: &Session) -> Session {
+        let Self { now, policy, access_token_lifetime, .. } = *self;
+        let (idle, absolute) = match self.refreshes(granted.scope) {
+            true => (policy.idle.min(policy.absolute), policy.absolute),
+            false => (access_token_lifetime, access_token_lifetime),
+        };
+        // A confidential client's refresh tokens are bound to the client (RFC 9449 section 5).
+        let jkt = self.jkt.filter(|_| !self.confidential);
+        Session {
+            id: self.session,
+            user: login.user,
+            client: granted.client.clone(),
+            login: Some(login.id),
+            scope: Some(granted.scope.clone()),
+            authorization_details: granted.authorization_details.clone(),
+            resource: Some(granted.resource.to_owned()),
+            device: login.device.clone(),
+            created_at: now,
+            generation: 1,
+            rotated_at: None,
+            idle_expires_at: now.saturating_add(idle),
+            expires_at: now.saturating_add(absolute),
+            revoked_at: None,
+            bound: self.confidential || jkt.is_some(),
+            jkt,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use gatepass_jose::{Alg, Issuer, SecretKey};
 use gatepass_token::ScopeSet;
 
+use crate::dpop::DpopPolicy;
 use crate::keys::KeyPolicy;
 use crate::password::{HashPolicy, PasswordPolicy};
 use crate::rotation::RefreshPolicy;
@@ -29,6 +30,9 @@ pub struct Config {
     pub issuer: Issuer,
     /// The resource servers that tokens are minted for; the first is the default.
     pub resource_servers: ResourceServers,
+    /// The types of authorization details that clients can be allowed
+    /// ([RFC 9396](https://www.rfc-editor.org/rfc/rfc9396)).
+    pub authorization_details_types: Vec<String>,
     /// How long an access token lives at most; each gets up to a twentieth less, so that clients do
     /// not refresh in step.
     pub access_token_lifetime: Duration,
@@ -38,6 +42,8 @@ pub struct Config {
     pub refresh: RefreshPolicy,
     /// How long a login at the authorization server's own pages serves applications.
     pub login: LoginPolicy,
+    /// On what terms clients show that they hold a key.
+    pub dpop: DpopPolicy,
     /// How long a signing key signs.
     pub rotate_keys_every: Duration,
     /// How long verifiers may keep the key set: the `max-age` it is served with. A key is published
@@ -58,10 +64,12 @@ impl Config {
         Self {
             issuer,
             resource_servers,
+            authorization_details_types: Vec::new(),
             access_token_lifetime: Duration::from_secs(15 * 60),
             status_list_ttl: None,
             refresh: RefreshPolicy::default(),
             login: LoginPolicy::default(),
+            dpop: DpopPolicy::default(),
             rotate_keys_every: Duration::from_secs(30 * 24 * 3600),
             jwks_max_age: Duration::from_secs(300),
             throttle: ThrottlePolicy::default(),

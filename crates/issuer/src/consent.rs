@@ -22,6 +22,21 @@ pub struct Consent {
 }
 
 impl Issuer {
+    pub(crate) async fn remember_consent(
+        &self,
+        user: UserId,
+        client: &ClientId,
+        scope: &ScopeSet,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let consent = Consent { user, client: client.clone(), scope: scope.clone(), given_at: now };
+        self.store.give_consent(&consent).await?;
+        tracing::info!(
+            target: "gatepass::audit", event = "consent-given", sub = %user, client_id = %client, %scope
+        );
+        Ok(())
+    }
+
     /// Everything that a user has allowed, in the order of the clients' identifiers.
     ///
     /// # Errors

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use gatepass_jose::{Rejection, Timestamp, Verified};
-use gatepass_token::{AccessClaims, Actor, ScopeSet};
+use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, ScopeSet};
 use thiserror::Error;
 
 use crate::client::{Client, ExchangePolicy, IDENTITY_SCOPES};
+use crate::dpop::Jkt;
 use crate::grant::{TokenError, TokenResponse};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, Target};
@@ -88,6 +89,7 @@ impl Issuer {
         &self,
         client: &Client,
         exchange: &TokenExchange,
+        jkt: Option<Jkt>,
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
@@ -114,6 +116,8 @@ impl Issuer {
             subject: subject.sub.clone(),
             client: &client.id,
             scope: for_a_service(&limit_to(asked, target)),
+            // What was allowed in detail was allowed to the client that asked.
+            authorization_details: AuthorizationDetails::default(),
             roles: subject.roles.clone(),
             session: subject.sid.as_deref().and_then(|sid| sid.parse().ok()),
             target,
@@ -124,6 +128,7 @@ impl Issuer {
                 .map(|token| token.exp.0)
                 .fold(now.saturating_add(MAX_LIFETIME), Timestamp::min),
             actor,
+            jkt,
         };
         let minted = self.mint(grant, now)?;
         tracing::info!(
@@ -217,6 +222,7 @@ mod tests {
             jti: "j".into(),
             client_id: client_id.into(),
             scope: ScopeSet::default(),
+            authorization_details: AuthorizationDetails::default(),
             sid: None,
             roles: Vec::new(),
             cnf: None,

@@ -18,6 +18,10 @@ pub enum FormStep {
     Consent,
     /// Ends the login.
     LogOut,
+    /// Looks for the device of a user code.
+    UserCode,
+    /// Allows a device something, or denies it.
+    Device,
 }
 
 impl Issuer {
@@ -65,6 +69,8 @@ fn context(step: FormStep, browser: &str, request: &str, login: Option<SessionId
         FormStep::LogIn => b"log in",
         FormStep::Consent => b"consent",
         FormStep::LogOut => b"log out",
+        FormStep::UserCode => b"user code",
+        FormStep::Device => b"device",
     };
     let login = login.as_ref().map_or(&[][..], |login| login.as_bytes());
     let mut context = Vec::with_capacity(64 + browser.len() + request.len());
@@ -86,6 +92,8 @@ mod tests {
             context(FormStep::LogIn, "browser", "request", None),
             context(FormStep::Consent, "browser", "request", None),
             context(FormStep::LogOut, "browser", "request", None),
+            context(FormStep::UserCode, "browser", "request", None),
+            context(FormStep::Device, "browser", "request", None),
             context(FormStep::LogIn, "browse", "rrequest", None),
             context(FormStep::LogIn, "browserrequest", "", None),
             context(FormStep::LogIn, "", "browserrequest", None),

@@ -2,11 +2,12 @@
 //! ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749) as OAuth 2.1 narrows it).
 
 mod authorization_code;
+mod device_code;
 
 use std::time::Duration;
 
 use gatepass_jose::Timestamp;
-use gatepass_token::{CodeVerifier, ScopeSet};
+use gatepass_token::{AuthorizationDetails, CodeVerifier, ScopeSet};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -14,12 +15,16 @@ use self::authorization_code::ShownCode;
 use crate::client::{Client, GrantType};
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
 use crate::config::ISSUER_SCOPES;
+use crate::device::DeviceRefusal;
+use crate::dpop::{DpopError, Jkt, ShownProof, TokenType};
 use crate::exchange::{ExchangeRefusal, TokenExchange};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Minted, Target};
 use crate::refresh_token::RefreshToken;
 use crate::secrets::SecretError;
-use crate::sessions::{InternalError, RefreshError, internal_from, limit_to};
+use crate::sessions::{
+    InternalError, RefreshError, ShownRefresh, Tokens, from_dpop, internal_from, limit_to,
+};
 use crate::store::StoreError;
 
 /// A request to the token endpoint: one variant per grant, each with what that grant requires.
@@ -35,6 +40,13 @@ pub enum TokenRequest {
         verifier: Option<CodeVerifier>,
         /// For which resource server (RFC 8707): the one that was granted, or none.
         resource: Option<String>,
+        /// A part of the authorization details that were granted; `None`: all of them.
+        authorization_details: Option<AuthorizationDetails>,
+    },
+    /// [RFC 8628 section 3.4](https://www.rfc-editor.org/rfc/rfc8628#section-3.4).
+    DeviceCode {
+        /// The device code as presented.
+        device_code: Zeroizing<String>,
     },
     /// [RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4).
     ClientCredentials {
@@ -42,6 +54,8 @@ pub enum TokenRequest {
         scope: Option<ScopeSet>,
         /// For which resource server (RFC 8707); `None`: the client's first.
         resource: Option<String>,
+        /// What is asked for beyond the scope.
+        authorization_details: Option<AuthorizationDetails>,
     },
     /// [RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6).
     RefreshToken {
@@ -49,6 +63,8 @@ pub enum TokenRequest {
         token: String,
         /// A part of what was granted; `None`: all of it.
         scope: Option<ScopeSet>,
+        /// A part of the authorization details that were granted; `None`: all of them.
+        authorization_details: Option<AuthorizationDetails>,
     },
     /// [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693).
     TokenExchange(TokenExchange),
@@ -59,10 +75,14 @@ pub enum TokenRequest {
 pub struct TokenResponse {
     /// The access token.
     pub access_token: String,
+    /// How it is sent.
+    pub token_type: TokenType,
     /// How long it lives.
     pub expires_in: Duration,
     /// What it allows.
     pub scope: ScopeSet,
+    /// What it allows beyond that.
+    pub authorization_details: AuthorizationDetails,
     /// The next refresh token, where the grant gives one.
     pub refresh_token: Option<RefreshToken>,
     /// Who the user is, where the scope `openid` was granted.
@@ -74,9 +94,24 @@ impl TokenResponse {
     pub(crate) fn of(minted: Minted) -> Self {
         Self {
             access_token: minted.token,
+            token_type: minted.token_type,
             expires_in: minted.expires_in,
             scope: minted.scope,
+            authorization_details: minted.authorization_details,
             refresh_token: None,
+            id_token: None,
+        }
+    }
+
+    /// What a session gives, with its refresh token.
+    pub(crate) fn of_session(tokens: Tokens) -> Self {
+        Self {
+            access_token: tokens.access_token,
+            token_type: tokens.token_type,
+            expires_in: tokens.expires_in,
+            scope: tokens.scope,
+            authorization_details: tokens.authorization_details,
+            refresh_token: Some(tokens.refresh_token),
             id_token: None,
         }
     }
@@ -99,32 +134,46 @@ pub enum TokenError {
     /// More scope than the client is registered for, or than was granted.
     #[error("the scope exceeds what the client may have")]
     InvalidScope,
+    /// Authorization details of a type that is not the client's, or that were not granted
+    /// ([RFC 9396 section 6](https://www.rfc-editor.org/rfc/rfc9396#section-6)).
+    #[error("the authorization details exceed what the client may have")]
+    InvalidAuthorizationDetails,
     /// A resource server that is not known, or not this client's (RFC 8707 section 2).
     #[error("the client may not have tokens for this resource")]
     InvalidTarget,
+    /// The device code gives nothing, or nothing yet.
+    #[error(transparent)]
+    Device(#[from] DeviceRefusal),
     /// The token to be exchanged, or its actor's, is not taken
     /// ([RFC 8693 section 2.2.2](https://www.rfc-editor.org/rfc/rfc8693#section-2.2.2)).
     #[error(transparent)]
     Exchange(#[from] ExchangeRefusal),
+    /// The proof of possession is not taken, or missing
+    /// ([RFC 9449 section 5](https://www.rfc-editor.org/rfc/rfc9449#section-5)).
+    #[error(transparent)]
+    Dpop(DpopError),
     /// Our fault.
     #[error(transparent)]
     Internal(#[from] InternalError),
 }
 
 internal_from!(TokenError);
+from_dpop!(TokenError);
 
 impl From<RefreshError> for TokenError {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Invalid | RefreshError::Reused => Self::InvalidGrant,
             RefreshError::Scope => Self::InvalidScope,
+            RefreshError::AuthorizationDetails => Self::InvalidAuthorizationDetails,
+            RefreshError::Dpop(error) => Self::Dpop(error),
             RefreshError::Internal(error) => Self::Internal(error),
         }
     }
 }
 
 impl Issuer {
-    /// Serves a request to the token endpoint.
+    /// Serves a request to the token endpoint. What it gives is bound to the key of `proof`, where there is one.
     ///
     /// # Errors
     /// [`TokenError`].
@@ -132,42 +181,60 @@ impl Issuer {
         &self,
         authentication: &ClientAuthentication,
         request: TokenRequest,
+        proof: Option<&ShownProof>,
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
         let minted_at = self.feed.minting_instant(now);
-        let client = self.authenticate_client(authentication, now).await?;
+        let (client, jkt) = self.authenticate_with_proof(authentication, proof, now).await?;
+        if jkt.is_none() && client.must_bind() {
+            return Err(DpopError::Missing.into());
+        }
         match request {
-            TokenRequest::AuthorizationCode { code, redirect_uri, verifier, resource } => {
-                let shown = ShownCode { code, redirect_uri, verifier, resource };
+            TokenRequest::AuthorizationCode {
+                code,
+                redirect_uri,
+                verifier,
+                resource,
+                authorization_details,
+            } => {
+                let shown = ShownCode { code, redirect_uri, verifier, resource, authorization_details, jkt };
                 self.authorization_code(&client, shown, minted_at, now).await
             }
-            TokenRequest::ClientCredentials { scope, resource } => {
+            TokenRequest::DeviceCode { device_code } => {
+                self.device_code(&client, &device_code, jkt, minted_at, now).await
+            }
+            TokenRequest::ClientCredentials { scope, resource, authorization_details } => {
                 let client = require_confidential(client)?;
                 require_grant(&client, GrantType::ClientCredentials)?;
-                self.client_credentials(&client, scope, resource.as_deref(), minted_at, now)
+                let asked = ClientCredentials { scope, resource, authorization_details, jkt };
+                self.client_credentials(&client, asked, minted_at, now)
             }
             TokenRequest::TokenExchange(exchange) => {
                 let client = require_confidential(client)?;
                 require_grant(&client, GrantType::TokenExchange)?;
-                self.exchange(&client, &exchange, minted_at, now)
+                self.exchange(&client, &exchange, jkt, minted_at, now)
             }
-            TokenRequest::RefreshToken { token, scope } => {
-                let most = match &client {
+            TokenRequest::RefreshToken { token, scope, authorization_details } => {
+                let registered = match &client {
                     AuthenticatedClient::Confidential(client) | AuthenticatedClient::Public(client) => {
                         require_grant(client, GrantType::RefreshToken)?;
-                        Some(client.most_of_a_user())
+                        Some(client)
                     }
                     AuthenticatedClient::FirstParty => None,
                 };
-                let tokens =
-                    self.refresh_within(&token, &client.id(), scope.as_ref(), most.as_ref(), now).await?;
-                Ok(TokenResponse {
-                    access_token: tokens.access_token,
-                    expires_in: tokens.expires_in,
-                    scope: tokens.scope,
-                    refresh_token: Some(tokens.refresh_token),
-                    id_token: None,
-                })
+                let most = registered.map(|client| client.most_of_a_user());
+                let types = registered.map(|client| client.extensions.authorization_details_types.as_slice());
+                let shown = ShownRefresh {
+                    token: &token,
+                    client: &client.id(),
+                    is_public: !matches!(client, AuthenticatedClient::Confidential(_)),
+                    scope: scope.as_ref(),
+                    most: most.as_ref(),
+                    authorization_details: authorization_details.as_ref(),
+                    types: types.unwrap_or_default(),
+                    jkt,
+                };
+                Ok(TokenResponse::of_session(self.refresh_within(shown, now).await?))
             }
         }
     }
@@ -175,26 +242,32 @@ impl Issuer {
     fn client_credentials(
         &self,
         client: &Client,
-        scope: Option<ScopeSet>,
-        resource: Option<&str>,
+        asked: ClientCredentials,
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
+        let ClientCredentials { scope, resource, authorization_details, jkt } = asked;
+        let authorization_details = authorization_details.unwrap_or_default();
+        if !authorization_details.are_of(&client.extensions.authorization_details_types) {
+            return Err(TokenError::InvalidAuthorizationDetails);
+        }
         let asked = scope.unwrap_or_else(|| client.scope.clone());
         if !asked.is_subset(&client.scope) {
             return Err(TokenError::InvalidScope);
         }
-        let target = self.client_target(client, resource, &asked)?;
+        let target = self.client_target(client, resource.as_deref(), &asked)?;
         let grant = Grant {
             subject: client.id.to_string(),
             client: &client.id,
             scope: limit_to(&asked, target),
+            authorization_details,
             roles: Vec::new(),
             session: None,
             target,
             minted_at,
             not_after: Timestamp::MAX,
             actor: None,
+            jkt,
         };
         let minted = self.mint(grant, now)?;
         tracing::debug!(target: "gatepass::audit", event = "client-credentials", client_id = %client.id);
@@ -226,6 +299,14 @@ impl Issuer {
             (Target::Only(server) | Target::WithIssuer(server), _) => Ok(Target::Only(server)),
         }
     }
+}
+
+/// What a client asks for itself.
+struct ClientCredentials {
+    scope: Option<ScopeSet>,
+    resource: Option<String>,
+    authorization_details: Option<AuthorizationDetails>,
+    jkt: Option<Jkt>,
 }
 
 /// What only a client that can keep a secret may do.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::client::{OPENID, PROFILE};
-use crate::code::AuthorizationCode;
+use crate::dpop::ShownProof;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
@@ -122,17 +122,29 @@ impl ProfileClaims {
     }
 }
 
+/// The login that an ID token tells a client of.
+pub(crate) struct IdTokenOf<'l> {
+    /// The client.
+    pub(crate) client: &'l ClientId,
+    /// What was granted.
+    pub(crate) scope: &'l ScopeSet,
+    /// When the user showed who they are.
+    pub(crate) auth_time: Timestamp,
+    /// What the client wants to see again.
+    pub(crate) nonce: Option<&'l str>,
+}
+
 impl Issuer {
     /// The ID token that goes with an access token, if the scope asks for one.
     pub(crate) fn id_token(
         &self,
-        code: &AuthorizationCode,
+        login: &IdTokenOf<'_>,
         session: SessionId,
         user: &User,
         access_token: &str,
         now: Timestamp,
     ) -> Result<Option<String>, MintError> {
-        if !code.scope.contains(OPENID) {
+        if !login.scope.contains(OPENID) {
             return Ok(None);
         }
         let ring = self.ring.load();
@@ -140,16 +152,16 @@ impl Issuer {
         let claims = IdClaims {
             iss: self.config.issuer.as_str(),
             sub: user.id.to_string(),
-            aud: code.client.as_str(),
+            aud: login.client.as_str(),
             exp: now.saturating_add(self.config.access_token_lifetime).into(),
             iat: now.into(),
-            auth_time: code.auth_time.into(),
-            nonce: code.nonce.as_deref(),
+            auth_time: login.auth_time.into(),
+            nonce: login.nonce,
             acr: ACR_PASSWORD,
             amr: ["pwd"],
             at_hash: at_hash(access_token),
             sid: session.to_string(),
-            profile: ProfileClaims::of(user, &code.scope),
+            profile: ProfileClaims::of(user, login.scope),
         };
         Ok(Some(jwt::sign(&ID_TOKEN, &claims, signer)?))
     }
@@ -166,7 +178,8 @@ impl Issuer {
         Some(Hint { user: verified.sub, client: audience.parse().ok()?, session: verified.sid })
     }
 
-    /// What the userinfo endpoint says to whoever holds `access_token`. Any audience will do: the token is
+    /// What the userinfo endpoint says to whoever holds `access_token` and, where it is bound to a key, shows that
+    /// with `proof`, which is `None` for a token that was sent as `Bearer`. Any audience will do: the token is
     /// shown to its own issuer, and opens nothing here but its user's claims.
     ///
     /// # Errors
@@ -174,9 +187,11 @@ impl Issuer {
     pub async fn user_claims(
         &self,
         access_token: &str,
+        proof: Option<&ShownProof>,
         now: Timestamp,
     ) -> Result<UserClaims, UserClaimsError> {
         let verified = self.verify_own(access_token, now)?;
+        self.require_possession(&verified, access_token, proof, now).await?;
         if !verified.scope.contains(OPENID) {
             return Err(UserClaimsError::Scope);
         }

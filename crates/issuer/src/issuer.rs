@@ -13,6 +13,8 @@ use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
 use crate::config::{CLOCK_ALLOWANCE, Config};
+use crate::device::DeviceThrottles;
+use crate::dpop::Proofs;
 use crate::feed::{Feed, LogPosition, REVOCATION_REACH, Sweep};
 use crate::keys::{self, KeyPolicy, KeyRecord, KeyState, NewKey, Plan};
 use crate::master_key::MasterKeyKeeper;
@@ -40,7 +42,9 @@ pub struct Issuer {
     /// Where tokens get places in status lists, if they do.
     pub(crate) statuses: Option<StatusLists>,
     pub(crate) roles: ArcSwap<HashMap<RoleName, ScopeSet>>,
+    pub(crate) proofs: Proofs,
     pub(crate) throttle: Arc<Throttle>,
+    pub(crate) devices: DeviceThrottles,
     pub(crate) passwords: HashPool,
     /// What an unknown user's login costs.
     pub(crate) decoys: ArcSwap<Decoys>,
@@ -113,9 +117,11 @@ impl Issuer {
         let issuer = Self {
             feed: Feed::load(&*store, LogId::new(random()?)).await?,
             roles: ArcSwap::default(),
+            proofs: Proofs::new(config.dpop, &secrets.dpop_nonces)?,
             signals: Signals::default(),
             statuses,
             throttle: Arc::new(Throttle::new(config.throttle)),
+            devices: DeviceThrottles::new(config.throttle),
             passwords: HashPool::start(config.hashing)?,
             decoys: ArcSwap::default(),
             decoys_due: AtomicI64::new(0),
@@ -173,6 +179,9 @@ impl Issuer {
         self.store.forget_tickets(now).await?;
         self.store.forget_jtis(now).await?;
         self.store.forget_pushed_requests(now, 1000).await?;
+        // A device that comes late is told so for an hour, and a device code that comes again is known for as long.
+        self.store.forget_device_authorizations(now.saturating_sub(Duration::from_secs(3600)), 1000).await?;
+        self.store.forget_initial_access_tokens(now).await?;
         // An ended session and a used code are kept for a day, so that a late replay is still known for one.
         let yesterday = now.saturating_sub(Duration::from_secs(24 * 3600));
         self.store.forget_sessions(yesterday, 1000).await?;

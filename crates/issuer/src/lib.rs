@@ -16,9 +16,12 @@ mod backchannel_logout;
 pub mod client;
 mod client_assertion;
 mod client_authentication;
+mod client_jwt;
 pub mod code;
 mod config;
 pub mod consent;
+pub mod device;
+mod dpop;
 mod exchange;
 mod feed;
 mod form_token;
@@ -35,6 +38,7 @@ pub mod password;
 mod pushed_request;
 pub mod redirect_uri;
 mod refresh_token;
+pub mod registration;
 mod ring;
 pub mod rotation;
 mod secrets;
@@ -55,6 +59,7 @@ pub use config::{
     ADMIN_SCOPE, Config, ISSUER_SCOPES, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError,
     SIGNALS_MANAGE, SIGNALS_READ, Signing,
 };
+pub use dpop::{DpopError, DpopPolicy, InvalidJkt, Jkt, ShownProof, TokenType};
 pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
 pub use feed::LogPosition;
 pub use form_token::FormStep;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use gatepass_jose::{Alg, Audience, Timestamp, Typ, jwt};
-use gatepass_token::{AccessClaims, Actor, ScopeSet, TokenId};
+use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, Confirmation, ScopeSet, TokenId};
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::config::{Config, ResourceServer, Signing};
+use crate::dpop::{Jkt, TokenType};
 use crate::id::{ClientId, SessionId};
 use crate::issuer::Issuer;
 use crate::secrets::{SecretError, random};
@@ -25,6 +26,7 @@ pub(crate) struct Grant<'a> {
     pub(crate) subject: String,
     pub(crate) client: &'a ClientId,
     pub(crate) scope: ScopeSet,
+    pub(crate) authorization_details: AuthorizationDetails,
     pub(crate) roles: Vec<String>,
     pub(crate) session: Option<SessionId>,
     /// What the token is for.
@@ -35,6 +37,8 @@ pub(crate) struct Grant<'a> {
     pub(crate) not_after: Timestamp,
     /// Who acts for the subject, if not it itself.
     pub(crate) actor: Option<Actor>,
+    /// The key that it is bound to.
+    pub(crate) jkt: Option<Jkt>,
 }
 
 /// Where a token can be used.
@@ -63,8 +67,10 @@ impl Target<'_> {
 #[derive(Clone, Debug)]
 pub(crate) struct Minted {
     pub(crate) token: String,
+    pub(crate) token_type: TokenType,
     pub(crate) expires_in: Duration,
     pub(crate) scope: ScopeSet,
+    pub(crate) authorization_details: AuthorizationDetails,
 }
 
 /// Why no token could be minted. All of these are the operator's to mend.
@@ -138,9 +144,10 @@ impl Issuer {
             jti: TokenId::new(grant.minted_at, random()?).to_string(),
             client_id: grant.client.to_string(),
             scope: grant.scope,
+            authorization_details: grant.authorization_details,
             sid: grant.session.map(|sid| sid.to_string()),
             roles: grant.roles,
-            cnf: None,
+            cnf: grant.jkt.map(|jkt| Confirmation::dpop(jkt.to_string())),
             act: grant.actor,
         };
         let status = match &self.statuses {
@@ -149,7 +156,9 @@ impl Issuer {
         };
         let token = jwt::sign(&Typ::ACCESS_TOKEN, &Minting { claims: &claims, status }, signer)?;
         require_size(&token, &claims)?;
-        Ok(Minted { token, expires_in: exp.since(iat), scope: claims.scope })
+        let token_type = TokenType::of(claims.cnf.as_ref());
+        let AccessClaims { scope, authorization_details, .. } = claims;
+        Ok(Minted { token, token_type, expires_in: exp.since(iat), scope, authorization_details })
     }
 }
 
@@ -167,6 +176,7 @@ pub(crate) fn require_size(token: &str, claims: &AccessClaims) -> Result<(), Min
     }
     let sizes = [
         ("scope", json_len(&claims.scope)),
+        ("authorization_details", json_len(&claims.authorization_details)),
         ("roles", json_len(&claims.roles)),
         ("aud", json_len(&claims.aud)),
         ("client_id", claims.client_id.len()),
@@ -199,6 +209,7 @@ mod tests {
             jti: "j".into(),
             client_id: "first-party".into(),
             scope: "orders:read".parse().unwrap(),
+            authorization_details: AuthorizationDetails::default(),
             sid: None,
             roles: (0..roles).map(|n| format!("role-number-{n}")).collect(),
             cnf: None,

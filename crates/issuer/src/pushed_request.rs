@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use gatepass_jose::{Timestamp, base64url};
 
-use crate::authorize::{AuthorizeError, PageError};
-use crate::client::Client;
+use crate::authorize::{AuthorizationRequest, AuthorizeError, PageError};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::secrets::random;
@@ -45,26 +44,31 @@ pub struct PushedRequest {
 }
 
 impl Issuer {
-    /// Keeps a request that its client has pushed and that was checked; returns its `request_uri`.
+    /// Keeps a request that its client has pushed and that was checked; returns its `request_uri`. `query` holds it
+    /// without the signature of a request object, which is used up by it; `None` when it was before.
     ///
     /// # Errors
     /// [`InternalError`].
     pub async fn push_request(
         &self,
-        client: &Client,
+        request: &AuthorizationRequest,
         query: String,
         now: Timestamp,
-    ) -> Result<String, InternalError> {
+    ) -> Result<Option<String>, InternalError> {
+        if !self.use_up_object(request).await? {
+            return Ok(None);
+        }
+        let client = &request.client;
         let request_uri = format!("{PUSHED_REQUEST_PREFIX}{}", base64url::encode(&random::<32>()?));
-        let request = PushedRequest {
+        let pushed = PushedRequest {
             digest: self.secrets.request_uri_digest(&request_uri),
             client: client.id.clone(),
             query,
             expires_at: now.saturating_add(PUSHED_REQUEST_LIFETIME),
         };
-        self.store.keep_pushed_request(&request).await?;
+        self.store.keep_pushed_request(&pushed).await?;
         tracing::info!(target: "gatepass::audit", event = "request-pushed", client_id = %client.id);
-        Ok(request_uri)
+        Ok(Some(request_uri))
     }
 
     /// The request of that name, if `client_id` pushed it and it was not used. Nothing else is ever looked up by a

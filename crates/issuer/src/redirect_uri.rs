@@ -64,6 +64,9 @@ pub enum InvalidRedirectUri {
 }
 
 impl RedirectUri {
+    /// More than a client needs that registers itself.
+    pub const MOST: usize = 32;
+
     /// The URI's text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -12,8 +12,9 @@
 use std::time::Duration;
 
 use gatepass_jose::Timestamp;
-use gatepass_token::ScopeSet;
+use gatepass_token::{AuthorizationDetails, ScopeSet};
 
+use crate::dpop::Jkt;
 use crate::id::ClientId;
 use crate::session::Session;
 
@@ -49,6 +50,10 @@ pub struct Presented {
     pub client: ClientId,
     /// The scope that is asked for; `None`: all that the session has.
     pub scope: Option<ScopeSet>,
+    /// The authorization details that are asked for; `None`: all that the session has.
+    pub authorization_details: Option<AuthorizationDetails>,
+    /// The key that a public client showed.
+    pub jkt: Option<Jkt>,
     /// When.
     pub now: Timestamp,
     /// The policy to apply.
@@ -77,6 +82,9 @@ pub struct Rotation {
     pub rotated_at: Timestamp,
     /// Until when it lives unused.
     pub idle_expires_at: Timestamp,
+    /// The key that its refresh tokens are bound to from now on, if any: a client that begins to show one is held
+    /// to it.
+    pub jkt: Option<Jkt>,
 }
 
 /// Why a genuine refresh token gives nothing.
@@ -90,9 +98,14 @@ pub enum Refusal {
     Expired,
     /// Another client's token.
     WrongClient,
+    /// It is bound to another key than the one that was shown, if one was. Nobody can use it who stole it, so the
+    /// session goes on, whichever generation it is.
+    WrongKey,
     /// More scope than the session has. The token stays good: a client that asked for too much has
     /// not got a successor.
     Scope,
+    /// The same with authorization details.
+    AuthorizationDetails,
     /// A generation this store has not reached: a backup was restored. Refused, because what
     /// happened since is not known; not theft, so the session is left as it is.
     Ahead,
@@ -104,7 +117,7 @@ pub enum Refusal {
 /// passed, so that an honest client is not taken for a thief.
 #[must_use]
 pub fn decide(session: &Session, presented: &Presented) -> Decision {
-    let Presented { generation, ref client, ref scope, now, policy } = *presented;
+    let Presented { generation, ref client, jkt, now, policy, .. } = *presented;
     if session.client != *client {
         return Decision::Refuse(Refusal::WrongClient);
     }
@@ -114,19 +127,29 @@ pub fn decide(session: &Session, presented: &Presented) -> Decision {
     if !session.is_live(now) {
         return Decision::Refuse(Refusal::Expired);
     }
-    let exceeds = match (scope, &session.scope) {
-        (Some(asked), Some(granted)) => !asked.is_subset(granted),
-        _ => false,
-    };
+    if session.jkt.is_some() && session.jkt != jkt {
+        return Decision::Refuse(Refusal::WrongKey);
+    }
+    let exceeds = exceeds(session, presented);
     match session.generation.checked_sub(generation) {
         None => Decision::Refuse(Refusal::Ahead),
-        Some(0) if exceeds => Decision::Refuse(Refusal::Scope),
-        Some(0) => rotate(session, now, policy),
-        Some(1) if honours_predecessor(session, now, policy) => match exceeds {
-            true => Decision::Refuse(Refusal::Scope),
-            false => Decision::Repeat,
-        },
+        Some(0) => exceeds.map_or_else(|| rotate(session, presented), Decision::Refuse),
+        Some(1) if honours_predecessor(session, now, policy) => {
+            exceeds.map_or(Decision::Repeat, Decision::Refuse)
+        }
         Some(_) => Decision::Revoke,
+    }
+}
+
+/// What is asked for and was not granted.
+fn exceeds(session: &Session, presented: &Presented) -> Option<Refusal> {
+    let details = presented.authorization_details.as_ref();
+    match (&presented.scope, &session.scope) {
+        (Some(asked), Some(granted)) if !asked.is_subset(granted) => Some(Refusal::Scope),
+        _ if details.is_some_and(|asked| !asked.is_subset(&session.authorization_details)) => {
+            Some(Refusal::AuthorizationDetails)
+        }
+        _ => None,
     }
 }
 
@@ -136,7 +159,8 @@ fn honours_predecessor(session: &Session, now: Timestamp, policy: RefreshPolicy)
     session.bound || session.rotated_at.is_some_and(|rotated_at| now.since(rotated_at) < policy.leeway)
 }
 
-fn rotate(session: &Session, now: Timestamp, policy: RefreshPolicy) -> Decision {
+fn rotate(session: &Session, presented: &Presented) -> Decision {
+    let Presented { jkt, now, policy, .. } = *presented;
     // After four billion rotations the family is used up, and the user logs in again.
     let Some(generation) = session.generation.checked_add(1) else {
         return Decision::Refuse(Refusal::Expired);
@@ -145,6 +169,7 @@ fn rotate(session: &Session, now: Timestamp, policy: RefreshPolicy) -> Decision 
         generation,
         rotated_at: now,
         idle_expires_at: now.saturating_add(policy.idle).min(session.expires_at),
+        jkt: session.jkt.or(jkt),
     })
 }
 

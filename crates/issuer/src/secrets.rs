@@ -13,8 +13,10 @@ use zeroize::Zeroizing;
 
 use crate::client::{ClientSecret, SealedSecret, SecretDigest};
 use crate::code::CodeDigest;
+use crate::device::{DeviceCodeDigest, UserCode, UserCodeDigest};
 use crate::id::{ClientId, StreamId};
 use crate::pushed_request::RequestUriDigest;
+use crate::registration::RegistrationTokenDigest;
 
 pub(crate) use self::seal::Roots;
 use self::seal::Seals;
@@ -103,9 +105,13 @@ pub(crate) struct Secrets {
     pub(crate) login_mac: hmac::Key,
     pub(crate) form_mac: hmac::Key,
     pub(crate) decoy_mac: hmac::Key,
+    pub(crate) dpop_nonces: SecretKey,
     client_mac: hmac::Key,
     code_mac: hmac::Key,
     request_uri_mac: hmac::Key,
+    device_code_mac: hmac::Key,
+    user_code_mac: hmac::Key,
+    registration_mac: hmac::Key,
     roots: ArcSwap<Roots>,
     seals: ArcSwap<Seals>,
 }
@@ -126,9 +132,13 @@ impl Secrets {
             login_mac: mac(b"login cookies")?,
             form_mac: mac(b"form tokens")?,
             decoy_mac: mac(b"logins of unknown users")?,
+            dpop_nonces: SecretKey::new(expand(&roots.macs, b"DPoP nonces")?.as_slice()),
             client_mac: mac(b"client secrets")?,
             code_mac: mac(b"authorization codes")?,
             request_uri_mac: mac(b"request URIs")?,
+            device_code_mac: mac(b"device codes")?,
+            user_code_mac: mac(b"user codes")?,
+            registration_mac: mac(b"registration tokens")?,
             seals: ArcSwap::from_pointee(Seals::of(&roots)?),
             roots: ArcSwap::from_pointee(roots),
         })
@@ -161,6 +171,27 @@ impl Secrets {
     /// What the store keeps of the name of a pushed request, which is how it is found.
     pub(crate) fn request_uri_digest(&self, request_uri: &str) -> RequestUriDigest {
         RequestUriDigest(tag(&self.request_uri_mac, request_uri.as_bytes()))
+    }
+
+    /// What the store keeps of a device code, which is how it is found.
+    pub(crate) fn device_code_digest(&self, device_code: &str) -> DeviceCodeDigest {
+        DeviceCodeDigest(tag(&self.device_code_mac, device_code.as_bytes()))
+    }
+
+    /// What the store keeps of a user code, which is how it is found. Without the key it could be found by trying
+    /// all of them.
+    pub(crate) fn user_code_digest(&self, user_code: &UserCode) -> UserCodeDigest {
+        UserCodeDigest(tag(&self.user_code_mac, user_code.letters().as_bytes()))
+    }
+
+    /// What the store keeps of a token with which clients register, or manage their registration.
+    pub(crate) fn registration_token_digest(&self, token: &str) -> RegistrationTokenDigest {
+        RegistrationTokenDigest(tag(&self.registration_mac, token.as_bytes()))
+    }
+
+    /// Whether `presented` is the token that `digest` was made of, in constant time.
+    pub(crate) fn is_registration_token(&self, presented: &str, digest: RegistrationTokenDigest) -> bool {
+        hmac::verify(&self.registration_mac, presented.as_bytes(), &digest.0).is_ok()
     }
 
     /// Whether `presented` is the secret that `digest` was made of, in constant time.

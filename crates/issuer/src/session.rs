@@ -1,9 +1,10 @@
 //! Sessions: one login of one user on one device, and the family of its refresh tokens.
 
 use gatepass_jose::Timestamp;
-use gatepass_token::ScopeSet;
+use gatepass_token::{AuthorizationDetails, ScopeSet};
 
 use crate::client::OFFLINE_ACCESS;
+use crate::dpop::Jkt;
 use crate::id::{ClientId, SessionId, UserId};
 
 /// A session's one row. A rotation changes it in place; nothing else is ever stored for one.
@@ -19,6 +20,8 @@ pub struct Session {
     pub login: Option<SessionId>,
     /// What its tokens are limited to; `None`: whatever the user's roles allow at the time.
     pub scope: Option<ScopeSet>,
+    /// What is allowed beyond that.
+    pub authorization_details: AuthorizationDetails,
     /// The audience that was asked for at the start; `None`: the issuer's default.
     pub resource: Option<String>,
     /// What the device called itself, at most 128 characters.
@@ -37,6 +40,8 @@ pub struct Session {
     pub revoked_at: Option<Timestamp>,
     /// Whether the client must prove possession of a key to use the refresh token, or authenticates.
     pub bound: bool,
+    /// The key that its refresh tokens are bound to, where the client is a public one that showed a key.
+    pub jkt: Option<Jkt>,
 }
 
 impl Session {

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use gatepass_jose::{Rejection, Timestamp, Verified};
 use gatepass_revocation::{Kind, Reason, Revoked};
-use gatepass_token::{AccessClaims, ScopeSet};
+use gatepass_token::{AccessClaims, AuthorizationDetails, ScopeSet};
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::client::IDENTITY_SCOPES;
 use crate::config::{ADMIN_SCOPE, ISSUER_SCOPES, ResourceServer};
+use crate::dpop::{DpopError, Jkt, ShownProof, TokenType};
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Target};
@@ -48,10 +49,14 @@ pub struct Login {
 pub struct Tokens {
     /// The signed access token.
     pub access_token: String,
+    /// How it is sent.
+    pub token_type: TokenType,
     /// How long it lives.
     pub expires_in: Duration,
     /// What it allows.
     pub scope: ScopeSet,
+    /// What it allows beyond that.
+    pub authorization_details: AuthorizationDetails,
     /// The refresh token that is current now.
     pub refresh_token: RefreshToken,
     /// How long that one can be used.
@@ -73,6 +78,38 @@ pub struct UserInfo {
     pub roles: Vec<RoleName>,
 }
 
+/// A refresh token and what came with it.
+#[derive(Clone, Copy)]
+pub(crate) struct ShownRefresh<'r> {
+    pub(crate) token: &'r str,
+    pub(crate) client: &'r ClientId,
+    /// Whether its refresh tokens are bound to the key that it shows, because nothing else binds them.
+    pub(crate) is_public: bool,
+    /// What is asked for; `None`: all that the session has.
+    pub(crate) scope: Option<&'r ScopeSet>,
+    /// What there is at most, whatever was granted.
+    pub(crate) most: Option<&'r ScopeSet>,
+    /// The same of authorization details.
+    pub(crate) authorization_details: Option<&'r AuthorizationDetails>,
+    /// The types of authorization details that there are at most.
+    pub(crate) types: &'r [String],
+    /// The key that was shown.
+    pub(crate) jkt: Option<Jkt>,
+}
+
+/// On what terms a session gives tokens.
+#[derive(Default)]
+pub(crate) struct Terms<'t> {
+    /// What limits their scope beside what was granted.
+    pub(crate) scope: &'t [&'t ScopeSet],
+    /// The authorization details that are asked for; `None`: all that were granted.
+    pub(crate) authorization_details: Option<&'t AuthorizationDetails>,
+    /// The types of authorization details that there are at most.
+    pub(crate) types: &'t [String],
+    /// The key that they are bound to.
+    pub(crate) jkt: Option<Jkt>,
+}
+
 /// Why a login failed.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
@@ -92,6 +129,9 @@ pub enum LoginError {
     /// No resource server of that name.
     #[error("the resource is not known here")]
     UnknownResource,
+    /// The proof of possession is not taken.
+    #[error(transparent)]
+    Dpop(DpopError),
     /// Our fault.
     #[error(transparent)]
     Internal(#[from] InternalError),
@@ -110,6 +150,12 @@ pub enum RefreshError {
     /// The scope asked for is more than the session has.
     #[error("the scope exceeds what was granted")]
     Scope,
+    /// The authorization details asked for are not among those of the session.
+    #[error("the authorization details exceed what was granted")]
+    AuthorizationDetails,
+    /// The proof of possession is not taken.
+    #[error(transparent)]
+    Dpop(DpopError),
     /// Our fault.
     #[error(transparent)]
     Internal(#[from] InternalError),
@@ -155,6 +201,24 @@ pub(crate) use internal_from;
 
 internal_from!(LoginError, RefreshError);
 
+macro_rules! from_dpop {
+    ($($error:ty),*) => {
+        $(
+            impl From<DpopError> for $error {
+                fn from(error: DpopError) -> Self {
+                    match error {
+                        DpopError::Store(error) => error.into(),
+                        error => Self::Dpop(error),
+                    }
+                }
+            }
+        )*
+    };
+}
+pub(crate) use from_dpop;
+
+from_dpop!(LoginError, RefreshError);
+
 /// Why an access token does not open the issuer's own endpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -168,9 +232,15 @@ pub enum BearerError {
     /// It is for a resource server, not for the issuer.
     #[error("the token is not meant for this issuer's own endpoints")]
     Audience,
-    /// It is bound to a key, and its sender could not show here that it holds it.
+    /// It is bound to a key, and was sent without a proof that its sender holds it.
     #[error("the token is bound to its sender's key")]
     Bound,
+    /// It was sent with a proof and is bound to no key.
+    #[error("the token is bound to no key, and was sent as if it were")]
+    NotBound,
+    /// The proof is not taken.
+    #[error(transparent)]
+    Dpop(#[from] DpopError),
 }
 
 /// Whose access token was presented to one of the issuer's own endpoints.
@@ -201,14 +271,21 @@ impl Caller {
 }
 
 impl Issuer {
-    /// Logs somebody in and starts a session, which is durable before the tokens are given.
+    /// Logs somebody in and starts a session, which is durable before the tokens are given. All of them are bound
+    /// to the key of `proof`, where there is one.
     ///
     /// # Errors
     /// [`LoginError`]. A wrong password and an unknown user get the same error after the same work.
-    pub async fn log_in(&self, login: Login, now: Timestamp) -> Result<Tokens, LoginError> {
+    pub async fn log_in(
+        &self,
+        login: Login,
+        proof: Option<&ShownProof>,
+        now: Timestamp,
+    ) -> Result<Tokens, LoginError> {
         if login.resource.as_deref().is_some_and(|resource| self.target(Some(resource)).is_none()) {
             return Err(LoginError::UnknownResource);
         }
+        let jkt = self.proven_key(proof, now).await?;
         let user = self.require_password(&login, now).await?;
         let minted_at = self.feed.minting_instant(now);
         let policy = self.config.refresh;
@@ -220,12 +297,13 @@ impl Issuer {
             policy.absolute,
             now,
         )?;
-        let session = Session { scope: login.scope, resource: login.resource, ..started };
+        let bound = jkt.is_some();
+        let session = Session { scope: login.scope, resource: login.resource, bound, jkt, ..started };
         let Some(user) = self.store.start_session(&session).await? else {
             return Err(LoginError::Denied); // disabled since the password was read
         };
         tracing::info!(target: "gatepass::audit", event = "login", sub = %user.id, sid = %session.id);
-        Ok(self.tokens(&session, &user, &[], minted_at, now)?)
+        Ok(self.tokens(&session, &user, &Terms { jkt, ..Terms::default() }, minted_at, now)?)
     }
 
     /// The user whose name and password these are.
@@ -254,6 +332,7 @@ impl Issuer {
             client,
             login: None,
             scope: None,
+            authorization_details: AuthorizationDetails::default(),
             resource: None,
             device: device.chars().filter(|c| !c.is_control()).take(MAX_DEVICE).collect(),
             created_at: now,
@@ -263,6 +342,7 @@ impl Issuer {
             expires_at: now.saturating_add(absolute),
             revoked_at: None,
             bound: false,
+            jkt: None,
         })
     }
 
@@ -274,7 +354,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<Option<User>, LoginError> {
         let throttle = Arc::clone(&self.throttle);
-        let attempt = self.throttle.attempt(&login.username, login.address);
+        let attempt = self.throttle.attempt(login.username.folded(), login.address);
         let password = login.password.clone();
         let username = login.username.clone();
         let decoys = self.decoys.load_full();
@@ -318,30 +398,32 @@ impl Issuer {
         }
     }
 
-    /// Rotates a session by its refresh token, presented by `client`. The answer is given only when
-    /// the rotation is durable; asked again within the leeway it is the same.
+    /// Rotates a session of the operator's own apps by its refresh token. The answer is given only when the rotation
+    /// is durable; asked again within the leeway it is the same.
     ///
     /// # Errors
     /// [`RefreshError`]. [`RefreshError::Reused`] has ended the session.
     pub async fn refresh(
         &self,
         token: &str,
-        client: &ClientId,
-        scope: Option<&ScopeSet>,
+        proof: Option<&ShownProof>,
         now: Timestamp,
     ) -> Result<Tokens, RefreshError> {
-        self.refresh_within(token, client, scope, None, now).await
+        let jkt = self.proven_key(proof, now).await?;
+        let client = &ClientId::first_party();
+        let (scope, most, authorization_details, types) = (None, None, None, &[][..]);
+        let shown =
+            ShownRefresh { token, client, is_public: true, scope, most, authorization_details, types, jkt };
+        self.refresh_within(shown, now).await
     }
 
-    /// As [`Issuer::refresh`], and no more than `most`, whatever was granted.
+    /// Rotates a session by its refresh token.
     pub(crate) async fn refresh_within(
         &self,
-        token: &str,
-        client: &ClientId,
-        scope: Option<&ScopeSet>,
-        most: Option<&ScopeSet>,
+        shown: ShownRefresh<'_>,
         now: Timestamp,
     ) -> Result<Tokens, RefreshError> {
+        let ShownRefresh { token, client, scope, most, jkt, .. } = shown;
         let genuine =
             refresh_token::verify(&self.secrets.refresh_mac, token).map_err(|_| RefreshError::Invalid)?;
         let sid = genuine.family.to_string();
@@ -350,6 +432,8 @@ impl Issuer {
             generation: genuine.generation,
             client: client.clone(),
             scope: scope.cloned(),
+            authorization_details: shown.authorization_details.cloned(),
+            jkt: jkt.filter(|_| shown.is_public),
             now,
             policy: self.config.refresh,
         };
@@ -360,9 +444,12 @@ impl Issuer {
             }
             Rotated::Rotated(session, user) | Rotated::Repeated(session, user) => {
                 let limits: Vec<&ScopeSet> = scope.into_iter().chain(most).collect();
-                Ok(self.tokens(&session, &user, &limits, minted_at, now)?)
+                let ShownRefresh { authorization_details, types, .. } = shown;
+                let terms = Terms { scope: &limits, authorization_details, types, jkt };
+                Ok(self.tokens(&session, &user, &terms, minted_at, now)?)
             }
             Rotated::Refused(Refusal::Scope) => Err(RefreshError::Scope),
+            Rotated::Refused(Refusal::AuthorizationDetails) => Err(RefreshError::AuthorizationDetails),
             Rotated::Refused(refusal) => {
                 tracing::info!(target: "gatepass::audit", event = "refresh-refused", %sid, ?refusal);
                 if refusal == Refusal::Ahead {
@@ -467,15 +554,22 @@ impl Issuer {
     }
 
     /// Verifies an access token for the issuer's own endpoints: minted here, under a published key,
-    /// meant for the issuer, not revoked.
+    /// meant for the issuer, not revoked, and sent by whoever holds the key that it is bound to. `proof` is `None` for
+    /// a token that was sent as `Bearer`.
     ///
     /// # Errors
     /// [`BearerError`].
-    pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, BearerError> {
+    pub async fn authenticate(
+        &self,
+        token: &str,
+        proof: Option<&ShownProof>,
+        now: Timestamp,
+    ) -> Result<Caller, BearerError> {
         let verified = self.verify_own(token, now)?;
         if !verified.aud.contains(self.config.issuer.as_str()) {
             return Err(BearerError::Audience);
         }
+        self.require_possession(&verified, token, proof, now).await?;
         Ok(Caller { claims: verified.into_claims() })
     }
 
@@ -495,7 +589,7 @@ impl Issuer {
         &self,
         session: &Session,
         user: &User,
-        narrower: &[&ScopeSet],
+        terms: &Terms<'_>,
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<Tokens, InternalError> {
@@ -505,28 +599,35 @@ impl Issuer {
             .or_else(|| self.target(None))
             .ok_or(SecretError::Random)?;
         let mut scope = self.scope_of(&user.roles, target);
-        for limit in session.scope.iter().chain(narrower.iter().copied()) {
+        for limit in session.scope.iter().chain(terms.scope.iter().copied()) {
             scope = scope.intersection(limit);
         }
         if session.login.is_some() {
-            scope = scope.union(&identity_scope(session.scope.iter().chain(narrower.iter().copied())));
+            scope = scope.union(&identity_scope(session.scope.iter().chain(terms.scope.iter().copied())));
         }
         let grant = Grant {
             subject: user.id.to_string(),
             client: &session.client,
             scope,
+            authorization_details: terms
+                .authorization_details
+                .unwrap_or(&session.authorization_details)
+                .of(terms.types),
             roles: user.roles.iter().map(ToString::to_string).collect(),
             session: Some(session.id),
             target,
             minted_at,
             not_after: session.expires_at,
             actor: None,
+            jkt: terms.jkt,
         };
         let minted = self.mint(grant, now)?;
         Ok(Tokens {
             access_token: minted.token,
+            token_type: minted.token_type,
             expires_in: minted.expires_in,
             scope: minted.scope,
+            authorization_details: minted.authorization_details,
             refresh_token: refresh_token::mint(&self.secrets.refresh_mac, session.id, session.generation),
             refresh_expires_in: session.idle_expires_at.since(now),
             session: session.id,

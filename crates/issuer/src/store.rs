@@ -14,11 +14,15 @@ use crate::backchannel_logout::LogoutNotice;
 use crate::client::Client;
 use crate::code::{AuthorizationCode, CodeDigest, CodeRefusal, PresentedCode};
 use crate::consent::Consent;
+use crate::device::{
+    Allowed, DeviceAnswer, DeviceAuthorization, DeviceCodeDigest, DeviceRefusal, UserCodeDigest,
+};
 use crate::id::{ClientId, SessionId, StreamId, UserId};
 use crate::jti::JtiDigest;
 use crate::keys::KeyRecord;
 use crate::password::PasswordHash;
 use crate::pushed_request::{PushedRequest, RequestUriDigest};
+use crate::registration::{InitialAccessToken, Registration, RegistrationTokenDigest};
 use crate::rotation::{Presented, Refusal};
 use crate::secrets::Reseal;
 use crate::session::Session;
@@ -28,7 +32,7 @@ use crate::user::{Role, RoleName, User, Username};
 
 /// The engine failed. What was asked for may or may not have happened; the caller must not
 /// acknowledge it.
-#[derive(Clone, Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the store failed: {0}")]
 pub struct StoreError(pub String);
 
@@ -103,6 +107,31 @@ pub enum Redeemed {
     Unknown,
 }
 
+/// What [`Store::redeem_device_authorization`] did.
+#[derive(Clone, Debug)]
+pub enum RedeemedDevice {
+    /// The device code is used up, and its session has started. Durable.
+    Given(Allowed, Box<Session>, Box<User>),
+    /// It gives nothing, or nothing yet.
+    Refused(DeviceRefusal),
+    /// It was used before. The session that it gave is revoked, and the revocation is in the log, unless
+    /// it had given none or that had ended. Durable.
+    Replayed(Option<SessionId>),
+    /// There is no such device code.
+    Unknown,
+}
+
+/// What [`Store::register_client`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registering {
+    /// The client is kept. Durable.
+    Done,
+    /// The token is good for nothing, or not any more.
+    UsedUp,
+    /// There is a client of that id.
+    Exists,
+}
+
 /// A change of a user's row; what is `None` stays as it is.
 #[derive(Clone, Debug, Default)]
 pub struct UserChange {
@@ -170,6 +199,48 @@ pub trait Store: Send + Sync + 'static {
         client: &Client,
         revocations: Vec<NewRevocation>,
     ) -> Result<(), ChangeError>;
+
+    /// Removes a client, its registration and what users have allowed it, marks its live sessions revoked at `at` and
+    /// appends `revocation`: all at once or nothing. Durable. `false` when there is none of that id. May read the whole
+    /// table of sessions.
+    async fn remove_client(
+        &self,
+        id: &ClientId,
+        at: Timestamp,
+        revocation: NewRevocation,
+    ) -> Result<bool, StoreError>;
+
+    /// Keeps a token with which clients register themselves. Durable.
+    async fn keep_initial_access_token(&self, token: &InitialAccessToken) -> Result<(), StoreError>;
+    /// The token of that digest, good or not.
+    async fn find_initial_access_token(
+        &self,
+        digest: RegistrationTokenDigest,
+    ) -> Result<Option<InitialAccessToken>, StoreError>;
+    /// All of them, at most 1,000.
+    async fn list_initial_access_tokens(&self) -> Result<Vec<InitialAccessToken>, StoreError>;
+    /// Removes the one that is called so. Durable. `false` when there is none.
+    async fn remove_initial_access_token(&self, id: &str) -> Result<bool, StoreError>;
+    /// Removes those that expired before `before`.
+    async fn forget_initial_access_tokens(&self, before: Timestamp) -> Result<(), StoreError>;
+    /// Uses a token once, if it is good at `now`, and keeps the client and its registration: all at once or nothing.
+    /// Durable.
+    async fn register_client(
+        &self,
+        token: RegistrationTokenDigest,
+        client: &Client,
+        registration: &Registration,
+        now: Timestamp,
+    ) -> Result<Registering, StoreError>;
+    /// The registration of a client that has registered itself.
+    async fn find_registration(&self, client: &ClientId) -> Result<Option<Registration>, StoreError>;
+    /// Puts `new` in the place of `old`, if that is what is kept. Durable. `false`, with nothing changed, otherwise.
+    async fn rotate_registration_token(
+        &self,
+        client: &ClientId,
+        old: RegistrationTokenDigest,
+        new: RegistrationTokenDigest,
+    ) -> Result<bool, StoreError>;
 
     /// All roles, by name. There are few.
     async fn list_roles(&self) -> Result<Vec<Role>, StoreError>;
@@ -244,6 +315,39 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Redeemed, StoreError>;
     /// Removes codes that expired before `before`, at most `limit`.
     async fn forget_codes(&self, before: Timestamp, limit: u32) -> Result<(), StoreError>;
+
+    /// Keeps what a device asks for, which waits for its user. Durable. `false`, with nothing kept, when the user
+    /// code is another's.
+    async fn keep_device_authorization(&self, asked: &DeviceAuthorization) -> Result<bool, StoreError>;
+    /// What the device of that code has asked for, whatever became of it.
+    async fn find_device_authorization(
+        &self,
+        digest: DeviceCodeDigest,
+    ) -> Result<Option<DeviceAuthorization>, StoreError>;
+    /// The same, by what its user types.
+    async fn find_device_authorization_by_user_code(
+        &self,
+        user_code: UserCodeDigest,
+    ) -> Result<Option<DeviceAuthorization>, StoreError>;
+    /// Keeps what a user says to it. Durable. `true` once; `false`, with nothing changed, when there is none that
+    /// waits for an answer at `now`.
+    async fn answer_device_authorization(
+        &self,
+        user_code: UserCodeDigest,
+        answer: &DeviceAnswer,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Reads what was asked for and its login, asks [`crate::device::decide`], and does what it says; on
+    /// [`crate::device::DeviceDecision::Replay`] it ends the session that it gave and appends `on_replay` for it.
+    /// As if no other operation ran meanwhile. Durable where something changed.
+    async fn redeem_device_authorization(
+        &self,
+        digest: DeviceCodeDigest,
+        presented: &PresentedCode,
+        on_replay: NewRevocation,
+    ) -> Result<RedeemedDevice, StoreError>;
+    /// Removes what devices asked for and what expired before `before`, at most `limit`.
+    async fn forget_device_authorizations(&self, before: Timestamp, limit: u32) -> Result<(), StoreError>;
 
     /// Keeps a pushed authorization request. Durable.
     async fn keep_pushed_request(&self, request: &PushedRequest) -> Result<(), StoreError>;

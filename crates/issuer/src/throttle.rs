@@ -5,14 +5,12 @@
 //! looked at, so the answer says nothing about it.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use gatepass_jose::Timestamp;
-
-use crate::user::Username;
 
 /// A bucket's size and how fast it empties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,15 +69,12 @@ impl Throttle {
         Self { policy, hasher: RandomState::new(), empty_at: Mutex::default() }
     }
 
-    pub(crate) fn attempt(&self, account: &Username, address: Option<IpAddr>) -> Attempt {
+    pub(crate) fn attempt(&self, account: impl Hash, address: Option<IpAddr>) -> Attempt {
         let network = |address: IpAddr| match address.to_canonical() {
             IpAddr::V4(v4) => self.hasher.hash_one(v4),
             IpAddr::V6(v6) => self.hasher.hash_one(v6.segments().first_chunk::<4>()),
         };
-        Attempt {
-            account: self.hasher.hash_one(("account", account.folded())),
-            address: address.map(network),
-        }
+        Attempt { account: self.hasher.hash_one(("account", account)), address: address.map(network) }
     }
 
     /// Whether the attempt may go on to the password.
@@ -124,6 +119,7 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::user::Username;
 
     const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
 
@@ -133,7 +129,8 @@ mod tests {
     }
 
     fn attempt(throttle: &Throttle, name: &str, address: &str) -> Attempt {
-        throttle.attempt(&name.parse().unwrap(), Some(address.parse().unwrap()))
+        let name: Username = name.parse().unwrap();
+        throttle.attempt(name.folded(), Some(address.parse().unwrap()))
     }
 
     #[test]

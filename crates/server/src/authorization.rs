@@ -13,6 +13,8 @@ pub(crate) enum Authorization<'h> {
     Basic(&'h str),
     /// [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750).
     Bearer(&'h str),
+    /// [RFC 9449 section 7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1).
+    Dpop(&'h str),
     /// A scheme that is not served here.
     Other,
     /// More than one header, of which two readers might take different ones.
@@ -33,6 +35,7 @@ impl<'h> Authorization<'h> {
         let credentials = credentials.trim_matches(' ');
         match scheme {
             scheme if scheme.eq_ignore_ascii_case("Bearer") => Self::Bearer(credentials),
+            scheme if scheme.eq_ignore_ascii_case("DPoP") => Self::Dpop(credentials),
             scheme if scheme.eq_ignore_ascii_case("Basic") => Self::Basic(credentials),
             _ => Self::Other,
         }
@@ -45,10 +48,11 @@ mod tests {
 
     #[test]
     fn what_the_header_holds() {
-        let cases: [(&str, &[&str], Authorization<'_>); 8] = [
+        let cases: [(&str, &[&str], Authorization<'_>); 9] = [
             ("none", &[], Authorization::Absent),
             ("bearer", &["Bearer abc"], Authorization::Bearer("abc")),
             ("lower_case", &["bearer abc"], Authorization::Bearer("abc")),
+            ("dpop", &["dpop abc"], Authorization::Dpop("abc")),
             ("more_spaces", &["Bearer   abc "], Authorization::Bearer("abc")),
             ("basic", &["BASIC YTpi"], Authorization::Basic("YTpi")),
             ("scheme_alone", &["Bearer"], Authorization::Other),

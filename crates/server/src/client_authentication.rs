@@ -25,7 +25,9 @@ pub(crate) fn parse(headers: &HeaderMap, form: &Form) -> Result<ClientAuthentica
         Authorization::Several => {
             return Err(OAuthError::invalid_request("there is more than one Authorization header"));
         }
-        Authorization::Bearer(_) | Authorization::Other => return Err(OAuthError::invalid_client()),
+        Authorization::Bearer(_) | Authorization::Dpop(_) | Authorization::Other => {
+            return Err(OAuthError::invalid_client());
+        }
     };
     let named = form.find("client_id");
     let copy = |text: &str| Zeroizing::new(text.to_owned());

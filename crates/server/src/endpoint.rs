@@ -3,6 +3,8 @@
 pub(crate) mod admin;
 pub(crate) mod authorize;
 pub(crate) mod consent;
+pub(crate) mod device;
+pub(crate) mod device_authorization;
 pub(crate) mod feed;
 pub(crate) mod health;
 pub(crate) mod introspect;
@@ -10,6 +12,7 @@ pub(crate) mod jwks;
 pub(crate) mod logout;
 pub(crate) mod metadata;
 pub(crate) mod par;
+pub(crate) mod registration;
 pub(crate) mod revoke;
 pub(crate) mod session;
 pub(crate) mod sign_on;

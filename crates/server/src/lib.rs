@@ -15,6 +15,10 @@
 //! | `DELETE /session/{sid}` | Bearer | ends one of the user's own sessions |
 //! | `GET`, `POST /oauth/authorize` | a browser that an application sends | code with PKCE (RFC 6749, OpenID Connect) |
 //! | `POST /oauth/par` | a confidential client | keeps its authorization request (RFC 9126) |
+//! | `POST /oauth/device_authorization` | a client on a device | begins a login at another device (RFC 8628) |
+//! | `POST /oauth/register` | Bearer with an initial access token | registers a client (RFC 7591) |
+//! | `GET`, `PUT`, `DELETE /oauth/register/{client_id}` | Bearer with its registration access token | shows, changes, removes it (RFC 7592) |
+//! | `GET`, `POST /device`, `/device/login`, `/device/answer` | a browser, and the pages that it shows | finds the device, logs in, allows |
 //! | `POST /oauth/login`, `/oauth/consent` | the pages that it shows | logs in, allows |
 //! | `GET`, `POST /oauth/logout` | a browser that an application sends | RP-initiated logout |
 //! | `GET`, `POST /oauth/userinfo` | Bearer with the scope `openid` | who the user is |
@@ -22,7 +26,7 @@
 //! | `DELETE /session/consents/{client}` | Bearer | takes it back, and ends what it gave |
 //! | `POST /tickets` | Bearer | a token for one request, used once |
 //! | `POST /tickets/consume` | a confidential client: a gateway | uses a ticket up |
-//! | `POST /oauth/token` | a client | `authorization_code`, `client_credentials`, `refresh_token` (RFC 6749), token exchange (RFC 8693) |
+//! | `POST /oauth/token` | a client | `authorization_code`, `client_credentials`, `refresh_token` (RFC 6749), device codes (RFC 8628), token exchange (RFC 8693) |
 //! | `POST /oauth/introspect` | a confidential client, or Bearer with the admin scope | RFC 7662 |
 //! | `POST /oauth/revoke` | the client that the token was issued to | RFC 7009 |
 //! | `GET /.well-known/oauth-authorization-server` | anybody | RFC 8414 |
@@ -38,6 +42,9 @@
 //! | `GET /admin/v1/openapi.json` | anybody | describes the admin API |
 //! | `GET /livez`, `GET /readyz` | anybody | alive; able to serve |
 //!
+//! Bearer stands for DPoP too (RFC 9449): whoever shows a proof at the token endpoint or at `/session/login` gets tokens
+//! that are bound to its key, and shows another with each use of them. Tickets are for Bearer alone.
+//!
 //! The refresh token of a browser travels in a cookie that scripts cannot read and that goes to the
 //! session endpoints alone; native apps ask for it in the body. Errors of the OAuth endpoints have
 //! OAuth's own form; all others are problem details (RFC 9457) with one of these codes:
@@ -45,6 +52,8 @@
 //! | `code` | status | what to do |
 //! |---|---|---|
 //! | `invalid-json`, `invalid-request`, `invalid-scope`, `invalid-target` | 400 | correct the request; `detail` names the member |
+//! | `use-dpop-nonce` | 400, 401 | make the proof anew, with the nonce in `DPoP-Nonce` |
+//! | `invalid-dpop-proof` | 400, 401 | make another proof, for this request and this token |
 //! | `invalid-credentials` | 401 | ask the user again |
 //! | `no-refresh-token`, `invalid-refresh-token` | 401 | log in |
 //! | `refresh-token-reused` | 401 | log in; somebody has a copy, and the session is over |
@@ -83,6 +92,7 @@ mod conditional;
 mod config;
 mod cookie;
 mod delivery;
+mod dpop;
 mod endpoint;
 mod form;
 mod network;

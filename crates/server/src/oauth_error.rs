@@ -2,18 +2,21 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use gatepass_issuer::authorize::Refusal;
+use gatepass_issuer::device::DeviceRefusal;
 use gatepass_issuer::store::StoreError;
-use gatepass_issuer::{InternalError, RevokeError, TokenError, UserClaimsError};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use gatepass_issuer::{DpopError, InternalError, RevokeError, TokenError, UserClaimsError};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::bearer::BearerRefusal;
 use crate::body::BodyError;
 use crate::form::FormError;
+use crate::problem::seconds_to_wait;
 
 /// How a client may authenticate.
 const BASIC_CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic realm="gatepass", charset="UTF-8""#);
@@ -31,11 +34,12 @@ pub(crate) struct OAuthError {
     error: &'static str,
     description: Cow<'static, str>,
     challenge: Option<HeaderValue>,
+    retry_after: Option<Duration>,
 }
 
 impl OAuthError {
     fn new(status: StatusCode, error: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, error, description: description.into(), challenge: None }
+        Self { status, error, description: description.into(), challenge: None, retry_after: None }
     }
 
     fn bad_request(error: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
@@ -57,10 +61,28 @@ impl OAuthError {
         Self::bad_request("invalid_grant", description)
     }
 
+    /// What a client says of itself cannot be registered (RFC 7591 section 3.2.2).
+    pub(crate) fn invalid_client_metadata(
+        status: StatusCode,
+        description: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(status, "invalid_client_metadata", description)
+    }
+
+    /// The same of where it wants browsers sent to.
+    pub(crate) fn invalid_redirect_uri(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_request("invalid_redirect_uri", description)
+    }
+
+    /// A token that is no JWT does not open what it was shown for.
+    pub(crate) fn invalid_token(description: impl Into<Cow<'static, str>>) -> Self {
+        let error = Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description);
+        Self { challenge: Some(INVALID_TOKEN_CHALLENGE), ..error }
+    }
+
     /// A grant that is not served.
     pub(crate) fn unsupported_grant_type() -> Self {
-        let description =
-            "grant_type is authorization_code, client_credentials, refresh_token or that of token exchange";
+        let description = "grant_type is authorization_code, client_credentials, refresh_token, that of device codes or of token exchange";
         Self::bad_request("unsupported_grant_type", description)
     }
 
@@ -77,6 +99,29 @@ impl OAuthError {
         Self { challenge: Some(BASIC_CHALLENGE), ..error }
     }
 
+    /// What the client signed is not accepted ([RFC 9101 section 7](https://www.rfc-editor.org/rfc/rfc9101#section-7)).
+    pub(crate) fn invalid_request_object(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_request("invalid_request_object", description)
+    }
+
+    /// What is asked for beyond scopes is not understood, or not allowed
+    /// ([RFC 9396 section 5](https://www.rfc-editor.org/rfc/rfc9396#section-5)).
+    pub(crate) fn invalid_authorization_details(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_request("invalid_authorization_details", description)
+    }
+
+    /// The proof of possession is not taken ([RFC 9449 section 5](https://www.rfc-editor.org/rfc/rfc9449#section-5)).
+    pub(crate) fn invalid_dpop_proof(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_request("invalid_dpop_proof", description)
+    }
+
+    /// Too many requests.
+    pub(crate) fn throttled(retry_after: Duration) -> Self {
+        let description = "too many requests; try again after Retry-After";
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", description);
+        Self { retry_after: Some(retry_after), ..error }
+    }
+
     pub(crate) fn internal(cause: &dyn fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed for a fault of this server");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the server failed; its log says why")
@@ -91,11 +136,26 @@ impl From<TokenError> for OAuthError {
             TokenError::InvalidGrant => Self::bad_request("invalid_grant", description),
             TokenError::UnauthorizedClient => Self::bad_request("unauthorized_client", description),
             TokenError::InvalidScope => Self::bad_request("invalid_scope", description),
+            TokenError::InvalidAuthorizationDetails => Self::invalid_authorization_details(description),
             TokenError::InvalidTarget => Self::bad_request("invalid_target", description),
+            TokenError::Device(refusal) => Self::bad_request(polling_error(refusal), description),
             TokenError::Exchange(_) => Self::bad_request("invalid_request", description),
+            TokenError::Dpop(DpopError::Nonce) => Self::bad_request("use_dpop_nonce", description),
+            TokenError::Dpop(_) => Self::invalid_dpop_proof(description),
             TokenError::Internal(InternalError::Store(error)) => error.into(),
             error => Self::internal(&error),
         }
+    }
+}
+
+/// The code for a device that asks ([RFC 8628 section 3.5](https://www.rfc-editor.org/rfc/rfc8628#section-3.5)).
+fn polling_error(refusal: DeviceRefusal) -> &'static str {
+    match refusal {
+        DeviceRefusal::Pending => "authorization_pending",
+        DeviceRefusal::TooFast => "slow_down",
+        DeviceRefusal::Denied => "access_denied",
+        DeviceRefusal::Expired => "expired_token",
+        DeviceRefusal::WrongClient | DeviceRefusal::LoginEnded => "invalid_grant",
     }
 }
 
@@ -133,10 +193,7 @@ impl From<UserClaimsError> for OAuthError {
                 challenge: Some(OPENID_CHALLENGE),
                 ..Self::new(StatusCode::FORBIDDEN, "insufficient_scope", error.to_string())
             },
-            UserClaimsError::Nobody => Self {
-                challenge: Some(INVALID_TOKEN_CHALLENGE),
-                ..Self::new(StatusCode::UNAUTHORIZED, "invalid_token", error.to_string())
-            },
+            UserClaimsError::Nobody => Self::invalid_token(error.to_string()),
             UserClaimsError::Store(error) => error.into(),
             error => Self::internal(&error),
         }
@@ -177,6 +234,9 @@ impl IntoResponse for OAuthError {
         let mut response = (self.status, headers, body).into_response();
         if let Some(challenge) = self.challenge {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(after) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds_to_wait(after));
         }
         response
     }

@@ -22,11 +22,13 @@ const SUBMIT_SCRIPT: &str = "'sha256-ePniVEkSivX/c7XWBGafqh8tSpiRrKiqYeqbG7N1TOE
 #[template(path = "login.html")]
 pub(crate) struct LoginPage<'p> {
     pub(crate) base: &'p str,
-    /// What the application is called.
-    pub(crate) client: &'p str,
+    /// Where the form goes, below `base`.
+    pub(crate) action: &'p str,
+    /// What the application is called that the login is for; `None` where it is for a device.
+    pub(crate) client: Option<&'p str>,
     /// What went wrong the last time.
     pub(crate) notice: Option<&'p str>,
-    /// The authorization request that goes on afterwards.
+    /// What goes on afterwards.
     pub(crate) request: &'p str,
     /// Binds the form to this browser.
     pub(crate) token: &'p str,
@@ -42,9 +44,37 @@ pub(crate) struct ConsentPage<'p> {
     pub(crate) username: &'p str,
     /// Each scope, with words for it where there are some.
     pub(crate) scopes: Vec<(&'p str, Option<&'p str>)>,
+    /// What is asked for beyond them: its type, and all that it says.
+    pub(crate) details: Vec<(&'p str, String)>,
     /// Where the browser goes afterwards.
     pub(crate) destination: &'p str,
     pub(crate) request: &'p str,
+    pub(crate) token: &'p str,
+}
+
+/// Asks for the code that a device shows.
+#[derive(Template)]
+#[template(path = "user_code.html")]
+pub(crate) struct UserCodePage<'p> {
+    pub(crate) base: &'p str,
+    pub(crate) username: &'p str,
+    /// What went wrong the last time.
+    pub(crate) notice: Option<&'p str>,
+    /// What is filled in.
+    pub(crate) user_code: &'p str,
+    pub(crate) token: &'p str,
+}
+
+/// Asks whether a device may.
+#[derive(Template)]
+#[template(path = "device.html")]
+pub(crate) struct DevicePage<'p> {
+    pub(crate) base: &'p str,
+    pub(crate) client: &'p str,
+    pub(crate) username: &'p str,
+    /// Each scope, with words for it where there are some.
+    pub(crate) scopes: Vec<(&'p str, Option<&'p str>)>,
+    pub(crate) user_code: &'p str,
     pub(crate) token: &'p str,
 }
 

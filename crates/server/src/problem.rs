@@ -50,6 +50,15 @@ impl Problem {
     }
 
     /// 400: the request is well-formed and says something that it cannot say.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The sentence, for another form of error.
+    pub(crate) fn into_detail(self) -> Cow<'static, str> {
+        self.detail
+    }
+
     pub(crate) fn invalid_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid-request", detail)
     }

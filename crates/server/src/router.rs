@@ -18,9 +18,10 @@ use tracing::{Level, Span};
 use crate::clock::Clock;
 use crate::completion::carry_through;
 use crate::config::HttpConfig;
+use crate::dpop::give_nonce;
 use crate::endpoint::{
-    admin, authorize, consent, feed, health, introspect, jwks, logout, metadata, par, revoke, session,
-    sign_on, ssf, status_list, ticket, token, userinfo,
+    admin, authorize, consent, device, device_authorization, feed, health, introspect, jwks, logout,
+    metadata, par, registration, revoke, session, sign_on, ssf, status_list, ticket, token, userinfo,
 };
 use crate::origin::{admit_apps, require_own_site};
 use crate::page;
@@ -47,6 +48,9 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .route("/oauth/consent", post(sign_on::consent))
         .route("/oauth/logout", get(logout::logout).post(logout::posted))
         .route("/oauth/logout/confirm", post(logout::confirmed))
+        .route("/device", get(device::page).post(device::find))
+        .route("/device/login", post(device::login))
+        .route("/device/answer", post(device::answer))
         .route("/oauth/style.css", get(page::style))
         .route("/oauth/introspect", post(introspect::introspect))
         .route("/tickets/consume", post(ticket::consume))
@@ -69,6 +73,7 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .merge(admin::router(&server))
         .fallback(problem::no_such_path)
         .layer(from_fn_with_state(Arc::clone(&server), carry_through))
+        .layer(from_fn_with_state(Arc::clone(&server), give_nonce))
         // What is not said to be cacheable is not: almost every answer here is about secrets.
         .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .layer(SetResponseHeaderLayer::overriding(
@@ -95,6 +100,12 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
 fn for_clients(server: &Arc<Server>) -> Router<Arc<Server>> {
     Router::new()
         .route("/oauth/token", post(token::token))
+        .route("/oauth/device_authorization", post(device_authorization::authorize))
+        .route("/oauth/register", post(registration::register))
+        .route(
+            "/oauth/register/{client_id}",
+            get(registration::find).put(registration::change).delete(registration::remove),
+        )
         .route("/oauth/revoke", post(revoke::revoke))
         .route("/tickets", post(ticket::mint))
         .route("/oauth/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))

@@ -38,7 +38,7 @@ impl Server {
             cookie: RefreshCookie::new(&config, url.as_ref().map_or("", Url::path)),
             page_cookies: PageCookies::new(),
             base_path: url.as_ref().map_or("", Url::path).trim_end_matches('/').into(),
-            metadata: Metadata::new(issuer.name().as_str(), issuer.config().jwks_max_age),
+            metadata: Metadata::new(&issuer),
             snapshots: Snapshots::default(),
             streams: Arc::new(Semaphore::new(config.max_streams.min(Semaphore::MAX_PERMITS))),
             issuer,

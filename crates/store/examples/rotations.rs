@@ -146,6 +146,7 @@ fn session(n: usize, user: UserId) -> Session {
         client: ClientId::first_party(),
         login: None,
         scope: None,
+        authorization_details: Default::default(),
         resource: None,
         device: "Firefox 145 on Debian".into(),
         created_at: now,
@@ -155,6 +156,7 @@ fn session(n: usize, user: UserId) -> Session {
         expires_at: now.saturating_add(policy.absolute),
         revoked_at: None,
         bound: false,
+        jkt: None,
     }
 }
 
@@ -163,6 +165,8 @@ fn presented(generation: u32) -> Presented {
         generation,
         client: ClientId::first_party(),
         scope: None,
+        authorization_details: None,
+        jkt: None,
         now: NOW,
         policy: RefreshPolicy::default(),
     }

@@ -5,7 +5,7 @@ use gatepass_jose::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{ScopeSet, minted_at};
+use crate::{AuthorizationDetails, ScopeSet, minted_at};
 
 /// The claims of an access token ([RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)),
 /// under their own names.
@@ -31,6 +31,9 @@ pub struct AccessClaims {
     /// What it allows.
     #[serde(default, skip_serializing_if = "ScopeSet::is_empty")]
     pub scope: ScopeSet,
+    /// What it allows beyond that ([RFC 9396 section 9.1](https://www.rfc-editor.org/rfc/rfc9396#section-9.1)).
+    #[serde(default, skip_serializing_if = "AuthorizationDetails::is_empty")]
+    pub authorization_details: AuthorizationDetails,
     /// The session it belongs to; absent where no user is logged in.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
@@ -160,6 +163,7 @@ mod tests {
             jti: TokenId::new(now, [7; 10]).to_string(),
             client_id: "web".into(),
             scope: "orders:read".parse().unwrap(),
+            authorization_details: AuthorizationDetails::default(),
             sid: Some("AZcQ0nB7f0yM6mX8m3yqAA".into()),
             roles: vec!["clerk".into()],
             cnf: None,

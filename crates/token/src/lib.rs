@@ -5,6 +5,7 @@
 //! its claims, its `typ`, and what verifying it demands.
 
 mod access;
+mod authorization_details;
 mod dpop;
 mod id;
 mod pkce;
@@ -13,6 +14,7 @@ mod status_list;
 mod ticket;
 
 pub use access::{AccessClaims, Actor, Confirmation, access_verifier};
+pub use authorization_details::{AuthorizationDetails, InvalidAuthorizationDetails};
 pub use dpop::{DpopNonce, DpopNonces, DpopProof, DpopRejection, DpopRequest, DpopVerifier};
 pub use id::{TokenId, minted_at};
 pub use pkce::{CodeChallenge, CodeVerifier, InvalidCodeChallenge, InvalidCodeVerifier};

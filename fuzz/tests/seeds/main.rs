@@ -19,8 +19,10 @@ const TARGETS: &[(&str, Check)] = &[
     ("jws_json", gatepass_fuzz::jws_json::check),
     ("jwt", gatepass_fuzz::jwt::check),
     ("lint", gatepass_fuzz::lint::check),
+    ("openapi", gatepass_fuzz::openapi::check),
     ("pem", gatepass_fuzz::pem::check),
     ("status_list", gatepass_fuzz::status_list::check),
+    ("ticket", gatepass_fuzz::ticket::check),
     ("values", gatepass_fuzz::values::check),
 ];
 

@@ -14,7 +14,7 @@ use crate::cli::gatepass;
 const REDIRECT_URI: &str = "http://127.0.0.1/callback";
 
 /// Registers an application that authenticates with `method`; returns its secret, if it gets one.
-async fn register(up: &Up, id: &str, method: &str) -> Option<String> {
+pub(crate) async fn register(up: &Up, id: &str, method: &str) -> Option<String> {
     let body = json!({
         "client_id": id, "client_name": id, "token_endpoint_auth_method": method,
         "grant_types": ["authorization_code", "refresh_token"],
@@ -38,7 +38,14 @@ async fn register_with_key(up: &Up, id: &str, more: &str) -> String {
     made["private"].to_string()
 }
 
-fn run(interpreter: &Path, script: &Path, arguments: &[&str]) -> Value {
+/// Copies scripts to where Node finds its packages and modules: beside them.
+pub(crate) fn copy_scripts(files: &[&str]) {
+    for file in files {
+        std::fs::copy(place::root().join("tests/node").join(file), place::node().join(file)).unwrap();
+    }
+}
+
+pub(crate) fn run(interpreter: &Path, script: &Path, arguments: &[&str]) -> Value {
     let output = Command::new(interpreter).arg(script).args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("cannot start {}: {error}", interpreter.display()));
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -53,15 +60,12 @@ async fn npm_openid_client_logs_in_refreshes_and_logs_out() {
     let secret = register(&up, "office", "client_secret_basic").await.unwrap();
     let shared = register(&up, "safe", "client_secret_jwt").await.unwrap();
     let key = register_with_key(&up, "vault", " --require-pushed").await;
-    // Node looks for packages and modules beside the script.
-    for file in ["browser.mjs", "log_in.mjs"] {
-        std::fs::copy(place::root().join("tests/node").join(file), place::node().join(file)).unwrap();
-    }
+    copy_scripts(&["browser.mjs", "log_in.mjs"]);
     let arguments =
         [up.issuer(), ADMIN, PASSWORD, "native", "office", &secret, "safe", &shared, "vault", &key];
     let told = run(Path::new("node"), &place::node().join("log_in.mjs"), &arguments);
     let sub = up.native_login(ADMIN).await.subject();
-    for client in ["public", "basic", "post", "secretJwt", "privateKeyJwt"] {
+    for client in ["public", "basic", "post", "secretJwt", "privateKeyJwt", "signed"] {
         let want = json!({
             "sub": sub, "username": ADMIN, "nameInToken": ADMIN, "silentSub": sub, "rotated": true,
             "scope": "offline_access openid profile",
@@ -71,6 +75,35 @@ async fn npm_openid_client_logs_in_refreshes_and_logs_out() {
         });
         assert_eq!(told[client], want, "{client}: {told}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn npm_oauth4webapi_logs_in_refreshes_and_revokes() {
+    let up = Up::start().await;
+    register(&up, "native", "none").await;
+    copy_scripts(&["browser.mjs", "web_api.mjs"]);
+    let arguments = [up.issuer(), ADMIN, PASSWORD, "native"];
+    let told = run(Path::new("node"), &place::node().join("web_api.mjs"), &arguments);
+    let want = json!({
+        "sub": up.native_login(ADMIN).await.subject(), "username": ADMIN, "rotated": true,
+        "scope": "offline_access openid profile", "replay": "invalid_grant", "afterRevocation": "invalid_grant",
+    });
+    assert_eq!(told, want);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn npm_openid_client_registers_itself() {
+    let up = Up::start().await;
+    let made = gatepass(&up, "client registration-token --scope orders:read --machines").await.json();
+    // Node looks for packages beside the script.
+    let script = place::node().join("register.mjs");
+    std::fs::copy(place::root().join("tests/node/register.mjs"), &script).unwrap();
+    let told = run(Path::new("node"), &script, &[up.issuer(), made["token"].as_str().unwrap()]);
+    let want = json!({
+        "hasSecret": true, "scope": "orders:read", "shown": true, "removed": 204,
+        "afterwards": "invalid_client", "usedUp": "invalid_token", "guessed": "invalid_token",
+    });
+    assert_eq!(told, want);
 }
 
 #[tokio::test(flavor = "multi_thread")]

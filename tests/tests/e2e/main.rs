@@ -16,6 +16,7 @@ mod browser_session;
 mod cli;
 mod clients;
 mod crash;
+mod dpop;
 mod exchange;
 mod faults;
 mod flood;

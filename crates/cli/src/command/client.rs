@@ -34,18 +34,27 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             auth,
             jwks,
             redirect_uris,
+            device,
             post_logout_redirect_uris,
             backchannel_logout_uri,
             frontchannel_logout_uri,
             require_pushed,
+            require_signed_request,
+            dpop,
+            details_types,
             trusted,
         } => {
             let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
-            let mut grants = match (redirect_uris.is_empty(), public) {
-                (false, _) => vec!["authorization_code", "refresh_token"],
-                (true, true) => vec!["refresh_token"],
+            let mut grants = match (redirect_uris.is_empty() && !device, public) {
+                (false, _) | (true, true) => vec!["refresh_token"],
                 (true, false) => vec!["client_credentials"],
             };
+            if !redirect_uris.is_empty() {
+                grants.push("authorization_code");
+            }
+            if device {
+                grants.push("urn:ietf:params:oauth:grant-type:device_code");
+            }
             let mut optional = Vec::new();
             if !exchange_for.is_empty() {
                 grants.push("urn:ietf:params:oauth:grant-type:token-exchange");
@@ -75,12 +84,24 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 "redirect_uris": redirect_uris,
                 "post_logout_redirect_uris": post_logout_redirect_uris,
                 "require_pushed_authorization_requests": require_pushed,
+                "require_signed_request_object": require_signed_request,
+                "dpop_bound_access_tokens": dpop,
+                "authorization_details_types": details_types,
                 "trusted": trusted,
             });
             if let Some(body) = body.as_object_mut() {
                 body.extend(optional);
             }
             show(target, &api.post("/clients", body).await?);
+        }
+        Client::RegistrationToken { uses, lifetime, scopes, machines } => {
+            let body = json!({
+                "uses": uses,
+                "expires_in": lifetime.as_secs(),
+                "scope": scopes.join(" "),
+                "grant_types": machines.then_some(["client_credentials"]),
+            });
+            show(target, &api.post("/registration-tokens", body).await?);
         }
         Client::List => {
             let clients = api.list("/clients", "clients").await?;

@@ -202,7 +202,7 @@ async fn a_revoked_key_is_refused_and_never_comes_back() {
 }
 
 /// Whatever order things happen in: once anybody was refused, nobody who asks later is let in, and that
-/// the token's signature is remembered changes nothing.
+/// the token's claims and signature are remembered changes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_remembered_token_is_never_let_in_after_it_was_refused() {
     let ends: [fn(&Issuer); 4] = [
@@ -246,6 +246,7 @@ async fn a_remembered_token_is_never_let_in_after_it_was_refused() {
         for caller in callers {
             tokio::time::timeout(Duration::from_secs(30), caller).await.expect("never refused").unwrap();
         }
+        assert!(guard.status().issuers[0].signatures_remembered > 0, "it was never remembered");
     }
 }
 

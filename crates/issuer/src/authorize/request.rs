@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use gatepass_token::{CodeChallenge, InvalidCodeChallenge, ScopeSet};
+use gatepass_token::{AuthorizationDetails, CodeChallenge, InvalidCodeChallenge, ScopeSet};
 
-use super::{Back, Refusal, ResponseMode};
+use super::{Back, Refusal, RequestObject, ResponseMode};
 use crate::client::{Client, GrantType, IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID};
-use crate::id::UserId;
+use crate::dpop::Jkt;
+use crate::id::{ClientId, UserId};
 use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
 
@@ -17,7 +18,7 @@ const MAX_HINT: usize = 128;
 
 /// Scopes of OpenID Connect that nothing is known for here. They are passed over, as
 /// [OpenID Connect Core 1.0 section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest) asks.
-const WITHOUT_MEANING: [&str; 3] = ["email", "address", "phone"];
+pub(crate) const WITHOUT_MEANING: [&str; 3] = ["email", "address", "phone"];
 
 /// The parameters of an authorization request, as they came; each was given at most once, and an empty one
 /// counts as left out. Others than these mean nothing here.
@@ -38,6 +39,8 @@ pub struct AuthorizationParams<'p> {
     pub login_hint: Option<&'p str>,
     pub id_token_hint: Option<&'p str>,
     pub resource: Option<&'p str>,
+    pub dpop_jkt: Option<&'p str>,
+    pub authorization_details: Option<&'p str>,
     pub request: Option<&'p str>,
     pub request_uri: Option<&'p str>,
     pub registration: Option<&'p str>,
@@ -63,12 +66,16 @@ pub struct AuthorizationRequest {
     pub back: Back,
     /// What it asks for, within its registration.
     pub scope: ScopeSet,
+    /// What it asks for beyond that.
+    pub authorization_details: AuthorizationDetails,
     /// The audience of the tokens.
     pub resource: String,
     /// What the ID token is to repeat.
     pub nonce: Option<String>,
     /// What the verifier must hash to; `None` only for a client that is exempt.
     pub challenge: Option<CodeChallenge>,
+    /// The key that whoever redeems the code must show, if the client names one.
+    pub jkt: Option<Jkt>,
     /// What the user is to be asked.
     pub prompt: Prompt,
     /// How long ago the user may have logged in.
@@ -79,17 +86,48 @@ pub struct AuthorizationRequest {
     pub hinted_user: Option<UserId>,
     /// Under which name it was pushed, if it was.
     pub pushed: Option<RequestUriDigest>,
+    /// What its client signed, if it did.
+    pub object: Option<RequestObject>,
 }
 
-impl AuthorizationParams<'_> {
+impl<'p> AuthorizationParams<'p> {
+    /// The parameters that `find` finds.
+    pub fn of(find: impl Fn(&'static str) -> Option<&'p str>) -> Self {
+        Self {
+            client_id: find("client_id"),
+            redirect_uri: find("redirect_uri"),
+            response_type: find("response_type"),
+            response_mode: find("response_mode"),
+            scope: find("scope"),
+            state: find("state"),
+            nonce: find("nonce"),
+            code_challenge: find("code_challenge"),
+            code_challenge_method: find("code_challenge_method"),
+            prompt: find("prompt"),
+            max_age: find("max_age"),
+            login_hint: find("login_hint"),
+            id_token_hint: find("id_token_hint"),
+            resource: find("resource"),
+            dpop_jkt: find("dpop_jkt"),
+            authorization_details: find("authorization_details"),
+            request: find("request"),
+            request_uri: find("request_uri"),
+            registration: find("registration"),
+        }
+    }
+
     /// The way back, which is known even where the way that the client wants is refused.
-    pub(super) fn back(&self, redirect_uri: RegisteredRedirectUri) -> (Back, Result<(), Refusal>) {
+    pub(super) fn back(
+        &self,
+        client: ClientId,
+        redirect_uri: RegisteredRedirectUri,
+    ) -> (Back, Result<(), Refusal>) {
         let (mode, known) = match self.response_mode.map(ResponseMode::of) {
             None => (ResponseMode::default(), Ok(())),
             Some(Some(mode)) => (mode, Ok(())),
-            Some(None) => (ResponseMode::default(), Err(invalid("response_mode is query or form_post"))),
+            Some(None) => (ResponseMode::default(), Err(UNKNOWN_MODE)),
         };
-        (Back { redirect_uri, mode, state: self.state.map(str::to_owned) }, known)
+        (Back { client, redirect_uri, mode, state: self.state.map(str::to_owned) }, known)
     }
 }
 
@@ -103,7 +141,7 @@ impl AuthorizationRequest {
         if !client.may_use(GrantType::AuthorizationCode) {
             return Err(Refusal::new("unauthorized_client", "the client may not log users in"));
         }
-        let scope = scope(&client, params.scope)?;
+        let scope = requested_scope(&client, params.scope)?;
         let nonce = params.nonce.map(str::to_owned);
         if nonce.as_ref().is_some_and(|nonce| nonce.len() > MAX_NONCE) {
             return Err(invalid("nonce is longer than 512 bytes"));
@@ -114,8 +152,11 @@ impl AuthorizationRequest {
         if challenge.is_none() && !is_exempt {
             return Err(invalid("code_challenge is missing: this server requires PKCE with S256"));
         }
+        let jkt = params.dpop_jkt.map(str::parse).transpose();
         Ok(Self {
             challenge,
+            authorization_details: authorization_details(&client, params.authorization_details)?,
+            jkt: jkt.map_err(|_| invalid("dpop_jkt is not the base64url text of a SHA-256 digest"))?,
             prompt: prompt(params.prompt)?,
             max_age: max_age(params.max_age)?,
             login_hint: params.login_hint.filter(|hint| is_shown(hint)).map(str::to_owned),
@@ -126,15 +167,23 @@ impl AuthorizationRequest {
             resource: String::new(),
             hinted_user: None,
             pushed: None,
+            object: None,
         })
     }
 }
 
+const ODD_DETAILS: Refusal = Refusal::new(
+    "invalid_authorization_details",
+    "authorization_details is a JSON array of at most 8 objects and 1,500 bytes, each with a type",
+);
+const FOREIGN_DETAILS: Refusal = Refusal::new(
+    "invalid_authorization_details",
+    "the client may not ask for authorization details of this type",
+);
+const UNKNOWN_MODE: Refusal = invalid("response_mode is query, form_post, or one of them with .jwt");
+
 /// What this server does at all.
 fn require_served(params: &AuthorizationParams<'_>) -> Result<(), Refusal> {
-    if params.request.is_some() {
-        return Err(Refusal::new("request_not_supported", "request objects are not served"));
-    }
     if params.request_uri.is_some() {
         return Err(Refusal::new("request_uri_not_supported", "request_uri is that of a pushed request"));
     }
@@ -149,7 +198,7 @@ fn require_served(params: &AuthorizationParams<'_>) -> Result<(), Refusal> {
 }
 
 /// What is asked for and means something; left out, everything that the client is registered for.
-fn scope(client: &Client, asked: Option<&str>) -> Result<ScopeSet, Refusal> {
+pub(crate) fn requested_scope(client: &Client, asked: Option<&str>) -> Result<ScopeSet, Refusal> {
     let Some(asked) = asked else { return Ok(client.scope.clone()) };
     let asked: ScopeSet =
         asked.parse().map_err(|_| Refusal::new("invalid_scope", "the scope is no scope"))?;
@@ -166,6 +215,17 @@ fn scope(client: &Client, asked: Option<&str>) -> Result<ScopeSet, Refusal> {
         granted = granted.union(&scope.parse().unwrap_or_default());
     }
     Ok(granted)
+}
+
+/// What is asked for beyond scopes, of types that the client may ask for
+/// ([RFC 9396 section 5](https://www.rfc-editor.org/rfc/rfc9396#section-5)).
+fn authorization_details(client: &Client, asked: Option<&str>) -> Result<AuthorizationDetails, Refusal> {
+    let details =
+        asked.map(AuthorizationDetails::parse).transpose().map_err(|_| ODD_DETAILS)?.unwrap_or_default();
+    match details.are_of(&client.extensions.authorization_details_types) {
+        true => Ok(details),
+        false => Err(FOREIGN_DETAILS),
+    }
 }
 
 fn challenge(params: &AuthorizationParams<'_>) -> Result<Option<CodeChallenge>, Refusal> {
@@ -218,15 +278,15 @@ const fn invalid(description: &'static str) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use gatepass_jose::Timestamp;
 
     use super::*;
-    use crate::client::{Credential, SecretDigest};
+    use crate::client::{ClientExtensions, Credential, SecretDigest};
 
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-    fn client() -> Client {
+    pub(in crate::authorize) fn client() -> Client {
         Client {
             id: "web".parse().unwrap(),
             name: "Web".into(),
@@ -241,6 +301,7 @@ mod tests {
             require_pkce: true,
             require_pushed: false,
             exchange: None,
+            extensions: ClientExtensions::default(),
             disabled: false,
             created_at: Timestamp::EPOCH,
         }
@@ -258,7 +319,7 @@ mod tests {
 
     fn check(client: Client, params: &AuthorizationParams<'_>) -> Result<AuthorizationRequest, &'static str> {
         let uri = client.registered_redirect_uri("https://app.example.com/callback").unwrap();
-        let (back, mode) = params.back(uri);
+        let (back, mode) = params.back(client.id.clone(), uri);
         mode.and_then(|()| AuthorizationRequest::check(client, back, params)).map_err(|refusal| refusal.error)
     }
 
@@ -288,6 +349,12 @@ mod tests {
                 Some("invalid_request"),
             ),
             ("form_post", AuthorizationParams { response_mode: Some("form_post"), ..params() }, None),
+            ("jwt", AuthorizationParams { response_mode: Some("jwt"), ..params() }, None),
+            (
+                "fragment_jwt",
+                AuthorizationParams { response_mode: Some("fragment.jwt"), ..params() },
+                Some("invalid_request"),
+            ),
             ("no_pkce", no_pkce, Some("invalid_request")),
             (
                 "no_pkce_but_nonce",
@@ -344,11 +411,6 @@ mod tests {
                 "max_age_huge",
                 AuthorizationParams { max_age: Some("99999999999999999999999"), ..params() },
                 None,
-            ),
-            (
-                "request_object",
-                AuthorizationParams { request: Some("e30."), ..params() },
-                Some("request_not_supported"),
             ),
             (
                 "request_uri",

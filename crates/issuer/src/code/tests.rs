@@ -12,6 +12,10 @@ fn verifier(text: &str) -> CodeVerifier {
     CodeVerifier::parse(text).unwrap()
 }
 
+fn details(text: &str) -> AuthorizationDetails {
+    AuthorizationDetails::parse(text).unwrap()
+}
+
 fn login() -> Session {
     Session {
         id: SessionId::from_bytes([1; 16]),
@@ -19,6 +23,7 @@ fn login() -> Session {
         client: ClientId::sign_on(),
         login: None,
         scope: None,
+        authorization_details: AuthorizationDetails::default(),
         resource: None,
         device: "Firefox".into(),
         created_at: NOW,
@@ -28,6 +33,7 @@ fn login() -> Session {
         expires_at: later(7200),
         revoked_at: None,
         bound: false,
+        jkt: None,
     }
 }
 
@@ -37,10 +43,12 @@ fn code() -> AuthorizationCode {
         client: "web".parse().unwrap(),
         redirect_uri: REDIRECT.into(),
         challenge: Some(verifier(VERIFIER).challenge()),
+        jkt: None,
         user: login().user,
         login: login().id,
         auth_time: NOW,
         scope: "openid offline_access".parse().unwrap(),
+        authorization_details: details(r#"[{"type":"a"},{"type":"b"}]"#),
         resource: "https://api.example.com".into(),
         nonce: None,
         expires_at: later(60),
@@ -57,6 +65,8 @@ fn presented() -> PresentedCode {
         redirect_uri: Some(REDIRECT.into()),
         verifier: Some(verifier(VERIFIER)),
         resource: None,
+        authorization_details: None,
+        jkt: None,
         session: SessionId::from_bytes([3; 16]),
         now: NOW,
         policy: RefreshPolicy::default(),
@@ -70,9 +80,31 @@ type Change = fn(&mut AuthorizationCode, &mut Option<Session>, &mut PresentedCod
 #[test]
 fn a_code_gives_nothing_with_any_binding_wrong() {
     use CodeRefusal::*;
-    let cases: [(&str, Change, Option<CodeRefusal>); 25] = [
+    let cases: [(&str, Change, Option<CodeRefusal>); 31] = [
         ("good", |_, _, _| {}, None),
         ("last_moment", |_, _, shown| shown.now = Timestamp::from_millis(later(60).as_millis() - 1), None),
+        ("a_key_that_nobody_asked_for", |_, _, shown| shown.jkt = Some(Jkt([1; 32])), None),
+        (
+            "the_key_asked_for",
+            |code, _, shown| (code.jkt, shown.jkt) = (Some(Jkt([1; 32])), Some(Jkt([1; 32]))),
+            None,
+        ),
+        (
+            "another_key",
+            |code, _, shown| (code.jkt, shown.jkt) = (Some(Jkt([1; 32])), Some(Jkt([2; 32]))),
+            Some(WrongKey),
+        ),
+        ("no_key", |code, _, _| code.jkt = Some(Jkt([1; 32])), Some(WrongKey)),
+        (
+            "fewer_details",
+            |_, _, shown| shown.authorization_details = Some(details(r#"[{"type":"b"}]"#)),
+            None,
+        ),
+        (
+            "other_details",
+            |_, _, shown| shown.authorization_details = Some(details(r#"[{"type":"c"}]"#)),
+            Some(WrongAuthorizationDetails),
+        ),
         ("same_resource", |code, _, shown| shown.resource = Some(code.resource.clone()), None),
         ("no_redirect_uri_as_oauth_2_1_sends_it", |_, _, shown| shown.redirect_uri = None, None),
         ("too_late", |_, _, shown| shown.now = later(60), Some(Expired)),

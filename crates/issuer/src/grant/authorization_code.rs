@@ -3,17 +3,22 @@
 
 use gatepass_jose::Timestamp;
 use gatepass_revocation::{Kind, Reason};
-use gatepass_token::CodeVerifier;
+use gatepass_token::{AuthorizationDetails, CodeVerifier};
 use zeroize::Zeroizing;
 
 use super::{TokenError, TokenResponse, require_grant};
-use crate::client::{GrantType, OFFLINE_ACCESS};
+use crate::client::{Client, GrantType};
 use crate::client_authentication::AuthenticatedClient;
 use crate::code::{CodeRefusal, PresentedCode};
+use crate::dpop::Jkt;
 use crate::id::SessionId;
+use crate::id_token::IdTokenOf;
 use crate::issuer::Issuer;
 use crate::secrets::random;
+use crate::session::Session;
+use crate::sessions::Terms;
 use crate::store::Redeemed;
+use crate::user::User;
 
 /// A code and what came with it.
 pub(super) struct ShownCode {
@@ -21,6 +26,8 @@ pub(super) struct ShownCode {
     pub(super) redirect_uri: Option<String>,
     pub(super) verifier: Option<CodeVerifier>,
     pub(super) resource: Option<String>,
+    pub(super) authorization_details: Option<AuthorizationDetails>,
+    pub(super) jkt: Option<Jkt>,
 }
 
 impl Issuer {
@@ -31,48 +38,37 @@ impl Issuer {
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
-        let (registered, confidential) = match client {
-            AuthenticatedClient::Confidential(client) => (client, true),
-            AuthenticatedClient::Public(client) => (client, false),
-            AuthenticatedClient::FirstParty => return Err(TokenError::InvalidClient),
-        };
-        require_grant(registered, GrantType::AuthorizationCode)?;
         let presented = PresentedCode {
-            client: registered.id.clone(),
-            confidential,
-            may_refresh: registered.may_use(GrantType::RefreshToken),
             redirect_uri: shown.redirect_uri,
             verifier: shown.verifier,
             resource: shown.resource,
-            session: SessionId::new(now, random()?),
-            now,
-            policy: self.config.refresh,
-            access_token_lifetime: self.config.access_token_lifetime,
+            authorization_details: shown.authorization_details,
+            ..self.presented_code(client, shown.jkt, now)?
         };
+        let registered = client.registered().ok_or(TokenError::InvalidClient)?;
+        require_grant(registered, GrantType::AuthorizationCode)?;
         let digest = self.secrets.code_digest(&shown.code);
         let on_replay = self.revocation(Kind::Session, "", Reason::REUSE, now);
         let client_id = &registered.id;
         match self.store.redeem_code(digest, &presented, on_replay).await? {
             Redeemed::Given(code, session, user) => {
-                let tokens = self.tokens(&session, &user, &[&registered.most_of_a_user()], minted_at, now)?;
-                let id_token = self.id_token(&code, session.id, &user, &tokens.access_token, now)?;
+                let id_token = IdTokenOf {
+                    client: client_id,
+                    scope: &code.scope,
+                    auth_time: code.auth_time,
+                    nonce: code.nonce.as_deref(),
+                };
                 tracing::info!(
                     target: "gatepass::audit", event = "code-redeemed", %client_id, sub = %user.id,
                     sid = %session.id
                 );
-                let refreshes = code.scope.contains(OFFLINE_ACCESS) && presented.may_refresh;
-                Ok(TokenResponse {
-                    access_token: tokens.access_token,
-                    expires_in: tokens.expires_in,
-                    scope: tokens.scope,
-                    refresh_token: refreshes.then_some(tokens.refresh_token),
-                    id_token,
-                })
+                self.given(registered, &presented, &id_token, &session, &user, minted_at)
             }
             Redeemed::Refused(refusal) => {
                 tracing::info!(target: "gatepass::audit", event = "code-refused", %client_id, ?refusal);
                 Err(match refusal {
                     CodeRefusal::WrongResource => TokenError::InvalidTarget,
+                    CodeRefusal::WrongAuthorizationDetails => TokenError::InvalidAuthorizationDetails,
                     _ => TokenError::InvalidGrant,
                 })
             }
@@ -83,5 +79,57 @@ impl Issuer {
             }
             Redeemed::Unknown => Err(TokenError::InvalidGrant),
         }
+    }
+
+    /// What there is to say of a code that `client` shows, but for what came with it.
+    pub(super) fn presented_code(
+        &self,
+        client: &AuthenticatedClient,
+        jkt: Option<Jkt>,
+        now: Timestamp,
+    ) -> Result<PresentedCode, TokenError> {
+        let (registered, confidential) = match client {
+            AuthenticatedClient::Confidential(client) => (client, true),
+            AuthenticatedClient::Public(client) => (client, false),
+            AuthenticatedClient::FirstParty => return Err(TokenError::InvalidClient),
+        };
+        Ok(PresentedCode {
+            client: registered.id.clone(),
+            confidential,
+            may_refresh: registered.may_use(GrantType::RefreshToken),
+            redirect_uri: None,
+            verifier: None,
+            resource: None,
+            authorization_details: None,
+            jkt,
+            session: SessionId::new(now, random()?),
+            now,
+            policy: self.config.refresh,
+            access_token_lifetime: self.config.access_token_lifetime,
+        })
+    }
+
+    /// The tokens of a session that a code gave.
+    pub(super) fn given(
+        &self,
+        client: &Client,
+        presented: &PresentedCode,
+        login: &IdTokenOf<'_>,
+        session: &Session,
+        user: &User,
+        minted_at: Timestamp,
+    ) -> Result<TokenResponse, TokenError> {
+        let now = presented.now;
+        let terms = Terms {
+            scope: &[&client.most_of_a_user()],
+            authorization_details: presented.authorization_details.as_ref(),
+            types: &client.extensions.authorization_details_types,
+            jkt: presented.jkt,
+        };
+        let tokens = self.tokens(session, user, &terms, minted_at, now)?;
+        let id_token = self.id_token(login, session.id, user, &tokens.access_token, now)?;
+        let mut response = TokenResponse::of_session(tokens);
+        response.refresh_token = response.refresh_token.filter(|_| presented.refreshes(login.scope));
+        Ok(TokenResponse { id_token, ..response })
     }
 }

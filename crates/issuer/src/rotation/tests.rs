@@ -16,6 +16,7 @@ fn session() -> Session {
         client: client(),
         login: None,
         scope: None,
+        authorization_details: AuthorizationDetails::default(),
         resource: None,
         device: "test".into(),
         created_at: NOW,
@@ -25,11 +26,20 @@ fn session() -> Session {
         expires_at: NOW.saturating_add(policy.absolute),
         revoked_at: None,
         bound: false,
+        jkt: None,
     }
 }
 
 fn presented(generation: u32, now: Timestamp) -> Presented {
-    Presented { generation, client: client(), scope: None, now, policy: RefreshPolicy::default() }
+    Presented {
+        generation,
+        client: client(),
+        scope: None,
+        authorization_details: None,
+        jkt: None,
+        now,
+        policy: RefreshPolicy::default(),
+    }
 }
 
 fn later(secs: u64) -> Timestamp {
@@ -47,7 +57,7 @@ fn what_a_generation_means() {
     let last = Session { generation: u32::MAX, ..rotated.clone() };
     let rotation = |generation, now: Timestamp| {
         let idle_expires_at = now.saturating_add(RefreshPolicy::default().idle);
-        Decision::Rotate(Rotation { generation, rotated_at: now, idle_expires_at })
+        Decision::Rotate(Rotation { generation, rotated_at: now, idle_expires_at, jkt: None })
     };
     let refuse = Decision::Refuse;
     let cases = [
@@ -72,6 +82,53 @@ fn what_a_generation_means() {
     for (name, session, generation, now, want) in cases {
         assert_eq!(decide(&session, &presented(generation, now)), want, "{name}");
     }
+}
+
+#[test]
+fn authorization_details_are_narrowed_and_never_widened() {
+    let details = |text| AuthorizationDetails::parse(text).unwrap();
+    let granted = details(r#"[{"type":"a"},{"type":"b","x":1}]"#);
+    let session =
+        Session { generation: 5, rotated_at: Some(NOW), authorization_details: granted, ..session() };
+    let cases = [
+        (None, true),
+        (Some("[]"), true),
+        (Some(r#"[{"type":"a"}]"#), true),
+        (Some(r#"[{"type":"b"}]"#), false),
+    ];
+    for (asked, given) in cases {
+        for generation in [4, 5] {
+            let authorization_details = asked.map(details);
+            let decision =
+                decide(&session, &Presented { authorization_details, ..presented(generation, NOW) });
+            let refused = decision == Decision::Refuse(Refusal::AuthorizationDetails);
+            assert_eq!(refused, !given, "{asked:?} {generation}: {decision:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bound_session_is_moved_by_its_key_alone_and_ended_by_nobody_without_it() {
+    let key = Some(Jkt([1; 32]));
+    let plain = Session { generation: 5, rotated_at: Some(NOW), ..session() };
+    let bound = Session { bound: true, jkt: key, ..plain.clone() };
+    let refused = Decision::Refuse(Refusal::WrongKey);
+    for generation in [1, 3, 4, 5, 6] {
+        for jkt in [None, Some(Jkt([2; 32]))] {
+            let stolen = Presented { jkt, ..presented(generation, NOW) };
+            assert_eq!(decide(&bound, &stolen), refused, "{generation} {jkt:?}");
+        }
+    }
+    let own = |generation| Presented { jkt: key, ..presented(generation, later(3600)) };
+    let key_after = |decision| match decision {
+        Decision::Rotate(Rotation { jkt, .. }) => jkt,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(decide(&bound, &own(4)), Decision::Repeat);
+    assert_eq!(decide(&bound, &own(3)), Decision::Revoke);
+    assert_eq!(key_after(decide(&bound, &own(5))), key);
+    assert_eq!(key_after(decide(&plain, &own(5))), key, "who begins to show a key is held to it");
+    assert_eq!(key_after(decide(&plain, &presented(5, NOW))), None);
 }
 
 #[test]

@@ -291,6 +291,35 @@ fn a_remembered_signature_spares_arithmetic_and_no_other_check() {
 }
 
 #[test]
+fn what_was_verified_is_held_against_another_time_and_other_terms() {
+    let key = key(Alg::ES256);
+    let token = sign(&Typ::ACCESS_TOKEN, &claims(), &key).unwrap();
+    let verified = verifier(&key).verify::<RegisteredClaims>(&token, NOW).unwrap();
+    let of = |issuer, audience, keys: &[&SigningKey]| {
+        let keys = keys.iter().map(|key| key.verifying_key().unwrap()).collect();
+        let audience = Audience::new([audience]).unwrap();
+        Verifier::new(Issuer::new(issuer).unwrap(), audience, Typ::ACCESS_TOKEN, KeySet::new(keys))
+            .with_clock_skew(Duration::ZERO)
+    };
+    let renamed = SigningKey::generate(Alg::ES256, Some("k2")).unwrap();
+    let at = |seconds| NOW.saturating_add(Duration::from_secs(seconds));
+    let cases = [
+        ("as it was", of(ISSUER, AUDIENCE, &[&key]), NOW, None),
+        ("in its last moment", of(ISSUER, AUDIENCE, &[&key]), at(899), None),
+        ("at its end", of(ISSUER, AUDIENCE, &[&key]), at(900), Some("expired")),
+        ("one of several keys", of(ISSUER, AUDIENCE, &[&renamed, &key]), NOW, None),
+        ("its key is gone", of(ISSUER, AUDIENCE, &[&renamed]), NOW, Some("unknown-key")),
+        ("no key is left", of(ISSUER, AUDIENCE, &[]), NOW, Some("unknown-key")),
+        ("another issuer", of("https://other.example.com", AUDIENCE, &[&key]), NOW, Some("wrong-issuer")),
+        ("another audience", of(ISSUER, "https://x.example.com", &[&key]), NOW, Some("wrong-audience")),
+    ];
+    for (name, verifier, now, want) in cases {
+        let again = verifier.verify_again(&verified, now);
+        assert_eq!(again.err().map(|rejection| rejection.code()), want, "{name}");
+    }
+}
+
+#[test]
 fn a_signature_that_failed_is_not_remembered() {
     let (key, other) = (key(Alg::ES256), key(Alg::ES256));
     let verifier = verifier(&key).remembering_signatures(1000);

@@ -199,6 +199,19 @@ impl Verifier {
         Ok(Verified { claims, kid: trusted.key.shared_kid().clone() })
     }
 
+    /// Checks at another time what this verifier has vouched for, and somebody has kept: `exp` and `nbf`, and with them
+    /// everything else that the claims are held against. That the signature held, and that the claims are those of the
+    /// token, is taken from `verified`; its key must still be one of this verifier's.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`], of the checks that are made.
+    pub fn verify_again<C: Claims>(&self, verified: &Verified<C>, now: Timestamp) -> Result<(), Rejection> {
+        if !self.keys.iter().any(|trusted| trusted.key.kid() == verified.kid()) {
+            return Err(Rejection::UnknownKey { kid: Some(verified.kid().to_owned()) });
+        }
+        self.require_claims(&verified.claims.registered(), now)
+    }
+
     /// The key that the header names, when the header agrees with it in everything else.
     fn find_key(&self, encoded: &str) -> Result<&TrustedKey, Rejection> {
         let seen =

@@ -5,6 +5,7 @@ mod clients;
 mod consents;
 mod keys;
 mod openapi;
+mod registration_tokens;
 mod revocations;
 mod roles;
 mod users;
@@ -27,7 +28,9 @@ use utoipa::IntoResponses;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::clients::require_name;
 use crate::bearer;
+use crate::dpop::Proof;
 use crate::form::Form;
 use crate::problem::{self, Details, Problem};
 use crate::server::Server;
@@ -47,6 +50,8 @@ pub(crate) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
         .routes(routes!(consents::withdraw))
         .routes(routes!(clients::create, clients::list))
         .routes(routes!(clients::find, clients::change))
+        .routes(routes!(registration_tokens::create, registration_tokens::list))
+        .routes(routes!(registration_tokens::remove))
         .routes(routes!(roles::list))
         .routes(routes!(roles::find, roles::put, roles::remove))
         .routes(routes!(keys::list))
@@ -67,7 +72,8 @@ async fn require_admin(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let caller = bearer::authenticate_admin(&server.issuer, request.headers(), server.now())?;
+    let proof = Proof::of(&server, request.method(), request.uri(), request.headers());
+    let caller = bearer::authenticate_admin(&server.issuer, request.headers(), &proof, server.now()).await?;
     if !request.method().is_safe() {
         tracing::info!(
             target: "gatepass::audit", event = "admin-request", by = caller.claims.sub,
@@ -194,6 +200,9 @@ impl From<AdminError> for Problem {
             AdminError::NoRedirectUri => Self::invalid_value("redirect_uris", detail),
             AdminError::NeedsPkce => Self::invalid_value("require_pkce", detail),
             AdminError::CannotPush => Self::invalid_value("require_pushed_authorization_requests", detail),
+            AdminError::UnknownDetailsType(_) => Self::invalid_value("authorization_details_types", detail),
+            AdminError::CannotSign => Self::invalid_value("require_signed_request_object", detail),
+            AdminError::NotRegistrable(member, why) => Self::invalid_value(member, why),
             AdminError::ForeignFrame => Self::invalid_value("frontchannel_logout_uri", detail),
             AdminError::NotByKeys => Self::invalid_value("jwks", detail),
             AdminError::MasterKey(RotateMasterError::KeptElsewhere) => {

@@ -16,7 +16,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use url::form_urlencoded;
 
 pub(crate) use self::answer::{Stop, redirect};
-use super::sign_on;
+use super::sign_on::{self, LoginForm};
 use crate::body::FormBody;
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
@@ -74,13 +74,13 @@ impl Visit<'_> {
         let issuer = &self.server.issuer;
         let is_pushed = |uri: &&str| uri.starts_with(PUSHED_REQUEST_PREFIX);
         let Some(request_uri) = form.find("request_uri").filter(is_pushed) else {
-            return Ok(issuer.authorization_request(&params(&form), Arrival::WithBrowser).await?);
+            return Ok(issuer.authorization_request(&params(&form), Arrival::WithBrowser, self.now).await?);
         };
         // Whatever else stands beside it means nothing: anybody could have put it there.
         let client_id = form.find("client_id").unwrap_or_default();
         let pushed = issuer.pushed_request(request_uri, client_id, self.now).await?;
         let form = Form::parse(pushed.query.as_bytes()).map_err(|error| Stop::internal(&error))?;
-        Ok(issuer.authorization_request(&params(&form), Arrival::Pushed(pushed.digest)).await?)
+        Ok(issuer.authorization_request(&params(&form), Arrival::Pushed(pushed.digest), self.now).await?)
     }
 
     /// Who is logged in.
@@ -116,7 +116,7 @@ impl Visit<'_> {
             (Step::LogIn | Step::Give | Step::Consent, _) => {
                 let known = login.map(|login| login.user.username.as_str());
                 let username = request.login_hint.as_deref().or(known).unwrap_or_default();
-                sign_on::login_page(self, request, username, StatusCode::OK, None)
+                self.login_page(&LoginForm::of(request), username, StatusCode::OK, None)
             }
         }
     }
@@ -139,26 +139,7 @@ impl Visit<'_> {
 }
 
 pub(super) fn params(form: &Form) -> AuthorizationParams<'_> {
-    let find = |name| form.find(name);
-    AuthorizationParams {
-        client_id: find("client_id"),
-        redirect_uri: find("redirect_uri"),
-        response_type: find("response_type"),
-        response_mode: find("response_mode"),
-        scope: find("scope"),
-        state: find("state"),
-        nonce: find("nonce"),
-        code_challenge: find("code_challenge"),
-        code_challenge_method: find("code_challenge_method"),
-        prompt: find("prompt"),
-        max_age: find("max_age"),
-        login_hint: find("login_hint"),
-        id_token_hint: find("id_token_hint"),
-        resource: find("resource"),
-        request: find("request"),
-        request_uri: find("request_uri"),
-        registration: find("registration"),
-    }
+    AuthorizationParams::of(|name| form.find(name))
 }
 
 impl From<AuthorizeError> for Stop {
@@ -166,6 +147,12 @@ impl From<AuthorizeError> for Stop {
         match error {
             AuthorizeError::Page(error) => Self::bad_request(error.to_string()),
             AuthorizeError::Refused { back, refusal } => Self::Back(back, refusal),
+            AuthorizeError::RequestObject(why) => {
+                tracing::info!(target: "gatepass::audit", event = "request-object-refused", %why);
+                Self::bad_request(
+                    "The application that sent you here sent a request that it has not signed well.",
+                )
+            }
             AuthorizeError::Store(error) => error.into(),
             error => Self::internal(&error),
         }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::bearer;
+use crate::dpop::Proof;
 use crate::problem::Problem;
 use crate::server::Server;
 
@@ -50,8 +51,9 @@ impl From<Vec<Consent>> for ConsentList {
 pub(crate) async fn list(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
 ) -> Result<Json<ConsentList>, Problem> {
-    let caller = bearer::authenticate(&server.issuer, &headers, server.now())?;
+    let caller = bearer::authenticate(&server.issuer, &headers, &proof, server.now()).await?;
     let consents = match caller.user() {
         Some(user) => server.issuer.list_consents(user).await?,
         None => Vec::new(), // a client that acts for itself
@@ -64,9 +66,10 @@ pub(crate) async fn withdraw(
     State(server): State<Arc<Server>>,
     Path(client): Path<String>,
     headers: HeaderMap,
+    proof: Proof,
 ) -> Result<StatusCode, Problem> {
     let now = server.now();
-    let caller = bearer::authenticate(&server.issuer, &headers, now)?;
+    let caller = bearer::authenticate(&server.issuer, &headers, &proof, now).await?;
     let (Some(user), Ok(client)) = (caller.user(), client.parse()) else {
         return Err(Problem::not_found());
     };

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use gatepass_issuer::session::Session;
-use gatepass_issuer::{AuthenticatedClient, Introspection};
+use gatepass_issuer::{AuthenticatedClient, Introspection, TokenType};
 use gatepass_jose::{Audience, NumericDate, Timestamp};
-use gatepass_token::{AccessClaims, Actor, ScopeSet};
+use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, Confirmation, ScopeSet};
 use http::HeaderMap;
 use serde::Serialize;
 
 use crate::authorization::Authorization;
 use crate::body::FormBody;
+use crate::dpop::Proof;
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
 use crate::server::Server;
@@ -48,16 +49,23 @@ struct IntrospectionAnswer {
     roles: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<Actor>,
+    /// RFC 9449 section 6.2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation>,
+    /// RFC 9396 section 9.2.
+    #[serde(skip_serializing_if = "AuthorizationDetails::is_empty")]
+    authorization_details: AuthorizationDetails,
 }
 
 /// `POST /oauth/introspect`
 pub(crate) async fn introspect(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     FormBody(form): FormBody,
 ) -> Result<Response, OAuthError> {
     let now = server.now();
-    require_entitled(&server, &headers, &form, now).await?;
+    require_entitled(&server, &headers, &proof, &form, now).await?;
     let token = form.find("token").ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
     let answer = match server.issuer.introspect(token, now).await? {
         Introspection::Inactive => IntrospectionAnswer::default(),
@@ -73,11 +81,12 @@ pub(crate) async fn introspect(
 async fn require_entitled(
     server: &Server,
     headers: &HeaderMap,
+    proof: &Proof,
     form: &Form,
     now: Timestamp,
 ) -> Result<(), OAuthError> {
-    if let Authorization::Bearer(_) = Authorization::of(headers) {
-        bearer::authenticate_admin(&server.issuer, headers, now)?;
+    if let Authorization::Bearer(_) | Authorization::Dpop(_) = Authorization::of(headers) {
+        bearer::authenticate_admin(&server.issuer, headers, proof, now).await?;
         return Ok(());
     }
     let authentication = client_authentication::parse(headers, form)?;
@@ -93,7 +102,7 @@ impl IntrospectionAnswer {
             active: true,
             scope: Some(claims.scope),
             client_id: Some(claims.client_id),
-            token_type: Some("Bearer"),
+            token_type: Some(TokenType::of(claims.cnf.as_ref()).name()),
             exp: Some(claims.exp),
             iat: Some(claims.iat),
             nbf: claims.nbf,
@@ -104,6 +113,8 @@ impl IntrospectionAnswer {
             sid: claims.sid,
             roles: claims.roles,
             act: claims.act,
+            cnf: claims.cnf,
+            authorization_details: claims.authorization_details,
         }
     }
 
@@ -118,6 +129,8 @@ impl IntrospectionAnswer {
             sub: Some(session.user.to_string()),
             iss: Some(issuer.to_owned()),
             sid: Some(session.id.to_string()),
+            authorization_details: session.authorization_details,
+            cnf: session.jkt.map(|jkt| Confirmation::dpop(jkt.to_string())),
             ..Self::default()
         }
     }

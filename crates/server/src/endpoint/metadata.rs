@@ -9,8 +9,8 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use gatepass_issuer::authorize::ResponseMode;
-use gatepass_issuer::client::IDENTITY_SCOPES;
-use gatepass_issuer::{ACR_PASSWORD, ID_TOKEN_ALG, assertion_algs};
+use gatepass_issuer::client::{ClientKeys, IDENTITY_SCOPES};
+use gatepass_issuer::{ACR_PASSWORD, ID_TOKEN_ALG, Issuer, assertion_algs};
 use gatepass_jose::Alg;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::client_authentication;
 use crate::conditional::Document;
 use crate::endpoint::ssf::Configuration;
-use crate::endpoint::token::TOKEN_EXCHANGE;
+use crate::endpoint::token::{DEVICE_CODE, TOKEN_EXCHANGE};
 use crate::server::Server;
 
 /// The documents, written once.
@@ -40,11 +40,25 @@ struct AuthorizationServer<'m> {
     authorization_endpoint: String,
     /// [RFC 9126 section 5](https://www.rfc-editor.org/rfc/rfc9126#section-5).
     pushed_authorization_request_endpoint: String,
+    request_parameter_supported: bool,
+    /// Left out, it would mean yes.
+    request_uri_parameter_supported: bool,
+    request_object_signing_alg_values_supported: &'m [Alg],
+    /// [RFC 8628 section 4](https://www.rfc-editor.org/rfc/rfc8628#section-4).
+    device_authorization_endpoint: String,
+    registration_endpoint: String,
     /// [RFC 9207 section 3](https://www.rfc-editor.org/rfc/rfc9207#section-3).
     authorization_response_iss_parameter_supported: bool,
+    /// [RFC 9449 section 5.1](https://www.rfc-editor.org/rfc/rfc9449#section-5.1).
+    dpop_signing_alg_values_supported: &'m [Alg],
+    /// [RFC 9396 section 10](https://www.rfc-editor.org/rfc/rfc9396#section-10).
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    authorization_details_types_supported: &'m [String],
     code_challenge_methods_supported: [&'static str; 1],
     response_types_supported: [&'static str; 1],
-    response_modes_supported: [&'static str; 2],
+    response_modes_supported: [&'static str; 5],
+    /// [JARM section 4](https://openid.net/specs/oauth-v2-jarm.html#section-4).
+    authorization_signing_alg_values_supported: [Alg; 1],
     scopes_supported: [&'static str; 3],
     grant_types_supported: &'static [&'static str],
     revocation_endpoint: String,
@@ -72,9 +86,6 @@ struct OpenId<'m> {
     claims_supported: [&'static str; 11],
     prompt_values_supported: [&'static str; 4],
     claims_parameter_supported: bool,
-    request_parameter_supported: bool,
-    /// Left out, it would mean yes.
-    request_uri_parameter_supported: bool,
 }
 
 /// `GET /.well-known/oauth-authorization-server`
@@ -88,26 +99,37 @@ pub(crate) async fn openid(State(server): State<Arc<Server>>, headers: HeaderMap
 }
 
 impl Metadata {
-    pub(crate) fn new(issuer: &str, max_age: Duration) -> Self {
-        let base = issuer.trim_end_matches('/');
+    pub(crate) fn new(issuer: &Issuer) -> Self {
+        let max_age = issuer.config().jwks_max_age;
+        let base = issuer.name().as_str().trim_end_matches('/');
         let assertion_algs = assertion_algs();
+        let client_algs: Vec<Alg> = ClientKeys::algs().collect();
         let metadata = AuthorizationServer {
-            issuer,
+            issuer: issuer.name().as_str(),
             jwks_uri: format!("{base}/.well-known/jwks.json"),
             token_endpoint: format!("{base}/oauth/token"),
             token_endpoint_auth_methods_supported: client_authentication::METHODS,
             token_endpoint_auth_signing_alg_values_supported: &assertion_algs,
             authorization_endpoint: format!("{base}/oauth/authorize"),
             pushed_authorization_request_endpoint: format!("{base}/oauth/par"),
+            request_parameter_supported: true,
+            request_uri_parameter_supported: false,
+            request_object_signing_alg_values_supported: &client_algs,
+            device_authorization_endpoint: format!("{base}/oauth/device_authorization"),
+            registration_endpoint: format!("{base}/oauth/register"),
             authorization_response_iss_parameter_supported: true,
+            dpop_signing_alg_values_supported: issuer.dpop_algs(),
+            authorization_details_types_supported: &issuer.config().authorization_details_types,
             code_challenge_methods_supported: ["S256"],
             response_types_supported: ["code"],
             response_modes_supported: ResponseMode::NAMES,
+            authorization_signing_alg_values_supported: [ID_TOKEN_ALG],
             scopes_supported: IDENTITY_SCOPES,
             grant_types_supported: &[
                 "authorization_code",
                 "client_credentials",
                 "refresh_token",
+                DEVICE_CODE,
                 TOKEN_EXCHANGE,
             ],
             revocation_endpoint: format!("{base}/oauth/revoke"),
@@ -149,14 +171,12 @@ impl Metadata {
             ],
             prompt_values_supported: ["none", "login", "consent", "select_account"],
             claims_parameter_supported: false,
-            request_parameter_supported: false,
-            request_uri_parameter_supported: false,
         };
         let cache_control = cache_for(max_age);
         Self {
             authorization_server: document(&metadata, &cache_control),
             openid: document(&openid, &cache_control),
-            signals: document(&Configuration::of(issuer), &cache_control),
+            signals: document(&Configuration::of(issuer.name().as_str()), &cache_control),
             cache_control,
         }
     }

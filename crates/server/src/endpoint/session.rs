@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use gatepass_issuer::id::{ClientId, SessionId};
+use gatepass_issuer::id::SessionId;
 use gatepass_issuer::password::Password;
 use gatepass_issuer::session::Session;
 use gatepass_issuer::user::Username;
-use gatepass_issuer::{InternalError, Login, LoginError, RefreshError, Tokens, UserInfo};
+use gatepass_issuer::{DpopError, InternalError, Login, LoginError, RefreshError, Tokens, UserInfo};
 use gatepass_revocation::Reason;
 use gatepass_token::ScopeSet;
 use http::header::{InvalidHeaderValue, SET_COOKIE, USER_AGENT, WWW_AUTHENTICATE};
@@ -21,6 +21,7 @@ use crate::bearer;
 use crate::body::{Json, OptionalJson};
 use crate::client_address::ClientAddress;
 use crate::cookie::TwoCookies;
+use crate::dpop::Proof;
 use crate::problem::Problem;
 use crate::server::Server;
 
@@ -95,6 +96,7 @@ pub(crate) async fn login(
     State(server): State<Arc<Server>>,
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
+    proof: Proof,
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Problem> {
     let now = server.now();
@@ -106,7 +108,7 @@ pub(crate) async fn login(
         device: device(&headers),
         address,
     };
-    let tokens = server.issuer.log_in(login, now).await?;
+    let tokens = server.issuer.log_in(login, proof.shown(), now).await?;
     answer(&server, &tokens, request.refresh_token)
 }
 
@@ -114,13 +116,14 @@ pub(crate) async fn login(
 pub(crate) async fn refresh(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     OptionalJson(request): OptionalJson<RefreshRequest>,
 ) -> Result<Response, Problem> {
     let now = server.now();
     let Some((token, carrier)) = presented(&server, &headers, request)? else {
         return Err(no_refresh_token());
     };
-    match server.issuer.refresh(&token, &ClientId::first_party(), None, now).await {
+    match server.issuer.refresh(&token, proof.shown(), now).await {
         Ok(tokens) => answer(&server, &tokens, carrier),
         Err(error) => {
             let gives_nothing_any_more = matches!(error, RefreshError::Invalid | RefreshError::Reused);
@@ -140,6 +143,7 @@ pub(crate) async fn refresh(
 pub(crate) async fn logout(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     OptionalJson(request): OptionalJson<RefreshRequest>,
 ) -> Result<Response, Problem> {
     let now = server.now();
@@ -149,7 +153,7 @@ pub(crate) async fn logout(
         None => false,
     };
     if !ended {
-        match bearer::authenticate(&server.issuer, &headers, now) {
+        match bearer::authenticate(&server.issuer, &headers, &proof, now).await {
             Ok(caller) => {
                 if let Some(session) = caller.session() {
                     server.issuer.end_session(session, Reason::LOGOUT, now).await?;
@@ -165,6 +169,7 @@ pub(crate) async fn logout(
 pub(crate) async fn logout_all(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     OptionalJson(request): OptionalJson<RefreshRequest>,
 ) -> Result<Response, Problem> {
     let now = server.now();
@@ -174,7 +179,7 @@ pub(crate) async fn logout_all(
         None => None,
     };
     if user.is_none() {
-        match bearer::authenticate(&server.issuer, &headers, now) {
+        match bearer::authenticate(&server.issuer, &headers, &proof, now).await {
             Ok(caller) => user = caller.user(),
             Err(refusal) => require_nothing_left(refusal, presented.is_some())?,
         }
@@ -186,9 +191,13 @@ pub(crate) async fn logout_all(
 }
 
 /// `GET /session/list`
-pub(crate) async fn list(State(server): State<Arc<Server>>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn list(
+    State(server): State<Arc<Server>>,
+    headers: HeaderMap,
+    proof: Proof,
+) -> Result<Response, Problem> {
     let now = server.now();
-    let caller = bearer::authenticate(&server.issuer, &headers, now)?;
+    let caller = bearer::authenticate(&server.issuer, &headers, &proof, now).await?;
     let current = caller.session();
     let sessions = match caller.user() {
         Some(user) => server.issuer.list_sessions(user, now).await?,
@@ -203,9 +212,10 @@ pub(crate) async fn end(
     State(server): State<Arc<Server>>,
     Path(session): Path<String>,
     headers: HeaderMap,
+    proof: Proof,
 ) -> Result<StatusCode, Problem> {
     let now = server.now();
-    let caller = bearer::authenticate(&server.issuer, &headers, now)?;
+    let caller = bearer::authenticate(&server.issuer, &headers, &proof, now).await?;
     let (Some(user), Ok(session)) = (caller.user(), session.parse::<SessionId>()) else {
         return Err(Problem::not_found());
     };
@@ -236,7 +246,7 @@ fn answer(server: &Server, tokens: &Tokens, carrier: Carrier) -> Result<Response
     let in_body = carrier == Carrier::Body;
     let answer = axum::Json(TokenAnswer {
         access_token: &tokens.access_token,
-        token_type: "Bearer",
+        token_type: tokens.token_type.name(),
         expires_in: tokens.expires_in.as_secs(),
         scope: &tokens.scope,
         session_id: tokens.session,
@@ -300,6 +310,7 @@ impl From<LoginError> for Problem {
             }
             LoginError::Overloaded(overloaded) => Self::overloaded(overloaded.retry_after),
             LoginError::UnknownResource => Self::new(StatusCode::BAD_REQUEST, "invalid-target", detail),
+            LoginError::Dpop(error) => error.into(),
             LoginError::Internal(error) => error.into(),
             error => Self::internal(&error),
         }
@@ -316,10 +327,23 @@ impl From<RefreshError> for Problem {
         match error {
             RefreshError::Invalid => refused("invalid-refresh-token"),
             RefreshError::Reused => refused("refresh-token-reused"),
-            RefreshError::Scope => Self::new(StatusCode::BAD_REQUEST, "invalid-scope", detail),
+            RefreshError::Scope | RefreshError::AuthorizationDetails => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid-scope", detail)
+            }
+            RefreshError::Dpop(error) => error.into(),
             RefreshError::Internal(error) => error.into(),
             error => Self::internal(&error),
         }
+    }
+}
+
+impl From<DpopError> for Problem {
+    fn from(error: DpopError) -> Self {
+        let code = match &error {
+            DpopError::Nonce => "use-dpop-nonce",
+            _ => "invalid-dpop-proof",
+        };
+        Self::new(StatusCode::BAD_REQUEST, code, error.to_string())
     }
 }
 

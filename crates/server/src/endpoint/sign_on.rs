@@ -4,15 +4,18 @@
 //! was shown in. It brings the whole authorization request back, which is checked as if it came for the
 //! first time; so nothing is kept here for visitors whom nobody knows yet.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
 use gatepass_issuer::authorize::{AuthorizationRequest, Done, Refusal, describe_scope};
 use gatepass_issuer::password::Password;
+use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::{FormStep, Login, LoginError, SignedOn};
+use gatepass_token::AuthorizationDetails;
 use http::header::{RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
 
 use super::authorize::{Stop, Visit};
@@ -42,33 +45,13 @@ pub(crate) async fn login(
     let visit = Visit::of_form(&server, &headers, &form);
     let went = async {
         let request = visit.request().await?;
-        let username = form.find("username").unwrap_or_default();
-        if !visit.is_bound(&form, FormStep::LogIn, None)? {
-            return login_page(&visit, &request, username, StatusCode::FORBIDDEN, Some(OUTDATED));
-        }
-        let password = Password::new(form.find("password").unwrap_or_default());
-        let (Ok(name), Ok(password)) = (username.parse(), password) else {
-            return refused(&visit, &request, username, &LoginError::Denied);
-        };
-        let login = Login {
-            username: name,
-            password,
-            scope: None,
-            resource: None,
-            device: device(&headers),
-            address,
-        };
-        let previous = server.page_cookies.login(&headers)?;
-        match server.issuer.sign_on(login, previous.as_deref(), visit.now).await {
-            Ok((login, cookie)) => {
-                let cookie = server.page_cookies.set_login(&cookie)?;
+        match visit.sign_in(&form, address, &LoginForm::of(&request)).await? {
+            SignedIn::Not(page) => Ok(page),
+            SignedIn::As(login, cookie) => {
                 // Whatever comes of the request, the user is logged in from here on.
                 let went = visit.go_on(&request, Some(&login), Done { login: true, consent: false }).await;
-                let mut response = visit.answer(went);
-                response.headers_mut().append(SET_COOKIE, cookie);
-                Ok(response)
+                Ok(cookie.onto(visit.answer(went)))
             }
-            Err(error) => refused(&visit, &request, username, &error),
         }
     };
     visit.answer(went.await)
@@ -144,14 +127,115 @@ impl<'v> Visit<'v> {
     }
 }
 
+/// Where a login form goes, and what for.
+pub(super) struct LoginForm<'l> {
+    /// Below the issuer's own path.
+    action: &'static str,
+    /// The application; `None` where it is for a device.
+    client: Option<&'l str>,
+    form_to: Option<&'l RegisteredRedirectUri>,
+}
+
+impl<'l> LoginForm<'l> {
+    /// For the page where devices are allowed.
+    pub(super) const FOR_DEVICES: Self = Self { action: "/device/login", client: None, form_to: None };
+
+    /// For an application's request.
+    pub(super) fn of(request: &'l AuthorizationRequest) -> Self {
+        Self {
+            action: "/oauth/login",
+            client: Some(&request.client.name),
+            form_to: Some(&request.back.redirect_uri),
+        }
+    }
+}
+
+/// What became of a login form.
+pub(super) enum SignedIn {
+    /// Somebody is logged in.
+    As(Box<SignedOn>, NewLogin),
+    /// The page again, with what went wrong.
+    Not(Response),
+}
+
+/// The cookie of a login that was just made.
+pub(super) struct NewLogin(HeaderValue);
+
+impl NewLogin {
+    /// The answer with the cookie.
+    pub(super) fn onto(self, mut response: Response) -> Response {
+        response.headers_mut().append(SET_COOKIE, self.0);
+        response
+    }
+}
+
+impl Visit<'_> {
+    /// Logs somebody in with a form that was shown by [`Visit::login_page`].
+    pub(super) async fn sign_in(
+        &self,
+        form: &Form,
+        address: Option<IpAddr>,
+        shown: &LoginForm<'_>,
+    ) -> Result<SignedIn, Stop> {
+        let username = form.find("username").unwrap_or_default();
+        if !self.is_bound(form, FormStep::LogIn, None)? {
+            return self
+                .login_page(shown, username, StatusCode::FORBIDDEN, Some(OUTDATED))
+                .map(SignedIn::Not);
+        }
+        let password = Password::new(form.find("password").unwrap_or_default());
+        let (Ok(name), Ok(password)) = (username.parse(), password) else {
+            return refused(self, shown, username, &LoginError::Denied).map(SignedIn::Not);
+        };
+        let login = Login {
+            username: name,
+            password,
+            scope: None,
+            resource: None,
+            device: device(self.headers),
+            address,
+        };
+        let cookies = &self.server.page_cookies;
+        let previous = cookies.login(self.headers)?;
+        match self.server.issuer.sign_on(login, previous.as_deref(), self.now).await {
+            Ok((login, cookie)) => Ok(SignedIn::As(Box::new(login), NewLogin(cookies.set_login(&cookie)?))),
+            Err(error) => refused(self, shown, username, &error).map(SignedIn::Not),
+        }
+    }
+
+    /// The page that asks for name and password.
+    pub(super) fn login_page(
+        &self,
+        form: &LoginForm<'_>,
+        username: &str,
+        status: StatusCode,
+        notice: Option<&str>,
+    ) -> Result<Response, Stop> {
+        let (browser, cookies) = self.browser()?;
+        let page = LoginPage {
+            base: &self.server.base_path,
+            action: form.action,
+            client: form.client,
+            notice,
+            request: self.query,
+            token: &self.server.issuer.form_token(FormStep::LogIn, &browser, self.query, None),
+            username,
+        };
+        let allowed = Allowed { form_to: form.form_to, ..Allowed::default() };
+        let mut response = page::answer(status, &page, allowed);
+        response.headers_mut().extend(cookies);
+        Ok(response)
+    }
+}
+
 /// The login page again, with what went wrong.
 fn refused(
     visit: &Visit<'_>,
-    request: &AuthorizationRequest,
+    form: &LoginForm<'_>,
     username: &str,
     error: &LoginError,
 ) -> Result<Response, Stop> {
-    let again = |status, notice| login_page(visit, request, username, status, Some(notice));
+    let again = |status, notice| visit.login_page(form, username, status, Some(notice));
     match error {
         LoginError::Denied => {
             let mut response = again(StatusCode::UNAUTHORIZED, WRONG)?;
@@ -174,28 +258,6 @@ fn refused(
     }
 }
 
-pub(super) fn login_page(
-    visit: &Visit<'_>,
-    request: &AuthorizationRequest,
-    username: &str,
-    status: StatusCode,
-    notice: Option<&str>,
-) -> Result<Response, Stop> {
-    let (browser, cookies) = visit.browser()?;
-    let page = LoginPage {
-        base: &visit.server.base_path,
-        client: &request.client.name,
-        notice,
-        request: visit.query,
-        token: &visit.server.issuer.form_token(FormStep::LogIn, &browser, visit.query, None),
-        username,
-    };
-    let allowed = Allowed { form_to: Some(&request.back.redirect_uri), ..Allowed::default() };
-    let mut response = page::answer(status, &page, allowed);
-    response.headers_mut().extend(cookies);
-    Ok(response)
-}
-
 pub(super) fn consent_page(
     visit: &Visit<'_>,
     request: &AuthorizationRequest,
@@ -208,6 +270,7 @@ pub(super) fn consent_page(
         client: &request.client.name,
         username: login.user.username.as_str(),
         scopes: describe_scope(&request.scope),
+        details: describe_details(&request.authorization_details),
         destination: &destination(request.back.redirect_uri.as_str()),
         request: visit.query,
         token: &issuer.form_token(FormStep::Consent, &browser, visit.query, Some(login.session.id)),
@@ -216,6 +279,13 @@ pub(super) fn consent_page(
     let mut response = page::answer(StatusCode::OK, &page, allowed);
     response.headers_mut().extend(cookies);
     Ok(response)
+}
+
+/// What is asked for in detail. Nothing is left out of it: nobody here knows what counts.
+fn describe_details(details: &AuthorizationDetails) -> Vec<(&str, String)> {
+    // Text, numbers and lists of them: there is nothing that JSON could refuse.
+    let text = |object| serde_json::to_string_pretty(object).unwrap_or_default();
+    details.iter().map(|(name, object)| (name, text(object))).collect()
 }
 
 /// What a person can recognise of a redirect URI.

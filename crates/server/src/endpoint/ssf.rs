@@ -22,6 +22,7 @@ pub(crate) use self::configuration::{Configuration, configuration};
 pub(crate) use self::poll::poll;
 use crate::bearer;
 use crate::body::Json;
+use crate::dpop::Proof;
 use crate::form::Form;
 use crate::problem::Problem;
 use crate::server::Server;
@@ -79,9 +80,10 @@ struct StreamAnswer<'s> {
 pub(crate) async fn create(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     Json(request): Json<StreamRequest>,
 ) -> Result<Response, Problem> {
-    let receiver = receiver(&server, &headers, true)?;
+    let receiver = receiver(&server, &headers, &proof, true).await?;
     let delivery = request.delivery.map_or_else(poll_delivery, DeliveryRequest::check)?;
     let events = request.events_requested.unwrap_or_else(every_event);
     let description = request.description.flatten();
@@ -93,9 +95,10 @@ pub(crate) async fn create(
 pub(crate) async fn find(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let receiver = receiver(&server, &headers, false)?;
+    let receiver = receiver(&server, &headers, &proof, false).await?;
     let id = stream_id(&uri)?;
     match (server.issuer.find_stream(&receiver, id).await, id) {
         (Ok(stream), Some(_)) => Ok(axum::Json(answer(&server, &stream)).into_response()),
@@ -109,18 +112,20 @@ pub(crate) async fn find(
 pub(crate) async fn change(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     Json(request): Json<StreamRequest>,
 ) -> Result<Response, Problem> {
     let delivery = request.delivery.map(DeliveryRequest::check).transpose()?;
     let StreamRequest { events_requested, description, .. } = request;
     let change = StreamChange { delivery, events_requested, description, status: None };
-    changed(&server, &headers, request.stream_id, change).await
+    changed(&server, &headers, &proof, request.stream_id, change).await
 }
 
 /// `PUT /ssf/stream`: what is left out is as if the stream were new.
 pub(crate) async fn replace(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     Json(request): Json<StreamRequest>,
 ) -> Result<Response, Problem> {
     let change = StreamChange {
@@ -129,16 +134,17 @@ pub(crate) async fn replace(
         description: Some(request.description.flatten()),
         status: None,
     };
-    changed(&server, &headers, request.stream_id, change).await
+    changed(&server, &headers, &proof, request.stream_id, change).await
 }
 
 async fn changed(
     server: &Server,
     headers: &HeaderMap,
+    proof: &Proof,
     id: Option<StreamId>,
     change: StreamChange,
 ) -> Result<Response, Problem> {
-    let receiver = receiver(server, headers, true)?;
+    let receiver = receiver(server, headers, proof, true).await?;
     let id = id.ok_or_else(|| Problem::invalid_value("stream_id", "it is missing"))?;
     let stream = server.issuer.change_stream(&receiver, id, change).await?;
     Ok(axum::Json(answer(server, &stream)).into_response())
@@ -148,9 +154,10 @@ async fn changed(
 pub(crate) async fn remove(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
-    let receiver = receiver(&server, &headers, true)?;
+    let receiver = receiver(&server, &headers, &proof, true).await?;
     let id = stream_id(&uri)?.ok_or_else(|| Problem::invalid_value("stream_id", "it is missing"))?;
     server.issuer.remove_stream(&receiver, id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -160,9 +167,10 @@ pub(crate) async fn remove(
 pub(crate) async fn status(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let receiver = receiver(&server, &headers, false)?;
+    let receiver = receiver(&server, &headers, &proof, false).await?;
     let stream = server.issuer.find_stream(&receiver, stream_id(&uri)?).await?;
     Ok(axum::Json(status_answer(&stream)).into_response())
 }
@@ -171,9 +179,10 @@ pub(crate) async fn status(
 pub(crate) async fn change_status(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     Json(request): Json<StatusRequest>,
 ) -> Result<Response, Problem> {
-    let receiver = receiver(&server, &headers, true)?;
+    let receiver = receiver(&server, &headers, &proof, true).await?;
     let change = StreamChange { status: Some((request.status, request.reason)), ..StreamChange::default() };
     let stream = server.issuer.change_stream(&receiver, request.stream_id, change).await?;
     Ok(axum::Json(status_answer(&stream)).into_response())
@@ -183,16 +192,22 @@ pub(crate) async fn change_status(
 pub(crate) async fn verify(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     Json(request): Json<VerificationRequest>,
 ) -> Result<StatusCode, Problem> {
-    let receiver = receiver(&server, &headers, true)?;
+    let receiver = receiver(&server, &headers, &proof, true).await?;
     server.issuer.verify_stream(&receiver, request.stream_id, request.state).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The client that the access token speaks for: itself and no user, with the scope for this.
-fn receiver(server: &Server, headers: &HeaderMap, manages: bool) -> Result<ClientId, Problem> {
-    let caller = bearer::authenticate(&server.issuer, headers, server.now())?;
+async fn receiver(
+    server: &Server,
+    headers: &HeaderMap,
+    proof: &Proof,
+    manages: bool,
+) -> Result<ClientId, Problem> {
+    let caller = bearer::authenticate(&server.issuer, headers, proof, server.now()).await?;
     let may = |scope| caller.claims.scope.contains(scope);
     let is_client = caller.claims.sub == caller.claims.client_id;
     match caller.claims.client_id.parse() {

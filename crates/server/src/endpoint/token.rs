@@ -5,17 +5,20 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use gatepass_issuer::{TokenExchange, TokenRequest};
-use gatepass_token::{CodeVerifier, ScopeSet};
+use gatepass_token::{AuthorizationDetails, CodeVerifier, ScopeSet};
 use http::HeaderMap;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::body::FormBody;
 use crate::client_authentication;
+use crate::dpop::Proof;
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
 use crate::server::Server;
 
+/// RFC 8628 section 3.4.
+pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// RFC 8693 section 2.1.
 pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// The one type of token that is taken and given (RFC 8693 section 3).
@@ -29,6 +32,9 @@ struct TokenAnswer<'t> {
     expires_in: u64,
     #[serde(skip_serializing_if = "ScopeSet::is_empty")]
     scope: &'t ScopeSet,
+    /// RFC 9396 section 7.
+    #[serde(skip_serializing_if = "AuthorizationDetails::is_empty")]
+    authorization_details: &'t AuthorizationDetails,
     /// RFC 8693 section 2.2.1.
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_token_type: Option<&'static str>,
@@ -42,17 +48,19 @@ struct TokenAnswer<'t> {
 pub(crate) async fn token(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     FormBody(form): FormBody,
 ) -> Result<Response, OAuthError> {
     let authentication = client_authentication::parse(&headers, &form)?;
     let request = token_request(&form)?;
     let issued_token_type = matches!(request, TokenRequest::TokenExchange(_)).then_some(ACCESS_TOKEN);
-    let tokens = server.issuer.token(&authentication, request, server.now()).await?;
+    let tokens = server.issuer.token(&authentication, request, proof.shown(), server.now()).await?;
     let answer = TokenAnswer {
         access_token: &tokens.access_token,
-        token_type: "Bearer",
+        token_type: tokens.token_type.name(),
         expires_in: tokens.expires_in.as_secs(),
         scope: &tokens.scope,
+        authorization_details: &tokens.authorization_details,
         issued_token_type,
         refresh_token: tokens.refresh_token.as_ref().map(|token| token.expose()),
         id_token: tokens.id_token.as_deref(),
@@ -64,21 +72,33 @@ fn token_request(form: &Form) -> Result<TokenRequest, OAuthError> {
     let missing = |name: &str| OAuthError::invalid_request(format!("{name} is missing"));
     let grant_type = form.find("grant_type").ok_or_else(|| missing("grant_type"))?;
     let scope = form.find("scope").map(str::parse).transpose().map_err(OAuthError::invalid_scope)?;
+    let authorization_details =
+        form.find("authorization_details").map(AuthorizationDetails::parse).transpose();
+    let authorization_details = authorization_details
+        .map_err(|error| OAuthError::invalid_authorization_details(error.to_string()))?;
     match grant_type {
-        "authorization_code" => authorization_code(form),
+        "authorization_code" => authorization_code(form, authorization_details),
         "client_credentials" => {
-            Ok(TokenRequest::ClientCredentials { scope, resource: form.find("resource").map(str::to_owned) })
+            let resource = form.find("resource").map(str::to_owned);
+            Ok(TokenRequest::ClientCredentials { scope, resource, authorization_details })
         }
         "refresh_token" => {
             let token = form.find("refresh_token").ok_or_else(|| missing("refresh_token"))?;
-            Ok(TokenRequest::RefreshToken { token: token.to_owned(), scope })
+            Ok(TokenRequest::RefreshToken { token: token.to_owned(), scope, authorization_details })
+        }
+        DEVICE_CODE => {
+            let device_code = form.find("device_code").ok_or_else(|| missing("device_code"))?;
+            Ok(TokenRequest::DeviceCode { device_code: Zeroizing::new(device_code.to_owned()) })
         }
         TOKEN_EXCHANGE => token_exchange(form, scope).map(TokenRequest::TokenExchange),
         _ => Err(OAuthError::unsupported_grant_type()),
     }
 }
 
-fn authorization_code(form: &Form) -> Result<TokenRequest, OAuthError> {
+fn authorization_code(
+    form: &Form,
+    authorization_details: Option<AuthorizationDetails>,
+) -> Result<TokenRequest, OAuthError> {
     let text = |name: &str| form.find(name).map(str::to_owned);
     let code = form.find("code").ok_or_else(|| OAuthError::invalid_request("code is missing"))?;
     let verifier = form.find("code_verifier").map(CodeVerifier::parse).transpose();
@@ -87,6 +107,7 @@ fn authorization_code(form: &Form) -> Result<TokenRequest, OAuthError> {
         redirect_uri: text("redirect_uri"),
         verifier: verifier.map_err(|error| OAuthError::invalid_request(error.to_string()))?,
         resource: text("resource"),
+        authorization_details,
     })
 }
 

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 
 use crate::bearer;
+use crate::dpop::Proof;
 use crate::oauth_error::OAuthError;
 use crate::server::Server;
 
@@ -14,7 +15,9 @@ use crate::server::Server;
 pub(crate) async fn userinfo(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
 ) -> Result<Response, OAuthError> {
-    let claims = server.issuer.user_claims(bearer::token(&headers)?, server.now()).await?;
+    let sent = bearer::sent_token(&headers, &proof)?;
+    let claims = server.issuer.user_claims(sent.token, sent.proof, server.now()).await?;
     Ok(axum::Json(claims).into_response())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatepass_issuer::admin::{NewClient, NewCredential, SignOnClient};
-use gatepass_issuer::client::{ClientKeys, GrantType};
+use gatepass_issuer::client::{ClientExtensions, ClientKeys, GrantType};
 use gatepass_jose::{Alg, JwkSet, SecretKey, SigningKey, Typ, jwt};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -32,6 +32,7 @@ async fn register(fixture: &Fixture, credential: NewCredential) -> Option<String
         audience: Vec::new(),
         sign_on: SignOnClient::default(),
         exchange: None,
+        extensions: ClientExtensions::default(),
     };
     let (_, secret) = fixture.issuer.create_client(new, fixture.now()).await.unwrap();
     secret.map(|secret| secret.expose().to_owned())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gatepass_issuer::admin::{NewClient, NewCredential, SignOnClient};
-use gatepass_issuer::client::GrantType;
+use gatepass_issuer::client::{ClientExtensions, GrantType};
 use gatepass_token::CodeVerifier;
 use http::StatusCode;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
@@ -49,6 +49,7 @@ pub(crate) async fn register(fixture: &Fixture) -> String {
         scope: "orders:read orders:write".parse().unwrap(),
         audience: Vec::new(),
         exchange: None,
+        extensions: ClientExtensions::default(),
         sign_on: SignOnClient {
             redirect_uris: redirect_uris.iter().map(|uri| uri.parse().unwrap()).collect(),
             post_logout_redirect_uris: vec!["https://app.example.com/bye".parse().unwrap()],

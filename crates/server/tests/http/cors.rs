@@ -95,7 +95,7 @@ async fn browsers_that_ask_first() {
         assert_eq!(answer.header("access-control-allow-origin"), APP);
         assert_eq!(answer.header("access-control-allow-credentials"), "true");
         assert_eq!(answer.header("access-control-allow-methods"), "GET, POST, DELETE");
-        assert_eq!(answer.header("access-control-allow-headers"), "Authorization, Content-Type");
+        assert_eq!(answer.header("access-control-allow-headers"), "Authorization, Content-Type, DPoP");
         assert_eq!(answer.header("access-control-max-age"), "600");
         assert!(answer.header("vary").contains("Origin"));
 

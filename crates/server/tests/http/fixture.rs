@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use gatepass_issuer::admin::{FirstPassword, NewClient, NewCredential, NewUser, SignOnClient};
-use gatepass_issuer::client::GrantType;
+use gatepass_issuer::client::{ClientExtensions, GrantType};
 use gatepass_issuer::id::UserId;
 use gatepass_issuer::password::{HashPolicy, Password};
 use gatepass_issuer::user::Role;
@@ -159,6 +159,7 @@ async fn populate(issuer: &Issuer, now: Timestamp) -> (UserId, String) {
         audience: Vec::new(),
         sign_on: SignOnClient::default(),
         exchange: None,
+        extensions: ClientExtensions::default(),
     };
     let grants = [GrantType::ClientCredentials];
     let (_, secret) = issuer.create_client(client("batch", true, &grants), now).await.unwrap();

@@ -128,6 +128,7 @@ async fn forged_access_tokens() {
         jti: TokenId::new(now, [1; 10]).to_string(),
         client_id: "first-party".into(),
         scope: "gatepass:admin".parse().unwrap(),
+        authorization_details: Default::default(),
         sid: None,
         roles: vec!["admin".into()],
         cnf: None,

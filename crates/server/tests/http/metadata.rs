@@ -19,6 +19,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"];
     let methods = |last: &'static str| by_secret_or_key.into_iter().chain([last]).collect::<Vec<_>>();
     let algs: Vec<Alg> = Alg::all().filter(|alg| !matches!(alg, Alg::HS384 | Alg::HS512)).collect();
+    let by_key: Vec<Alg> = Alg::all().filter(|alg| !alg.is_symmetric()).collect();
     let mut want = json!({
         "issuer": ISSUER,
         "jwks_uri": format!("{ISSUER}/.well-known/jwks.json"),
@@ -27,14 +28,21 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "token_endpoint_auth_signing_alg_values_supported": algs,
         "authorization_endpoint": format!("{ISSUER}/oauth/authorize"),
         "pushed_authorization_request_endpoint": format!("{ISSUER}/oauth/par"),
+        "request_parameter_supported": true,
+        "request_uri_parameter_supported": false,
+        "request_object_signing_alg_values_supported": by_key,
+        "device_authorization_endpoint": format!("{ISSUER}/oauth/device_authorization"),
+        "registration_endpoint": format!("{ISSUER}/oauth/register"),
         "authorization_response_iss_parameter_supported": true,
+        "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"],
         "code_challenge_methods_supported": ["S256"],
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query", "form_post"],
+        "response_modes_supported": ["query", "form_post", "jwt", "query.jwt", "form_post.jwt"],
+        "authorization_signing_alg_values_supported": ["ES256"],
         "scopes_supported": ["openid", "profile", "offline_access"],
         "grant_types_supported": [
             "authorization_code", "client_credentials", "refresh_token",
-            "urn:ietf:params:oauth:grant-type:token-exchange"
+            "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange"
         ],
         "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": methods("none"),
@@ -61,9 +69,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
     let claims = "iss sub aud exp iat auth_time nonce acr amr sid preferred_username";
     want["claims_supported"] = claims.split(' ').collect();
     want["prompt_values_supported"] = json!(["none", "login", "consent", "select_account"]);
-    for name in ["claims_parameter", "request_parameter", "request_uri_parameter"] {
-        want[format!("{name}_supported")] = json!(false);
-    }
+    want["claims_parameter_supported"] = json!(false);
     let openid = fixture.get("/.well-known/openid-configuration").send().await.expect(StatusCode::OK);
     assert_eq!(openid.json(), want);
 
@@ -71,6 +77,8 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "authorization_endpoint",
         "pushed_authorization_request_endpoint",
         "token_endpoint",
+        "device_authorization_endpoint",
+        "registration_endpoint",
         "userinfo_endpoint",
         "end_session_endpoint",
         "revocation_endpoint",

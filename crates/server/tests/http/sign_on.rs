@@ -139,7 +139,6 @@ async fn errors_go_to_the_application_only_where_that_is_safe() {
         ("too_much", request(&[("scope", "openid gatepass:admin")]), "invalid_scope"),
         ("elsewhere", request(&[("resource", "https://x.example")]), "invalid_target"),
         ("the_issuer_itself", request(&[("resource", ISSUER)]), "invalid_target"),
-        ("request_object", request(&[("request", "e30.e30.")]), "request_not_supported"),
     ];
     for (name, query, want) in told {
         let back = sent_back(&browser.authorize(&query).await);

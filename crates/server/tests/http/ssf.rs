@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatepass_issuer::admin::{ChangeUser, NewClient, NewCredential, SignOnClient};
-use gatepass_issuer::client::GrantType;
+use gatepass_issuer::client::{ClientExtensions, GrantType};
 use gatepass_issuer::password::Password;
 use gatepass_issuer::signals::Taken;
 use http::{Method, StatusCode};
@@ -28,6 +28,7 @@ async fn receiver(fixture: &Fixture, id: &str, scope: &str) -> String {
         audience: vec![ISSUER.to_owned()],
         sign_on: SignOnClient::default(),
         exchange: None,
+        extensions: ClientExtensions::default(),
     };
     let (_, secret) = fixture.issuer.create_client(new, fixture.now()).await.unwrap();
     let call = fixture.post("/oauth/token").basic(id, secret.unwrap().expose());

@@ -4,17 +4,19 @@ use gatepass_issuer::client::{
     Client, ClientLogout, Credential, NotificationUri, SealedSecret, SecretDigest,
 };
 use gatepass_issuer::id::ClientId;
-use gatepass_issuer::store::NewRevocation;
+use gatepass_issuer::store::{NewRevocation, Whose};
+use gatepass_jose::Timestamp;
 use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::failure::Failure;
 use super::revocation;
 use super::row::Columns;
+use super::session;
 use super::writer::Group;
 
 const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at, redirect_uris,
                        post_logout_redirect_uris, trusted, require_pkce, exchange, sealed_secret, jwks,
-                       require_pushed, backchannel_logout_uri, frontchannel_logout_uri";
+                       require_pushed, extensions, backchannel_logout_uri, frontchannel_logout_uri";
 
 fn read(row: &Row<'_>) -> Result<Client, Failure> {
     let mut columns = Columns::of("client", row);
@@ -35,6 +37,7 @@ fn read(row: &Row<'_>) -> Result<Client, Failure> {
         exchange: columns.read_if_any(|json| serde_json::from_str(json))?,
         credential: credential(secret, &mut columns)?,
         require_pushed: columns.value()?,
+        extensions: columns.read(|json| serde_json::from_str(json))?,
         logout: ClientLogout {
             backchannel: columns.parsed_if_any()?,
             frontchannel: columns.parsed_if_any()?,
@@ -81,6 +84,7 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
         sealed,
         keys.map(serde_json::to_string).transpose().map_err(json)?,
         client.require_pushed,
+        serde_json::to_string(&client.extensions).map_err(json)?,
         client.logout.backchannel.as_ref().map(NotificationUri::as_str),
         client.logout.frontchannel.as_ref().map(NotificationUri::as_str)
     ])?;
@@ -91,7 +95,7 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
 pub(super) fn create(group: &Group<'_>, client: &Client) -> Result<bool, Failure> {
     let sql = format!(
         "INSERT INTO client ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-                 ?15, ?16, ?17, ?18)
+                 ?15, ?16, ?17, ?18, ?19)
          ON CONFLICT (id) DO NOTHING"
     );
     write(group.prepare_cached(&sql)?, client)
@@ -106,13 +110,35 @@ pub(super) fn replace(
     let sql = "UPDATE client SET name = ?2, secret = ?3, grants = ?4, scope = ?5, audience = ?6,
                disabled = ?7, created_at = ?8, redirect_uris = ?9, post_logout_redirect_uris = ?10,
                trusted = ?11, require_pkce = ?12, exchange = ?13, sealed_secret = ?14, jwks = ?15,
-               require_pushed = ?16, backchannel_logout_uri = ?17, frontchannel_logout_uri = ?18 WHERE id = ?1";
+               require_pushed = ?16, extensions = ?17, backchannel_logout_uri = ?18,
+               frontchannel_logout_uri = ?19 WHERE id = ?1";
     group.atomically(|connection| {
         let known = write(connection.prepare_cached(sql)?, client)?;
         if known {
             revocation::append_all(connection, revocations)?;
         }
         Ok(known)
+    })
+}
+
+/// Removes a client and what hangs on it, ends its live sessions at `at`, and appends `revocation`. `false`, with
+/// nothing changed, when there is no such client.
+pub(super) fn remove(
+    group: &Group<'_>,
+    id: &ClientId,
+    at: Timestamp,
+    revocation: NewRevocation,
+) -> Result<bool, Failure> {
+    group.atomically(|connection| {
+        let removed =
+            connection.prepare_cached("DELETE FROM client WHERE id = ?1")?.execute([id.as_str()])?;
+        if removed == 0 {
+            return Ok(false);
+        }
+        connection.prepare_cached("DELETE FROM registration WHERE client = ?1")?.execute([id.as_str()])?;
+        connection.prepare_cached("DELETE FROM consent WHERE client = ?1")?.execute([id.as_str()])?;
+        session::end(group, &Whose::Client(id.clone()), at, revocation)?;
+        Ok(true)
     })
 }
 

@@ -1,5 +1,6 @@
 //! The table `code`: authorization codes, each used at most once.
 
+use gatepass_issuer::Jkt;
 use gatepass_issuer::code::{
     AuthorizationCode, CodeChallenge, CodeDigest, CodeRefusal, Decision, PresentedCode, decide,
 };
@@ -29,6 +30,8 @@ fn read(row: &Row<'_>) -> Result<AuthorizationCode, Failure> {
         expires_at: columns.instant()?,
         used_at: columns.instant_if_any()?,
         session: columns.value::<Option<[u8; 16]>>()?.map(SessionId::from_bytes),
+        jkt: columns.value::<Option<[u8; 32]>>()?.map(Jkt),
+        authorization_details: columns.read(|json| serde_json::from_str(json))?,
     })
 }
 
@@ -39,11 +42,12 @@ fn challenge(columns: &mut Columns<'_>) -> Result<Option<CodeChallenge>, Failure
 }
 
 pub(super) fn keep(connection: &Connection, code: &AuthorizationCode) -> Result<(), Failure> {
+    let unstorable = |error| Failure::unstorable("the code", error);
     connection
         .prepare_cached(
             "INSERT INTO code (digest, client, redirect_uri, challenge, user, login, auth_time, scope, resource,
-                               nonce, expires_at, used_at, session)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                               nonce, expires_at, used_at, session, jkt, authorization_details)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             code.digest.0,
@@ -58,7 +62,9 @@ pub(super) fn keep(connection: &Connection, code: &AuthorizationCode) -> Result<
             code.nonce,
             code.expires_at.as_millis(),
             code.used_at.map(Timestamp::as_millis),
-            code.session.as_ref().map(SessionId::as_bytes)
+            code.session.as_ref().map(SessionId::as_bytes),
+            code.jkt.map(|Jkt(jkt)| jkt),
+            serde_json::to_string(&code.authorization_details).map_err(unstorable)?
         ])?;
     Ok(())
 }
@@ -98,7 +104,7 @@ pub(super) fn redeem(
 fn find(connection: &Connection, digest: CodeDigest) -> Result<Option<AuthorizationCode>, Failure> {
     let mut statement = connection.prepare_cached(
         "SELECT digest, client, redirect_uri, challenge, user, login, auth_time, scope, resource, nonce,
-                expires_at, used_at, session
+                expires_at, used_at, session, jkt, authorization_details
          FROM code WHERE digest = ?1",
     )?;
     let mut rows = statement.query([digest.0])?;

@@ -21,6 +21,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
     include_str!("schema/9.sql"),
+    include_str!("schema/10.sql"),
+    include_str!("schema/11.sql"),
+    include_str!("schema/12.sql"),
+    include_str!("schema/13.sql"),
 ];
 
 /// Opens a file that is empty or ours, with the schema that this version knows.

@@ -1,5 +1,6 @@
 //! The table `session`: one row for each, overwritten in place by a rotation.
 
+use gatepass_issuer::Jkt;
 use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::rotation::{Decision, Presented, Refusal, Rotation, decide};
 use gatepass_issuer::session::Session;
@@ -27,7 +28,7 @@ const GENERATION_OFFSET: i64 = 1 << 31;
 macro_rules! columns {
     () => {
         "id, user, client, login, scope, resource, device, created_at, generation, rotated_at, idle_expires_at,
-         expires_at, revoked_at, bound"
+         expires_at, revoked_at, bound, jkt, authorization_details"
     };
 }
 
@@ -56,6 +57,8 @@ fn read(row: &Row<'_>) -> Result<Session, Failure> {
         expires_at: columns.instant()?,
         revoked_at: columns.instant_if_any()?,
         bound: columns.value()?,
+        jkt: columns.value::<Option<[u8; 32]>>()?.map(Jkt),
+        authorization_details: columns.read(|json| serde_json::from_str(json))?,
     })
 }
 
@@ -77,11 +80,13 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
     let Some(user) = user::find(group, session.user)?.filter(|user| !user.disabled) else {
         return Ok(None);
     };
+    let unstorable = |error| Failure::unstorable("the session", error);
     group
         .prepare_cached(
             "INSERT INTO session (id, user, client, scope, resource, device, created_at, generation,
-                                  rotated_at, idle_expires_at, expires_at, revoked_at, bound, login)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                                  rotated_at, idle_expires_at, expires_at, revoked_at, bound, login, jkt,
+                                  authorization_details)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             session.id.as_bytes(),
@@ -97,7 +102,9 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
             session.expires_at.as_millis(),
             session.revoked_at.map(Timestamp::as_millis),
             session.bound,
-            session.login.as_ref().map(SessionId::as_bytes)
+            session.login.as_ref().map(SessionId::as_bytes),
+            session.jkt.map(|Jkt(jkt)| jkt),
+            serde_json::to_string(&session.authorization_details).map_err(unstorable)?
         ])?;
     Ok(Some(user))
 }
@@ -175,10 +182,11 @@ fn owner(connection: &Connection, session: &Session) -> Result<User, Failure> {
 
 /// The compare-and-swap.
 fn advance(connection: &Connection, session: &mut Session, rotation: Rotation) -> Result<(), Failure> {
-    let Rotation { generation, rotated_at, idle_expires_at } = rotation;
+    let Rotation { generation, rotated_at, idle_expires_at, jkt } = rotation;
     let changed = connection
         .prepare_cached(
-            "UPDATE session SET generation = ?3, rotated_at = ?4, idle_expires_at = ?5
+            "UPDATE session SET generation = ?3, rotated_at = ?4, idle_expires_at = ?5, jkt = ?6,
+                                bound = bound OR ?6 IS NOT NULL
              WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL",
         )?
         .execute(params![
@@ -186,7 +194,8 @@ fn advance(connection: &Connection, session: &mut Session, rotation: Rotation) -
             stored_generation(session.generation),
             stored_generation(generation),
             rotated_at.as_millis(),
-            idle_expires_at.as_millis()
+            idle_expires_at.as_millis(),
+            jkt.map(|Jkt(jkt)| jkt)
         ])?;
     if changed != 1 {
         return Err(Failure::Interfered);
@@ -194,6 +203,8 @@ fn advance(connection: &Connection, session: &mut Session, rotation: Rotation) -
     session.generation = generation;
     session.rotated_at = Some(rotated_at);
     session.idle_expires_at = idle_expires_at;
+    session.jkt = jkt;
+    session.bound |= jkt.is_some();
     Ok(())
 }
 

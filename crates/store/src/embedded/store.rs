@@ -4,15 +4,17 @@ use async_trait::async_trait;
 use gatepass_issuer::client::Client;
 use gatepass_issuer::code::{AuthorizationCode, CodeDigest, PresentedCode};
 use gatepass_issuer::consent::Consent;
+use gatepass_issuer::device::{DeviceAnswer, DeviceAuthorization, DeviceCodeDigest, UserCodeDigest};
 use gatepass_issuer::id::{ClientId, SessionId, StreamId, UserId};
 use gatepass_issuer::keys::KeyRecord;
 use gatepass_issuer::password::PasswordHash;
+use gatepass_issuer::registration::{InitialAccessToken, Registration, RegistrationTokenDigest};
 use gatepass_issuer::rotation::Presented;
 use gatepass_issuer::session::Session;
 use gatepass_issuer::signals::Stream;
 use gatepass_issuer::store::{
-    ChangeError, EndSessions, HolderRevocation, NewRevocation, Page, Redeemed, Rotated, Store, StoreError,
-    UserChange, Whose,
+    ChangeError, EndSessions, HolderRevocation, NewRevocation, Page, Redeemed, RedeemedDevice, Registering,
+    Rotated, Store, StoreError, UserChange, Whose,
 };
 use gatepass_issuer::user::{Role, RoleName, User, Username};
 use gatepass_issuer::{JtiDigest, LogoutNotice, PushedRequest, RequestUriDigest, Reseal, StatusRecord};
@@ -23,8 +25,8 @@ use rusqlite::Connection;
 use super::failure::Failure;
 use super::writer::Group;
 use super::{
-    Embedded, client, code, consent, jti, logout_notice, pushed_request, revocation, role, root, session,
-    signing_key, stream, ticket, token_status, user,
+    Embedded, client, code, consent, device_authorization, jti, logout_notice, pushed_request, registration,
+    revocation, role, root, session, signing_key, stream, ticket, token_status, user,
 };
 
 /// How many revocations, used tickets or signed texts go in one step, so that nobody waits long behind it.
@@ -115,6 +117,67 @@ impl Store for Embedded {
         let client = client.clone();
         let known = self.write(move |group| client::replace(group, &client, &revocations)).await?;
         known.then_some(()).ok_or(ChangeError::Unknown)
+    }
+
+    async fn remove_client(
+        &self,
+        id: &ClientId,
+        at: Timestamp,
+        revocation: NewRevocation,
+    ) -> Result<bool, StoreError> {
+        let id = id.clone();
+        self.write(move |group| client::remove(group, &id, at, revocation)).await
+    }
+
+    async fn keep_initial_access_token(&self, token: &InitialAccessToken) -> Result<(), StoreError> {
+        let token = token.clone();
+        self.write(move |group| registration::keep_token(group, &token)).await
+    }
+
+    async fn find_initial_access_token(
+        &self,
+        digest: RegistrationTokenDigest,
+    ) -> Result<Option<InitialAccessToken>, StoreError> {
+        self.read(move |connection| registration::find_token(connection, digest)).await
+    }
+
+    async fn list_initial_access_tokens(&self) -> Result<Vec<InitialAccessToken>, StoreError> {
+        self.read(registration::list_tokens).await
+    }
+
+    async fn remove_initial_access_token(&self, id: &str) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write(move |group| registration::remove_token(group, &id)).await
+    }
+
+    async fn forget_initial_access_tokens(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.write(move |group| registration::forget_tokens(group, before)).await
+    }
+
+    async fn register_client(
+        &self,
+        token: RegistrationTokenDigest,
+        client: &Client,
+        registration: &Registration,
+        now: Timestamp,
+    ) -> Result<Registering, StoreError> {
+        let (client, registration) = (client.clone(), registration.clone());
+        self.write(move |group| registration::register(group, token, &client, &registration, now)).await
+    }
+
+    async fn find_registration(&self, client: &ClientId) -> Result<Option<Registration>, StoreError> {
+        let client = client.clone();
+        self.read(move |connection| registration::find(connection, &client)).await
+    }
+
+    async fn rotate_registration_token(
+        &self,
+        client: &ClientId,
+        old: RegistrationTokenDigest,
+        new: RegistrationTokenDigest,
+    ) -> Result<bool, StoreError> {
+        let client = client.clone();
+        self.write(move |group| registration::rotate(group, &client, old, new)).await
     }
 
     async fn list_roles(&self) -> Result<Vec<Role>, StoreError> {
@@ -212,6 +275,49 @@ impl Store for Embedded {
 
     async fn forget_codes(&self, before: Timestamp, limit: u32) -> Result<(), StoreError> {
         self.write(move |group| code::forget(group, before, limit)).await.map(drop)
+    }
+
+    async fn keep_device_authorization(&self, asked: &DeviceAuthorization) -> Result<bool, StoreError> {
+        let asked = asked.clone();
+        self.write(move |group| device_authorization::keep(group, &asked)).await
+    }
+
+    async fn find_device_authorization(
+        &self,
+        digest: DeviceCodeDigest,
+    ) -> Result<Option<DeviceAuthorization>, StoreError> {
+        self.read(move |connection| device_authorization::find(connection, digest)).await
+    }
+
+    async fn find_device_authorization_by_user_code(
+        &self,
+        user_code: UserCodeDigest,
+    ) -> Result<Option<DeviceAuthorization>, StoreError> {
+        self.read(move |connection| device_authorization::find_by_user_code(connection, user_code)).await
+    }
+
+    async fn answer_device_authorization(
+        &self,
+        user_code: UserCodeDigest,
+        answer: &DeviceAnswer,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let answer = answer.clone();
+        self.write(move |group| device_authorization::answer(group, user_code, &answer, now)).await
+    }
+
+    async fn redeem_device_authorization(
+        &self,
+        digest: DeviceCodeDigest,
+        presented: &PresentedCode,
+        on_replay: NewRevocation,
+    ) -> Result<RedeemedDevice, StoreError> {
+        let presented = presented.clone();
+        self.write(move |group| device_authorization::redeem(group, digest, &presented, &on_replay)).await
+    }
+
+    async fn forget_device_authorizations(&self, before: Timestamp, limit: u32) -> Result<(), StoreError> {
+        self.write(move |group| device_authorization::forget(group, before, limit)).await.map(drop)
     }
 
     async fn keep_pushed_request(&self, request: &PushedRequest) -> Result<(), StoreError> {

@@ -5,10 +5,12 @@ pub(crate) mod sample;
 pub(crate) mod clients;
 pub(crate) mod codes;
 pub(crate) mod consents;
+pub(crate) mod device_authorizations;
 pub(crate) mod jtis;
 pub(crate) mod keys;
 pub(crate) mod logout_notices;
 pub(crate) mod pushed_requests;
+pub(crate) mod registrations;
 pub(crate) mod revocations;
 pub(crate) mod roles;
 pub(crate) mod sessions;
@@ -106,6 +108,15 @@ macro_rules! every_promise_holds_for {
                 a_pushed_request_is_found_until_it_is_consumed
                 a_pushed_request_is_consumed_once_under_a_race
                 pushed_requests_are_forgotten_when_their_time_has_come
+            }
+            device_authorizations {
+                a_device_is_found_by_either_code_and_answered_once
+                a_device_code_gives_its_session_once_under_a_race
+                devices_are_forgotten_when_their_time_has_come
+            }
+            registrations {
+                an_initial_access_token_is_used_as_often_as_it_may_be
+                a_registration_is_rotated_by_compare_and_swap_and_removed_with_all_of_its_client
             }
             jtis {
                 a_signed_text_counts_once_under_a_race

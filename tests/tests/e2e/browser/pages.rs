@@ -12,14 +12,14 @@ use serde_json::json;
 use super::{Application, Service};
 
 /// Where the pictures go: a folder that somebody wants to look at, or the test's own.
-fn pictures(up: &Up) -> PathBuf {
+pub(super) fn pictures(up: &Up) -> PathBuf {
     let named = std::env::var_os("GATEPASS_SCREENSHOTS").map(PathBuf::from);
     let folder = named.unwrap_or_else(|| up.folder().join("pictures"));
     std::fs::create_dir_all(&folder).expect("a folder for the pictures");
     folder
 }
 
-async fn look(visitor: &mut Visitor<'_>, folder: &Path, page: &str) {
+pub(super) async fn look(visitor: &mut Visitor<'_>, folder: &Path, page: &str) {
     assert_eq!(visitor.look(folder, page).await, [""; 0], "{page}");
     for picture in ["light-phone", "light-desktop", "dark-phone", "dark-desktop"] {
         assert!(folder.join(format!("{page}-{picture}.png")).exists(), "{page}-{picture}");

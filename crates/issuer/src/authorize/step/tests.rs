@@ -1,8 +1,10 @@
 use std::time::Duration;
 
+use gatepass_token::AuthorizationDetails;
+
 use super::*;
 use crate::authorize::{Back, Prompt, ResponseMode};
-use crate::client::{Client, Credential, GrantType, SecretDigest};
+use crate::client::{Client, ClientExtensions, Credential, GrantType, SecretDigest};
 
 const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
 const ALICE: UserId = UserId::from_bytes([1; 16]);
@@ -25,6 +27,7 @@ fn request() -> AuthorizationRequest {
         require_pkce: true,
         require_pushed: false,
         exchange: None,
+        extensions: ClientExtensions::default(),
         disabled: false,
         created_at: NOW,
     };
@@ -32,19 +35,23 @@ fn request() -> AuthorizationRequest {
         back: back(&client, "https://app.example.com/cb"),
         client,
         scope: "openid orders:read".parse().unwrap(),
+        authorization_details: AuthorizationDetails::default(),
         resource: "https://api.example.com".into(),
         nonce: None,
         challenge: None,
+        jkt: None,
         prompt: Prompt::default(),
         max_age: None,
         login_hint: None,
         hinted_user: None,
+        object: None,
         pushed: None,
     }
 }
 
 fn back(client: &Client, uri: &str) -> Back {
     Back {
+        client: client.id.clone(),
         redirect_uri: client.registered_redirect_uri(uri).unwrap(),
         mode: ResponseMode::Query,
         state: None,

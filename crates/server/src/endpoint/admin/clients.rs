@@ -10,7 +10,8 @@ use axum::extract::State;
 use axum::response::Response;
 use gatepass_issuer::admin::{ChangeClient, NewClient, SignOnClient};
 use gatepass_issuer::client::{
-    Client, ClientKeys, ClientLogout, ClientSecret, Credential, ExchangePolicy, GrantType, NotificationUri,
+    Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential, ExchangePolicy, GrantType,
+    NotificationUri,
 };
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
@@ -86,6 +87,15 @@ pub(super) struct CreateRequest {
     require_pushed_authorization_requests: bool,
     /// What tokens it may exchange for which (RFC 8693); none if left out.
     exchange: Option<Exchange>,
+    /// Whether it gets no access token that is not bound to a key of its (RFC 9449).
+    #[serde(default)]
+    dpop_bound_access_tokens: bool,
+    /// Whether it must sign its authorization requests (RFC 9101).
+    #[serde(default)]
+    require_signed_request_object: bool,
+    /// The types of authorization details that it may ask for (RFC 9396).
+    #[serde(default)]
+    authorization_details_types: Vec<String>,
 }
 
 /// What tokens a client may exchange for which (RFC 8693).
@@ -157,6 +167,13 @@ pub(super) struct ChangeRequest {
     require_pushed_authorization_requests: Option<bool>,
     /// What tokens it may exchange for which. Another policy takes back the access tokens that it got so far.
     exchange: Option<Exchange>,
+    /// Whether it gets no access token that is not bound to a key of its (RFC 9449). From false to true takes its
+    /// access tokens back.
+    dpop_bound_access_tokens: Option<bool>,
+    /// Whether it must sign its authorization requests (RFC 9101).
+    require_signed_request_object: Option<bool>,
+    /// The types of authorization details that it may ask for (RFC 9396). Others take its access tokens back.
+    authorization_details_types: Option<Vec<String>>,
     /// Whether it is kept out. Disabling takes its access tokens back.
     disabled: Option<bool>,
     /// Other public keys, all of them, where it authenticates with `private_key_jwt`.
@@ -218,6 +235,12 @@ pub(super) struct ClientAnswer {
     /// What tokens it may exchange for which; left out where none.
     #[serde(skip_serializing_if = "Option::is_none")]
     exchange: Option<Exchange>,
+    /// Whether it gets no access token that is not bound to a key of its (RFC 9449).
+    dpop_bound_access_tokens: bool,
+    /// Whether it must sign its authorization requests (RFC 9101).
+    require_signed_request_object: bool,
+    /// The types of authorization details that it may ask for (RFC 9396).
+    authorization_details_types: Vec<String>,
     /// Whether it is kept out.
     disabled: bool,
     /// When it was registered, in seconds since 1970.
@@ -269,6 +292,11 @@ pub(super) async fn create(
             require_pushed: request.require_pushed_authorization_requests,
         },
         exchange: request.exchange.map(ExchangePolicy::from),
+        extensions: ClientExtensions {
+            dpop_bound_access_tokens: request.dpop_bound_access_tokens,
+            require_signed_request_object: request.require_signed_request_object,
+            authorization_details_types: request.authorization_details_types,
+        },
     };
     let (client, secret) = server.issuer.create_client(new, server.now()).await?;
     Ok(created(format!("/admin/v1/clients/{}", client.id), JsonAnswer(ClientAnswer::new(client, secret))))
@@ -338,6 +366,9 @@ pub(super) async fn change(
         require_pkce: request.require_pkce,
         require_pushed: request.require_pushed_authorization_requests,
         exchange: request.exchange.map(ExchangePolicy::from),
+        dpop_bound_access_tokens: request.dpop_bound_access_tokens,
+        require_signed_request_object: request.require_signed_request_object,
+        authorization_details_types: request.authorization_details_types,
         disabled: request.disabled,
         keys: request.jwks,
         new_secret: request.new_secret,
@@ -365,7 +396,7 @@ fn optional_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D
 }
 
 /// A name that people can read, and that fits on a line.
-fn require_name(name: String) -> Result<String, &'static str> {
+pub(crate) fn require_name(name: String) -> Result<String, &'static str> {
     let is_name = (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
     if is_name { Ok(name) } else { Err("a client's name has 1 to 128 characters, no control characters") }
 }
@@ -394,6 +425,9 @@ impl ClientAnswer {
             require_pkce: client.require_pkce,
             require_pushed_authorization_requests: client.require_pushed,
             exchange: client.exchange.map(Exchange::from),
+            dpop_bound_access_tokens: client.extensions.dpop_bound_access_tokens,
+            require_signed_request_object: client.extensions.require_signed_request_object,
+            authorization_details_types: client.extensions.authorization_details_types,
             disabled: client.disabled,
             created_at: client.created_at.as_secs(),
         }

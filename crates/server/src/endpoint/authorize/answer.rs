@@ -97,14 +97,24 @@ impl From<InvalidHeaderValue> for Stop {
 }
 
 /// The answer to an application, with the `state` that it knows itself by and the `iss` that tells it whose
-/// answer it is ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)).
+/// answer it is ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)); signed where the request asks for that.
 pub(super) fn send_back(server: &Server, back: &Back, params: &[(&str, &str)]) -> Response {
     let state = back.state.as_deref().map(|state| ("state", state));
-    let issuer = ("iss", server.issuer.name().as_str());
-    let fields: Vec<(&str, &str)> = params.iter().copied().chain(state).chain([issuer]).collect();
+    let mut fields: Vec<(&str, &str)> = params.iter().copied().chain(state).collect();
+    let response;
+    if back.mode.is_signed() {
+        response = match server.issuer.sign_response(back, &fields, server.now()) {
+            Ok(response) => response,
+            Err(error) => return Stop::internal(&error).answer(server),
+        };
+        // `iss` is in it, and nothing that counts stands beside it (RFC 9207 section 2.4).
+        fields = vec![("response", &response)];
+    } else {
+        fields.push(("iss", server.issuer.name().as_str()));
+    }
     match back.mode {
-        ResponseMode::Query => redirect(&back.redirect_uri, &fields),
-        ResponseMode::FormPost => {
+        ResponseMode::Query | ResponseMode::QueryJwt => redirect(&back.redirect_uri, &fields),
+        ResponseMode::FormPost | ResponseMode::FormPostJwt => {
             let form =
                 FormPost { base: &server.base_path, action: back.redirect_uri.as_str(), fields: &fields };
             let allowed =

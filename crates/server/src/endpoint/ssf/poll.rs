@@ -11,6 +11,7 @@ use http::HeaderMap;
 use serde::Serialize;
 
 use crate::body::Json;
+use crate::dpop::Proof;
 use crate::problem::Problem;
 use crate::server::Server;
 
@@ -29,9 +30,10 @@ struct PollAnswer {
 pub(crate) async fn poll(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     Json(mut request): Json<PollRequest>,
 ) -> Result<Response, Problem> {
-    let receiver = super::receiver(&server, &headers, false)?;
+    let receiver = super::receiver(&server, &headers, &proof, false).await?;
     if !request.is_bounded() {
         return Err(Problem::invalid_request("the request speaks of more events than can be under way"));
     }

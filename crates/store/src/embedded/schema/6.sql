@@ -1,6 +1,7 @@
--- Version 6: what the master key opens. Everything else that is sealed hangs on it.
+-- Version 6: what is given is bound to a key that its client shows.
 
-CREATE TABLE root (
-    id     INTEGER PRIMARY KEY CHECK (id = 1),
-    sealed BLOB NOT NULL
-) STRICT;
+ALTER TABLE client  ADD COLUMN extensions TEXT NOT NULL DEFAULT '{}'; -- a JSON object
+
+-- The thumbprint of the key, 32 bytes; null where there is none.
+ALTER TABLE code    ADD COLUMN jkt BLOB;
+ALTER TABLE session ADD COLUMN jkt BLOB;

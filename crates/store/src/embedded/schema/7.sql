@@ -1,24 +1,17 @@
--- Version 7: clients are told of logouts.
+-- Version 7: devices that cannot show a login page ask for tokens, and users allow it elsewhere.
 
-ALTER TABLE client ADD COLUMN backchannel_logout_uri  TEXT;
-ALTER TABLE client ADD COLUMN frontchannel_logout_uri TEXT;
-
--- What clients have not been told yet.
-CREATE TABLE logout_notice (
-    id       INTEGER PRIMARY KEY AUTOINCREMENT,
-    session  BLOB    NOT NULL,
-    user     BLOB    NOT NULL,
-    client   TEXT    NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    due_at   INTEGER NOT NULL
-) STRICT;
-CREATE INDEX logout_notice_by_due ON logout_notice (due_at);
-
--- Whatever ends a session, one or a million: with it comes its notice, or neither.
-CREATE TRIGGER session_ended AFTER UPDATE OF revoked_at ON session
-WHEN old.revoked_at IS NULL AND new.revoked_at IS NOT NULL
-BEGIN
-    INSERT INTO logout_notice (session, user, client, due_at)
-    SELECT new.id, new.user, new.client, new.revoked_at FROM client
-    WHERE id = new.client AND backchannel_logout_uri IS NOT NULL;
-END;
+CREATE TABLE device_authorization (
+    digest     BLOB    NOT NULL PRIMARY KEY, -- a keyed hash of 32 bytes; the device code itself is nowhere
+    user_code  BLOB    NOT NULL UNIQUE,      -- the same of the user code
+    client     TEXT    NOT NULL,
+    scope      TEXT    NOT NULL,
+    resource   TEXT    NOT NULL,
+    expires_at INTEGER NOT NULL,
+    denied     INTEGER NOT NULL DEFAULT 0,
+    user       BLOB,                         -- who has allowed it, with the two that follow
+    login      BLOB,
+    auth_time  INTEGER,
+    used_at    INTEGER,
+    session    BLOB                          -- what it gave
+) STRICT, WITHOUT ROWID;
+CREATE INDEX device_authorization_by_end ON device_authorization (expires_at);

@@ -1,9 +1,17 @@
--- Version 8: receivers of shared signals. What they are told is in the table `revocation`.
+-- Version 8: clients register themselves.
 
-CREATE TABLE stream (
-    id            BLOB    NOT NULL PRIMARY KEY,
-    client        TEXT    NOT NULL UNIQUE,
-    config        TEXT    NOT NULL, -- a JSON object
-    authorization BLOB,             -- encrypted by the issuer
-    taken_up_to   INTEGER NOT NULL  -- a place in the log
+CREATE TABLE initial_access_token (
+    digest     BLOB    NOT NULL PRIMARY KEY, -- a keyed hash of 32 bytes; the token itself is nowhere
+    id         TEXT    NOT NULL UNIQUE,
+    policy     TEXT    NOT NULL,             -- a JSON object
+    uses_left  INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Clients that have registered themselves, and what they manage their registration with.
+CREATE TABLE registration (
+    client TEXT NOT NULL PRIMARY KEY,
+    digest BLOB NOT NULL, -- a keyed hash of 32 bytes
+    policy TEXT NOT NULL  -- that of the token they came with
 ) STRICT, WITHOUT ROWID;

@@ -1,4 +1,4 @@
-use gatepass_issuer::client::{Credential, SealedSecret, SecretDigest};
+use gatepass_issuer::client::{ClientExtensions, Credential, SealedSecret, SecretDigest};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::store::{ChangeError, Page};
 
@@ -12,6 +12,7 @@ pub(crate) async fn a_client_is_found_as_it_was_registered<E: Engine>() {
     let mut empty = client("empty");
     (empty.credential, empty.grants, empty.audience) = (Credential::None, Vec::new(), Vec::new());
     empty.exchange = None;
+    empty.extensions = ClientExtensions::default();
     empty.scope = "".parse().unwrap();
     empty.disabled = true;
     (empty.redirect_uris, empty.post_logout_redirect_uris) = (Vec::new(), Vec::new());

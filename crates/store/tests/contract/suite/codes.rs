@@ -1,3 +1,4 @@
+use gatepass_issuer::Jkt;
 use gatepass_issuer::code::{AuthorizationCode, CodeDigest, CodeRefusal, PresentedCode};
 use gatepass_issuer::id::{ClientId, SessionId};
 use gatepass_issuer::session::Session;
@@ -22,10 +23,12 @@ fn code(login: &Session, digest: u8) -> AuthorizationCode {
         client: "web".parse().unwrap(),
         redirect_uri: "https://app.example.com/callback".into(),
         challenge: None,
+        jkt: Some(Jkt([1; 32])),
         user: login.user,
         login: login.id,
         auth_time: NOW,
         scope: "openid".parse().unwrap(),
+        authorization_details: serde_json::from_str(r#"[{"type":"payment","amount":"5.00"}]"#).unwrap(),
         resource: "https://api.example.com".into(),
         nonce: Some("größer \"n\"".into()),
         expires_at: at(60),
@@ -42,6 +45,8 @@ fn shown() -> PresentedCode {
         redirect_uri: Some("https://app.example.com/callback".into()),
         verifier: None,
         resource: None,
+        authorization_details: None,
+        jkt: Some(Jkt([1; 32])),
         session: SessionId::new(NOW, unique()),
         now: at(1),
         policy: Default::default(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gatepass_issuer::client::{
-    Client, ClientLogout, Credential, ExchangePolicy, GrantType, SealedSecret, SecretDigest,
+    Client, ClientExtensions, ClientLogout, Credential, ExchangePolicy, GrantType, SealedSecret, SecretDigest,
 };
 use gatepass_issuer::id::{ClientId, SessionId, StreamId, UserId};
 use gatepass_issuer::keys::KeyRecord;
@@ -73,6 +73,11 @@ pub(crate) fn client(id: &str) -> Client {
             from: vec!["https://api.example.com".into()],
             impersonate: true,
         }),
+        extensions: ClientExtensions {
+            dpop_bound_access_tokens: true,
+            require_signed_request_object: true,
+            authorization_details_types: vec!["payment".into()],
+        },
         disabled: false,
         created_at: NOW,
     }
@@ -90,6 +95,7 @@ pub(crate) fn session_at(user: UserId, now: Timestamp) -> Session {
         client: ClientId::first_party(),
         login: None,
         scope: None,
+        authorization_details: Default::default(),
         resource: None,
         device: "Firefox 145 on Debian".into(),
         created_at: now,
@@ -99,6 +105,7 @@ pub(crate) fn session_at(user: UserId, now: Timestamp) -> Session {
         expires_at: now.saturating_add(policy.absolute),
         revoked_at: None,
         bound: false,
+        jkt: None,
     }
 }
 
@@ -136,6 +143,8 @@ pub(crate) fn presented(generation: u32, now: Timestamp) -> Presented {
         generation,
         client: ClientId::first_party(),
         scope: None,
+        authorization_details: None,
+        jkt: None,
         now,
         policy: RefreshPolicy::default(),
     }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use gatepass_issuer::rotation::{Decision, Refusal, decide};
+use gatepass_issuer::Jkt;
+use gatepass_issuer::rotation::{Decision, Presented, Refusal, decide};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{Rotated, Store, UserChange, Whose};
 use gatepass_issuer::user::User;
@@ -23,6 +24,8 @@ pub(crate) async fn a_session_comes_back_as_it_was_started<E: Engine>() {
     full.rotated_at = Some(at(-1));
     full.revoked_at = Some(at(5));
     full.bound = true;
+    full.authorization_details = serde_json::from_str(r#"[{"type":"größer","x":[1,null]}]"#).unwrap();
+    full.jkt = Some(Jkt([0, 255].repeat(16).try_into().unwrap()));
     let mut narrow = session(plain.user);
     narrow.scope = Some("".parse().unwrap());
     narrow.device = String::new();
@@ -65,7 +68,12 @@ pub(crate) async fn a_rotation_moves_the_row_on_and_nothing_else<E: Engine>() {
     };
     assert_eq!(now, want);
     assert_eq!(user.id, want.user);
-    assert_eq!(store.find_session(want.id).await.unwrap(), Some(want));
+    assert_eq!(store.find_session(want.id).await.unwrap().as_ref(), Some(&want));
+
+    let with_key = Presented { jkt: Some(Jkt([7; 32])), ..presented(2, at(60)) };
+    store.rotate_session(want.id, &with_key, revocation("x")).await.unwrap();
+    let bound = Session { generation: 3, bound: true, jkt: with_key.jkt, ..want };
+    assert_eq!(store.find_session(bound.id).await.unwrap(), Some(bound));
     assert_eq!(store.find_session(neighbour.id).await.unwrap(), Some(neighbour));
     assert!(log(&*store).await.is_empty());
 }

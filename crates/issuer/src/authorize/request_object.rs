@@ -1,0 +1,232 @@
+//! Signed request objects ([RFC 9101](https://www.rfc-editor.org/rfc/rfc9101)): a client signs what it asks for, so
+//! that nobody between it and this server can ask for something else.
+//!
+//! They are taken by value alone. A reference would make this server fetch addresses that others choose.
+
+use gatepass_jose::{
+    Audience, JsonError, Malformed, Timestamp, Typ, decode_unverified, jws, not_null, parse_strict_json,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::AuthorizationParams;
+use crate::client::{Client, Credential};
+use crate::client_jwt::{Window, WindowRejection, require_jti};
+use crate::jti::JtiDigest;
+
+/// The one type ([RFC 9101 section 10.8](https://www.rfc-editor.org/rfc/rfc9101#section-10.8)): a client assertion, an
+/// ID token or whatever else is signed under a client's key is another.
+const TYP: Typ = Typ::new("oauth-authz-req+jwt");
+/// What stands in an object and is no parameter of its request.
+const CLAIMS: [&str; 6] = ["iss", "aud", "exp", "iat", "nbf", "jti"];
+/// What an object cannot hold ([RFC 9101 section 4](https://www.rfc-editor.org/rfc/rfc9101#section-4)).
+const NOT_INSIDE: [&str; 2] = ["request", "request_uri"];
+
+/// The parameters that a client signed. Whatever else stands beside them in a request means nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestObject {
+    params: Vec<(String, String)>,
+    /// Its name among all that its client signed, and until when to remember it; `None` where it has none, and may be
+    /// shown again.
+    pub(crate) once: Option<(JtiDigest, Timestamp)>,
+}
+
+/// Why a request object is not taken: one variant per check, in their order. The wire says `invalid_request_object`.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum RequestObjectRejection {
+    #[error("the client has no keys")]
+    NoKeys,
+    #[error("it is malformed: {0}")]
+    Malformed(#[from] Malformed),
+    #[error("its type is not {TYP}")]
+    Typ,
+    #[error("its signature is not accepted: {0}")]
+    Jws(#[from] jws::Rejection),
+    #[error("its claims cannot be read: {0}")]
+    Claims(#[from] JsonError),
+    #[error("`iss`, `aud`, `exp` or `client_id` is missing, or a claim has the wrong type")]
+    ClaimTypes,
+    #[error("`iss` and `client_id` are not the client")]
+    Client,
+    #[error("`aud` does not name this issuer")]
+    Audience,
+    #[error(transparent)]
+    Window(#[from] WindowRejection),
+    #[error("{0} cannot stand inside")]
+    NotInside(&'static str),
+    #[error("a parameter in it is neither text nor a number")]
+    Parameter,
+}
+
+#[derive(Deserialize)]
+struct ObjectClaims {
+    iss: String,
+    aud: Audience,
+    client_id: String,
+    #[serde(flatten)]
+    window: Window,
+    #[serde(default, deserialize_with = "not_null")]
+    jti: Option<String>,
+}
+
+impl RequestObject {
+    /// Verifies an object of `client` to `issuer`. That it was not used before is left to the caller.
+    pub(crate) fn verify(
+        jwt: &str,
+        client: &Client,
+        issuer: &str,
+        now: Timestamp,
+    ) -> Result<Self, RequestObjectRejection> {
+        let Credential::Keys(keys) = &client.credential else {
+            return Err(RequestObjectRejection::NoKeys);
+        };
+        if !decode_unverified(jwt)?.unverified_typ().is_some_and(|typ| TYP.matches(typ)) {
+            return Err(RequestObjectRejection::Typ);
+        }
+        let verified = jws::Verifier::new(keys.verifying()).verify(jwt)?;
+        let members: Map<String, Value> = parse_strict_json(verified.payload())?;
+        let claims = ObjectClaims::deserialize(Value::Object(members.clone()));
+        let claims = claims.map_err(|_| RequestObjectRejection::ClaimTypes)?;
+        if [&claims.iss, &claims.client_id].into_iter().any(|name| name != client.id.as_str()) {
+            return Err(RequestObjectRejection::Client);
+        }
+        if !claims.aud.contains(issuer) {
+            return Err(RequestObjectRejection::Audience);
+        }
+        let forget_after = claims.window.require_current(now)?;
+        let once = match &claims.jti {
+            Some(jti) => {
+                require_jti(jti)?;
+                Some((JtiDigest::of("request object", client.id.as_str(), jti), forget_after))
+            }
+            None => None,
+        };
+        if let Some(name) = NOT_INSIDE.into_iter().find(|name| members.contains_key(*name)) {
+            return Err(RequestObjectRejection::NotInside(name));
+        }
+        let params = members.into_iter().filter(|(name, _)| !CLAIMS.contains(&name.as_str()));
+        let params = params.map(|(name, value)| text(&name, value).map(|value| (name, value)));
+        Ok(Self { params: params.collect::<Option<_>>().ok_or(RequestObjectRejection::Parameter)?, once })
+    }
+
+    /// The request that was signed.
+    pub(crate) fn params(&self) -> AuthorizationParams<'_> {
+        AuthorizationParams::of(|name| self.pairs().find(|(known, _)| *known == name).map(|(_, value)| value))
+    }
+
+    /// Each parameter with its value.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.params.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// A parameter as it would stand in a query ([RFC 9101 section 4](https://www.rfc-editor.org/rfc/rfc9101#section-4)).
+fn text(name: &str, value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        // The one parameter that is JSON in a query too (RFC 9396 section 2).
+        Value::Array(_) if name == "authorization_details" => Some(value.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatepass_jose::{Alg, JwkSet, SecretKey, SigningKey, jwt};
+    use serde_json::json;
+
+    use super::*;
+    use crate::authorize::request::tests::client as plain_client;
+    use crate::client::ClientKeys;
+
+    const NOW: i64 = 1_763_780_000;
+    const ISSUER: &str = "https://auth.example.com";
+
+    fn client(key: &SigningKey) -> Client {
+        let keys = ClientKeys::new(JwkSet { keys: vec![key.public_jwk().unwrap()] }).unwrap();
+        Client { credential: Credential::Keys(keys), ..plain_client() }
+    }
+
+    fn claims() -> Value {
+        json!({
+            "iss": "web", "aud": ISSUER, "exp": NOW + 300, "iat": NOW, "nbf": NOW, "jti": "1", "client_id": "web",
+            "response_type": "code", "scope": "openid", "max_age": 60,
+        })
+    }
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut claims = claims();
+        match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+            value => claims[name] = value,
+        }
+        claims
+    }
+
+    #[test]
+    fn which_objects_are_taken() {
+        use RequestObjectRejection::*;
+        let key = SigningKey::generate(Alg::ES256, Some("k")).unwrap();
+        let cases: [(&str, Value, Result<(), RequestObjectRejection>); 18] = [
+            ("good", claims(), Ok(())),
+            ("several_audiences", with("aud", json!(["https://other.example", ISSUER])), Ok(())),
+            ("details", with("authorization_details", json!([{ "type": "a" }])), Ok(())),
+            ("no_jti", with("jti", Value::Null), Ok(())),
+            ("another_audience", with("aud", json!("https://other.example")), Err(Audience)),
+            ("no_audience", with("aud", Value::Null), Err(ClaimTypes)),
+            ("another_client", with("client_id", json!("other")), Err(Client)),
+            ("no_client", with("client_id", Value::Null), Err(ClaimTypes)),
+            ("another_issuer", with("iss", json!("other")), Err(Client)),
+            ("no_issuer", with("iss", Value::Null), Err(ClaimTypes)),
+            ("expired", with("exp", json!(NOW - 60)), Err(Window(WindowRejection::Expired))),
+            ("no_expiry", with("exp", Value::Null), Err(ClaimTypes)),
+            ("for_ever", with("exp", json!(NOW + 7200)), Err(Window(WindowRejection::TooLong))),
+            ("not_yet", with("nbf", json!(NOW + 61)), Err(Window(WindowRejection::NotYetValid))),
+            ("empty_jti", with("jti", json!("")), Err(Window(WindowRejection::Jti))),
+            ("an_object_inside", with("request", json!("e30.e30.")), Err(NotInside("request"))),
+            ("a_reference_inside", with("request_uri", json!("urn:x")), Err(NotInside("request_uri"))),
+            ("a_list", with("scope", json!(["openid"])), Err(Parameter)),
+        ];
+        for (name, claims, want) in cases {
+            let object = jwt::sign(&TYP, &claims, &key).unwrap();
+            let found = RequestObject::verify(&object, &client(&key), ISSUER, Timestamp::from_secs(NOW));
+            assert_eq!(found.as_ref().err(), want.as_ref().err(), "{name}");
+            if let Ok(object) = found {
+                assert_eq!(object.params().max_age, Some("60"), "{name}");
+                assert!(object.pairs().all(|(name, _)| !CLAIMS.contains(&name)), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_object_of_this_client() {
+        let key = SigningKey::generate(Alg::ES256, Some("k")).unwrap();
+        let another = SigningKey::generate(Alg::ES256, Some("k")).unwrap();
+        let secret = SecretKey::new(*b"0123456789012345678901234567890123456789012");
+        let shared = SigningKey::from_secret(Alg::HS256, "k", &secret).unwrap();
+        let sign = |typ, key: &SigningKey| jwt::sign(&Typ::new(typ), &claims(), key).unwrap();
+        let part = |json: Value| gatepass_jose::base64url::encode(json.to_string().as_bytes());
+        let none =
+            format!("{}.{}.", part(json!({ "alg": "none", "typ": "oauth-authz-req+jwt" })), part(claims()));
+        let verify = |object: &str, client: &Client| {
+            RequestObject::verify(object, client, ISSUER, Timestamp::from_secs(NOW)).is_ok()
+        };
+        let good = sign("oauth-authz-req+jwt", &key);
+        let cases = [
+            ("good", good.clone(), true),
+            ("an_assertion_or_id_token", sign("JWT", &key), false),
+            ("an_assertion_of_its_own_type", sign("client-authentication+jwt", &key), false),
+            ("an_access_token", sign("at+jwt", &key), false),
+            ("another_key", sign("oauth-authz-req+jwt", &another), false),
+            ("a_secret", sign("oauth-authz-req+jwt", &shared), false),
+            ("none", none, false),
+            ("nothing", String::new(), false),
+        ];
+        for (name, object, want) in cases {
+            assert_eq!(verify(&object, &client(&key)), want, "{name}");
+        }
+        assert!(!verify(&good, &plain_client()), "a client without keys");
+    }
+}

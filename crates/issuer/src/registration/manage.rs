@@ -1,0 +1,193 @@
+//! What operators, and clients about themselves, do.
+
+use gatepass_jose::Timestamp;
+use gatepass_revocation::{Kind, Reason};
+
+use super::{
+    ClientMetadata, InitialAccessToken, NewInitialAccessToken, Registered, Registration, RegistrationError,
+    RegistrationToken,
+};
+use crate::admin::{AdminError, ChangeClient, NewClient, NewCredential};
+use crate::client::{Client, Credential};
+use crate::id::ClientId;
+use crate::issuer::Issuer;
+use crate::secrets::{SecretError, random};
+use crate::store::{Registering, StoreError};
+
+impl Issuer {
+    /// Makes a token with which clients register themselves. It is given here and never again.
+    ///
+    /// # Errors
+    /// [`AdminError::NotRegistrable`].
+    pub async fn create_initial_access_token(
+        &self,
+        new: NewInitialAccessToken,
+        now: Timestamp,
+    ) -> Result<(InitialAccessToken, RegistrationToken), AdminError> {
+        new.require_bounded()?;
+        let token = RegistrationToken::initial(&random()?);
+        let row = InitialAccessToken {
+            digest: self.secrets.registration_token_digest(token.expose()),
+            id: format!("{:016x}", u64::from_be_bytes(random()?)),
+            policy: new.policy,
+            uses_left: new.uses,
+            expires_at: now.saturating_add(new.lifetime),
+            created_at: now,
+        };
+        self.store.keep_initial_access_token(&row).await?;
+        tracing::info!(target: "gatepass::audit", event = "initial-access-token-made", id = row.id);
+        Ok((row, token))
+    }
+
+    /// The initial access tokens that have not expired, at most 1,000.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_initial_access_tokens(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<InitialAccessToken>, StoreError> {
+        let mut tokens = self.store.list_initial_access_tokens().await?;
+        tokens.retain(|token| token.expires_at > now);
+        Ok(tokens)
+    }
+
+    /// Removes an initial access token. Clients that have registered with it stay.
+    ///
+    /// # Errors
+    /// [`AdminError::Unknown`].
+    pub async fn remove_initial_access_token(&self, id: &str) -> Result<(), AdminError> {
+        let known = self.store.remove_initial_access_token(id).await?;
+        tracing::info!(target: "gatepass::audit", event = "initial-access-token-removed", id, known);
+        known.then_some(()).ok_or(AdminError::Unknown)
+    }
+
+    /// Registers a client that comes with an initial access token, which is used once by it.
+    ///
+    /// # Errors
+    /// [`RegistrationError`]; the token is not used then.
+    pub async fn register_client(
+        &self,
+        token: &str,
+        metadata: ClientMetadata,
+        now: Timestamp,
+    ) -> Result<Registered, RegistrationError> {
+        let initial = self.secrets.registration_token_digest(token);
+        let found = self.store.find_initial_access_token(initial).await?;
+        let found = found.filter(|found| found.uses_left > 0 && now < found.expires_at);
+        let found = found.ok_or(RegistrationError::Token)?;
+        let (client, secret) = self.new_client(found.policy.allow(metadata)?, now)?;
+        let token = RegistrationToken::management(&random()?);
+        let registration = Registration {
+            client: client.id.clone(),
+            digest: self.secrets.registration_token_digest(token.expose()),
+            policy: found.policy,
+        };
+        match self.store.register_client(initial, &client, &registration, now).await? {
+            Registering::Done => {}
+            Registering::UsedUp => return Err(RegistrationError::Token),
+            Registering::Exists => return Err(SecretError::Random.into()),
+        }
+        tracing::info!(
+            target: "gatepass::audit", event = "client-registered", client_id = %client.id, with = found.id
+        );
+        Ok(Registered { client, secret, token: Some(token) })
+    }
+
+    /// The client that manages its registration with this token.
+    ///
+    /// # Errors
+    /// [`RegistrationError::Token`]: for a client that does not exist too.
+    pub async fn registered_client(&self, token: &str, id: &ClientId) -> Result<Client, RegistrationError> {
+        Ok(self.require_registration(token, id).await?.1)
+    }
+
+    /// Changes a client to what it says of itself now. What it leaves out is left out from now on. How it
+    /// authenticates stays, and so does its secret. The token that it came with is good for nothing afterwards.
+    ///
+    /// # Errors
+    /// [`RegistrationError`]; the token stays good then.
+    pub async fn change_registration(
+        &self,
+        token: &str,
+        id: &ClientId,
+        metadata: ClientMetadata,
+        now: Timestamp,
+    ) -> Result<Registered, RegistrationError> {
+        let (registration, before) = self.require_registration(token, id).await?;
+        let new = registration.policy.allow(metadata)?;
+        if !is_same_way(&before.credential, &new.credential) {
+            let why = "token_endpoint_auth_method cannot be changed: register anew";
+            return Err(RegistrationError::Metadata(why.into()));
+        }
+        let (client, _) = self.change_client(id, change_to(new), now).await?;
+        let token = RegistrationToken::management(&random()?);
+        let digest = self.secrets.registration_token_digest(token.expose());
+        if !self.store.rotate_registration_token(id, registration.digest, digest).await? {
+            return Err(RegistrationError::Token); // another change came between
+        }
+        Ok(Registered { client, secret: None, token: Some(token) })
+    }
+
+    /// Removes a client: its registration, its sessions and tokens, and what users have allowed it.
+    ///
+    /// # Errors
+    /// [`RegistrationError`].
+    pub async fn remove_registration(
+        &self,
+        token: &str,
+        id: &ClientId,
+        now: Timestamp,
+    ) -> Result<(), RegistrationError> {
+        self.require_registration(token, id).await?;
+        let sweep = self.feed.sweep(now).await;
+        let revocation = self.swept(&sweep, Kind::Client, id.as_str(), Reason::DISABLED, now);
+        self.store.remove_client(id, now, revocation).await?;
+        self.feed.pump(&*self.store).await?;
+        drop(sweep);
+        tracing::info!(target: "gatepass::audit", event = "client-removed", client_id = %id);
+        Ok(())
+    }
+
+    async fn require_registration(
+        &self,
+        token: &str,
+        id: &ClientId,
+    ) -> Result<(Registration, Client), RegistrationError> {
+        let registration = self.store.find_registration(id).await?.ok_or(RegistrationError::Token)?;
+        if !self.secrets.is_registration_token(token, registration.digest) {
+            tracing::info!(target: "gatepass::audit", event = "registration-denied", client_id = %id);
+            return Err(RegistrationError::Token);
+        }
+        let client = self.store.find_client(id).await?.filter(|client| !client.disabled);
+        Ok((registration, client.ok_or(RegistrationError::Token)?))
+    }
+}
+
+fn is_same_way(before: &Credential, new: &NewCredential) -> bool {
+    matches!(
+        (before, new),
+        (Credential::None, NewCredential::None)
+            | (Credential::Secret(_), NewCredential::Secret)
+            | (Credential::SharedSecret(_), NewCredential::SharedSecret)
+            | (Credential::Keys(_), NewCredential::Keys(_))
+    )
+}
+
+fn change_to(new: NewClient) -> ChangeClient {
+    ChangeClient {
+        name: Some(new.name),
+        grants: Some(new.grants),
+        scope: Some(new.scope),
+        redirect_uris: Some(new.sign_on.redirect_uris),
+        post_logout_redirect_uris: Some(new.sign_on.post_logout_redirect_uris),
+        require_pushed: Some(new.sign_on.require_pushed),
+        dpop_bound_access_tokens: Some(new.extensions.dpop_bound_access_tokens),
+        require_signed_request_object: Some(new.extensions.require_signed_request_object),
+        keys: match new.credential {
+            NewCredential::Keys(keys) => Some(keys),
+            _ => None,
+        },
+        ..ChangeClient::default()
+    }
+}

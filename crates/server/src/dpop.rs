@@ -1,0 +1,60 @@
+//! Proofs of possession in requests, and the nonces that answers give for the next one
+//! ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use gatepass_issuer::ShownProof;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+
+use crate::server::Server;
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// The proof that a request brings, if it brings one.
+pub(crate) struct Proof(Option<ShownProof>);
+
+impl Proof {
+    pub(crate) fn of(server: &Server, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        // Two fields are one with a comma between (RFC 9110 section 5.3), which is no proof, as
+        // RFC 9449 section 4.3 has it.
+        let fields: Vec<_> = headers.get_all(DPOP).iter().map(HeaderValue::as_bytes).collect();
+        let shown = || ShownProof {
+            proof: String::from_utf8_lossy(&fields.join(&b","[..])).into_owned(),
+            method: method.to_string(),
+            // Where clients reach this server, whatever a proxy in front makes of it.
+            uri: format!("{}{}", server.issuer.name().as_str().trim_end_matches('/'), uri.path()),
+        };
+        Self((!fields.is_empty()).then(shown))
+    }
+
+    pub(crate) fn shown(&self) -> Option<&ShownProof> {
+        self.0.as_ref()
+    }
+}
+
+impl FromRequestParts<Arc<Server>> for Proof {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Infallible> {
+        Ok(Self::of(server, &parts.method, &parts.uri, &parts.headers))
+    }
+}
+
+/// Gives whoever shows a proof the nonce for the next one, whatever became of this one.
+pub(crate) async fn give_nonce(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
+    let shows_proof = request.headers().contains_key(DPOP);
+    let mut response = next.run(request).await;
+    if shows_proof && let Some(nonce) = server.issuer.dpop_nonce(server.now()) {
+        // base64url is printable ASCII.
+        if let Ok(nonce) = HeaderValue::try_from(nonce) {
+            response.headers_mut().insert(DPOP_NONCE, nonce);
+        }
+    }
+    response
+}

@@ -1,0 +1,221 @@
+//! Client metadata as JSON ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)).
+//!
+//! Members that nobody here knows are passed over, as section 2 demands. What is known and not served is refused: a
+//! client that asked for it and heard nothing would believe that it has it.
+
+use gatepass_issuer::ID_TOKEN_ALG;
+use gatepass_issuer::admin::NewCredential;
+use gatepass_issuer::client::{ClientExtensions, ClientKeys, Credential, GrantType};
+use gatepass_issuer::id::ClientId;
+use gatepass_issuer::redirect_uri::RedirectUri;
+use gatepass_issuer::registration::{ClientMetadata, Registered};
+use gatepass_token::ScopeSet;
+use http::StatusCode;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::admin::require_name;
+use crate::oauth_error::OAuthError;
+
+/// What a client says of itself. Null counts as left out (RFC 7592 section 2.2).
+#[derive(Deserialize)]
+pub(crate) struct Metadata {
+    client_id: Option<String>,
+    client_name: Option<String>,
+    redirect_uris: Option<Vec<String>>,
+    post_logout_redirect_uris: Option<Vec<String>>,
+    token_endpoint_auth_method: Option<AuthMethod>,
+    grant_types: Option<Vec<GrantType>>,
+    response_types: Option<Vec<String>>,
+    scope: Option<ScopeSet>,
+    jwks: Option<ClientKeys>,
+    require_pushed_authorization_requests: Option<bool>,
+    dpop_bound_access_tokens: Option<bool>,
+    require_signed_request_object: Option<bool>,
+    subject_type: Option<String>,
+    id_token_signed_response_alg: Option<String>,
+    // Not served.
+    jwks_uri: Option<IgnoredAny>,
+    userinfo_signed_response_alg: Option<IgnoredAny>,
+    introspection_signed_response_alg: Option<IgnoredAny>,
+    id_token_encrypted_response_alg: Option<IgnoredAny>,
+    userinfo_encrypted_response_alg: Option<IgnoredAny>,
+    tls_client_certificate_bound_access_tokens: Option<bool>,
+    // What a client must not say (RFC 7592 section 2.2).
+    registration_access_token: Option<IgnoredAny>,
+    registration_client_uri: Option<IgnoredAny>,
+    client_secret_expires_at: Option<IgnoredAny>,
+    client_id_issued_at: Option<IgnoredAny>,
+}
+
+/// How a client authenticates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum AuthMethod {
+    None,
+    ClientSecretBasic,
+    /// The same secret: both ways are open to a client that has one.
+    ClientSecretPost,
+    ClientSecretJwt,
+    PrivateKeyJwt,
+}
+
+/// What the client hears ([RFC 7591 section 3.2.1](https://www.rfc-editor.org/rfc/rfc7591#section-3.2.1)): all that is
+/// registered of it.
+#[derive(Serialize)]
+pub(super) struct MetadataAnswer {
+    client_id: ClientId,
+    client_id_issued_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    /// Never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret_expires_at: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_access_token: Option<String>,
+    registration_client_uri: String,
+    client_name: String,
+    redirect_uris: Vec<RedirectUri>,
+    post_logout_redirect_uris: Vec<RedirectUri>,
+    token_endpoint_auth_method: AuthMethod,
+    grant_types: Vec<GrantType>,
+    response_types: Vec<&'static str>,
+    scope: ScopeSet,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks: Option<ClientKeys>,
+    require_pushed_authorization_requests: bool,
+    #[serde(flatten)]
+    extensions: ClientExtensions,
+}
+
+impl Metadata {
+    /// A change names the client that it is about, and nothing that only the server says.
+    pub(super) fn require_about(&self, id: &ClientId) -> Result<(), OAuthError> {
+        if self.client_id.as_deref() != Some(id.as_str()) {
+            return Err(refused("client_id is that of the client"));
+        }
+        let said = [
+            &self.registration_access_token,
+            &self.registration_client_uri,
+            &self.client_secret_expires_at,
+            &self.client_id_issued_at,
+        ];
+        match said.iter().any(|member| member.is_some()) {
+            true => Err(refused(
+                "registration_*, client_secret_expires_at and client_id_issued_at are ours to say",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn check(self) -> Result<ClientMetadata, OAuthError> {
+        self.require_served()?;
+        let grants = self.grant_types.unwrap_or_else(|| vec![GrantType::AuthorizationCode]);
+        let has_code = grants.contains(&GrantType::AuthorizationCode);
+        if let Some(types) = self.response_types
+            && (types.iter().any(|one| one != "code") || types.is_empty() == has_code)
+        {
+            return Err(refused("response_types is [\"code\"], and empty without authorization_code"));
+        }
+        let name = self.client_name.map(require_name).transpose().map_err(refused)?;
+        Ok(ClientMetadata {
+            name,
+            credential: credential(self.token_endpoint_auth_method, self.jwks)?,
+            grants,
+            scope: self.scope,
+            redirect_uris: redirect_uris(self.redirect_uris)?,
+            post_logout_redirect_uris: redirect_uris(self.post_logout_redirect_uris)?,
+            require_pushed: self.require_pushed_authorization_requests.unwrap_or_default(),
+            extensions: ClientExtensions {
+                dpop_bound_access_tokens: self.dpop_bound_access_tokens.unwrap_or_default(),
+                require_signed_request_object: self.require_signed_request_object.unwrap_or_default(),
+                ..ClientExtensions::default()
+            },
+        })
+    }
+
+    fn require_served(&self) -> Result<(), OAuthError> {
+        let is_set = |member: &Option<IgnoredAny>| member.is_some();
+        let is_other =
+            |member: &Option<String>, served: &str| member.as_ref().is_some_and(|one| one != served);
+        let cases = [
+            (is_set(&self.jwks_uri), "jwks_uri is not served: give the keys themselves, as jwks"),
+            (is_other(&self.subject_type, "public"), "subject_type is public"),
+            (
+                is_other(&self.id_token_signed_response_alg, ID_TOKEN_ALG.name()),
+                "id_token_signed_response_alg is not one that is served",
+            ),
+            (is_set(&self.userinfo_signed_response_alg), "userinfo_signed_response_alg is not served"),
+            (
+                is_set(&self.introspection_signed_response_alg),
+                "introspection_signed_response_alg is not served",
+            ),
+            (is_set(&self.id_token_encrypted_response_alg), "id_token_encrypted_response_alg is not served"),
+            (is_set(&self.userinfo_encrypted_response_alg), "userinfo_encrypted_response_alg is not served"),
+            (
+                self.tls_client_certificate_bound_access_tokens == Some(true),
+                "tls_client_certificate_bound_access_tokens is not served",
+            ),
+        ];
+        cases.into_iter().find(|(wrong, _)| *wrong).map_or(Ok(()), |(_, why)| Err(refused(why)))
+    }
+}
+
+fn credential(method: Option<AuthMethod>, keys: Option<ClientKeys>) -> Result<NewCredential, OAuthError> {
+    match (method.unwrap_or(AuthMethod::ClientSecretBasic), keys) {
+        (AuthMethod::PrivateKeyJwt, Some(keys)) => Ok(NewCredential::Keys(keys)),
+        (AuthMethod::PrivateKeyJwt, None) => {
+            Err(refused("private_key_jwt needs the client's public keys, as jwks"))
+        }
+        (_, Some(_)) => Err(refused("jwks goes with private_key_jwt alone")),
+        (AuthMethod::None, None) => Ok(NewCredential::None),
+        (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, None) => Ok(NewCredential::Secret),
+        (AuthMethod::ClientSecretJwt, None) => Ok(NewCredential::SharedSecret),
+    }
+}
+
+fn redirect_uris(texts: Option<Vec<String>>) -> Result<Vec<RedirectUri>, OAuthError> {
+    let uris = texts.unwrap_or_default();
+    if uris.len() > RedirectUri::MOST {
+        return Err(OAuthError::invalid_redirect_uri(format!("there are more than {}", RedirectUri::MOST)));
+    }
+    let parsed = uris.iter().map(|uri| uri.parse()).collect::<Result<_, _>>();
+    parsed.map_err(|error: gatepass_issuer::redirect_uri::InvalidRedirectUri| {
+        OAuthError::invalid_redirect_uri(error.to_string())
+    })
+}
+
+fn refused(why: &'static str) -> OAuthError {
+    OAuthError::invalid_client_metadata(StatusCode::BAD_REQUEST, why)
+}
+
+impl MetadataAnswer {
+    pub(super) fn new(registered: Registered, registration_client_uri: String) -> Self {
+        let Registered { client, secret, token } = registered;
+        let has_code = client.may_use(GrantType::AuthorizationCode);
+        let (method, jwks) = match client.credential {
+            Credential::None => (AuthMethod::None, None),
+            Credential::Secret(_) => (AuthMethod::ClientSecretBasic, None),
+            Credential::SharedSecret(_) => (AuthMethod::ClientSecretJwt, None),
+            Credential::Keys(keys) => (AuthMethod::PrivateKeyJwt, Some(keys)),
+        };
+        Self {
+            client_id: client.id,
+            client_id_issued_at: client.created_at.as_secs(),
+            client_secret_expires_at: secret.is_some().then_some(0),
+            client_secret: secret.map(|secret| secret.expose().to_owned()),
+            registration_access_token: token.map(|token| token.expose().to_owned()),
+            registration_client_uri,
+            client_name: client.name,
+            redirect_uris: client.redirect_uris,
+            post_logout_redirect_uris: client.post_logout_redirect_uris,
+            token_endpoint_auth_method: method,
+            grant_types: client.grants,
+            response_types: if has_code { vec!["code"] } else { Vec::new() },
+            scope: client.scope,
+            jwks,
+            require_pushed_authorization_requests: client.require_pushed,
+            extensions: client.extensions,
+        }
+    }
+}

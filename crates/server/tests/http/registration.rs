@@ -1,0 +1,315 @@
+//! Clients register themselves, and manage what they have registered.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::browser::{Browser, CALLBACK, encode, request, sent_back};
+use crate::fixture::{Answer, Fixture, ISSUER, with};
+
+/// An initial access token that an administrator makes.
+async fn initial(fixture: &Fixture, body: &Value) -> String {
+    let admin = fixture.admin().await;
+    let call = fixture.post("/admin/v1/registration-tokens").bearer(&admin).json(body);
+    call.send().await.expect(StatusCode::CREATED).json()["token"].as_str().unwrap().to_owned()
+}
+
+fn metadata() -> Value {
+    json!({
+        "client_name": "A new shop",
+        "redirect_uris": [CALLBACK],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_method": "none",
+        "scope": "openid orders:read",
+        "software_id": "nobody here knows this member",
+    })
+}
+
+async fn register(fixture: &Fixture, token: &str, metadata: &Value) -> Answer {
+    fixture.post("/oauth/register").bearer(token).json(metadata).send().await
+}
+
+struct Managed<'f> {
+    fixture: &'f Fixture,
+    path: String,
+    token: String,
+}
+
+impl<'f> Managed<'f> {
+    fn of(fixture: &'f Fixture, registered: &Value) -> Self {
+        let uri = registered["registration_client_uri"].as_str().unwrap();
+        Self {
+            fixture,
+            path: uri.strip_prefix(ISSUER).unwrap().to_owned(),
+            token: registered["registration_access_token"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    async fn get(&self) -> Answer {
+        self.fixture.get(&self.path).bearer(&self.token).send().await
+    }
+
+    async fn put(&self, metadata: &Value) -> Answer {
+        self.fixture.call(Method::PUT, &self.path).bearer(&self.token).json(metadata).send().await
+    }
+
+    async fn delete(&self) -> Answer {
+        self.fixture.call(Method::DELETE, &self.path).bearer(&self.token).send().await
+    }
+}
+
+#[tokio::test]
+async fn a_client_registers_itself_logs_a_user_in_changes_and_goes() {
+    let fixture = Fixture::new().await;
+    let token = initial(&fixture, &json!({ "scope": "orders:read orders:write" })).await;
+    let registered = register(&fixture, &token, &metadata()).await.expect(StatusCode::CREATED);
+    assert_eq!(registered.header("cache-control"), "no-store");
+    let registered = registered.json();
+    let id = registered["client_id"].as_str().unwrap();
+    assert_eq!(registered["registration_client_uri"], format!("{ISSUER}/oauth/register/{id}"));
+    assert!(registered.get("client_secret").is_none(), "a public client");
+    assert_eq!(registered["response_types"], json!(["code"]));
+    assert_eq!(registered["scope"], "openid orders:read");
+    assert_eq!(register(&fixture, &token, &metadata()).await.oauth_error(), (401, "invalid_token".into()));
+
+    let mut browser = Browser::new(&fixture);
+    let query = request(&[("client_id", id), ("scope", "openid orders:read")]);
+    let code = browser.code(&query).await;
+    let body = crate::browser::exchange(id, &code);
+    let tokens = fixture.post("/oauth/token").form(&body).send().await.expect(StatusCode::OK).json();
+
+    let managed = Managed::of(&fixture, &registered);
+    let shown = managed.get().await.expect(StatusCode::OK).json();
+    assert_eq!(shown["client_name"], "A new shop");
+    assert!(shown.get("registration_access_token").is_none(), "it goes on being good");
+    let change = json!({
+        "client_id": id, "client_name": "An old shop", "token_endpoint_auth_method": "none",
+        "redirect_uris": [CALLBACK], "dpop_bound_access_tokens": true,
+    });
+    let changed = managed.put(&change).await.expect(StatusCode::OK).json();
+    assert_eq!(
+        (&changed["client_name"], &changed["scope"]),
+        (&json!("An old shop"), &json!("orders:read orders:write"))
+    );
+    assert_eq!(changed["grant_types"], json!(["authorization_code"]), "what is left out is left out");
+    assert_eq!(
+        (&registered["dpop_bound_access_tokens"], &changed["dpop_bound_access_tokens"]),
+        (&json!(false), &json!(true))
+    );
+    assert_eq!(managed.get().await.oauth_error(), (401, "invalid_token".into()), "the token was rotated");
+
+    let managed = Managed::of(&fixture, &changed);
+    managed.delete().await.expect(StatusCode::NO_CONTENT);
+    assert_eq!(managed.get().await.oauth_error().0, 401);
+    let access = tokens["access_token"].as_str().unwrap();
+    assert_eq!(fixture.get("/oauth/userinfo").bearer(access).send().await.status, 401, "taken back");
+    assert_eq!(browser.authorize(&query).await.status, StatusCode::BAD_REQUEST, "nobody knows it");
+    assert!(fixture.issuer.list_consents(fixture.alice).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_machine_registers_where_it_may_and_gets_a_secret() {
+    let fixture = Fixture::new().await;
+    let body = json!({ "uses": 2, "scope": "orders:read", "grant_types": ["client_credentials"] });
+    let token = initial(&fixture, &body).await;
+    let machine = json!({ "grant_types": ["client_credentials"], "response_types": [] });
+    let registered = register(&fixture, &token, &machine).await.expect(StatusCode::CREATED).json();
+    let text = |name: &str| registered[name].as_str().unwrap();
+    assert_eq!((text("token_endpoint_auth_method"), text("scope")), ("client_secret_basic", "orders:read"));
+    assert_eq!(registered["client_secret_expires_at"], 0);
+    let ask = || fixture.post("/oauth/token").basic(text("client_id"), text("client_secret"));
+    ask().form("grant_type=client_credentials").send().await.expect(StatusCode::OK);
+    let refused = register(&fixture, &token, &metadata()).await;
+    assert_eq!(refused.oauth_error(), (400, "invalid_client_metadata".into()), "another grant");
+    register(&fixture, &token, &machine).await.expect(StatusCode::CREATED);
+
+    // Its secret goes on through a change, and no other way to authenticate comes with one.
+    let managed = Managed::of(&fixture, &registered);
+    let change = with(machine.clone(), "client_id", json!(text("client_id")));
+    let other = with(change.clone(), "token_endpoint_auth_method", json!("none"));
+    assert_eq!(managed.put(&other).await.oauth_error().1, "invalid_client_metadata");
+    let changed = managed.put(&change).await.expect(StatusCode::OK).json();
+    assert!(changed.get("client_secret").is_none());
+    ask().form("grant_type=client_credentials").send().await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_a_client_says_of_itself_is_checked() {
+    let fixture = Fixture::new().await;
+    let token = initial(&fixture, &json!({ "scope": "orders:read", "uses": 3 })).await;
+    let but = |name: &str, value: Value| with(metadata(), name, value);
+    let many: Vec<String> = (0..33).map(|at| format!("{CALLBACK}/{at}")).collect();
+    let key = json!({ "kty": "oct", "k": "AAAA" });
+    let cases = [
+        ("no_redirect_uri", but("redirect_uris", json!([])), "invalid_redirect_uri"),
+        ("left_out", but("redirect_uris", Value::Null), "invalid_redirect_uri"),
+        ("plain_http", but("redirect_uris", json!(["http://app.example.com/cb"])), "invalid_redirect_uri"),
+        ("fragment", but("redirect_uris", json!([format!("{CALLBACK}#x")])), "invalid_redirect_uri"),
+        ("wildcard", but("redirect_uris", json!(["https://*.example.com/"])), "invalid_redirect_uri"),
+        ("script", but("redirect_uris", json!(["javascript:alert(1)"])), "invalid_redirect_uri"),
+        ("many", but("redirect_uris", json!(many)), "invalid_redirect_uri"),
+        ("no_list", but("redirect_uris", json!(CALLBACK)), "invalid_client_metadata"),
+        (
+            "logout_uri",
+            but("post_logout_redirect_uris", json!(["http://x.example/"])),
+            "invalid_redirect_uri",
+        ),
+        ("implicit", but("grant_types", json!(["implicit"])), "invalid_client_metadata"),
+        (
+            "exchange",
+            but("grant_types", json!(["urn:ietf:params:oauth:grant-type:token-exchange"])),
+            "invalid_client_metadata",
+        ),
+        ("machine", but("grant_types", json!(["client_credentials"])), "invalid_client_metadata"),
+        ("token", but("response_types", json!(["token"])), "invalid_client_metadata"),
+        ("no_response", but("response_types", json!([])), "invalid_client_metadata"),
+        ("too_much", but("scope", json!("orders:delete")), "invalid_client_metadata"),
+        ("admin", but("scope", json!("gatepass:admin")), "invalid_client_metadata"),
+        ("no_scope", but("scope", json!("\"")), "invalid_client_metadata"),
+        ("name", but("client_name", json!("a\nb")), "invalid_client_metadata"),
+        ("method", but("token_endpoint_auth_method", json!("tls_client_auth")), "invalid_client_metadata"),
+        ("no_keys", but("token_endpoint_auth_method", json!("private_key_jwt")), "invalid_client_metadata"),
+        ("keys_of_nobody", but("jwks", json!({ "keys": [] })), "invalid_client_metadata"),
+        ("a_secret", but("jwks", json!({ "keys": [key] })), "invalid_client_metadata"),
+        ("keys_elsewhere", but("jwks_uri", json!("https://169.254.169.254/")), "invalid_client_metadata"),
+        ("pairwise", but("subject_type", json!("pairwise")), "invalid_client_metadata"),
+        ("unsigned", but("id_token_signed_response_alg", json!("none")), "invalid_client_metadata"),
+        (
+            "public_and_pushed",
+            but("require_pushed_authorization_requests", json!(true)),
+            "invalid_client_metadata",
+        ),
+    ];
+    for (name, metadata, want) in cases {
+        assert_eq!(register(&fixture, &token, &metadata).await.oauth_error(), (400, want.into()), "{name}");
+    }
+    let raw = |body: &str, media_type: &str| {
+        let call = fixture.post("/oauth/register").bearer(&token).header("content-type", media_type);
+        call.body(body.to_owned())
+    };
+    for (name, body, media_type, status) in [
+        ("no_json", "{", "application/json", 400),
+        ("twice", r#"{"scope":"a","scope":"b"}"#, "application/json", 400),
+        ("a_list", "[]", "application/json", 400),
+        ("a_form", "scope=a", "application/x-www-form-urlencoded", 415),
+    ] {
+        let answer = raw(body, media_type).send().await;
+        assert_eq!(answer.oauth_error(), (status, "invalid_client_metadata".into()), "{name}");
+    }
+    // Nothing of that has used the token.
+    for _ in 0..3 {
+        register(&fixture, &token, &metadata()).await.expect(StatusCode::CREATED);
+    }
+    assert_eq!(register(&fixture, &token, &metadata()).await.oauth_error().0, 401);
+}
+
+#[tokio::test]
+async fn nobody_registers_or_manages_without_the_token_for_it() {
+    let fixture = Fixture::new().await;
+    let body = json!({ "uses": 9, "expires_in": 60 });
+    let token = initial(&fixture, &body).await;
+    let admin = fixture.admin().await;
+    for (name, token) in
+        [("empty", ""), ("guessed", "gpi_AAAA"), ("admin", &admin), ("long", &"x".repeat(4000))]
+    {
+        let answer = register(&fixture, token, &metadata()).await;
+        assert_eq!(answer.oauth_error(), (401, "invalid_token".into()), "{name}");
+        assert!(answer.header("www-authenticate").starts_with("Bearer"), "{name}");
+    }
+    let call = fixture.post("/oauth/register").json(&metadata());
+    assert_eq!(call.send().await.status, 401, "without any");
+
+    let simple = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none" });
+    let first = register(&fixture, &token, &simple).await.expect(StatusCode::CREATED).json();
+    let second = register(&fixture, &token, &simple).await.expect(StatusCode::CREATED).json();
+    let (first, other) = (Managed::of(&fixture, &first), Managed::of(&fixture, &second));
+    let swapped = Managed { token: first.token.clone(), path: other.path.clone(), ..first };
+    let with_initial = Managed { token: token.clone(), path: first.path.clone(), ..other };
+    let of_admin = Managed { token: token.clone(), path: "/oauth/register/batch".into(), ..other };
+    let of_nobody = Managed { token: token.clone(), path: "/oauth/register/a%20b".into(), ..other };
+    for managed in [&swapped, &with_initial, &of_admin, &of_nobody] {
+        for answer in [managed.get().await, managed.put(&simple).await, managed.delete().await] {
+            assert_eq!(answer.oauth_error(), (401, "invalid_token".into()), "{}", managed.path);
+        }
+    }
+    // A change is about this client, and says nothing that is ours to say.
+    let id = first.path.rsplit('/').next().unwrap();
+    let change = with(simple.clone(), "client_id", json!(id));
+    for wrong in [
+        simple.clone(),
+        with(simple.clone(), "client_id", json!("batch")),
+        with(change.clone(), "registration_access_token", json!("x")),
+        with(change.clone(), "client_id_issued_at", json!(1)),
+    ] {
+        assert_eq!(first.put(&wrong).await.oauth_error(), (400, "invalid_client_metadata".into()), "{wrong}");
+    }
+    first.get().await.expect(StatusCode::OK);
+    // An administrator has the last word.
+    let path = format!("/admin/v1/clients/{id}");
+    let call = fixture.call(Method::PATCH, &path).bearer(&admin).json(&json!({ "disabled": true }));
+    call.send().await.expect(StatusCode::OK);
+    assert_eq!(first.put(&change).await.oauth_error().0, 401);
+
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!(register(&fixture, &token, &simple).await.oauth_error().0, 401, "expired");
+}
+
+#[tokio::test]
+async fn initial_access_tokens_are_listed_and_taken_back() {
+    let fixture = Fixture::new().await;
+    let (admin, tokens) = (fixture.admin().await, "/admin/v1/registration-tokens");
+    let wrong = [
+        ("uses", json!(0)),
+        ("uses", json!(10_001)),
+        ("expires_in", json!(0)),
+        ("expires_in", json!(7_776_001)),
+        ("scope", json!("gatepass:admin")),
+        ("grant_types", json!(["urn:ietf:params:oauth:grant-type:token-exchange"])),
+        ("dance", json!(1)),
+    ];
+    for (name, value) in wrong {
+        let call = fixture.post(tokens).bearer(&admin).json(&json!({ name: value }));
+        assert_eq!(call.send().await.problem().0, 400, "{name} {value}");
+    }
+    let token = initial(&fixture, &json!({ "scope": "orders:read" })).await;
+    let list = async || {
+        let admin = fixture.admin().await;
+        fixture.get(tokens).bearer(&admin).send().await.expect(StatusCode::OK).json()
+    };
+    let listed = list().await["registration_tokens"].clone();
+    let [only] = listed.as_array().unwrap().as_slice() else { panic!("{listed}") };
+    assert_eq!((&only["uses_left"], &only["scope"]), (&json!(1), &json!("orders:read")));
+    assert!(only.get("token").is_none(), "shown once");
+    let path = format!("{tokens}/{}", only["id"].as_str().unwrap());
+    let remove = || fixture.call(Method::DELETE, &path).bearer(&admin).send();
+    remove().await.expect(StatusCode::NO_CONTENT);
+    assert_eq!(remove().await.problem().0, 404);
+    assert_eq!(register(&fixture, &token, &metadata()).await.oauth_error().0, 401);
+    initial(&fixture, &json!({})).await;
+    fixture.pass(Duration::from_secs(3600));
+    assert_eq!(list().await["registration_tokens"], json!([]), "expired");
+    fixture.issuer.maintain(fixture.now()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_registered_itself_is_always_asked_for() {
+    let fixture = Fixture::new().await;
+    let token = initial(&fixture, &json!({ "scope": "orders:read" })).await;
+    let claims_trust = with(metadata(), "trusted", json!(true));
+    let registered = register(&fixture, &token, &claims_trust).await.expect(StatusCode::CREATED).json();
+    let id = registered["client_id"].as_str().unwrap();
+    let mut browser = Browser::new(&fixture);
+    let query = request(&[("client_id", id), ("scope", "openid orders:read")]);
+    let page = browser.authorize(&query).await;
+    let page = browser.log_in(&page, "alice").await.expect(StatusCode::OK);
+    assert!(crate::browser::text(&page).contains("/oauth/consent"));
+    let back = sent_back(&browser.submit(&page, &[("decision", "deny")]).await);
+    assert_eq!(back["error"], "access_denied");
+    let plain = encode([("client_id", id), ("redirect_uri", CALLBACK), ("response_type", "code")]);
+    assert_eq!(
+        sent_back(&browser.authorize(&plain).await)["error"],
+        "invalid_request",
+        "PKCE is not negotiable"
+    );
+}
