@@ -191,7 +191,7 @@ const CADDY: Debian =
 /// With a module that logs users in.
 const APACHE: Debian = Debian {
     name: "libapache2-mod-auth-openidc",
-    libraries: &["apache2-bin", "libapr1", "libaprutil1", "libcjose0", "libhiredis0.14"],
+    libraries: &["apache2-bin", "libapr1", "libaprutil1", "libcjose0", "libhiredis0.14", "libjansson4"],
     binary: "usr/sbin/apache2",
     probe: ("-v", "Apache/2.4"),
 };
