@@ -4,9 +4,7 @@ Arguments: the issuer, a confidential client that has http://127.0.0.1/callback 
 secret or its private key as a JWK, a user name, a password. Prints one line of JSON: what the client saw.
 """
 
-import html
 import json
-import re
 import sys
 
 import requests
@@ -15,6 +13,8 @@ from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import ClientSecretJWT, PrivateKeyJWT
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
+
+from browser import Browser
 
 issuer, client_id, method, secret, username, password = sys.argv[1:]
 redirect_uri = "http://127.0.0.1:51004/callback"  # nobody listens: the browser only reads where it is sent
@@ -25,37 +25,6 @@ SECRETS = {
     "client_secret_jwt": OctKey.import_key,
     "private_key_jwt": lambda jwk: ECKey.import_key(json.loads(jwk)),
 }
-
-
-class Browser:
-    """As much of one as the login pages need. Cookies are kept by hand: the jar would keep secure ones from plain HTTP."""
-
-    def __init__(self):
-        self.cookies = {}
-
-    def open(self, url, fields=None):
-        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        method = "GET" if fields is None else "POST"
-        answer = requests.request(
-            method, url, data=fields, headers={"Cookie": cookie}, allow_redirects=False, timeout=30
-        )
-        for line in answer.raw.headers.getlist("Set-Cookie"):
-            name, value = line.split(";")[0].split("=", 1)
-            self.cookies[name] = value
-        return answer
-
-    def authorize(self, url):
-        answer = self.open(url)
-        while answer.status_code == 200:
-            page = answer.text
-            attribute = lambda tag, name: html.unescape(re.search(rf' {name}="([^"]*)"', tag)[1])
-            hidden = re.findall(r'<input type="hidden"[^>]*>', page)
-            fields = {attribute(tag, "name"): attribute(tag, "value") for tag in hidden}
-            action = attribute(re.search("<form[^>]*>", page)[0], "action")
-            is_login = 'name="password"' in page
-            fields |= {"username": username, "password": password} if is_login else {"decision": "allow"}
-            answer = self.open(issuer + action, fields)
-        return answer.headers["Location"]
 
 
 def main():
@@ -76,7 +45,7 @@ def main():
     url, state = session.create_authorization_url(
         metadata["authorization_endpoint"], code_verifier=verifier, nonce=nonce
     )
-    back = Browser().authorize(url)
+    back = Browser(issuer, username, password).authorize(url)
     tokens = session.fetch_token(
         metadata["token_endpoint"], authorization_response=back, state=state, code_verifier=verifier
     )

@@ -1,7 +1,7 @@
 //! The harness of the end-to-end tests: starts the real binary, speaks HTTP to it, and says what happened when a test fails.
 //!
 //! The program under test is chosen at run time: `GATEPASS_BIN`, or else what `cargo build -p gatepass` makes.
-//! `GATEPASS_TEST_PYTHON`, `_NODE`, `_NGINX`, `_HAPROXY`, `_CADDY`, `_ENVOY`, `_H2LOAD` and `_CHROMIUM` name what
+//! `GATEPASS_TEST_PYTHON`, `_NODE`, `_NGINX`, `_HAPROXY`, `_CADDY`, `_APACHE`, `_ENVOY`, `_H2LOAD` and `_CHROMIUM` name what
 //! `cargo xtask tools` installed; without them it is looked for where that task puts it.
 #![allow(
     clippy::unwrap_used,

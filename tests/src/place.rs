@@ -55,6 +55,12 @@ pub fn caddy() -> PathBuf {
     tool("GATEPASS_TEST_CADDY", &[target().join("tests/caddy/run"), PathBuf::from("/usr/bin/caddy")])
 }
 
+/// An Apache with `mod_auth_openidc`.
+pub fn apache() -> PathBuf {
+    let unpacked = target().join("tests/libapache2-mod-auth-openidc/run");
+    tool("GATEPASS_TEST_APACHE", &[unpacked, PathBuf::from("/usr/sbin/apache2")])
+}
+
 /// An Envoy, as PyPI has it.
 pub fn envoy() -> PathBuf {
     tool("GATEPASS_TEST_ENVOY", &[target().join("tests/venv/bin/envoy")])

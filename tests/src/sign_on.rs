@@ -33,7 +33,14 @@ impl Visitor {
             ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
         ]);
-        let mut answer = self.open(up, Method::GET, url.as_str(), &[]).await;
+        let back = self.authorize(up, url.as_str(), username).await;
+        let code = back.query_pairs().find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
+        code.unwrap_or_else(|| panic!("no code in {back}"))
+    }
+
+    /// Follows an application's authorization request through the pages, and gives where the browser is sent back to.
+    pub async fn authorize(&mut self, up: &Up, url: &str, username: &str) -> Url {
+        let mut answer = self.open(up, Method::GET, url, &[]).await;
         while answer.status == 200 {
             let page = String::from_utf8_lossy(&answer.body).into_owned();
             let mut fields = hidden_fields(&page);
@@ -45,10 +52,13 @@ impl Visitor {
             let action = attribute(&page, "<form", "action").expect("a form");
             answer = self.open(up, Method::POST, &format!("{}{action}", up.issuer()), &fields).await;
         }
-        let back = Url::parse(answer.header("location").unwrap_or_default())
-            .unwrap_or_else(|_| panic!("{}", answer.shown()));
-        let code = back.query_pairs().find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
-        code.unwrap_or_else(|| panic!("no code in {back}"))
+        Url::parse(answer.header("location").unwrap_or_default())
+            .unwrap_or_else(|_| panic!("{}", answer.shown()))
+    }
+
+    /// Opens a page, of whichever server.
+    pub async fn get(&mut self, up: &Up, url: &str) -> Answer {
+        self.open(up, Method::GET, url, &[]).await
     }
 
     /// Logs out as the application asks that an ID token was made for.

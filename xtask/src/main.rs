@@ -14,7 +14,7 @@ const USAGE: &str = "\
 cargo xtask test    every check and test of the project, installing first what they need
 cargo xtask tidy    the house rules alone: arrows between crates, banned crates, licences, leftovers
 cargo xtask tools   what the tests need from outside: a Python environment, npm packages, nginx,
-                    HAProxy, Caddy, Envoy, a C++ compiler
+                    HAProxy, Caddy, Apache, Envoy, a C++ compiler
 cargo xtask fuzz    the fuzz targets: [TARGET…] [--seconds N], or TARGET --input FILE to repeat one finding
 cargo xtask mutants mutation testing of crates/jose; arguments after it go to cargo-mutants
 cargo xtask bench   the benchmark tables, for this machine; arguments after it go to the benches";

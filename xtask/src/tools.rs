@@ -20,6 +20,7 @@ pub(crate) struct Tools {
     nginx: PathBuf,
     haproxy: PathBuf,
     caddy: PathBuf,
+    apache: PathBuf,
     h2load: PathBuf,
     chromium: PathBuf,
 }
@@ -32,6 +33,7 @@ impl Tools {
         tests.env("GATEPASS_TEST_NGINX", &self.nginx);
         tests.env("GATEPASS_TEST_HAPROXY", &self.haproxy);
         tests.env("GATEPASS_TEST_CADDY", &self.caddy);
+        tests.env("GATEPASS_TEST_APACHE", &self.apache);
         tests.env("GATEPASS_TEST_H2LOAD", &self.h2load);
         tests.env("GATEPASS_TEST_CHROMIUM", &self.chromium);
         tests.env("GATEPASS_TEST_ENVOY", self.python.with_file_name("envoy"));
@@ -58,12 +60,13 @@ pub(crate) fn install() -> Result<Tools> {
         nginx: NGINX.install(&folder)?,
         haproxy: HAPROXY.install(&folder)?,
         caddy: CADDY.install(&folder)?,
+        apache: APACHE.install_apart(&folder)?,
         h2load: H2LOAD.install(&folder)?,
         chromium: CHROMIUM.install_for_good()?,
     };
     println!("    python  {}", tools.python.display());
     println!("    node    {}", tools.node.display());
-    for proxy in [&tools.nginx, &tools.haproxy, &tools.caddy] {
+    for proxy in [&tools.nginx, &tools.haproxy, &tools.caddy, &tools.apache] {
         println!("    proxy   {}", proxy.display());
     }
     println!("    load    {}", tools.h2load.display());
@@ -185,6 +188,14 @@ const HAPROXY: Debian = Debian {
 const CADDY: Debian =
     Debian { name: "caddy", libraries: &[], binary: "usr/bin/caddy", probe: ("version", "2.") };
 
+/// With a module that logs users in.
+const APACHE: Debian = Debian {
+    name: "libapache2-mod-auth-openidc",
+    libraries: &["apache2-bin", "libapr1", "libaprutil1", "libcjose0", "libhiredis0.14", "libjansson4"],
+    binary: "usr/sbin/apache2",
+    probe: ("-v", "Apache/2.4"),
+};
+
 const H2LOAD: Debian = Debian {
     name: "nghttp2-client",
     libraries: &["libev4", "libjansson4", "libjemalloc2"],
@@ -203,6 +214,16 @@ const CHROMIUM: Debian = Debian {
 impl Debian {
     fn install(&self, folder: &Path) -> Result<PathBuf> {
         self.find_or_install(&folder.join(self.name)).context(self.name)
+    }
+
+    /// For a program whose own installation on the machine may lack what the package brings.
+    fn install_apart(&self, folder: &Path) -> Result<PathBuf> {
+        let folder = folder.join(self.name);
+        let unpacked = folder.join("run");
+        if self.will_do(&unpacked) || self.unpack(&folder).is_ok() && self.will_do(&unpacked) {
+            return Ok(unpacked);
+        }
+        self.install_for_good().context(self.name)
     }
 
     fn find_or_install(&self, folder: &Path) -> Result<PathBuf> {

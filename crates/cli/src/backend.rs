@@ -105,7 +105,9 @@ impl Backend {
         let Self { issuer, data, store } = self;
         data.withdraw();
         // What is kept now and then, such as tokens' places in status lists.
-        issuer.maintain(clock::now()).await?;
+        if let Err(error) = issuer.maintain(clock::now()).await {
+            tracing::error!(%error, "the last maintenance failed");
+        }
         drop(issuer);
         Ok(store.close().await?)
     }

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::admin::{AdminError, NewClient, NewCredential, SignOnClient};
 use crate::authorize::WITHOUT_MEANING;
 use crate::client::{Client, ClientExtensions, ClientSecret, GrantType, IDENTITY_SCOPES};
-use crate::config::ADMIN_SCOPE;
+use crate::config::ISSUER_SCOPES;
 use crate::id::ClientId;
 use crate::mint::MintError;
 use crate::redirect_uri::RedirectUri;
@@ -244,8 +244,10 @@ impl NewInitialAccessToken {
         if self.policy.grants.iter().any(forbidden) {
             return Err(AdminError::NotRegistrable("grant_types", "clients cannot register for that grant"));
         }
-        if self.policy.scope.contains(ADMIN_SCOPE) {
-            return Err(AdminError::NotRegistrable("scope", "administrators do not register themselves"));
+        // The issuer sends requests where receivers of signals want them.
+        if ISSUER_SCOPES.iter().any(|own| self.policy.scope.contains(own)) {
+            let why = "administrators and receivers of signals do not register themselves";
+            return Err(AdminError::NotRegistrable("scope", why));
         }
         if !(1..=MAX_USES).contains(&self.uses) {
             return Err(AdminError::NotRegistrable("uses", "it is 1 to 10,000"));
@@ -314,6 +316,7 @@ mod tests {
             ("machines", new("a", GrantType::ClientCredentials, 10_000, 7_776_000), true),
             ("exchange", new("a", GrantType::TokenExchange, 1, 1), false),
             ("admin", new("a gatepass:admin", code, 1, 1), false),
+            ("receiver", new("ssf.manage", GrantType::ClientCredentials, 1, 1), false),
             ("no_use", new("a", code, 0, 1), false),
             ("endless_uses", new("a", code, 10_001, 1), false),
             ("no_time", new("a", code, 1, 0), false),

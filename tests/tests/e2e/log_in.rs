@@ -124,3 +124,16 @@ async fn authlib_logs_in_and_refreshes() {
         assert_eq!(told, want, "{method}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_oauthlib_logs_in_and_refreshes() {
+    let up = Up::start().await;
+    let secret = register(&up, "office", "client_secret_basic").await.unwrap();
+    let script = place::root().join("tests/python/log_in_requests.py");
+    let sub = up.native_login(ADMIN).await.subject();
+    let told = run(&place::python(), &script, &[up.issuer(), "office", &secret, ADMIN, PASSWORD]);
+    let want = json!({
+        "sub": sub, "nonce": "n-0", "infoSub": sub, "username": ADMIN, "rotated": true, "replay": "invalid_grant",
+    });
+    assert_eq!(told, want);
+}

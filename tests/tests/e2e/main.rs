@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod apache;
 mod attack;
 mod backchannel_logout;
 mod browser;
@@ -28,6 +29,7 @@ mod log_in;
 mod master_key;
 mod oauth;
 mod offline;
+mod openidconnect;
 mod operations;
 mod proxies;
 mod refresh;
