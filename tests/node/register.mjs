@@ -7,13 +7,13 @@ import * as oidc from "openid-client";
 const [issuer, initialAccessToken] = process.argv.slice(2);
 const http = { execute: [oidc.allowInsecureRequests] };
 
-/** The error of something that must not succeed. */
+/** The error of something that must not succeed; its status where it came with a challenge. */
 async function refused(promise) {
   try {
     await promise;
     return "nothing was refused";
   } catch (error) {
-    return error.error ?? error.code ?? error.message;
+    return error.error ?? error.status ?? error.code ?? error.message;
   }
 }
 

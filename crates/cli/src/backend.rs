@@ -8,12 +8,12 @@ use gatepass_issuer::admin::{AdminError, ChangeClient, NewClient, NewCredential,
 use gatepass_issuer::client::{ClientExtensions, GrantType};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::user::{Role, RoleName};
-use gatepass_issuer::{ADMIN_SCOPE, Issuer};
+use gatepass_issuer::{ADMIN_SCOPE, ClientDocuments, Issuer};
 use gatepass_server::{Clock, Outbound};
 use gatepass_store::Embedded;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::ServerConfig;
+use crate::config::{ClientDocumentConfig, ServerConfig};
 use crate::data::DataDir;
 use crate::{clock, master_key};
 
@@ -37,7 +37,11 @@ impl Backend {
         let data = DataDir::create(&config.data)?;
         config.master_key.ensure(&data)?;
         let store = Arc::new(Embedded::open(data.path())?);
-        let issuer = master_key::open(config, &data, &store).await?;
+        let mut issuer = master_key::open(config, &data, &store).await?;
+        if let Some(ClientDocumentConfig { policy, fetch }) = &config.client_documents {
+            let documents = ClientDocuments::new(policy.clone(), Arc::new(fetch.clone()));
+            issuer = issuer.with_client_documents(documents);
+        }
         let backend = Self { issuer: Arc::new(issuer), data, store };
         backend.ensure_admin_role(admin_scopes).await?;
         backend.ensure_operator().await?;

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use gatepass_gateway::parse_duration;
+use gatepass_issuer::client::GrantType;
 use gatepass_issuer::password::PasswordPolicy;
-use gatepass_issuer::{Config, ResourceServer, ResourceServers, Signing, ThrottleLimit};
+use gatepass_issuer::registration::RegistrationPolicy;
+use gatepass_issuer::{ADMIN_SCOPE, Config, ResourceServer, ResourceServers, Signing, ThrottleLimit};
 use gatepass_jose::{Alg, Issuer, SecretKey};
-use gatepass_server::HttpConfig;
+use gatepass_server::{ClientDocumentFetch, HttpConfig};
 use gatepass_token::ScopeSet;
 use serde::{Deserialize, Deserializer};
 
@@ -27,6 +29,15 @@ pub(crate) struct ServerConfig {
     pub(crate) master_key: MasterKeySource,
     pub(crate) issuer: Config,
     pub(crate) http: HttpConfig,
+    /// Clients that nobody has registered, where they are served.
+    pub(crate) client_documents: Option<ClientDocumentConfig>,
+}
+
+/// What clients may do that nobody has registered, and where their documents are fetched.
+#[derive(Debug)]
+pub(crate) struct ClientDocumentConfig {
+    pub(crate) policy: RegistrationPolicy,
+    pub(crate) fetch: ClientDocumentFetch,
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,6 +73,18 @@ struct RawConfig {
     passwords: RawPasswords,
     #[serde(default)]
     hashing: RawHashing,
+    client_documents: Option<RawClientDocuments>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClientDocuments {
+    /// The most that such a client may ask for.
+    #[serde(default)]
+    scope: Vec<String>,
+    /// Origins that may have private addresses and speak plain http.
+    #[serde(default)]
+    private_origins: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -216,7 +239,15 @@ impl ServerConfig {
             http.same_site = same_site.parse().context("`cookie.same_site`")?;
         }
         let master_key = raw.master_key.check(folder)?;
-        Ok(Self { listen: raw.listen, data: folder.join(raw.data), master_key, issuer: config, http })
+        let client_documents = raw.client_documents.as_ref().map(RawClientDocuments::check).transpose()?;
+        Ok(Self {
+            listen: raw.listen,
+            data: folder.join(raw.data),
+            master_key,
+            issuer: config,
+            http,
+            client_documents,
+        })
     }
 }
 
@@ -232,6 +263,23 @@ impl RawResourceServer {
         };
         let scope = self.scope.as_ref().map(|scopes| scopes.join(" ").parse::<ScopeSet>()).transpose()?;
         Ok(ResourceServer { audience: self.audience.clone(), signing, scope, not_before: self.not_before })
+    }
+}
+
+impl RawClientDocuments {
+    fn check(&self) -> anyhow::Result<ClientDocumentConfig> {
+        let scope: ScopeSet = self.scope.join(" ").parse().context("`client_documents.scope`")?;
+        if scope.contains(ADMIN_SCOPE) {
+            bail!("`client_documents.scope`: anybody can be such a client, and nobody of them administers");
+        }
+        let origins = parse_all("client_documents.private_origins", &self.private_origins)?;
+        Ok(ClientDocumentConfig {
+            policy: RegistrationPolicy {
+                scope,
+                grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+            },
+            fetch: ClientDocumentFetch::new(origins)?,
+        })
     }
 }
 

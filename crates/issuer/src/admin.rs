@@ -347,7 +347,7 @@ impl Issuer {
         self.require_audiences(&new.audience)?;
         self.require_exchangeable(new.exchange.as_ref())?;
         let id = match new.id {
-            Some(id) if id.is_reserved() => return Err(AdminError::Reserved),
+            Some(id) if id.is_reserved() || id.is_url() => return Err(AdminError::Reserved),
             Some(id) => id,
             None => random_client_id()?,
         };

@@ -154,7 +154,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<AuthorizationRequest, AuthorizeError> {
         let id = params.client_id.and_then(|id| id.parse().ok()).ok_or(PageError::Client)?;
-        let client = self.store.find_client(&id).await?.filter(|client| !client.disabled);
+        let client = self.client_of(&id, now).await?.filter(|client| !client.disabled);
         let client = client.ok_or(PageError::Client)?;
         let object = match params.request {
             Some(jwt) => Some(RequestObject::verify(jwt, &client, self.config.issuer.as_str(), now)?),

@@ -3,6 +3,7 @@
 mod keys;
 mod logout;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use gatepass_jose::{Timestamp, base64url};
@@ -78,6 +79,16 @@ impl Client {
     pub fn most_of_a_user(&self) -> ScopeSet {
         let identity: ScopeSet = IDENTITY_SCOPES.iter().filter_map(|scope| scope.parse().ok()).collect();
         self.scope.union(&identity)
+    }
+
+    /// What people are told that it is called. Of a client that nobody has registered the host is all that is certain:
+    /// the name it has given itself.
+    #[must_use]
+    pub fn shown_name(&self) -> Cow<'_, str> {
+        match self.id.host() {
+            "" => Cow::Borrowed(&self.name),
+            host => Cow::Owned(format!("{host} (\u{201c}{}\u{201d})", self.name)),
+        }
     }
 
     /// Whether it can keep a secret, and so prove who it is.

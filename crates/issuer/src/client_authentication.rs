@@ -84,9 +84,9 @@ impl Issuer {
                 self.authenticate_by_assertion(id.as_ref(), assertion, now).await
             }
             (Some(id), Some(ClientProof::Secret(secret))) => {
-                self.authenticate_by_secret(id, Some(secret.as_str())).await
+                self.authenticate_by_secret(id, Some(secret.as_str()), now).await
             }
-            (Some(id), None) => self.authenticate_by_secret(id, None).await,
+            (Some(id), None) => self.authenticate_by_secret(id, None, now).await,
         }
     }
 
@@ -110,10 +110,11 @@ impl Issuer {
         &self,
         id: &ClientId,
         secret: Option<&str>,
+        now: Timestamp,
     ) -> Result<AuthenticatedClient, TokenError> {
         let client = match id.is_first_party() {
             true => None,
-            false => self.store.find_client(id).await?,
+            false => self.client_of(id, now).await?,
         };
         let nobody = SecretDigest([0; 32]);
         let credential = client.as_ref().map(|client| client.credential.clone());
@@ -147,7 +148,7 @@ impl Issuer {
         if id.is_some_and(|id| *id != named) {
             return Err(TokenError::InvalidClient);
         }
-        let client = self.store.find_client(&named).await?.filter(|client| !client.disabled);
+        let client = self.client_of(&named, now).await?.filter(|client| !client.disabled);
         let client = client.ok_or(TokenError::InvalidClient)?;
         let denied = |rejection: &AssertionRejection| {
             tracing::info!(target: "gatepass::audit", event = "client-denied", client_id = %named, why = %rejection);

@@ -6,6 +6,10 @@ use std::str::FromStr;
 use gatepass_jose::{Timestamp, base64url};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
+use url::Url;
+
+/// The longest URL that can be a client's identifier: it stands in every token.
+const MAX_URL: usize = 512;
 
 /// The text is not an identifier of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -106,7 +110,9 @@ id_type! {
 }
 
 /// A client's `client_id` ([RFC 6749 section 2.2](https://www.rfc-editor.org/rfc/rfc6749#section-2.2)):
-/// 1 to 64 letters, digits, `.`, `_` and `-`.
+/// 1 to 64 letters, digits, `.`, `_` and `-`. Or a URL, of a document that says what the client is
+/// ([draft-ietf-oauth-client-id-metadata-document](https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/)):
+/// with a path, without user and fragment, and spelt as browsers spell it.
 ///
 /// An identifier that could be a [`UserId`] is refused, because both stand in `sub` and a client
 /// must not be able to pass for a user ([RFC 9068 section 5](https://www.rfc-editor.org/rfc/rfc9068#section-5)).
@@ -139,6 +145,19 @@ impl ClientId {
         self.is_first_party() || *self == Self::sign_on()
     }
 
+    /// Whether it is the URL of a document, so that no client can be registered under it.
+    #[must_use]
+    pub fn is_url(&self) -> bool {
+        self.0.contains("://")
+    }
+
+    /// The host of the URL, with its port where that is not the usual one; empty where it is no URL.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let (_, rest) = self.0.split_once("://").unwrap_or_default();
+        rest.split(['/', '?']).next().unwrap_or_default()
+    }
+
     /// The identifier's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -150,6 +169,9 @@ impl FromStr for ClientId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
+        if is_document_url(text) {
+            return Ok(Self(text.into()));
+        }
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let well_formed = (1..=64).contains(&text.len()) && text.bytes().all(allowed);
         if !well_formed || text.parse::<UserId>().is_ok() {
@@ -157,6 +179,17 @@ impl FromStr for ClientId {
         }
         Ok(Self(text.into()))
     }
+}
+
+/// Whether a text is the URL of a client's document. Whether that may be fetched is for others to say.
+fn is_document_url(text: &str) -> bool {
+    let Some(url) = (text.len() <= MAX_URL).then(|| Url::parse(text).ok()).flatten() else { return false };
+    matches!(url.scheme(), "https" | "http")
+        && url.as_str() == text
+        && url.path() != "/"
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
 }
 
 impl fmt::Display for ClientId {
@@ -204,5 +237,38 @@ mod tests {
             assert_eq!(text.parse::<ClientId>().is_ok(), ok, "{text}");
         }
         assert!("x".repeat(65).parse::<ClientId>().is_err());
+    }
+
+    #[test]
+    fn which_urls_can_be_a_client() {
+        let long = format!("https://a.example/{}", "x".repeat(512));
+        let cases = [
+            ("https://a.example/client.json", Some("a.example")),
+            ("https://a.example:8443/client?v=1", Some("a.example:8443")),
+            ("http://127.0.0.1:4711/client", Some("127.0.0.1:4711")),
+            ("https://a.example/", None),
+            ("https://a.example", None),
+            ("https://A.example/client", None),
+            ("https://a.example:443/client", None),
+            ("https://a.example/x/../client", None),
+            ("https://a.example/x/%2e%2e/client", None),
+            ("https://a.example/client#x", None),
+            ("https://a.example/client#", None),
+            ("https://user@a.example/client", None),
+            ("https://:secret@a.example/client", None),
+            ("https://a.example/a b", None),
+            ("https://a.example/client\n", None),
+            ("https:/a.example/client", None),
+            ("ftp://a.example/client", None),
+            ("javascript://a.example/%0aalert(1)", None),
+            (&long, None),
+        ];
+        for (text, host) in cases {
+            let id = text.parse::<ClientId>().ok();
+            assert_eq!(id.as_ref().map(ClientId::host), host, "{text}");
+            assert!(id.is_none_or(|id| id.is_url()), "{text}");
+        }
+        let plain: ClientId = "web".parse().unwrap();
+        assert_eq!((plain.is_url(), plain.host()), (false, ""));
     }
 }

@@ -12,6 +12,7 @@ use gatepass_token::ScopeSet;
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
+use crate::client_document::ClientDocuments;
 use crate::config::{CLOCK_ALLOWANCE, Config};
 use crate::device::DeviceThrottles;
 use crate::dpop::Proofs;
@@ -45,6 +46,8 @@ pub struct Issuer {
     pub(crate) proofs: Proofs,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) devices: DeviceThrottles,
+    /// Clients that nobody has registered; `None`: there are none.
+    pub(crate) documents: Option<ClientDocuments>,
     pub(crate) passwords: HashPool,
     /// What an unknown user's login costs.
     pub(crate) decoys: ArcSwap<Decoys>,
@@ -122,6 +125,7 @@ impl Issuer {
             statuses,
             throttle: Arc::new(Throttle::new(config.throttle)),
             devices: DeviceThrottles::new(config.throttle),
+            documents: None,
             passwords: HashPool::start(config.hashing)?,
             decoys: ArcSwap::default(),
             decoys_due: AtomicI64::new(0),

@@ -16,6 +16,7 @@ mod backchannel_logout;
 pub mod client;
 mod client_assertion;
 mod client_authentication;
+mod client_document;
 mod client_jwt;
 pub mod code;
 mod config;
@@ -55,6 +56,7 @@ pub mod user;
 pub use backchannel_logout::{Delivered, LogoutDelivery, LogoutNotice, LogoutTokenError, pause_after};
 pub use client_assertion::assertion_algs;
 pub use client_authentication::{AuthenticatedClient, ClientAuthentication, ClientProof};
+pub use client_document::{ClientDocument, ClientDocumentSource, ClientDocuments, DocumentError};
 pub use config::{
     ADMIN_SCOPE, Config, ISSUER_SCOPES, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError,
     SIGNALS_MANAGE, SIGNALS_READ, Signing,

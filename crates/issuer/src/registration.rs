@@ -191,7 +191,7 @@ impl From<AdminError> for RegistrationError {
 
 impl RegistrationPolicy {
     /// What a client may be that says this of itself.
-    fn allow(&self, metadata: ClientMetadata) -> Result<NewClient, RegistrationError> {
+    pub(crate) fn allow(&self, metadata: ClientMetadata) -> Result<NewClient, RegistrationError> {
         if !metadata.grants.iter().all(|grant| self.grants.contains(grant)) {
             let why = "grant_types has one that the initial access token does not allow";
             return Err(RegistrationError::Metadata(why.into()));

@@ -86,6 +86,7 @@ mod bearer;
 mod body;
 mod client_address;
 mod client_authentication;
+mod client_documents;
 mod clock;
 mod completion;
 mod conditional;
@@ -105,6 +106,7 @@ mod router;
 mod serve;
 mod server;
 
+pub use client_documents::{ClientDocumentFetch, is_public};
 pub use clock::Clock;
 pub use config::{CookieName, HttpConfig, InvalidCookieName, InvalidSameSite, SameSite};
 pub use delivery::Outbound;

@@ -276,6 +276,42 @@ async fn keys_rotate_by_themselves_and_no_verifier_that_asks_at_max_age_fails() 
 }
 
 #[tokio::test]
+async fn an_agent_that_nobody_has_registered_is_served_where_the_operator_says_so() {
+    // Its document names the URL that it is found at, wherever that is.
+    let document = async |headers: axum::http::HeaderMap| {
+        let host = headers["host"].to_str().unwrap().to_owned();
+        axum::Json(json!({
+            "client_id": format!("http://{host}/agent"), "client_name": "Agent",
+            "redirect_uris": ["http://127.0.0.1/callback"], "token_endpoint_auth_method": "none",
+        }))
+    };
+    let router = || axum::Router::new().route("/agent", axum::routing::get(document));
+    let (allowed, other) = (upstream::serve(router()).await, upstream::serve(router()).await);
+    let options = format!(
+        "\n[client_documents]\nscope = [\"orders:read\"]\nprivate_origins = [\"http://{allowed}\"]\n"
+    );
+    let serve = Serve::start(&options).await;
+    let metadata = send(serve.request(Method::GET, "/.well-known/openid-configuration")).await.expect(200);
+    assert_eq!(metadata.json()["client_id_metadata_document_supported"], true);
+    let authorize = |host: SocketAddr| {
+        let mut url = reqwest::Url::parse(&serve.server.url("/oauth/authorize")).unwrap();
+        url.query_pairs_mut().extend_pairs([
+            ("response_type", "code"),
+            ("client_id", &format!("http://{host}/agent")),
+            ("redirect_uri", "http://127.0.0.1:51004/callback"),
+            ("scope", "openid orders:read"),
+            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+            ("code_challenge_method", "S256"),
+        ]);
+        send(serve.client.get(url))
+    };
+    let page = authorize(allowed).await.expect(200);
+    let shown = String::from_utf8_lossy(&page.body).into_owned();
+    assert!(shown.contains(&format!("{allowed} (\u{201c}Agent\u{201d})")), "{shown}");
+    authorize(other).await.expect(400);
+}
+
+#[tokio::test]
 async fn a_file_that_is_wrong_is_refused_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let address = place::free_address();
@@ -288,6 +324,10 @@ async fn a_file_that_is_wrong_is_refused_with_its_reason() {
         ("no resource server", good.replace("[[resource_server]]\naudience = \"https://api.example\"", "")),
         ("HS256 without a secret", good.replace("api.example\"", "api.example\"\nalg = \"HS256\"")),
         ("no algorithm at all", good.replace("api.example\"", "api.example\"\nalg = \"none\"")),
+        (
+            "a client of nobody's that administers",
+            good.clone() + "[client_documents]\nscope = [\"gatepass:admin\"]\n",
+        ),
         ("no address", good.replace("listen = ", "# ")),
     ];
     for (what, text) in cases {

@@ -47,7 +47,7 @@ const ROOMS: &[Room] = &[
     Room {
         folder: "crates/server",
         knows: &["jose", "token", "revocation", "issuer"],
-        // With `reqwest` for what the issuer tells clients of its own accord.
+        // With `reqwest` for what the issuer tells clients of its own accord, and what strangers say of themselves.
         without: &["rusqlite", "argon2"],
     },
     // With `rusqlite` for the sessions of browsers, which are its own and no issuer's.

@@ -80,7 +80,7 @@ impl Issuer {
             (Some(hint), _) => Some(hint.client.clone()),
             (None, named) => named,
         };
-        let back = self.post_logout(client.as_ref(), request.post_logout_redirect_uri).await?;
+        let back = self.post_logout(client.as_ref(), request.post_logout_redirect_uri, now).await?;
         let is_theirs =
             hint.as_ref().is_some_and(|hint| login.is_none_or(|login| login.user.id == hint.user));
         if login.is_some() && !is_theirs && !confirmed {
@@ -130,10 +130,11 @@ impl Issuer {
         &self,
         client: Option<&ClientId>,
         requested: Option<&str>,
+        now: Timestamp,
     ) -> Result<Option<RegisteredRedirectUri>, LogoutError> {
         let Some(requested) = requested else { return Ok(None) };
         let client = match client {
-            Some(id) => self.store.find_client(id).await?,
+            Some(id) => self.client_of(id, now).await?,
             None => None,
         };
         let client = client.filter(|client| !client.disabled).ok_or(LogoutError::RedirectUri)?;

@@ -186,7 +186,7 @@ impl Issuer {
         let digest = self.secrets.user_code_digest(user_code);
         let found = self.store.find_device_authorization_by_user_code(digest).await?;
         if let Some(asked) = found.filter(|asked| asked.is_pending(now)) {
-            let client = self.store.find_client(&asked.client).await?;
+            let client = self.client_of(&asked.client, now).await?;
             if let Some(client) = client.filter(|client| !client.disabled) {
                 return Ok((asked, client));
             }

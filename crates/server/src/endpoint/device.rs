@@ -194,7 +194,7 @@ impl Visit<'_> {
         let code = code.to_string();
         let page = DevicePage {
             base: &self.server.base_path,
-            client: &client.name,
+            client: &client.shown_name(),
             username: login.user.username.as_str(),
             scopes: describe_scope(&asked.scope),
             user_code: &code,
@@ -207,8 +207,13 @@ impl Visit<'_> {
 
     fn answered(&self, client: &Client, allow: bool) -> Response {
         let (title, text) = match allow {
-            true => ("Device connected", format!("Go back to your device: {} goes on there.", client.name)),
-            false => ("Not allowed", format!("{} gets nothing. You can close this page.", client.name)),
+            true => (
+                "Device connected",
+                format!("Go back to your device: {} goes on there.", client.shown_name()),
+            ),
+            false => {
+                ("Not allowed", format!("{} gets nothing. You can close this page.", client.shown_name()))
+            }
         };
         let page = MessagePage { base: &self.server.base_path, title, text: &text };
         page::answer(StatusCode::OK, &page, Allowed::default())

@@ -47,6 +47,8 @@ struct AuthorizationServer<'m> {
     /// [RFC 8628 section 4](https://www.rfc-editor.org/rfc/rfc8628#section-4).
     device_authorization_endpoint: String,
     registration_endpoint: String,
+    /// draft-ietf-oauth-client-id-metadata-document section 5.
+    client_id_metadata_document_supported: bool,
     /// [RFC 9207 section 3](https://www.rfc-editor.org/rfc/rfc9207#section-3).
     authorization_response_iss_parameter_supported: bool,
     /// [RFC 9449 section 5.1](https://www.rfc-editor.org/rfc/rfc9449#section-5.1).
@@ -117,6 +119,7 @@ impl Metadata {
             request_object_signing_alg_values_supported: &client_algs,
             device_authorization_endpoint: format!("{base}/oauth/device_authorization"),
             registration_endpoint: format!("{base}/oauth/register"),
+            client_id_metadata_document_supported: issuer.has_client_documents(),
             authorization_response_iss_parameter_supported: true,
             dpop_signing_alg_values_supported: issuer.dpop_algs(),
             authorization_details_types_supported: &issuer.config().authorization_details_types,

@@ -4,6 +4,7 @@
 //! was shown in. It brings the whole authorization request back, which is checked as if it came for the
 //! first time; so nothing is kept here for visitors whom nobody knows yet.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -132,7 +133,7 @@ pub(super) struct LoginForm<'l> {
     /// Below the issuer's own path.
     action: &'static str,
     /// The application; `None` where it is for a device.
-    client: Option<&'l str>,
+    client: Option<Cow<'l, str>>,
     form_to: Option<&'l RegisteredRedirectUri>,
 }
 
@@ -144,7 +145,7 @@ impl<'l> LoginForm<'l> {
     pub(super) fn of(request: &'l AuthorizationRequest) -> Self {
         Self {
             action: "/oauth/login",
-            client: Some(&request.client.name),
+            client: Some(request.client.shown_name()),
             form_to: Some(&request.back.redirect_uri),
         }
     }
@@ -215,7 +216,7 @@ impl Visit<'_> {
         let page = LoginPage {
             base: &self.server.base_path,
             action: form.action,
-            client: form.client,
+            client: form.client.as_deref(),
             notice,
             request: self.query,
             token: &self.server.issuer.form_token(FormStep::LogIn, &browser, self.query, None),
@@ -267,7 +268,7 @@ pub(super) fn consent_page(
     let issuer = &visit.server.issuer;
     let page = ConsentPage {
         base: &visit.server.base_path,
-        client: &request.client.name,
+        client: &request.client.shown_name(),
         username: login.user.username.as_str(),
         scopes: describe_scope(&request.scope),
         details: describe_details(&request.authorization_details),

@@ -47,6 +47,15 @@ impl Fixture {
     }
 
     pub(crate) async fn with(http: HttpConfig, change: impl FnOnce(&mut Config)) -> Self {
+        Self::made(http, change, |issuer| issuer).await
+    }
+
+    /// As [`Fixture::with`], with an issuer that `finish` has added to.
+    pub(crate) async fn made(
+        http: HttpConfig,
+        change: impl FnOnce(&mut Config),
+        finish: impl FnOnce(Issuer) -> Issuer,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(Embedded::open(dir.path()).unwrap());
         let name = gatepass_jose::Issuer::new(ISSUER).unwrap();
@@ -63,7 +72,7 @@ impl Fixture {
         let now = Timestamp::from_millis(START);
         let issuer = Issuer::open(config, &MasterKey::generate().unwrap(), store, now).await.unwrap();
         let (alice, secret) = populate(&issuer, now).await;
-        let issuer = Arc::new(issuer);
+        let issuer = Arc::new(finish(issuer));
         let millis = Arc::new(AtomicI64::new(START));
         let clock = {
             let millis = Arc::clone(&millis);

@@ -32,6 +32,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "request_uri_parameter_supported": false,
         "request_object_signing_alg_values_supported": by_key,
         "device_authorization_endpoint": format!("{ISSUER}/oauth/device_authorization"),
+        "client_id_metadata_document_supported": false,
         "registration_endpoint": format!("{ISSUER}/oauth/register"),
         "authorization_response_iss_parameter_supported": true,
         "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"],

@@ -397,7 +397,10 @@ fn optional_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D
 
 /// A name that people can read, and that fits on a line.
 pub(crate) fn require_name(name: String) -> Result<String, &'static str> {
-    let is_name = (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    // Characters that turn the direction of writing could make another name of what stands beside it.
+    let turns = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_name = (1..=MAX_NAME).contains(&name.chars().count())
+        && !name.chars().any(|c| char::is_control(c) || turns(c));
     if is_name { Ok(name) } else { Err("a client's name has 1 to 128 characters, no control characters") }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Metadata {
     subject_type: Option<String>,
     id_token_signed_response_alg: Option<String>,
     // Not served.
+    backchannel_logout_uri: Option<IgnoredAny>,
+    frontchannel_logout_uri: Option<IgnoredAny>,
     jwks_uri: Option<IgnoredAny>,
     userinfo_signed_response_alg: Option<IgnoredAny>,
     introspection_signed_response_alg: Option<IgnoredAny>,
@@ -139,6 +141,14 @@ impl Metadata {
         let is_other =
             |member: &Option<String>, served: &str| member.as_ref().is_some_and(|one| one != served);
         let cases = [
+            (
+                is_set(&self.backchannel_logout_uri),
+                "backchannel_logout_uri is for an administrator to register",
+            ),
+            (
+                is_set(&self.frontchannel_logout_uri),
+                "frontchannel_logout_uri is for an administrator to register",
+            ),
             (is_set(&self.jwks_uri), "jwks_uri is not served: give the keys themselves, as jwks"),
             (is_other(&self.subject_type, "public"), "subject_type is public"),
             (

@@ -1,0 +1,211 @@
+//! Clients that nobody has registered: their `client_id` is the URL of a document that says what they are
+//! ([draft-ietf-oauth-client-id-metadata-document](https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/)).
+//!
+//! Who fetches the document, and how it is kept from fetching what it should not, is behind
+//! [`ClientDocumentSource`]. Here is what is made of it: never a client that has a secret, is trusted, or may do more
+//! than the operator's policy; and how long it is believed.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gatepass_jose::Timestamp;
+use thiserror::Error;
+use tokio::sync::Semaphore;
+
+use crate::admin::NewCredential;
+use crate::client::{Client, Credential};
+use crate::id::ClientId;
+use crate::issuer::Issuer;
+use crate::registration::{ClientMetadata, RegistrationPolicy};
+use crate::store::StoreError;
+use crate::throttle::{Throttle, ThrottleLimit, ThrottlePolicy};
+
+/// The least and the most that a document is believed for, whatever its server says.
+const LEAST_FRESH: Duration = Duration::from_secs(60);
+const MOST_FRESH: Duration = Duration::from_secs(24 * 3600);
+
+/// The most documents that are kept, and that are fetched at once.
+const MOST_KEPT: usize = 1000;
+const MOST_FETCHES: usize = 16;
+
+/// Fetches the documents of clients.
+#[async_trait]
+pub trait ClientDocumentSource: Send + Sync + 'static {
+    /// The document at the URL that is the client's identifier.
+    ///
+    /// # Errors
+    /// [`DocumentError`].
+    async fn fetch(&self, client: &ClientId) -> Result<ClientDocument, DocumentError>;
+}
+
+/// What a document says.
+#[derive(Clone, Debug)]
+pub struct ClientDocument {
+    /// What the client says of itself. A scope in it means nothing.
+    pub metadata: ClientMetadata,
+    /// For how long its server lets it be kept.
+    pub fresh_for: Duration,
+}
+
+/// Why there is no client at a URL. For the log: it says what another machine did.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct DocumentError(pub String);
+
+/// How clients are served that nobody has registered.
+pub struct ClientDocuments {
+    policy: RegistrationPolicy,
+    source: Arc<dyn ClientDocumentSource>,
+    kept: Mutex<HashMap<ClientId, Kept>>,
+    /// Fetches by the host that is asked: a stranger names it, and it is not ours to flood.
+    fetches: Throttle,
+    places: Semaphore,
+}
+
+struct Kept {
+    client: Client,
+    until: Timestamp,
+}
+
+impl fmt::Debug for ClientDocuments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientDocuments").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+impl ClientDocuments {
+    /// Serves clients whose documents `source` fetches, within `policy`.
+    #[must_use]
+    pub fn new(policy: RegistrationPolicy, source: Arc<dyn ClientDocumentSource>) -> Self {
+        let limit = ThrottleLimit { burst: 20, every: Duration::from_secs(1) };
+        Self {
+            policy,
+            source,
+            kept: Mutex::default(),
+            fetches: Throttle::new(ThrottlePolicy { account: limit, address: limit }),
+            places: Semaphore::new(MOST_FETCHES),
+        }
+    }
+
+    async fn client(&self, id: &ClientId, now: Timestamp) -> Result<Client, DocumentError> {
+        if let Some(client) = self.kept(id, now) {
+            return Ok(client);
+        }
+        let attempt = self.fetches.attempt(id.host(), None);
+        let _place =
+            self.places.try_acquire().map_err(|_| refused("too many documents are being fetched"))?;
+        self.fetches.check(attempt, now).map_err(|_| refused("its host was asked too often"))?;
+        self.fetches.failed(attempt, now);
+        let document = self.source.fetch(id).await?;
+        let client = self.made_of(id, document.metadata, now)?;
+        let fresh_for = document.fresh_for.clamp(LEAST_FRESH, MOST_FRESH);
+        self.keep(Kept { client: client.clone(), until: now.saturating_add(fresh_for) }, now);
+        Ok(client)
+    }
+
+    fn kept(&self, id: &ClientId, now: Timestamp) -> Option<Client> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(id).filter(|kept| now < kept.until).map(|kept| kept.client.clone())
+    }
+
+    fn keep(&self, new: Kept, now: Timestamp) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MOST_KEPT {
+            kept.retain(|_, one| now < one.until);
+        }
+        if kept.len() >= MOST_KEPT
+            && let Some(first) = kept.values().min_by_key(|one| one.until).map(|one| one.client.id.clone())
+        {
+            kept.remove(&first);
+        }
+        kept.insert(new.client.id.clone(), new);
+    }
+
+    /// The client that a document describes, within the policy.
+    fn made_of(
+        &self,
+        id: &ClientId,
+        mut metadata: ClientMetadata,
+        now: Timestamp,
+    ) -> Result<Client, DocumentError> {
+        // One document is for every server: what this one does not do, it may say.
+        metadata.grants.retain(|grant| self.policy.grants.contains(grant));
+        metadata.scope = None;
+        let credential = match &metadata.credential {
+            NewCredential::None => Credential::None,
+            NewCredential::Keys(keys) => Credential::Keys(keys.clone()),
+            NewCredential::Secret | NewCredential::SharedSecret => {
+                return Err(refused("a client without registration has no secret"));
+            }
+        };
+        if metadata.redirect_uris.is_empty() {
+            return Err(refused("it has no redirect_uris"));
+        }
+        let new = self.policy.allow(metadata).map_err(|error| DocumentError(error.to_string()))?;
+        Ok(Client {
+            id: id.clone(),
+            name: new.name,
+            credential,
+            grants: new.grants,
+            scope: new.scope,
+            audience: new.audience,
+            redirect_uris: new.sign_on.redirect_uris,
+            post_logout_redirect_uris: new.sign_on.post_logout_redirect_uris,
+            logout: new.sign_on.logout,
+            trusted: false,
+            require_pkce: true,
+            require_pushed: false,
+            exchange: None,
+            extensions: new.extensions,
+            disabled: false,
+            created_at: now,
+        })
+    }
+}
+
+impl Issuer {
+    /// Serves clients that nobody has registered too.
+    #[must_use]
+    pub fn with_client_documents(mut self, documents: ClientDocuments) -> Self {
+        self.documents = Some(documents);
+        self
+    }
+
+    /// Whether clients are served that nobody has registered.
+    #[must_use]
+    pub fn has_client_documents(&self) -> bool {
+        self.documents.is_some()
+    }
+
+    /// The client of that identifier: registered, or described by the document at the URL that it is. `None` where
+    /// there is none, or its document cannot be had or believed now; the log says why.
+    pub(crate) async fn client_of(
+        &self,
+        id: &ClientId,
+        now: Timestamp,
+    ) -> Result<Option<Client>, StoreError> {
+        if !id.is_url() {
+            return self.store.find_client(id).await;
+        }
+        let Some(documents) = &self.documents else { return Ok(None) };
+        match documents.client(id, now).await {
+            Ok(client) => Ok(Some(client)),
+            Err(error) => {
+                tracing::info!(
+                    target: "gatepass::audit", event = "client-document-refused", client_id = %id, why = %error
+                );
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn refused(why: &str) -> DocumentError {
+    DocumentError(why.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

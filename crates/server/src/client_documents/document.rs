@@ -1,0 +1,139 @@
+//! A client's document, as JSON.
+//!
+//! One document is for every server that its client uses, so members and grants that nobody here knows are passed
+//! over. What it must not say, or says of somebody else, is refused.
+
+use gatepass_issuer::DocumentError;
+use gatepass_issuer::admin::NewCredential;
+use gatepass_issuer::client::{ClientExtensions, ClientKeys, GrantType};
+use gatepass_issuer::id::ClientId;
+use gatepass_issuer::redirect_uri::RedirectUri;
+use gatepass_issuer::registration::ClientMetadata;
+use gatepass_jose::parse_strict_json;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::de::value::{Error as NameError, StrDeserializer};
+
+use super::refused;
+use crate::endpoint::admin::require_name;
+
+#[derive(Deserialize)]
+struct Document {
+    client_id: String,
+    client_name: Option<String>,
+    #[serde(default)]
+    redirect_uris: Vec<String>,
+    #[serde(default)]
+    post_logout_redirect_uris: Vec<String>,
+    grant_types: Option<Vec<String>>,
+    token_endpoint_auth_method: Option<String>,
+    jwks: Option<ClientKeys>,
+    #[serde(default)]
+    dpop_bound_access_tokens: bool,
+    client_secret: Option<IgnoredAny>,
+    client_secret_expires_at: Option<IgnoredAny>,
+}
+
+/// Reads the document that was found where `id` leads.
+pub(super) fn parse(id: &ClientId, body: &[u8]) -> Result<ClientMetadata, DocumentError> {
+    let document: Document = parse_strict_json(body).map_err(|error| refused(&error.to_string()))?;
+    // Character for character: else a document that somebody placed at another URL could speak for this one.
+    if document.client_id != id.as_str() {
+        return Err(refused("its client_id is not the URL that it was found at"));
+    }
+    if document.client_secret.is_some() || document.client_secret_expires_at.is_some() {
+        return Err(refused("it has a secret, which everybody could read"));
+    }
+    let name = document.client_name.map(require_name).transpose().map_err(refused)?;
+    let grants = document.grant_types.unwrap_or_else(|| vec!["authorization_code".to_owned()]);
+    Ok(ClientMetadata {
+        name,
+        credential: credential(document.token_endpoint_auth_method.as_deref(), document.jwks)?,
+        grants: grants.iter().filter_map(|name| grant(name)).collect(),
+        scope: None,
+        redirect_uris: redirect_uris(&document.redirect_uris)?,
+        post_logout_redirect_uris: redirect_uris(&document.post_logout_redirect_uris)?,
+        require_pushed: false,
+        extensions: ClientExtensions {
+            dpop_bound_access_tokens: document.dpop_bound_access_tokens,
+            ..ClientExtensions::default()
+        },
+    })
+}
+
+/// A grant that this server knows.
+fn grant(name: &str) -> Option<GrantType> {
+    GrantType::deserialize(StrDeserializer::<NameError>::new(name)).ok()
+}
+
+fn credential(method: Option<&str>, keys: Option<ClientKeys>) -> Result<NewCredential, DocumentError> {
+    match (method, keys) {
+        (Some("private_key_jwt"), Some(keys)) => Ok(NewCredential::Keys(keys)),
+        (Some("private_key_jwt"), None) => Err(refused("private_key_jwt needs the keys themselves, as jwks")),
+        (Some("none") | None, _) => Ok(NewCredential::None),
+        (Some(_), _) => Err(refused("its token_endpoint_auth_method is not none or private_key_jwt")),
+    }
+}
+
+fn redirect_uris(texts: &[String]) -> Result<Vec<RedirectUri>, DocumentError> {
+    if texts.len() > RedirectUri::MOST {
+        return Err(refused("it has too many redirect URIs"));
+    }
+    let parsed = texts.iter().map(|uri| uri.parse::<RedirectUri>()).collect::<Result<_, _>>();
+    parsed.map_err(|error| refused(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const URL: &str = "https://agent.example/client.json";
+
+    fn document() -> Value {
+        json!({
+            "client_id": URL,
+            "client_name": "Agent",
+            "redirect_uris": ["http://127.0.0.1/cb", "https://agent.example/cb"],
+            "grant_types": ["authorization_code", "refresh_token", "urn:example:dance"],
+            "logo_uri": "https://agent.example/logo.png",
+        })
+    }
+
+    #[test]
+    fn what_a_document_says() {
+        let but = |name: &str, value: Value| {
+            let mut document = document();
+            document[name] = value;
+            document.to_string()
+        };
+        let twice = document().to_string().replacen('{', &format!("{{\"client_id\":\"{URL}\","), 1);
+        let many: Vec<String> = (0..33).map(|at| format!("https://agent.example/{at}")).collect();
+        let cases = [
+            ("good", document().to_string(), true),
+            ("none", but("token_endpoint_auth_method", json!("none")), true),
+            ("another_url", but("client_id", json!("https://other.example/client.json")), false),
+            ("almost_the_same", but("client_id", json!(format!("{URL}?"))), false),
+            ("no_client_id", but("client_id", Value::Null), false),
+            ("a_secret", but("client_secret", json!("s")), false),
+            ("an_end_of_a_secret", but("client_secret_expires_at", json!(0)), false),
+            ("by_secret", but("token_endpoint_auth_method", json!("client_secret_basic")), false),
+            ("no_keys", but("token_endpoint_auth_method", json!("private_key_jwt")), false),
+            ("plain_http", but("redirect_uris", json!(["http://agent.example/cb"])), false),
+            ("script", but("redirect_uris", json!(["javascript:alert(1)"])), false),
+            ("many", but("redirect_uris", json!(many)), false),
+            ("name", but("client_name", json!("a\u{202e}\nb")), false),
+            ("no_object", "[]".to_owned(), false),
+            ("no_json", "<html>".to_owned(), false),
+            ("twice", twice, false),
+        ];
+        let id = URL.parse().unwrap();
+        for (name, body, want) in cases {
+            assert_eq!(parse(&id, body.as_bytes()).is_ok(), want, "{name}");
+        }
+        let metadata = parse(&id, document().to_string().as_bytes()).unwrap();
+        assert_eq!(metadata.grants, [GrantType::AuthorizationCode, GrantType::RefreshToken]);
+        assert_eq!((metadata.name.as_deref(), metadata.redirect_uris.len()), (Some("Agent"), 2));
+    }
+}
