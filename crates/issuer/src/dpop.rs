@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::issuer::Issuer;
 use crate::jti::JtiDigest;
+use crate::profile::Profile;
 use crate::sessions::BearerError;
 use crate::store::StoreError;
 
@@ -140,9 +141,13 @@ impl Proofs {
     /// The algorithms of proofs: those that guards take unless they are told otherwise.
     const ALGS: [Alg; 5] = [Alg::ES256, Alg::EdDSA, Alg::Ed25519, Alg::PS256, Alg::RS256];
 
-    pub(crate) fn new(policy: DpopPolicy, nonce_secret: &SecretKey) -> Result<Self, KeyError> {
+    pub(crate) fn new(
+        policy: DpopPolicy,
+        profile: Profile,
+        nonce_secret: &SecretKey,
+    ) -> Result<Self, KeyError> {
         Ok(Self {
-            verifier: DpopVerifier::new(Self::ALGS),
+            verifier: DpopVerifier::new(Self::ALGS.into_iter().filter(|alg| profile.takes(*alg))),
             nonces: policy.require_nonce.then(|| DpopNonces::new(nonce_secret)).transpose()?,
         })
     }
@@ -204,13 +209,16 @@ impl Issuer {
         }
     }
 
-    /// The key that a proof shows, used up at once.
+    /// The key that one of the operator's own apps shows, used up at once.
     pub(crate) async fn proven_key(
         &self,
         shown: Option<&ShownProof>,
         now: Timestamp,
     ) -> Result<Option<Jkt>, DpopError> {
-        self.use_up(self.verify_proof(shown, None, now)?).await
+        match self.use_up(self.verify_proof(shown, None, now)?).await? {
+            None if self.config.profile == Profile::Fapi2 => Err(DpopError::Missing),
+            jkt => Ok(jkt),
+        }
     }
 
     /// Demands that whoever sends `token`, which says `claims`, holds the key that it is bound to, if it is bound

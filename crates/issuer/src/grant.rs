@@ -186,7 +186,7 @@ impl Issuer {
     ) -> Result<TokenResponse, TokenError> {
         let minted_at = self.feed.minting_instant(now);
         let (client, jkt) = self.authenticate_with_proof(authentication, proof, now).await?;
-        if jkt.is_none() && client.must_bind() {
+        if jkt.is_none() && client.must_bind(self.config.profile) {
             return Err(DpopError::Missing.into());
         }
         match request {

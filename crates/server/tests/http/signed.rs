@@ -17,7 +17,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 const REQUEST_OBJECT: Typ = Typ::new("oauth-authz-req+jwt");
 
 /// Registers the client `vault`, which has keys and asks for no consent.
-async fn register_vault(fixture: &Fixture) -> SigningKey {
+pub(crate) async fn register_vault(fixture: &Fixture) -> SigningKey {
     let key = SigningKey::generate(Alg::ES256, Some("k1")).unwrap();
     let keys = ClientKeys::new(JwkSet { keys: vec![key.public_jwk().unwrap()] }).unwrap();
     let new = NewClient {
@@ -59,7 +59,7 @@ fn query(object: &str) -> String {
     encode([("client_id", "vault"), ("request", object)])
 }
 
-fn assertion(fixture: &Fixture, key: &SigningKey, jti: &str) -> String {
+pub(crate) fn assertion(fixture: &Fixture, key: &SigningKey, jti: &str) -> String {
     let now = fixture.now().as_secs();
     let claims = json!({ "iss": "vault", "sub": "vault", "aud": ISSUER, "exp": now + 60, "jti": jti });
     jwt::sign(&Typ::new("JWT"), &claims, key).unwrap()
