@@ -159,6 +159,9 @@ impl Issuer {
         let client = self.store.find_client(&id).await?.filter(|client| !client.disabled);
         let client = client.ok_or(PageError::Client)?;
         let object = match params.request {
+            Some(_) if params.request_uri.is_some() => {
+                return Err(RequestObjectRejection::WithReference.into());
+            }
             Some(jwt) => Some(RequestObject::verify(jwt, &client, self.config.issuer.as_str(), now)?),
             None => None,
         };

@@ -125,6 +125,10 @@ async fn what_is_no_request_object() {
         let pushed = push(&fixture, &key, &format!("p{at}"), &encode([("request", object.as_str())])).await;
         assert_eq!(pushed.oauth_error(), (400, "invalid_request_object".into()), "{name}");
     }
+    // A reference beside it is not followed and not passed over.
+    let both = encode([("request_uri", "https://app.example.com/request")]);
+    let both = format!("{}&{both}", query(&sign(&good(), &key)));
+    Browser::new(&fixture).authorize(&both).await.expect(StatusCode::BAD_REQUEST);
     // A client without keys has signed nothing.
     let shop = with(with(good(), "iss", json!("shop")), "client_id", json!("shop"));
     let query = encode([("client_id", "shop"), ("request", &sign(&shop, &key))]);
