@@ -21,7 +21,7 @@ pub enum Profile {
     /// What the FAPI 2.0 Security Profile demands beyond that: clients authenticate with `private_key_jwt`, push
     /// their requests with PKCE, and get no token that is not bound to a key, all with ES256, PS256 or EdDSA.
     ///
-    /// Clients whose tokens are for this issuer alone administer it, and are not held to it.
+    /// Clients whose tokens are for this issuer alone, such as its administrators, are not held to it.
     Fapi2,
 }
 
@@ -53,8 +53,8 @@ impl Profile {
 
     /// The client as the profile takes it: held to all that the profile demands, whatever it is registered for.
     fn hold(self, client: Client, issuer: &str) -> Result<Client, ProfileMismatch> {
-        let administers = !client.audience.is_empty() && client.audience.iter().all(|own| own == issuer);
-        if self == Self::OAuth21 || administers {
+        let is_for_issuer = !client.audience.is_empty() && client.audience.iter().all(|own| own == issuer);
+        if self == Self::OAuth21 || is_for_issuer {
             return Ok(client);
         }
         let Credential::Keys(keys) = &client.credential else {
