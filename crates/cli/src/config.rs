@@ -13,7 +13,9 @@ use gatepass_gateway::parse_duration;
 use gatepass_issuer::client::GrantType;
 use gatepass_issuer::password::PasswordPolicy;
 use gatepass_issuer::registration::RegistrationPolicy;
-use gatepass_issuer::{ADMIN_SCOPE, Config, ResourceServer, ResourceServers, Signing, ThrottleLimit};
+use gatepass_issuer::{
+    ADMIN_SCOPE, Config, Profile, ResourceServer, ResourceServers, Signing, ThrottleLimit,
+};
 use gatepass_jose::{Alg, Issuer, SecretKey};
 use gatepass_server::{ClientDocumentFetch, HttpConfig};
 use gatepass_token::ScopeSet;
@@ -61,6 +63,8 @@ struct RawConfig {
     refresh_token: RawRefreshToken,
     #[serde(default)]
     login: RawLogin,
+    #[serde(default)]
+    profile: RawProfile,
     #[serde(default)]
     dpop: RawDpop,
     #[serde(default)]
@@ -120,6 +124,14 @@ struct RawRefreshToken {
 struct RawLogin {
     idle: Option<Period>,
     absolute: Option<Period>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProfile {
+    /// For open banking and the like: what the FAPI 2.0 Security Profile demands of clients.
+    #[serde(default)]
+    fapi2: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -208,6 +220,10 @@ impl ServerConfig {
         set(&mut config.refresh.absolute, raw.refresh_token.absolute);
         set(&mut config.login.idle, raw.login.idle);
         set(&mut config.login.absolute, raw.login.absolute);
+        if raw.profile.fapi2 {
+            config.profile = Profile::Fapi2;
+        }
+        config.require_profile().context("`profile.fapi2`")?;
         config.dpop.require_nonce = raw.dpop.require_nonce.unwrap_or(config.dpop.require_nonce);
         set(&mut config.rotate_keys_every, raw.keys.rotate_every);
         set(&mut config.jwks_max_age, raw.keys.max_age);

@@ -19,6 +19,7 @@ use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::{Issuer, OpenError};
 use crate::master_key::RotateMasterError;
 use crate::password::{InvalidHash, InvalidPassword, KnownWords, Overloaded, Password, PasswordHash};
+use crate::profile::ProfileMismatch;
 use crate::redirect_uri::RedirectUri;
 use crate::secrets::{SecretError, random};
 use crate::store::{ChangeError, EndSessions, HolderRevocation, Page, StoreError, UserChange, Whose};
@@ -64,6 +65,9 @@ pub enum AdminError {
     /// A public client was to push its requests.
     #[error("only a client that authenticates can push its authorization requests")]
     CannotPush,
+    /// The client does not fit the profile.
+    #[error(transparent)]
+    Profile(#[from] ProfileMismatch),
     /// That type is not configured.
     #[error("authorization details of type {0:?} are none of the configured ones")]
     UnknownDetailsType(String),
@@ -372,6 +376,7 @@ impl Issuer {
         };
         self.require_details_types(&client)?;
         require_sign_on(&client)?;
+        self.held(client.clone())?;
         Ok((client, secret))
     }
 
@@ -442,6 +447,9 @@ impl Issuer {
         require_sign_on(&client)?;
         client.disabled = change.disabled.unwrap_or(client.disabled);
         let secret = self.change_credential(&mut client, change.keys, change.new_secret)?;
+        if !client.disabled {
+            self.held(client.clone())?;
+        }
 
         let loses = !before.scope.is_subset(&client.scope)
             || before.audience != client.audience

@@ -34,6 +34,8 @@ use crate::secrets::random;
 use crate::sessions::InternalError;
 use crate::sign_on::SignedOn;
 use crate::store::StoreError;
+#[cfg(test)]
+pub(crate) use request::tests::client as test_client;
 
 /// The way back to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +159,9 @@ impl Issuer {
         let client = self.client_of(&id, now).await?.filter(|client| !client.disabled);
         let client = client.ok_or(PageError::Client)?;
         let object = match params.request {
+            Some(_) if params.request_uri.is_some() => {
+                return Err(RequestObjectRejection::WithReference.into());
+            }
             Some(jwt) => Some(RequestObject::verify(jwt, &client, self.config.issuer.as_str(), now)?),
             None => None,
         };
@@ -167,6 +172,7 @@ impl Issuer {
         let (back, mode) = params.back(client.id.clone(), redirect_uri);
         let refused = |refusal| AuthorizeError::Refused { back: Box::new(back.clone()), refusal };
         mode.map_err(refused)?;
+        let client = self.held(client).map_err(|_| refused(UNFIT))?;
         if client.require_pushed && arrival == Arrival::WithBrowser {
             return Err(refused(NOT_PUSHED));
         }
@@ -293,6 +299,7 @@ impl Issuer {
 const NOT_PUSHED: Refusal = Refusal::new("invalid_request", "the client must push its requests (RFC 9126)");
 const NOT_SIGNED: Refusal =
     Refusal::new("invalid_request", "the client must sign its requests (RFC 9101): request is missing");
+const UNFIT: Refusal = Refusal::new("unauthorized_client", "the client does not fit this server's profile");
 const UNKNOWN_RESOURCE: Refusal =
     Refusal::new("invalid_target", "the client may not have tokens for this resource");
 

@@ -9,6 +9,7 @@ use crate::dpop::{Jkt, ShownProof};
 use crate::grant::TokenError;
 use crate::id::ClientId;
 use crate::issuer::Issuer;
+use crate::profile::Profile;
 
 /// Who asks: how the request identified the client.
 #[derive(Clone, Debug)]
@@ -50,10 +51,10 @@ impl AuthenticatedClient {
     }
 
     /// Whether all that it is given must be bound to a key of its.
-    pub(crate) fn must_bind(&self) -> bool {
+    pub(crate) fn must_bind(&self, profile: Profile) -> bool {
         match self {
             Self::Confidential(client) | Self::Public(client) => client.extensions.dpop_bound_access_tokens,
-            Self::FirstParty => false,
+            Self::FirstParty => profile == Profile::Fapi2,
         }
     }
 
@@ -68,11 +69,31 @@ impl AuthenticatedClient {
 }
 
 impl Issuer {
-    /// Authenticates a client, in the way that it is registered for and in no other. An assertion is used up.
+    /// Authenticates a client, in the way that it is registered for and in no other, and holds it to the profile. An
+    /// assertion is used up.
     ///
     /// # Errors
     /// [`TokenError::InvalidClient`]; for a secret after the same work whether the client exists or not.
     pub async fn authenticate_client(
+        &self,
+        authentication: &ClientAuthentication,
+        now: Timestamp,
+    ) -> Result<AuthenticatedClient, TokenError> {
+        let client = self.authenticate_registered(authentication, now).await?;
+        let held = |client: Box<Client>| {
+            self.held(*client).map(Box::new).map_err(|why| {
+                tracing::info!(target: "gatepass::audit", event = "client-denied", %why);
+                TokenError::InvalidClient
+            })
+        };
+        Ok(match client {
+            AuthenticatedClient::Confidential(client) => AuthenticatedClient::Confidential(held(client)?),
+            AuthenticatedClient::Public(client) => AuthenticatedClient::Public(held(client)?),
+            AuthenticatedClient::FirstParty => AuthenticatedClient::FirstParty,
+        })
+    }
+
+    async fn authenticate_registered(
         &self,
         authentication: &ClientAuthentication,
         now: Timestamp,

@@ -8,6 +8,7 @@ use gatepass_token::ScopeSet;
 use crate::dpop::DpopPolicy;
 use crate::keys::KeyPolicy;
 use crate::password::{HashPolicy, PasswordPolicy};
+use crate::profile::Profile;
 use crate::rotation::RefreshPolicy;
 use crate::throttle::ThrottlePolicy;
 
@@ -42,6 +43,8 @@ pub struct Config {
     pub refresh: RefreshPolicy,
     /// How long a login at the authorization server's own pages serves applications.
     pub login: LoginPolicy,
+    /// What is demanded of all clients.
+    pub profile: Profile,
     /// On what terms clients show that they hold a key.
     pub dpop: DpopPolicy,
     /// How long a signing key signs.
@@ -69,6 +72,7 @@ impl Config {
             status_list_ttl: None,
             refresh: RefreshPolicy::default(),
             login: LoginPolicy::default(),
+            profile: Profile::default(),
             dpop: DpopPolicy::default(),
             rotate_keys_every: Duration::from_secs(30 * 24 * 3600),
             jwks_max_age: Duration::from_secs(300),

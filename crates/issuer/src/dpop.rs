@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::issuer::Issuer;
 use crate::jti::JtiDigest;
+use crate::profile::Profile;
 use crate::sessions::BearerError;
 use crate::store::StoreError;
 
@@ -140,9 +141,13 @@ impl Proofs {
     /// The algorithms of proofs: those that guards take unless they are told otherwise.
     const ALGS: [Alg; 5] = [Alg::ES256, Alg::EdDSA, Alg::Ed25519, Alg::PS256, Alg::RS256];
 
-    pub(crate) fn new(policy: DpopPolicy, nonce_secret: &SecretKey) -> Result<Self, KeyError> {
+    pub(crate) fn new(
+        policy: DpopPolicy,
+        profile: Profile,
+        nonce_secret: &SecretKey,
+    ) -> Result<Self, KeyError> {
         Ok(Self {
-            verifier: DpopVerifier::new(Self::ALGS),
+            verifier: DpopVerifier::new(Self::ALGS.into_iter().filter(|alg| profile.takes(*alg))),
             nonces: policy.require_nonce.then(|| DpopNonces::new(nonce_secret)).transpose()?,
         })
     }
@@ -201,6 +206,18 @@ impl Issuer {
         match self.store.consume_jti(jti, proof.forget_after).await? {
             true => Ok(Some(jkt)),
             false => Err(DpopError::Replayed),
+        }
+    }
+
+    /// The proof that one of the operator's own apps shows, which is not used up yet.
+    pub(crate) fn proof_of_own_app(
+        &self,
+        shown: Option<&ShownProof>,
+        now: Timestamp,
+    ) -> Result<Option<HeldProof>, DpopError> {
+        match self.verify_proof(shown, None, now)? {
+            None if self.config.profile == Profile::Fapi2 => Err(DpopError::Missing),
+            held => Ok(held),
         }
     }
 

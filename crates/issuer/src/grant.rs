@@ -187,7 +187,7 @@ impl Issuer {
         let minted_at = self.feed.minting_instant(now);
         let held = self.verify_proof(proof, None, now)?;
         let client = self.authenticate_client(authentication, now).await?;
-        if held.is_none() && client.must_bind() {
+        if held.is_none() && client.must_bind(self.config.profile) {
             return Err(DpopError::Missing.into());
         }
         if let TokenRequest::RefreshToken { token, .. } = &request {

@@ -120,7 +120,7 @@ impl Issuer {
         let issuer = Self {
             feed: Feed::load(&*store, LogId::new(random()?)).await?,
             roles: ArcSwap::default(),
-            proofs: Proofs::new(config.dpop, &secrets.dpop_nonces)?,
+            proofs: Proofs::new(config.dpop, config.profile, &secrets.dpop_nonces)?,
             signals: Signals::default(),
             statuses,
             throttle: Arc::new(Throttle::new(config.throttle)),

@@ -285,7 +285,7 @@ impl Issuer {
         if login.resource.as_deref().is_some_and(|resource| self.target(Some(resource)).is_none()) {
             return Err(LoginError::UnknownResource);
         }
-        let held = self.verify_proof(proof, None, now)?;
+        let held = self.proof_of_own_app(proof, now)?;
         let user = self.require_password(&login, now).await?;
         let jkt = self.use_up(held).await?;
         let minted_at = self.feed.minting_instant(now);
@@ -412,7 +412,7 @@ impl Issuer {
         proof: Option<&ShownProof>,
         now: Timestamp,
     ) -> Result<Tokens, RefreshError> {
-        let held = self.verify_proof(proof, None, now)?;
+        let held = self.proof_of_own_app(proof, now)?;
         self.require_genuine(token)?;
         let jkt = self.use_up(held).await?;
         let client = &ClientId::first_party();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gatepass_e2e::command::{self, password_file};
@@ -12,11 +13,13 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::log_in::{copy_scripts, run};
+
 /// A server of its own with one user, `ada`, who has the role `admin`.
 struct Serve {
     server: Alone,
     client: Client,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Serve {
@@ -30,7 +33,7 @@ impl Serve {
         let words = ["user", "add", "ada", "--role", "admin", "--password-file", &password];
         command::run(&words, &["--config", path_text(&config)]).await.worked();
         let server = Alone::start("serve", folder.path(), address, &text).await;
-        Self { server, client: http::client(), _folder: folder }
+        Self { server, client: http::client(), folder }
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -329,6 +332,10 @@ async fn a_file_that_is_wrong_is_refused_with_its_reason() {
             good.clone() + "[client_documents]\nscope = [\"gatepass:admin\"]\n",
         ),
         ("no address", good.replace("listen = ", "# ")),
+        (
+            "FAPI 2.0 with another algorithm",
+            good.replace("api.example\"", "api.example\"\nalg = \"RS256\"") + "[profile]\nfapi2 = true\n",
+        ),
     ];
     for (what, text) in cases {
         assert_ne!(text, good, "{what} changes nothing");
@@ -336,4 +343,47 @@ async fn a_file_that_is_wrong_is_refused_with_its_reason() {
         assert!(said.contains(".toml"), "{what}: the refusal does not name the file:\n{said}");
         assert!(!said.contains("panicked"), "{what}:\n{said}");
     }
+}
+
+#[tokio::test]
+async fn clients_that_do_not_fit_fapi_2_are_named_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = place::free_address();
+    let text = file(address, "");
+    let config = folder.path().join("first.toml");
+    std::fs::write(&config, &text).unwrap();
+    let target = ["--config", path_text(&config)];
+    command::run(&["client", "add", "shop", "--redirect-uri", "https://shop.example/cb"], &target)
+        .await
+        .worked();
+    let strict = format!("{text}[profile]\nfapi2 = true\n");
+    let said = alone::refusal("serve", folder.path(), &strict).await;
+    assert!(said.contains("client shop:") && said.contains("private_key_jwt"), "{said}");
+    assert!(!said.contains("operator"), "what administers this server is not held to it:\n{said}");
+    command::run(&["client", "disable", "shop"], &target).await.worked();
+    Alone::start("serve", folder.path(), address, &strict).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn npm_openid_client_keeps_to_fapi_2() {
+    let serve = Serve::start("[profile]\nfapi2 = true\n").await;
+    // It listens before it serves, and the command line finds it when it serves.
+    send(serve.request(Method::GET, "/readyz")).await.expect(200);
+    let folder = serve.folder.path();
+    let (config, public) = (folder.join("first.toml"), folder.join("bank.jwk"));
+    let generate = ["jwk", "generate", "--alg", "ES256", "--public-out", path_text(&public), "--json"];
+    let key = command::run(&generate, &[]).await.json()["private"].to_string();
+    let words = ["client", "add", "bank", "--auth", "private_key_jwt", "--jwks", path_text(&public)];
+    let more = ["--redirect-uri", "http://127.0.0.1/callback", "--scope", "orders:read"];
+    let add: Vec<&str> = words.into_iter().chain(more).collect();
+    command::run(&add, &["--config", path_text(&config)]).await.worked();
+    copy_scripts(&["browser.mjs", "fapi.mjs"]);
+    let issuer = serve.server.url("");
+    let arguments = [issuer.as_str(), "ada", PASSWORD, "bank", &key];
+    let told = run(Path::new("node"), &place::node().join("fapi.mjs"), &arguments);
+    let want = json!({
+        "direct": "invalid_request", "tokenTypes": ["dpop", "dpop"], "subject": true,
+        "withoutKey": "invalid_dpop_proof",
+    });
+    assert_eq!(told, want);
 }

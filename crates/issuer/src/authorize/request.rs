@@ -286,7 +286,7 @@ pub(super) mod tests {
 
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-    pub(in crate::authorize) fn client() -> Client {
+    pub(crate) fn client() -> Client {
         Client {
             id: "web".parse().unwrap(),
             name: "Web".into(),

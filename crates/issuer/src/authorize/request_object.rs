@@ -35,6 +35,9 @@ pub struct RequestObject {
 /// Why a request object is not taken: one variant per check, in their order. The wire says `invalid_request_object`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum RequestObjectRejection {
+    /// [RFC 9101 section 5](https://www.rfc-editor.org/rfc/rfc9101#section-5).
+    #[error("request and request_uri do not go together")]
+    WithReference,
     #[error("the client has no keys")]
     NoKeys,
     #[error("it is malformed: {0}")]

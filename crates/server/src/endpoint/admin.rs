@@ -200,6 +200,7 @@ impl From<AdminError> for Problem {
             AdminError::NoRedirectUri => Self::invalid_value("redirect_uris", detail),
             AdminError::NeedsPkce => Self::invalid_value("require_pkce", detail),
             AdminError::CannotPush => Self::invalid_value("require_pushed_authorization_requests", detail),
+            AdminError::Profile(why) => Self::invalid_request(why.to_string()),
             AdminError::UnknownDetailsType(_) => Self::invalid_value("authorization_details_types", detail),
             AdminError::CannotSign => Self::invalid_value("require_signed_request_object", detail),
             AdminError::NotRegistrable(member, why) => Self::invalid_value(member, why),

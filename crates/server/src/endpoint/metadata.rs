@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use gatepass_issuer::authorize::ResponseMode;
 use gatepass_issuer::client::{ClientKeys, IDENTITY_SCOPES};
-use gatepass_issuer::{ACR_PASSWORD, ID_TOKEN_ALG, Issuer, assertion_algs};
+use gatepass_issuer::{ACR_PASSWORD, ID_TOKEN_ALG, Issuer, Profile, assertion_algs};
 use gatepass_jose::Alg;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
@@ -35,11 +35,13 @@ struct AuthorizationServer<'m> {
     issuer: &'m str,
     jwks_uri: String,
     token_endpoint: String,
-    token_endpoint_auth_methods_supported: [&'static str; 5],
+    token_endpoint_auth_methods_supported: &'m [&'static str],
     token_endpoint_auth_signing_alg_values_supported: &'m [Alg],
     authorization_endpoint: String,
     /// [RFC 9126 section 5](https://www.rfc-editor.org/rfc/rfc9126#section-5).
     pushed_authorization_request_endpoint: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    require_pushed_authorization_requests: bool,
     request_parameter_supported: bool,
     /// Left out, it would mean yes.
     request_uri_parameter_supported: bool,
@@ -64,10 +66,10 @@ struct AuthorizationServer<'m> {
     scopes_supported: [&'static str; 3],
     grant_types_supported: &'static [&'static str],
     revocation_endpoint: String,
-    revocation_endpoint_auth_methods_supported: [&'static str; 5],
+    revocation_endpoint_auth_methods_supported: &'m [&'static str],
     revocation_endpoint_auth_signing_alg_values_supported: &'m [Alg],
     introspection_endpoint: String,
-    introspection_endpoint_auth_methods_supported: [&'static str; 5],
+    introspection_endpoint_auth_methods_supported: &'m [&'static str],
     introspection_endpoint_auth_signing_alg_values_supported: &'m [Alg],
 }
 
@@ -104,16 +106,25 @@ impl Metadata {
     pub(crate) fn new(issuer: &Issuer) -> Self {
         let max_age = issuer.config().jwks_max_age;
         let base = issuer.name().as_str().trim_end_matches('/');
-        let assertion_algs = assertion_algs();
-        let client_algs: Vec<Alg> = ClientKeys::algs().collect();
+        let profile = issuer.config().profile;
+        let taken = |algs: Vec<Alg>| algs.into_iter().filter(|alg| profile.takes(*alg)).collect::<Vec<_>>();
+        let (assertion_algs, client_algs) = (taken(assertion_algs()), taken(ClientKeys::algs().collect()));
+        let methods: &[&str] = match profile {
+            Profile::Fapi2 => &["private_key_jwt"],
+            _ => &client_authentication::METHODS,
+        };
+        // RFC 8414 section 2: a token type says that an access token will do.
+        let introspection_methods: Vec<&str> =
+            methods.iter().copied().filter(|method| *method != "none").chain(["Bearer"]).collect();
         let metadata = AuthorizationServer {
             issuer: issuer.name().as_str(),
             jwks_uri: format!("{base}/.well-known/jwks.json"),
             token_endpoint: format!("{base}/oauth/token"),
-            token_endpoint_auth_methods_supported: client_authentication::METHODS,
+            token_endpoint_auth_methods_supported: methods,
             token_endpoint_auth_signing_alg_values_supported: &assertion_algs,
             authorization_endpoint: format!("{base}/oauth/authorize"),
             pushed_authorization_request_endpoint: format!("{base}/oauth/par"),
+            require_pushed_authorization_requests: profile == Profile::Fapi2,
             request_parameter_supported: true,
             request_uri_parameter_supported: false,
             request_object_signing_alg_values_supported: &client_algs,
@@ -136,16 +147,10 @@ impl Metadata {
                 TOKEN_EXCHANGE,
             ],
             revocation_endpoint: format!("{base}/oauth/revoke"),
-            revocation_endpoint_auth_methods_supported: client_authentication::METHODS,
+            revocation_endpoint_auth_methods_supported: methods,
             revocation_endpoint_auth_signing_alg_values_supported: &assertion_algs,
             introspection_endpoint: format!("{base}/oauth/introspect"),
-            introspection_endpoint_auth_methods_supported: [
-                "client_secret_basic",
-                "client_secret_post",
-                "client_secret_jwt",
-                "private_key_jwt",
-                "Bearer", // RFC 8414 section 2: a token type says that an access token will do
-            ],
+            introspection_endpoint_auth_methods_supported: &introspection_methods,
             introspection_endpoint_auth_signing_alg_values_supported: &assertion_algs,
         };
         let openid = OpenId {

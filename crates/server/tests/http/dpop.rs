@@ -61,7 +61,7 @@ impl Key {
     }
 
     /// A proof for one request that sends `token`.
-    fn proof_with(&self, fixture: &Fixture, request: (&str, &str), token: &str) -> String {
+    pub(crate) fn proof_with(&self, fixture: &Fixture, request: (&str, &str), token: &str) -> String {
         let ath = base64url::encode(digest(&SHA256, token.as_bytes()).as_ref());
         self.sign(&with(Self::claims(fixture, request), "ath", json!(ath)))
     }

@@ -12,6 +12,7 @@ mod details;
 mod device;
 mod dpop;
 mod exchange;
+mod fapi;
 mod feed;
 mod fixture;
 mod hostile;

@@ -17,7 +17,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 const REQUEST_OBJECT: Typ = Typ::new("oauth-authz-req+jwt");
 
 /// Registers the client `vault`, which has keys and asks for no consent.
-async fn register_vault(fixture: &Fixture) -> SigningKey {
+pub(crate) async fn register_vault(fixture: &Fixture) -> SigningKey {
     let key = SigningKey::generate(Alg::ES256, Some("k1")).unwrap();
     let keys = ClientKeys::new(JwkSet { keys: vec![key.public_jwk().unwrap()] }).unwrap();
     let new = NewClient {
@@ -59,7 +59,7 @@ fn query(object: &str) -> String {
     encode([("client_id", "vault"), ("request", object)])
 }
 
-fn assertion(fixture: &Fixture, key: &SigningKey, jti: &str) -> String {
+pub(crate) fn assertion(fixture: &Fixture, key: &SigningKey, jti: &str) -> String {
     let now = fixture.now().as_secs();
     let claims = json!({ "iss": "vault", "sub": "vault", "aud": ISSUER, "exp": now + 60, "jti": jti });
     jwt::sign(&Typ::new("JWT"), &claims, key).unwrap()
@@ -125,6 +125,10 @@ async fn what_is_no_request_object() {
         let pushed = push(&fixture, &key, &format!("p{at}"), &encode([("request", object.as_str())])).await;
         assert_eq!(pushed.oauth_error(), (400, "invalid_request_object".into()), "{name}");
     }
+    // A reference beside it is not followed and not passed over.
+    let both = encode([("request_uri", "https://app.example.com/request")]);
+    let both = format!("{}&{both}", query(&sign(&good(), &key)));
+    Browser::new(&fixture).authorize(&both).await.expect(StatusCode::BAD_REQUEST);
     // A client without keys has signed nothing.
     let shop = with(with(good(), "iss", json!("shop")), "client_id", json!("shop"));
     let query = encode([("client_id", "shop"), ("request", &sign(&shop, &key))]);
