@@ -191,6 +191,7 @@ impl Issuer {
             return Err(DpopError::Missing.into());
         }
         if let TokenRequest::RefreshToken { token, .. } = &request {
+            client.registered().map_or(Ok(()), |client| require_grant(client, GrantType::RefreshToken))?;
             self.require_genuine(token)?;
         }
         let jkt = self.use_up(held).await?;
@@ -220,20 +221,13 @@ impl Issuer {
                 self.exchange(&client, &exchange, jkt, minted_at, now)
             }
             TokenRequest::RefreshToken { token, scope, authorization_details } => {
-                let registered = match &client {
-                    AuthenticatedClient::Confidential(client) | AuthenticatedClient::Public(client) => {
-                        require_grant(client, GrantType::RefreshToken)?;
-                        Some(client)
-                    }
-                    AuthenticatedClient::FirstParty => None,
-                };
                 let shown = ShownRefresh {
                     token: &token,
                     client: &client.id(),
                     is_public: !matches!(client, AuthenticatedClient::Confidential(_)),
                     scope: scope.as_ref(),
                     authorization_details: authorization_details.as_ref(),
-                    registered: registered.map(|client| &**client),
+                    registered: client.registered(),
                     jkt,
                 };
                 Ok(TokenResponse::of_session(self.refresh_within(shown, now).await?))
