@@ -13,7 +13,7 @@ use gatepass_jose::{
     Alg, Audience, Issuer, KeySet, PublicParams, SecretKey, SigningKey, Timestamp, Typ, Verifier, base64url,
     jwt,
 };
-use gatepass_token::{AccessClaims, TokenId, access_verifier};
+use gatepass_token::{AccessClaims, AuthorizationDetails, TokenId, access_verifier};
 
 /// The algorithms of the tables.
 pub const ALGS: [Alg; 6] = [Alg::HS256, Alg::RS256, Alg::PS256, Alg::ES256, Alg::EdDSA, Alg::MlDsa44];
@@ -128,6 +128,7 @@ fn claims(number: usize, now: Timestamp) -> Result<AccessClaims> {
         jti: TokenId::new(now.saturating_sub(lived), [number.wrapping_mul(59); 10]).to_string(),
         client_id: "web-frontend-north".into(),
         scope: "orders:read orders:write".parse()?,
+        authorization_details: AuthorizationDetails::default(),
         sid: Some(base64url::encode(&[number.wrapping_mul(83); 16])),
         roles: vec!["clerk".into(), "warehouse-manager-north".into()],
         cnf: None,
