@@ -12,7 +12,16 @@ const LOCK: &str = "gatepass.lock";
 /// A directory that no other process can claim as long as this lives. The lock is the operating
 /// system's, so it goes with the process however that ends.
 pub(super) struct Claim {
-    _lock: File,
+    lock: File,
+}
+
+/// Not left to the closing of the file: a process that is just being started has a copy of it for a moment.
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::debug!(%error, "the lock of the data directory goes when its file is closed");
+        }
+    }
 }
 
 /// Makes the directory where there is none, and claims it.
@@ -28,7 +37,7 @@ pub(super) fn claim(dir: &Path) -> Result<Claim, OpenError> {
         Err(TryLockError::Error(error)) => return Err(OpenError::io("lock", &path)(error)),
     }
     sign(&mut lock).map_err(OpenError::io("write", &path))?;
-    Ok(Claim { _lock: lock })
+    Ok(Claim { lock })
 }
 
 /// Makes the file where there is none, readable for its owner alone; also one that was there, because
