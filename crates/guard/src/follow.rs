@@ -75,6 +75,8 @@ enum Interrupted {
     Silent,
     #[error("an entry is missing")]
     Gap,
+    #[error("the clock was set back, and revocations were forgotten by what it said before")]
+    SetBack,
     #[error("the stream runs late")]
     Late,
     #[error("the snapshot ends at entry {seq}, and entry {known} was seen elsewhere")]
@@ -106,7 +108,7 @@ impl FeedTask {
                     Err(interrupted) => interrupted,
                 };
                 self.report(&interrupted);
-                let is_gap = matches!(interrupted, Interrupted::Gap);
+                let is_gap = matches!(interrupted, Interrupted::Gap | Interrupted::SetBack);
                 start = is_gap || follower.last_event_id().is_none();
                 follower.disconnected();
                 tokio::time::sleep(backoff.wait()).await;
@@ -163,9 +165,13 @@ impl FeedTask {
                     backoff.reset();
                 }
             }
+            let wall = self.clock.now().wall.saturating_sub(self.clock_skew);
+            if follower.wall_clock(wall) != Action::Continue {
+                return Err(Interrupted::SetBack);
+            }
             if forgotten.elapsed() >= FORGET_EVERY {
                 forgotten = Instant::now();
-                self.view.forget(self.clock.now().wall.saturating_sub(self.clock_skew));
+                self.view.forget(wall);
             }
         }
     }

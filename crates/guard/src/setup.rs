@@ -255,7 +255,8 @@ impl Setup<'_> {
             loaded,
         };
         self.means.background.spawn(task.run());
-        Ok(Followed { view, on_stale, introspector, connected, loaded: is_loaded })
+        let clock_skew = self.config.clock_skew;
+        Ok(Followed { view, clock_skew, on_stale, introspector, connected, loaded: is_loaded })
     }
 }
 

@@ -6,7 +6,7 @@ mod table;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -85,6 +85,8 @@ pub struct View {
     seq: AtomicU64,
     /// When the view was last known to be complete, in milliseconds; [`NEVER`] before that.
     complete_at: AtomicI64,
+    /// The latest `forget_after` of what was forgotten since the last snapshot.
+    forgotten_to: AtomicU32,
     writer: Mutex<()>,
 }
 
@@ -112,6 +114,7 @@ impl View {
             all: Slot::vacant(),
             seq: AtomicU64::new(0),
             complete_at: AtomicI64::new(NEVER),
+            forgotten_to: AtomicU32::new(0),
             writer: Mutex::new(()),
         }
     }
@@ -200,6 +203,8 @@ impl View {
             self.record(entry);
         }
         self.seq.store(snapshot.seq, Ordering::Release);
+        // It has all that is in force, so also what was forgotten too early.
+        self.forgotten_to.store(0, Ordering::Release);
     }
 
     fn record(&self, entry: &Entry) {
@@ -256,9 +261,18 @@ impl View {
     ///
     /// The tokens concerned have expired by then. A guard that allows for clock skew subtracts it from
     /// `now` first. Takes a millisecond or two per million entries: a matter for every few seconds.
+    ///
+    /// A clock that is set back later makes some of these tokens young again; see [`is_ahead_of`](Self::is_ahead_of).
     pub fn forget(&self, now: Timestamp) {
         let _writing = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_over = |revocation: Revocation| revocation.forget_after.is_over(now);
+        let is_over = |revocation: Revocation| {
+            let is_over = revocation.forget_after.is_over(now);
+            if is_over {
+                // Before the entry is gone: nobody is to find neither.
+                self.forgotten_to.fetch_max(revocation.forget_after.as_secs(), Ordering::Release);
+            }
+            is_over
+        };
         if is_over(self.all.revocation()) {
             self.all.clear();
         }
@@ -275,6 +289,14 @@ impl View {
         if changed {
             self.index.store(Arc::new(index));
         }
+    }
+
+    /// Whether something was forgotten whose time is not past at `now`, because the clock that
+    /// [`forget`](Self::forget) was told has been set back since. The view is not complete then, whenever it was last
+    /// proven to be, until a snapshot is loaded. Allow for clock skew as with `forget`.
+    #[must_use]
+    pub fn is_ahead_of(&self, now: Timestamp) -> bool {
+        now.as_secs() < i64::from(self.forgotten_to.load(Ordering::Acquire))
     }
 
     /// The greatest `seq` applied since the last snapshot, its own included. That nothing before it is missing is for the

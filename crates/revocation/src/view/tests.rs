@@ -126,6 +126,24 @@ fn what_was_forgotten_leaves_nothing_behind_for_the_next_of_its_name() {
 }
 
 #[test]
+fn a_clock_that_jumps_ahead_and_back_leaves_the_view_incomplete_until_a_snapshot() {
+    for kind in [Kind::Session, Kind::All] {
+        let view = View::new();
+        let revoked = entry(kind, if kind == Kind::All { "" } else { "s1" }, 5_000, 90_000);
+        view.apply(&revoked);
+        view.forget(at(50_000));
+        assert!(!view.is_ahead_of(at(0)), "{kind}: it is still there");
+        view.forget(at(9_000_000));
+        assert!(view.check(&TOKEN).is_ok());
+        for (now, ahead) in [(9_000_000, false), (91_000, false), (89_000, true), (10_000, true)] {
+            assert_eq!(view.is_ahead_of(at(now)), ahead, "{kind} at {now}");
+        }
+        view.load(&Snapshot::new("i", 1, at(10_000), vec![revoked]));
+        assert!(!view.is_ahead_of(at(10_000)) && view.check(&TOKEN).is_err(), "{kind}");
+    }
+}
+
+#[test]
 fn seq_follows_the_log_back_only_with_a_snapshot() {
     let view = View::new();
     for (seq, want) in [(3, 3), (2, 3), (7, 7)] {
