@@ -45,6 +45,7 @@
 //! introspection = { client_id = "gateway", client_secret_file = "secret" } # where it is asked; also `url`
 //! client = { id = "gateway", secret_file = "secret" } # for `exchange` and `tickets`; also `token_endpoint`
 //! base_url = "http://10.0.0.7:9000"             # where the issuer is reached from here, if elsewhere
+//! origins = ["https://keys.example.com"]        # where else its metadata may lead; to its own origin alone
 //! insecure_http = false                         # allows plain http to other machines
 //!
 //! [[upstream]]

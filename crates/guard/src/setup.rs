@@ -261,5 +261,5 @@ impl Setup<'_> {
 }
 
 fn insecure(refused: Refused) -> StartError {
-    StartError::InsecureUrl { url: refused.0 }
+    StartError::InsecureUrl { url: refused.into_url() }
 }
