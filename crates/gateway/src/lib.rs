@@ -526,7 +526,8 @@
 //! read as another one. A connection that is closed is read on for two seconds, for a client that is still sending to
 //! get its response.
 //!
-//! A configuration that [`Gateway::reload`] refuses changes nothing.
+//! A configuration that [`Gateway::reload`] refuses changes nothing. It refuses one that changes an issuer which then gives
+//! no keys or no revocations within five seconds.
 
 mod access_log;
 mod admin;

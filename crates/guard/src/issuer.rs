@@ -146,6 +146,14 @@ impl TrustedIssuer {
         }
     }
 
+    /// What is known to be revoked, where a feed tells.
+    pub(crate) fn view(&self) -> Option<Arc<View>> {
+        match &self.revocations {
+            Revocations::Followed(followed) => Some(Arc::clone(&followed.view)),
+            Revocations::Asked(_) | Revocations::Listed(_) | Revocations::NotTold => None,
+        }
+    }
+
     /// Waits until there are keys, and the revocations are known.
     pub(crate) async fn ready(&self) {
         if let Tokens::Published(keys) = &self.tokens {
