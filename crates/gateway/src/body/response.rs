@@ -23,6 +23,7 @@ pub(crate) struct ResponseBody(Kept);
 
 /// Who else can reach a body.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would cost every response of HTTP/1.1 an allocation")]
 enum Kept {
     Alone(Sending),
     /// Whoever looks after the bodies that a connection's client does not take.
