@@ -228,7 +228,7 @@ impl Followed {
     /// How long ago the view was last known to be complete. `None` if it never was, or if it has forgotten what the
     /// wall clock, set back since, says is in force.
     fn staleness(&self, now: Now) -> Option<Duration> {
-        if self.view.is_ahead_of(now.wall.saturating_sub(self.clock_skew)) {
+        if self.view.lacks_at(now.wall.saturating_sub(self.clock_skew)) {
             return None;
         }
         self.view.staleness(now.steady)

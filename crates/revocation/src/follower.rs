@@ -132,9 +132,9 @@ impl Follower {
     }
 
     /// The wall clock, less the clock skew that is allowed for, says `wall`: to be told now and then, as it may be set
-    /// back behind what the view has [forgotten](View::is_ahead_of).
+    /// back behind what the view has [forgotten](View::lacks_at).
     pub fn wall_clock(&mut self, wall: Timestamp) -> Action {
-        if !self.view.is_ahead_of(wall) {
+        if !self.view.lacks_at(wall) {
             return Action::Continue;
         }
         self.complete_to = None;
