@@ -7,6 +7,7 @@ use http::{HeaderMap, header};
 use tracing::Level;
 
 use crate::answer::AnswerFields;
+use crate::bff;
 use crate::gateway::{Shared, State};
 use crate::rate_limit::Per;
 use crate::refusal::Refusal;
@@ -20,6 +21,9 @@ pub(crate) struct Candidate<'r> {
     pub(crate) guarded: &'r GuardedRequest<'r>,
     /// Shown instead of an `Authorization` field.
     pub(crate) ticket: Option<&'r Presented>,
+    /// Whether the token is that of a session, which may get another one: then a denial that this may help is told
+    /// even where the route does not enforce.
+    pub(crate) may_renew: bool,
     /// Whether a DPoP proof could be checked.
     pub(crate) takes_dpop: bool,
     /// Where its connection comes from.
@@ -52,14 +56,31 @@ pub(crate) async fn admit<'s>(
             verify(demand, parameter, candidate, state, route.enforce).await
         }
     };
+    if let Err(denied) = &admitted
+        && candidate.may_renew
+        && bff::may_help(denied)
+    {
+        return Err(Refusal::Denied(denied.clone()));
+    }
     let token = enforce(route, shared, admitted.map_err(Refusal::from))?.flatten();
     if matches!(per, Some(Per::Subject | Per::Client)) {
         enforce(route, shared, count(route, token.as_ref(), candidate, state, fields))?;
     }
-    Ok(token)
+    match (token, candidate.ticket) {
+        // The issuer is asked last of all: a ticket that opens nothing is not used up either.
+        (Some(token), Some(ticket)) => {
+            let consumed = state.guards.consume_ticket(&token, ticket).await;
+            let consumed =
+                consumed.inspect_err(|denied| audit(denied, candidate, Some(&token), route.enforce));
+            let consumed = enforce(route, shared, consumed.map_err(Refusal::from))?;
+            Ok(consumed.map(|()| token))
+        }
+        (token, _) => Ok(token),
+    }
 }
 
-/// Verifies the token of a request and holds it against the demand. `None` if there is none, nor has to be.
+/// Verifies the token of a request and holds it against the demand. `None` if there is none, nor has to be. A ticket is
+/// not used up yet.
 pub(crate) async fn verify<'p>(
     demand: &Demand,
     parameter: impl Fn(&str) -> Option<&'p str>,
@@ -77,23 +98,21 @@ pub(crate) async fn verify<'p>(
         None => state.guards.verify(candidate.headers, candidate.guarded, candidate.takes_dpop).await,
     };
     let outcome = match &verified {
-        Ok(token) => match (demand.rule.check_with(token, parameter), candidate.ticket) {
-            // The issuer is asked last: only a ticket that it minted for this very request, and whose holder
-            // meets the rule, costs it anything.
-            (Ok(()), Some(ticket)) => state.guards.consume_ticket(token, ticket).await,
-            (outcome, _) => outcome,
-        },
+        Ok(token) => demand.rule.check_with(token, parameter),
         Err(denied) => Err(denied.clone()),
     };
     if let Err(denied) = outcome {
-        if is_audited(&denied) {
-            let not_enforced = if enforced { "" } else { " (not enforced)" };
-            let asked = format!("{}{not_enforced}", (candidate.asked)());
-            denied.audit(&asked, verified.as_ref().ok());
-        }
+        audit(&denied, candidate, verified.as_ref().ok(), enforced);
         return Err(denied);
     }
     verified.map(Some)
+}
+
+fn audit(denied: &Denied, candidate: &Candidate<'_>, token: Option<&Admitted>, enforced: bool) {
+    if is_audited(denied) {
+        let not_enforced = if enforced { "" } else { " (not enforced)" };
+        denied.audit(&format!("{}{not_enforced}", (candidate.asked)()), token);
+    }
 }
 
 /// Counts the request with its route's limit.

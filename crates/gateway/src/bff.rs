@@ -24,7 +24,7 @@ use std::time::Duration;
 use gatepass_guard::{OpenIdClient, OpenIdIssuer, Timestamp};
 use http::StatusCode;
 
-pub(crate) use self::bearing::Bearing;
+pub(crate) use self::bearing::{Bearing, may_help};
 pub(crate) use self::cookie::Cookies;
 pub(crate) use self::endpoint::serve;
 pub(crate) use self::return_to::{is_plain_path, own_path};

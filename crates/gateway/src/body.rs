@@ -1,6 +1,7 @@
 //! The bodies that pass through: streamed, never collected, never boxed.
 
 mod response;
+mod untaken;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,10 +10,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use gatepass_guard::Denied;
+use http::{HeaderName, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-pub(crate) use self::response::{Ending, ResponseBody};
+pub(crate) use self::response::{Ending, ResponseBody, may_pause};
+pub(crate) use self::untaken::Overseen;
 use crate::gateway::State;
 use crate::header::{forwarded, remove_fields};
 use crate::stall::Stall;
@@ -43,24 +46,48 @@ pub(crate) struct Upload {
 }
 
 /// Tells whether an upload is over, and how it failed, from outside.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct UploadProgress(Arc<Progress>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Progress {
+    /// What ends the upload, for whoever waits while the server takes nothing of it.
+    watch: Mutex<Option<Watch>>,
     over: AtomicBool,
     received: AtomicU64,
+    /// The last that was asked for has not come yet: it is not the server that holds it up.
+    awaits_client: AtomicBool,
     failure: Mutex<Option<UploadError>>,
 }
 
 impl UploadProgress {
+    fn new(watch: Option<&Watch>) -> Self {
+        Self(Arc::new(Progress {
+            watch: Mutex::new(watch.cloned()),
+            over: AtomicBool::new(false),
+            received: AtomicU64::new(0),
+            awaits_client: AtomicBool::new(false),
+            failure: Mutex::new(None),
+        }))
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.0.over.load(Ordering::Acquire)
+    }
+
+    /// Another watch on the token that ends it.
+    pub(crate) fn watch(&self) -> Option<Watch> {
+        self.0.watch.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many bytes have come.
     pub(crate) fn received(&self) -> u64 {
         self.0.received.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client is being waited for, which has a limit of its own.
+    pub(crate) fn awaits_client(&self) -> bool {
+        self.0.awaits_client.load(Ordering::Relaxed)
     }
 
     /// Why the exchange failed, if it did for the upload's sake.
@@ -105,7 +132,7 @@ impl RequestBody {
             stall: if may_last { stall } else { stall.with_patience(state.config.timeouts.body) },
             watch: watch.cloned(),
             begun: false,
-            progress: UploadProgress::default(),
+            progress: UploadProgress::new(watch),
             state: Arc::clone(state),
         }))
     }
@@ -121,7 +148,9 @@ impl RequestBody {
 
 impl Upload {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadFailed>>> {
-        self.poll_incoming(cx).map_err(|error| self.progress.fail(error))
+        let frame = self.poll_incoming(cx).map_err(|error| self.progress.fail(error));
+        self.progress.0.awaits_client.store(frame.is_pending(), Ordering::Relaxed);
+        frame
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
@@ -148,10 +177,17 @@ impl Upload {
         }
         if let Some(trailers) = frame.trailers_mut() {
             let reserved = &self.state.config.routes.reserved;
-            remove_fields(trailers, |name| reserved.contains(name) || forwarded::is_hearsay(name, false));
+            remove_fields(trailers, |name| {
+                reserved.contains(name) || forwarded::is_hearsay(name, false) || is_credential(name)
+            });
         }
         Poll::Ready(Some(Ok(frame)))
     }
+}
+
+/// What is looked at, taken out or replaced in a head alone. RFC 9110 section 6.5.1: no trailer may hold it.
+fn is_credential(name: &HeaderName) -> bool {
+    [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE].contains(name)
 }
 
 impl Drop for Upload {

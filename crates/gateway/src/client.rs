@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 pub(crate) use self::stream::{ClientSocket, ClientStream};
+use crate::body::Overseen;
 use crate::header::forwarded::{self, Hop};
 use crate::stats::Present;
 
@@ -29,6 +30,8 @@ pub(crate) struct ClientConnection {
     idle_from: AtomicU64,
     /// What the connection is to carry once it has switched protocols.
     tunnel: Mutex<Option<BoxFuture<'static, ()>>>,
+    /// The responses that an HTTP/2 client may leave lying.
+    pub(crate) overseen: Overseen,
     /// Whether it has been left something to carry.
     switched: Arc<AtomicBool>,
     /// Its place among the connections that may be open.
@@ -62,6 +65,7 @@ impl ClientConnection {
             since: Instant::now(),
             idle_from: AtomicU64::new(0),
             tunnel: Mutex::new(None),
+            overseen: Overseen::default(),
             switched: Arc::default(),
             _permit: permit,
             _present: present,

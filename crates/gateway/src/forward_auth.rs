@@ -144,6 +144,7 @@ pub(crate) async fn verify<'s>(
         headers,
         guarded: &guarded,
         ticket: None,
+        may_renew: false,
         takes_dpop: url.is_some(),
         peer: connection.address,
         asked: &asked,
@@ -167,7 +168,9 @@ pub(crate) async fn verify<'s>(
                 let token = admission::admit(route, &path, &candidate, shared, state, fields).await?;
                 if let Some(token) = token {
                     recording.admitted(&token);
-                    claim::set(&mut admission.identity, &route.forward, &token)?;
+                    let set =
+                        claim::set(&mut admission.identity, &route.forward, &token).map_err(Refusal::from);
+                    admission::enforce(route, shared, set)?;
                 }
             }
         }

@@ -17,7 +17,7 @@ use tokio::time::MissedTickBehavior;
 use crate::access_log::{AccessLog, Target};
 use crate::bff::{self, Bff, BffSettings, BffStartError};
 use crate::config::Config;
-use crate::guards::Guards;
+use crate::guards::{Guards, NotTrusted};
 use crate::rate_limit::Limiter;
 use crate::route::Route;
 use crate::serve::Door;
@@ -82,6 +82,12 @@ pub enum StartError {
     /// The issuers cannot be verified for, as configured.
     #[error(transparent)]
     Issuers(#[from] gatepass_guard::StartError),
+    /// The settings of an issuer have changed, and it does not answer under the new ones. Those of before go on.
+    #[error("an issuer's new settings cannot be taken over yet, and those of before go on: {why}")]
+    IssuerNotReady {
+        /// Which issuer, and what it has not given.
+        why: String,
+    },
     /// The access log cannot be opened.
     #[error("cannot write the access log to {}: {source}", path.display())]
     AccessLog {
@@ -104,6 +110,15 @@ pub enum ReloadError {
     /// What it asks for cannot be begun.
     #[error(transparent)]
     Start(#[from] StartError),
+}
+
+impl From<NotTrusted> for StartError {
+    fn from(error: NotTrusted) -> Self {
+        match error {
+            NotTrusted::Start(error) => Self::Issuers(error),
+            NotTrusted::NotReady { why } => Self::IssuerNotReady { why },
+        }
+    }
 }
 
 impl Gateway {
@@ -199,7 +214,9 @@ impl Gateway {
     /// connections and what is known of its health, and what callers have used of limits that are the same. A
     /// server that is named no more ends what it has and gets nothing new. A new issuer is waited for up to a
     /// moment, so that its tokens are not refused just
-    /// because its keys are still on their way.
+    /// because its keys are still on their way. One with other settings than before goes over to them once it has
+    /// given keys and revocations under them, with all that was seen revoked and used; if it does not, the
+    /// configuration is refused.
     ///
     /// # Errors
     /// [`ReloadError`]; nothing has changed then.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use gatepass_guard::{
     Admitted, AskedFor, Challenge, Denied, Exchange, ExchangeError, ExchangedToken, Guard, GuardedRequest,
-    IssuerConfig, OpenIdIssuer, Scheme, StaleAction, StalePolicy, StartError, Status, credentials,
-    unverified_issuer,
+    IssuerConfig, IssuerStatus, OpenIdIssuer, Scheme, StaleAction, StalePolicy, StartError, Status,
+    credentials, unverified_issuer,
 };
 use http::{HeaderMap, HeaderValue, Method, header};
 
@@ -31,6 +31,15 @@ pub(crate) struct Guards {
     trusted: Vec<Trusted>,
 }
 
+/// Why an issuer is not trusted as configured.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotTrusted {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("{why}")]
+    NotReady { why: String },
+}
+
 #[derive(Debug, Clone)]
 struct Trusted {
     issuer: String,
@@ -42,11 +51,18 @@ impl Guards {
     /// Starts a guard for each issuer, but for those that `old` has one for, with the same settings.
     ///
     /// Waits for nothing at the start, so that the gateway can start before its issuers.
-    pub(crate) async fn start(issuers: &[IssuerSettings], old: Option<&Self>) -> Result<Self, StartError> {
+    ///
+    /// # Errors
+    /// [`NotTrusted`]. Among others where an issuer that is in service cannot be put to its new settings, since it
+    /// gives neither keys nor revocations just now: its tokens are not to be refused for that, nor to be taken
+    /// without the revocations that are known.
+    pub(crate) async fn start(issuers: &[IssuerSettings], old: Option<&Self>) -> Result<Self, NotTrusted> {
         let mut trusted = Vec::with_capacity(issuers.len());
         for settings in issuers {
-            trusted.push(match old.and_then(|old| old.find(settings)) {
-                Some(kept) => kept.clone(),
+            let of_before = old.and_then(|old| old.named(&settings.config.issuer));
+            trusted.push(match of_before {
+                Some(kept) if kept.fingerprint == settings.fingerprint => kept.clone(),
+                Some(of_before) => Trusted::succeed(settings, of_before).await?,
                 None => Trusted::start(settings, old.is_some()).await?,
             });
         }
@@ -154,28 +170,46 @@ impl Guards {
     }
 
     fn guard_named(&self, issuer: &str) -> Result<&Guard, Denied> {
-        let trusted = self.trusted.iter().find(|trusted| trusted.issuer == issuer);
-        trusted
+        self.named(issuer)
             .map(|trusted| &trusted.guard)
             .ok_or_else(|| Denied::UntrustedIssuer { issuer: issuer.chars().take(200).collect() })
     }
 
-    fn find(&self, settings: &IssuerSettings) -> Option<&Trusted> {
-        self.trusted.iter().find(|trusted| trusted.fingerprint == settings.fingerprint)
+    fn named(&self, issuer: &str) -> Option<&Trusted> {
+        self.trusted.iter().find(|trusted| trusted.issuer == issuer)
     }
 }
 
 impl Trusted {
-    async fn start(settings: &IssuerSettings, wait: bool) -> Result<Self, StartError> {
-        let guard = Guard::start([settings.config.clone()]).await?;
-        let issuer = settings.config.issuer.clone();
-        if wait && tokio::time::timeout(PATIENCE, guard.ready()).await.is_err() {
+    async fn start(settings: &IssuerSettings, wait: bool) -> Result<Self, NotTrusted> {
+        let trusted = Self::of(settings, Guard::start([settings.config.clone()]).await?);
+        if wait && tokio::time::timeout(PATIENCE, trusted.guard.ready()).await.is_err() {
             tracing::warn!(
-                issuer,
+                issuer = trusted.issuer,
                 "a new issuer has not given its keys yet; its tokens are refused until then"
             );
         }
-        Ok(Self { issuer, fingerprint: settings.fingerprint, guard })
+        Ok(trusted)
+    }
+
+    /// Puts an issuer to other settings. What its guard has seen revoked and used goes over.
+    async fn succeed(settings: &IssuerSettings, old: &Self) -> Result<Self, NotTrusted> {
+        let trusted = Self::of(settings, Guard::succeed(&old.guard, [settings.config.clone()]).await?);
+        if tokio::time::timeout(PATIENCE, trusted.guard.ready()).await.is_ok() || !old.is_in_service() {
+            return Ok(trusted);
+        }
+        let why = trusted.hindrance().unwrap_or_else(|| format!("{}: it does not answer", trusted.issuer));
+        Err(NotTrusted::NotReady { why })
+    }
+
+    fn of(settings: &IssuerSettings, guard: Guard) -> Self {
+        Self { issuer: settings.config.issuer.clone(), fingerprint: settings.fingerprint, guard }
+    }
+
+    /// Whether anybody's tokens have been let in so far: there are keys, and revocations where they are told.
+    fn is_in_service(&self) -> bool {
+        let is_loaded = |issuer: &IssuerStatus| issuer.revocation.as_ref().is_none_or(|view| view.is_loaded);
+        self.guard.status().issuers.iter().all(|issuer| issuer.has_keys && is_loaded(issuer))
     }
 
     /// Why good tokens of this issuer would be refused now, if they would.

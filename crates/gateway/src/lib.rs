@@ -45,6 +45,7 @@
 //! introspection = { client_id = "gateway", client_secret_file = "secret" } # where it is asked; also `url`
 //! client = { id = "gateway", secret_file = "secret" } # for `exchange` and `tickets`; also `token_endpoint`
 //! base_url = "http://10.0.0.7:9000"             # where the issuer is reached from here, if elsewhere
+//! origins = ["https://keys.example.com"]        # where else its metadata may lead; to its own origin alone
 //! insecure_http = false                         # allows plain http to other machines
 //!
 //! [[upstream]]
@@ -161,11 +162,11 @@
 //! handshake = "10s"                             # from connecting to the end of the TLS handshake
 //! header = "10s"                                # from there to the end of the first head
 //! idle = "75s"                                  # from a response to the end of the next head
-//! stall = "60s"                                 # without a byte of a body, or without taking one
+//! stall = "60s"                                 # without a byte of a body, or without taking one: see "What lasts"
 //! body = "60s"                                  # of waiting for a body without a token: see "What lasts"
 //! tunnel = "1h"                                 # of a WebSocket, without a byte either way
 //! connect = "5s"                                # to a server, the TLS handshake included
-//! response = "60s"                              # of a server, to the end of its head
+//! response = "60s"                              # of a server, to the end of its head; also to take more of an upload
 //! drain = "30s"                                 # for what is in flight when the gateway stops
 //! ```
 //!
@@ -250,7 +251,8 @@
 //!
 //! - those of `forward`, of any route, and all `X-Gatepass-*`, are removed in every spelling (`X_User_Id`,
 //!   `x-user.id`), as trailers too, and set from the token where the route says so. A claim that cannot be
-//!   told truly in a field (control characters, a comma in an array's element) refuses the request;
+//!   told truly in a field (control characters, a comma in an array's element) refuses the request, and where the
+//!   route does not enforce none of its fields is set;
 //! - `X-Forwarded-For`, `-Proto` and `-Host` are the gateway's own, or `Forwarded` (RFC 7239), or both, as
 //!   `forwarded` says. What a client sent of that family is kept from `trusted_proxies` only. A proxy's
 //!   `Forwarded` that is malformed is dropped, and one that it does not send is made of its `X-Forwarded-*`;
@@ -258,6 +260,7 @@
 //!   and a trusted proxy may choose it;
 //! - with `[tracing]`, `traceparent` names the gateway's span. Without it, these fields pass as they came;
 //! - fields that override the method or path, such as `X-HTTP-Method-Override`, are removed;
+//! - credentials (`Authorization`, `Cookie`, `Proxy-Authorization`) are removed from trailers;
 //! - fields of the connection end here (RFC 9110 section 7.6.1). `Upgrade: websocket` becomes a tunnel, no
 //!   other protocol is switched to.
 //!
@@ -405,7 +408,7 @@
 //! - It is taken out of the query before the request is passed on; its place in the query does not matter. Two of
 //!   them, or one beside an `Authorization` field, are refused.
 //! - Whatever is wrong with it is found here first. Only one that is good for this request, and whose holder meets
-//!   `require`, is used up; without the issuer's answer nobody is let in.
+//!   `require` and the route's limit, is used up; without the issuer's answer nobody is let in.
 //! - The response, a refusal too, gets `Referrer-Policy: no-referrer` and `Cache-Control: no-store`.
 //! - What it opened ends as under "What lasts", but not with the ticket: with its session, user or client, and when the
 //!   access token expires that it was minted with. Where the issuer is to be asked about each token, nobody could say
@@ -466,6 +469,11 @@
 //! `long_bodies = true` on a route lifts that, for gRPC calls and others that are sent over hours; `timeouts.stall` holds
 //! there too.
 //!
+//! **A response that stops half-way** is given up after `timeouts.stall` where no token ends it: on public routes, and with
+//! `end_streams = false` or `enforce = false`. Server-sent events and gRPC may pause for as long as they like, and so may
+//! everything on a route with `long_bodies = true`. **A response that its client does not take** is given up after
+//! `timeouts.stall`, or when its token ends: over HTTP/2 its stream alone, whose place at the server is free then.
+//!
 //! # What each failure gets
 //!
 //! Errors of the gateway are problem details (RFC 9457) with a stable `code`. Those in the rows without one
@@ -505,14 +513,14 @@
 //! | over HTTP/2: streams opened and reset in turn, a head in endless continuations | closed | |
 //! | a TLS handshake that fails, or does not end in time | closed | |
 //! | a head that does not end in time | closed | |
-//! | a client that takes nothing of its response | closed | |
+//! | a client that takes nothing of its response | closed; over HTTP/2 the stream ends | |
 //! | more connections than `limits.connections` | wait to be accepted | |
 //! | no server of the upstream can be reached, or proves who it is | 502, 504 | `upstream-unreachable`, `upstream-connect-timeout` |
 //! | all servers fail their checks, or are ejected and being tried | 503 | `upstream-unavailable`, with `Retry-After` |
 //! | all servers have `limits.requests`, and none had room in time | 503 | `upstream-overloaded`, with `Retry-After` |
 //! | the server closes, answers what is not HTTP, or switches unasked | 502 | `upstream-broken` |
-//! | the server does not answer in time | 504 | `upstream-timeout` |
-//! | the server breaks off within the response's body | closed before its end | |
+//! | the server does not answer in time, or takes nothing more of an upload | 504 | `upstream-timeout` |
+//! | the server breaks off within the response's body, or stops for `timeouts.stall` | closed before its end | |
 //! | the gateway stops | what is in flight ends, for `timeouts.drain`; then closed | |
 //! | the forward-auth endpoint would answer with another 4xx than 401 | 403 | its own |
 //! | it is asked about two requests at once, or half of one; `ext_authz`, what is no question | 403 | `asked-unclearly` |
@@ -525,7 +533,8 @@
 //! read as another one. A connection that is closed is read on for two seconds, for a client that is still sending to
 //! get its response.
 //!
-//! A configuration that [`Gateway::reload`] refuses changes nothing.
+//! A configuration that [`Gateway::reload`] refuses changes nothing. It refuses one that changes an issuer which then gives
+//! no keys or no revocations within five seconds.
 
 mod access_log;
 mod admin;

@@ -1,6 +1,7 @@
 //! The journey of one request: checked, matched, admitted, cleaned, passed on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatepass_guard::{Admitted, GuardedRequest};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
@@ -9,7 +10,7 @@ use hyper::body::Incoming;
 use crate::admission::{self, Candidate};
 use crate::answer::AnswerFields;
 use crate::bff::{self, Bearing};
-use crate::body::{Ending, RequestBody, ResponseBody};
+use crate::body::{Ending, RequestBody, ResponseBody, may_pause};
 use crate::client::{ClientConnection, InFlight};
 use crate::gateway::{Shared, State};
 use crate::header::hop_by_hop::{self, Nominated, Wishes};
@@ -30,6 +31,7 @@ pub(crate) async fn serve(
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
     let state = shared.state.load_full();
+    let version = request.version();
     let mut recording = Recording::begin(&shared, &state, &connection, &request);
     let mut response = answer(&shared, &state, &connection, request, &mut recording).await;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
@@ -42,7 +44,13 @@ pub(crate) async fn serve(
         }));
         return response;
     }
-    recording.answer(response)
+    let is_http_2 = version == Version::HTTP_2;
+    let response = recording.answer(response);
+    if is_http_2 {
+        response.map(|body| body.overseen(&connection, state.config.timeouts.stall))
+    } else {
+        response
+    }
 }
 
 async fn answer(
@@ -80,24 +88,25 @@ async fn answer(
     let switching = wishes.websocket.then(|| hyper::upgrade::on(&mut request));
     let passed = match prepare(shared, state, connection, &mut request, wishes, &mut fields, recording).await
     {
-        Ok(Prepared { upstream, watch, body_may_last }) => {
+        Ok(Prepared { upstream, watch, body_may_last, long_bodies }) => {
             let body = |incoming| RequestBody::new(incoming, state, watch.as_ref(), body_may_last);
             let request = request.map(body);
             recording.uploads(request.body().progress());
             let asked = recording.stopwatch();
             let sent = upstream.send(request, wishes.websocket && upstream.can_switch()).await;
             recording.asked(upstream.name(), asked);
-            sent.map(|answer| (answer, watch)).map_err(Refusal::from)
+            let pause = (watch.is_none() && !long_bodies).then_some(state.config.timeouts.stall);
+            sent.map(|answer| (answer, watch, pause)).map_err(Refusal::from)
         }
         Err(refusal) => Err(refusal),
     };
     let mut answer = match passed {
-        Ok((Answer::Response(response), watch)) => {
+        Ok((Answer::Response(response), watch, pause)) => {
             shared.counters.count_passed();
             recording.passed();
-            to_client(response, watch, state, in_flight)
+            to_client(response, watch, pause, state, in_flight)
         }
-        Ok((Answer::Switched(response, place), watch)) => {
+        Ok((Answer::Switched(response, place), watch, _)) => {
             shared.counters.count_passed();
             recording.passed();
             let head = switched(&response, state, in_flight);
@@ -124,6 +133,8 @@ struct Prepared<'s> {
     watch: Option<Watch>,
     /// Its body comes as slowly as it likes: what it opens ends with its token, or the route says so.
     body_may_last: bool,
+    /// The route says so.
+    long_bodies: bool,
 }
 
 /// Checks a request, and makes its head what the upstream is to see. `fields` learns what its answer is to say
@@ -151,13 +162,29 @@ async fn prepare<'s>(
         Some(_) => None,
         None => Bearing::of_request(route, request, wishes.websocket, shared, state, fields).await?,
     };
-    let mut admitted =
-        admit(route, &path, request, ticket.as_ref(), session.as_ref(), connection, shared, state, fields)
-            .await;
-    if let (Err(Refusal::Denied(denied)), Some(session)) = (&admitted, &mut session)
-        && session.renew_after(denied, state, fields).await?
-    {
-        admitted = admit(route, &path, request, None, Some(session), connection, shared, state, fields).await;
+    let mut admitted = admit(
+        route,
+        &path,
+        request,
+        ticket.as_ref(),
+        session.as_ref(),
+        true,
+        connection,
+        shared,
+        state,
+        fields,
+    )
+    .await;
+    if let (Err(Refusal::Denied(denied)), Some(session)) = (&admitted, &mut session) {
+        let renewed = session.renew_after(denied, state, fields).await;
+        admitted = match admission::enforce(route, shared, renewed)? {
+            Some(true) => {
+                let session = Some(&*session);
+                admit(route, &path, request, None, session, false, connection, shared, state, fields).await
+            }
+            Some(false) => admitted,
+            None => Ok(None),
+        };
     }
     let token = admitted?;
     if let Some(token) = &token {
@@ -187,14 +214,13 @@ async fn prepare<'s>(
     headers.insert(header::HOST, host);
     recording.write(headers);
     if let Some(token) = &token {
-        match claim::set(headers, &route.forward, token).map_err(Refusal::from) {
-            Err(refusal) if !route.enforce => shared.counters.count_would_refuse(refusal.code()),
-            outcome => outcome?,
-        }
+        let set = claim::set(headers, &route.forward, token).map_err(Refusal::from);
+        admission::enforce(route, shared, set)?;
     }
     headers.extend(exchanged.map(|authorization| (header::AUTHORIZATION, authorization)));
     set_wishes(headers, Wishes { websocket: wishes.websocket && upstream.can_switch(), ..wishes });
-    Ok(Prepared { upstream, watch, body_may_last: token.is_some() || route.long_bodies })
+    let long_bodies = route.long_bodies;
+    Ok(Prepared { upstream, watch, body_may_last: token.is_some() || long_bodies, long_bodies })
 }
 
 /// Lets a request in, with the token that it bears or that its session does.
@@ -205,6 +231,7 @@ async fn admit<'s>(
     request: &Request<Incoming>,
     ticket: Option<&ticket::Presented>,
     session: Option<&Bearing>,
+    may_renew: bool,
     connection: &ClientConnection,
     shared: &Shared,
     state: &'s State,
@@ -222,6 +249,7 @@ async fn admit<'s>(
         headers,
         guarded: &guarded,
         ticket,
+        may_renew: may_renew && session.is_some(),
         takes_dpop: url.is_some(),
         peer: connection.address,
         asked: &asked,
@@ -334,13 +362,15 @@ fn set_wishes(headers: &mut HeaderMap, wishes: Wishes) {
 fn to_client(
     mut response: Response<UpstreamBody>,
     watch: Option<Watch>,
+    pause: Option<Duration>,
     state: &State,
     in_flight: InFlight,
 ) -> Response<ResponseBody> {
     clean_answer(response.headers_mut(), state);
     *response.version_mut() = Version::HTTP_11;
     let ending = watch.map(|watch| Ending::new(watch, response.headers()));
-    response.map(|body| ResponseBody::upstream(body, ending, in_flight))
+    let pause = pause.filter(|_| !may_pause(response.headers()));
+    response.map(|body| ResponseBody::upstream(body, ending, pause, in_flight))
 }
 
 /// Leaves of a server's fields what is for the client and the server's to say.

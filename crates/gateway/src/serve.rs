@@ -33,7 +33,7 @@ use crate::stats::Present;
 use crate::tls::Tls;
 
 /// Requests that one HTTP/2 connection may have open.
-const CONCURRENT_STREAMS: u32 = 200;
+pub(crate) const CONCURRENT_STREAMS: u32 = 200;
 /// Streams of one HTTP/2 connection that the client has reset before they were looked at. One that resets
 /// them faster than they are read (CVE-2023-44487) loses its connection.
 const PENDING_RESETS: usize = 20;

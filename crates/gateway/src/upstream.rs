@@ -14,6 +14,7 @@ mod body;
 mod breaker;
 mod checks;
 mod connection;
+mod deadline;
 mod exchange;
 mod health;
 mod multiplexed;

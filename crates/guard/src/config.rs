@@ -47,6 +47,10 @@ pub struct IssuerConfig {
     /// Where the issuer is reached from here, if not under its own URL: scheme, host and port of this
     /// replace those of every URL of the issuer's origin. `None` by default.
     pub base_url: Option<Url>,
+    /// Where else the issuer's metadata may lead, by scheme, host and port: to keys, introspection and tokens on other
+    /// hosts of its own. Whatever they name elsewhere is not asked. What stands in this configuration itself needs
+    /// no mention. Empty by default.
+    pub origins: Vec<Url>,
     /// Allows plain `http` to other machines. Whoever is on the way can then mint tokens; `http` to this
     /// machine needs no permission. `false` by default.
     pub insecure_http: bool,
@@ -73,6 +77,7 @@ impl IssuerConfig {
             clock_skew: Duration::from_secs(60),
             refetch_interval: Duration::from_secs(5),
             base_url: None,
+            origins: Vec::new(),
             insecure_http: false,
         }
     }

@@ -75,6 +75,10 @@ enum Interrupted {
     Silent,
     #[error("an entry is missing")]
     Gap,
+    #[error("the clock was set back, and revocations were forgotten by what it said before")]
+    SetBack,
+    #[error("it names more revocations than there is room for, {}", View::CAPACITY)]
+    Overfull,
     #[error("the stream runs late")]
     Late,
     #[error("the snapshot ends at entry {seq}, and entry {known} was seen elsewhere")]
@@ -106,7 +110,8 @@ impl FeedTask {
                     Err(interrupted) => interrupted,
                 };
                 self.report(&interrupted);
-                let is_gap = matches!(interrupted, Interrupted::Gap);
+                let is_gap =
+                    matches!(interrupted, Interrupted::Gap | Interrupted::SetBack | Interrupted::Overfull);
                 start = is_gap || follower.last_event_id().is_none();
                 follower.disconnected();
                 tokio::time::sleep(backoff.wait()).await;
@@ -157,6 +162,12 @@ impl FeedTask {
                 Err(FetchError::Quiet { .. }) => return Err(Interrupted::Silent),
                 chunk => chunk?.ok_or(Interrupted::Ended)?,
             };
+            // First, so that a heartbeat does not shorten the pauses of a feed that cannot be followed.
+            let wall = self.clock.now().wall.saturating_sub(self.clock_skew);
+            if follower.wall_clock(wall) != Action::Continue {
+                let is_overfull = self.view.is_overfull();
+                return Err(if is_overfull { Interrupted::Overfull } else { Interrupted::SetBack });
+            }
             for event in parser.push(&chunk)? {
                 if self.take(follower, &event)? {
                     heartbeat = Instant::now();
@@ -165,7 +176,7 @@ impl FeedTask {
             }
             if forgotten.elapsed() >= FORGET_EVERY {
                 forgotten = Instant::now();
-                self.view.forget(self.clock.now().wall.saturating_sub(self.clock_skew));
+                self.view.forget(wall);
             }
         }
     }

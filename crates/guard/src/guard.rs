@@ -70,7 +70,28 @@ impl Guard {
     /// # Errors
     /// [`StartError`] for a configuration that leaves open whom to trust, or for what.
     pub async fn start(issuers: impl IntoIterator<Item = IssuerConfig>) -> Result<Self, StartError> {
-        let clock = Arc::new(Clock::start());
+        Self::start_after(None, issuers)
+    }
+
+    /// As [`start`](Self::start), in place of a guard that has served until now: what that one knows of the same
+    /// issuers and nobody else may be able to tell goes over, the revocations that it has seen, where both follow a
+    /// feed, and the DPoP proofs that were used. The old one goes on until it is dropped.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn succeed(
+        old: &Guard,
+        issuers: impl IntoIterator<Item = IssuerConfig>,
+    ) -> Result<Self, StartError> {
+        Self::start_after(Some(old), issuers)
+    }
+
+    fn start_after(
+        old: Option<&Guard>,
+        issuers: impl IntoIterator<Item = IssuerConfig>,
+    ) -> Result<Self, StartError> {
+        // The same clock: by it the age of a view is told that both look at.
+        let clock = old.map_or_else(|| Arc::new(Clock::start()), |old| Arc::clone(&old.0.clock));
         let background = Background::new();
         let http = Http::new().map_err(StartError::Http)?;
         let means = Means { http, clock: Arc::clone(&clock), background: background.clone() };
@@ -80,7 +101,8 @@ impl Guard {
             if !names.insert(config.issuer.clone()) {
                 return Err(StartError::DuplicateIssuer { issuer: config.issuer });
             }
-            trusted.push(trust(&config, &means)?);
+            let before = old.and_then(|old| old.0.issuer_named(&config.issuer));
+            trusted.push(trust(&config, before, &means)?);
         }
         if trusted.is_empty() {
             return Err(StartError::NoIssuer);

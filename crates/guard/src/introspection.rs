@@ -24,8 +24,9 @@ const ANSWER_LIFETIME: Duration = Duration::from_secs(5);
 const MAX_ANSWERS: usize = 1024;
 /// Longer tokens are asked about every time.
 const MAX_KEPT_TOKEN: usize = 4 * 1024;
-/// Requests to the issuer at a time; further ones wait.
+/// Requests to the issuer at a time; further ones wait, but not for long.
 const MAX_REQUESTS: usize = 64;
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Introspector {
     config: Introspection,
@@ -35,13 +36,30 @@ pub(crate) struct Introspector {
     endpoint: OnceCell<Url>,
     requests: Semaphore,
     answers: Mutex<Answers>,
+    asking: Mutex<Asking>,
+    max_wait: Duration,
 }
 
 /// Answers by token, with the moment by the steady clock until which they count.
 type Answers = HashMap<Box<str>, (Timestamp, bool)>;
 
+/// Questions that are being asked, by token: whoever comes with the same token waits for the same answer.
+type Asking = HashMap<Box<str>, Arc<Question>>;
+type Question = OnceCell<Result<bool, String>>;
+
+/// A share in a question, which is taken down when it has been answered or nobody waits for it any more.
+struct Share<'i, 't> {
+    introspector: &'i Introspector,
+    token: &'t str,
+    question: Arc<Question>,
+}
+
 #[derive(Debug, thiserror::Error)]
 enum IntrospectionError {
+    #[error("too many tokens are waiting to be asked about")]
+    Busy,
+    #[error("the issuer's metadata did not come in time")]
+    Slow,
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     #[error(transparent)]
@@ -74,6 +92,8 @@ impl Introspector {
             endpoint: OnceCell::new(),
             requests: Semaphore::new(MAX_REQUESTS),
             answers: Mutex::default(),
+            asking: Mutex::default(),
+            max_wait: MAX_WAIT,
         }
     }
 
@@ -82,22 +102,39 @@ impl Introspector {
         let active = match self.kept(token, now) {
             Some(active) => active,
             None => {
-                let answer = self.ask(token).await;
-                if let Err(error) = &answer {
-                    self.failures.note(AskedFor::Introspection, error);
-                }
-                let active = answer.map_err(|error| Denied::IntrospectionFailed(error.to_string()))?;
-                self.keep(token, active, now);
-                active
+                let share = self.share(token);
+                let answer = share.question.get_or_init(|| self.ask_and_keep(token, now)).await;
+                answer.clone().map_err(Denied::IntrospectionFailed)?
             }
         };
         if active { Ok(()) } else { Err(Denied::Inactive) }
     }
 
+    fn share<'i, 't>(&'i self, token: &'t str) -> Share<'i, 't> {
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let question = Arc::clone(asking.entry(token.into()).or_default());
+        Share { introspector: self, token, question }
+    }
+
+    async fn ask_and_keep(&self, token: &str, now: Now) -> Result<bool, String> {
+        match self.ask(token).await {
+            Ok(active) => {
+                self.keep(token, active, now);
+                Ok(active)
+            }
+            Err(error) => {
+                self.failures.note(AskedFor::Introspection, &error);
+                Err(error.to_string())
+            }
+        }
+    }
+
     async fn ask(&self, token: &str) -> Result<bool, IntrospectionError> {
-        // Fails only when the semaphore is closed, which nobody does.
-        let _permit = self.requests.acquire().await;
-        let endpoint = self.endpoint.get_or_try_init(|| self.find_endpoint()).await?;
+        let permit = tokio::time::timeout(self.max_wait, self.requests.acquire()).await;
+        let _permit = permit.map_err(|_| IntrospectionError::Busy)?;
+        let endpoint = self.endpoint.get_or_try_init(|| self.find_endpoint());
+        let endpoint =
+            tokio::time::timeout(self.max_wait, endpoint).await.map_err(|_| IntrospectionError::Slow)??;
         let form = Serializer::new(String::new())
             .append_pair("token", token)
             .append_pair("token_type_hint", "access_token")
@@ -134,5 +171,49 @@ impl Introspector {
         if answers.len() < MAX_ANSWERS {
             answers.insert(token.into(), (now.steady.saturating_add(ANSWER_LIFETIME), active));
         }
+    }
+}
+
+impl Drop for Share<'_, '_> {
+    fn drop(&mut self) {
+        let mut asking = self.introspector.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_this = asking.get(self.token).is_some_and(|question| Arc::ptr_eq(question, &self.question));
+        // Its own share and the list's: nobody else waits.
+        if is_this && (self.question.initialized() || Arc::strong_count(&self.question) <= 2) {
+            asking.remove(self.token);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::{ClientSecret, IssuerConfig, Revocation};
+
+    #[tokio::test]
+    async fn nobody_waits_for_an_answer_without_end() {
+        let config = Introspection {
+            endpoint: Some(Url::parse("http://127.0.0.1:1/introspect").unwrap()),
+            client_id: "guard".into(),
+            client_secret: ClientSecret::new("secret"),
+        };
+        let issuer = IssuerConfig::new("http://127.0.0.1:1", ["api"], Revocation::None);
+        let clock = Arc::new(Clock::start());
+        let failures = Failures::new(Arc::clone(&clock));
+        let mut introspector =
+            Introspector::new(config, Location::new(&issuer).unwrap(), Http::new().unwrap(), failures);
+        introspector.max_wait = Duration::from_millis(20);
+        let introspector = introspector;
+        let _all = introspector.requests.acquire_many(MAX_REQUESTS as u32).await.unwrap();
+        let now = clock.now();
+        let (one, other) = (introspector.require_active("t", now), introspector.require_active("t", now));
+        let both = async { tokio::join!(one, other) };
+        let (one, other) =
+            tokio::time::timeout(Duration::from_secs(20), both).await.expect("they still wait");
+        for refused in [one, other] {
+            assert!(matches!(refused, Err(Denied::IntrospectionFailed(_))), "{refused:?}");
+        }
+        assert!(introspector.asking.lock().unwrap().is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use gatepass_jose::{Issuer, SignatureCounts, Verified};
 use gatepass_revocation::{TokenRef, View};
@@ -54,6 +55,8 @@ pub(crate) enum Revocations {
 /// A feed that a task follows.
 pub(crate) struct Followed {
     pub(crate) view: Arc<View>,
+    /// How long past their end tokens are taken.
+    pub(crate) clock_skew: Duration,
     /// What holds when the view is stale, where a route does not say otherwise.
     pub(crate) on_stale: StalePolicy,
     /// Whom to ask then, if anybody.
@@ -109,8 +112,8 @@ impl TrustedIssuer {
     ) -> Result<(), Denied> {
         match &self.revocations {
             Revocations::Followed(followed) => {
+                let staleness = followed.staleness(now);
                 followed.require_not_revoked(admitted.verified())?;
-                let staleness = followed.view.staleness(now.steady);
                 let policy = on_stale.unwrap_or(&followed.on_stale);
                 let is_fresh = staleness.is_some_and(|staleness| staleness <= policy.after);
                 match policy.then {
@@ -140,6 +143,14 @@ impl TrustedIssuer {
                 lists.require_valid(admitted.payload(), token, now, Some(on_stale)).await
             }
             Revocations::Asked(_) | Revocations::NotTold => Ok(()),
+        }
+    }
+
+    /// What is known to be revoked, where a feed tells.
+    pub(crate) fn view(&self) -> Option<Arc<View>> {
+        match &self.revocations {
+            Revocations::Followed(followed) => Some(Arc::clone(&followed.view)),
+            Revocations::Asked(_) | Revocations::Listed(_) | Revocations::NotTold => None,
         }
     }
 
@@ -200,9 +211,10 @@ impl Followed {
         now: Now,
         on_stale: Option<&StalePolicy>,
     ) -> Result<(), Denied> {
+        // First: what a view that is complete by now was lacking just before would be missed else.
+        let staleness = self.staleness(now);
         self.require_not_revoked(claims)?;
         let policy = on_stale.unwrap_or(&self.on_stale);
-        let staleness = self.view.staleness(now.steady);
         if staleness.is_some_and(|staleness| staleness <= policy.after) {
             return Ok(());
         }
@@ -213,8 +225,17 @@ impl Followed {
         }
     }
 
+    /// How long ago the view was last known to be complete. `None` if it never was, or if it has forgotten what the
+    /// wall clock, set back since, says is in force.
+    fn staleness(&self, now: Now) -> Option<Duration> {
+        if self.view.lacks_at(now.wall.saturating_sub(self.clock_skew)) {
+            return None;
+        }
+        self.view.staleness(now.steady)
+    }
+
     fn status(&self, now: Now) -> RevocationStatus {
-        let staleness = self.view.staleness(now.steady);
+        let staleness = self.staleness(now);
         RevocationStatus {
             seq: self.view.seq(),
             entries: self.view.len(),
@@ -232,5 +253,49 @@ impl Followed {
 async fn until(mut flag: watch::Receiver<bool>) {
     if flag.wait_for(|set| *set).await.is_err() {
         std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatepass_jose::Timestamp;
+    use gatepass_revocation::{Entry, Follower, Kind, Reason, Snapshot};
+
+    use super::*;
+
+    #[test]
+    fn a_view_that_forgot_by_a_clock_set_back_since_is_not_fresh() {
+        let at = Timestamp::from_secs;
+        let revoked = Entry {
+            seq: 1,
+            kind: Kind::Session,
+            id: "s1".into(),
+            issued_before: at(1_000),
+            forget_after: at(2_000),
+            reason: Reason::LOGOUT,
+        };
+        let view = Arc::new(View::new());
+        let mut follower = Follower::new(Arc::clone(&view));
+        let snapshot = Snapshot::new("https://auth.example.com", 1, at(1_000), vec![revoked]);
+        follower.snapshot(&snapshot, at(1_000));
+        let (_, loaded) = watch::channel(true);
+        let followed = Followed {
+            view: Arc::clone(&view),
+            clock_skew: Duration::from_secs(60),
+            on_stale: StalePolicy { after: Duration::from_secs(30), then: StaleAction::Deny },
+            introspector: None,
+            connected: Arc::default(),
+            loaded,
+        };
+        let staleness = |wall| followed.staleness(Now { wall: at(wall), steady: at(1_001) });
+        let fresh = Some(Duration::from_secs(1));
+        assert_eq!(staleness(1_001), fresh);
+        view.forget(at(90_000));
+        for (wall, want) in [(90_060, fresh), (2_060, fresh), (2_059, None), (1_001, None)] {
+            assert_eq!(staleness(wall), want, "at {wall}");
+        }
+        assert!(followed.status(Now { wall: at(1_001), steady: at(1_001) }).is_stale);
+        follower.snapshot(&snapshot, at(1_001));
+        assert_eq!(staleness(1_001), Some(Duration::ZERO));
     }
 }

@@ -1,5 +1,5 @@
 use gatepass_jose::Issuer;
-use url::{Host, Url};
+use url::{Host, Origin, Url};
 
 use crate::config::{IssuerConfig, StartError};
 
@@ -10,12 +10,25 @@ pub(crate) struct Location {
     url: Url,
     base_url: Option<Url>,
     insecure_http: bool,
+    /// Where else the issuer's documents may lead.
+    origins: Vec<Origin>,
 }
 
 /// A URL that a guard does not ask.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a URL over https, and plain http to other machines is not allowed")]
-pub(crate) struct Refused(pub(crate) String);
+pub(crate) enum Refused {
+    #[error("`{0}` is not a URL over https, and plain http to other machines is not allowed")]
+    Insecure(String),
+    #[error("`{0}` is neither of the issuer's origin nor of one of its `origins` in the configuration")]
+    Elsewhere(String),
+}
+
+impl Refused {
+    pub(crate) fn into_url(self) -> String {
+        let (Self::Insecure(url) | Self::Elsewhere(url)) = self;
+        url
+    }
+}
 
 impl Location {
     pub(crate) fn new(config: &IssuerConfig) -> Result<Self, StartError> {
@@ -29,8 +42,14 @@ impl Location {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(no_url());
         }
-        let insecure_http = config.insecure_http;
-        Ok(Location { issuer, url, base_url: config.base_url.clone(), insecure_http })
+        let origins = config.origins.iter().map(Url::origin).collect();
+        let (base_url, insecure_http) = (config.base_url.clone(), config.insecure_http);
+        let location = Location { issuer, url, base_url, insecure_http, origins };
+        for url in &config.origins {
+            let refused = location.require_no_weaker(url).and_then(|()| location.require_secure(url.clone()));
+            refused.map_err(|refused| StartError::InsecureUrl { url: refused.into_url() })?;
+        }
+        Ok(location)
     }
 
     pub(crate) fn issuer(&self) -> &Issuer {
@@ -57,15 +76,34 @@ impl Location {
         self.reach(&join(&self.url, path))
     }
 
-    /// The URL to ask for a URL that a document of the issuer names.
+    /// The URL to ask for a URL that a document of the issuer names: whoever writes that document does not choose
+    /// whom a guard talks to within its network.
     pub(crate) fn named(&self, url: &str) -> Result<Url, Refused> {
-        let parsed = Url::parse(url).map_err(|_| Refused(url.to_owned()))?;
-        self.reach(&parsed)
+        let parsed = Url::parse(url).map_err(|_| Refused::Insecure(url.to_owned()))?;
+        let origin = parsed.origin();
+        if self.base_url.as_ref().is_some_and(|base| base.origin() == origin) {
+            return self.require_secure(parsed);
+        }
+        self.require_no_weaker(&parsed)?;
+        let reached = self.reach(&parsed)?;
+        if self.is_own(&parsed) || self.origins.contains(&origin) {
+            Ok(reached)
+        } else {
+            Err(Refused::Elsewhere(url.to_owned()))
+        }
+    }
+
+    /// An issuer that is reached over https does not lead to what is not.
+    fn require_no_weaker(&self, url: &Url) -> Result<(), Refused> {
+        match (self.url.scheme(), url.scheme()) {
+            ("https", "http") => Err(Refused::Insecure(url.to_string())),
+            _ => Ok(()),
+        }
     }
 
     /// A URL that a document of the issuer names for browsers, which reach the issuer where it says it is.
     pub(crate) fn for_browsers(&self, url: &str) -> Result<Url, Refused> {
-        let parsed = Url::parse(url).map_err(|_| Refused(url.to_owned()))?;
+        let parsed = Url::parse(url).map_err(|_| Refused::Insecure(url.to_owned()))?;
         self.require_secure(parsed)
     }
 
@@ -77,7 +115,7 @@ impl Location {
     /// The URL to ask for one of the issuer's: moved to `base_url` where the issuer's origin is not
     /// reached, and refused where everybody on the way could change the answer.
     pub(crate) fn reach(&self, url: &Url) -> Result<Url, Refused> {
-        let refused = || Refused(url.to_string());
+        let refused = || Refused::Insecure(url.to_string());
         let mut reached = url.clone();
         if let Some(base) = self.base_url.as_ref().filter(|_| self.is_own(url)) {
             reached.set_scheme(base.scheme()).map_err(|()| refused())?;
@@ -91,7 +129,7 @@ impl Location {
         match url.scheme() {
             "https" => Ok(url),
             "http" if self.insecure_http || is_this_machine(&url) => Ok(url),
-            _ => Err(Refused(url.into())),
+            _ => Err(Refused::Insecure(url.into())),
         }
     }
 }
@@ -119,7 +157,10 @@ mod tests {
 
     fn location(issuer: &str, base_url: Option<&str>) -> Location {
         let base_url = base_url.map(|base| Url::parse(base).unwrap());
-        let config = IssuerConfig { base_url, ..IssuerConfig::new(issuer, ["api"], Revocation::None) };
+        let origins = vec![Url::parse("https://keys.example.com").unwrap()];
+        let origins = if issuer.starts_with("https") { origins } else { Vec::new() };
+        let config =
+            IssuerConfig { base_url, origins, ..IssuerConfig::new(issuer, ["api"], Revocation::None) };
         Location::new(&config).unwrap()
     }
 
@@ -173,9 +214,16 @@ mod tests {
         let cases = [
             ("own_url", None, "https://auth.example.com/jwks", Some("https://auth.example.com/jwks")),
             ("another_host", None, "https://keys.example.com/jwks", Some("https://keys.example.com/jwks")),
+            ("another_port", None, "https://auth.example.com:8443/jwks", None),
+            ("one_below", None, "https://a.auth.example.com/jwks", None),
+            ("whoever_else", None, "https://internal.example.com/admin", None),
+            ("another_port_of_a_named_one", None, "https://keys.example.com:8443/jwks", None),
+            ("the_cloud", None, "https://169.254.169.254/latest", None),
             ("plain_http", None, "http://auth.example.com/jwks", None),
-            ("loopback", None, "http://[::1]:80/jwks", Some("http://[::1]/jwks")),
-            ("localhost", None, "http://localhost:1/jwks", Some("http://localhost:1/jwks")),
+            ("loopback", None, "http://[::1]:80/jwks", None),
+            ("localhost", None, "http://localhost:1/jwks", None),
+            ("where_it_is_reached", base, "http://127.0.0.1:9000/jwks", Some("http://127.0.0.1:9000/jwks")),
+            ("another_port_of_that", base, "http://127.0.0.1:9001/jwks", None),
             ("almost_localhost", None, "http://localhost.example.com/jwks", None),
             ("moved", base, "https://auth.example.com/jwks?a=b", Some("http://127.0.0.1:9000/jwks?a=b")),
             ("not_moved", base, "https://keys.example.com/jwks", Some("https://keys.example.com/jwks")),
@@ -186,6 +234,24 @@ mod tests {
         for (name, base, url, want) in cases {
             let reached = location("https://auth.example.com", base).named(url);
             assert_eq!(reached.as_ref().ok().map(Url::as_str), want, "{name}");
+        }
+        let local = location("http://127.0.0.1:9000", None);
+        assert!(local.named("http://127.0.0.1:9000/jwks").is_ok());
+        assert!(local.named("http://127.0.0.1:9001/jwks").is_err());
+    }
+
+    #[test]
+    fn an_origin_that_is_weaker_than_its_issuer_is_no_origin() {
+        for (issuer, origin, taken) in [
+            ("https://auth.example.com", "https://keys.example.com", true),
+            ("https://auth.example.com", "http://127.0.0.1:9000", false),
+            ("https://auth.example.com", "http://keys.example.com", false),
+            ("http://127.0.0.1:9000", "http://127.0.0.1:9001", true),
+            ("http://127.0.0.1:9000", "http://keys.example.com", false),
+        ] {
+            let origins = vec![Url::parse(origin).unwrap()];
+            let config = IssuerConfig { origins, ..IssuerConfig::new(issuer, ["api"], Revocation::None) };
+            assert_eq!(Location::new(&config).is_ok(), taken, "{issuer} {origin}");
         }
     }
 }

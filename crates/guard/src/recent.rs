@@ -10,8 +10,11 @@ use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 use crate::believed::Believed;
 
-/// Two megabytes, where all are taken.
+/// Two megabytes, where all are taken by tokens of ordinary length; with the longest that are kept it is three times as
+/// much, and where all claims of each of them have been asked for by name twenty megabytes.
 const PLACES: usize = 1 << 10;
+/// Longer tokens are read again each time.
+const MAX_TOKEN: usize = 2 * 1024;
 /// So many others are looked for in vain at its place before a token that does not come again gives it up. Tokens in turn, more
 /// than there are places, then cost little more than if there were none.
 const PATIENCE: u8 = 8;
@@ -57,8 +60,11 @@ pub(crate) struct Spot<'r, 't> {
 }
 
 impl Recent {
-    /// The place of a token; `None` for what is none.
+    /// The place of a token; `None` for what is none, or too long to be kept.
     pub(crate) fn spot<'t>(&self, token: &'t str) -> Option<Spot<'_, 't>> {
+        if token.len() > MAX_TOKEN {
+            return None;
+        }
         let (signing_input, signature) = token.rsplit_once('.')?;
         let table = self.table.get_or_init(Table::new).as_ref()?;
         let mut hasher = SipHasher24::new_with_key(&table.key);
@@ -212,6 +218,14 @@ mod tests {
         }
         assert!(spot.find().is_none());
         assert!(of_another(u128::from(PATIENCE)).find().is_some());
+    }
+
+    #[test]
+    fn what_is_kept_of_a_token_is_bounded() {
+        let recent = Recent::default();
+        let of_length = |length: usize| format!("h.{}.s", "p".repeat(length - 4));
+        assert!(recent.spot(&of_length(MAX_TOKEN)).is_some());
+        assert!(recent.spot(&of_length(MAX_TOKEN + 1)).is_none());
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 mod replay;
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, HeaderName};
 use gatepass_jose::KeyError;
 use gatepass_token::{
@@ -24,7 +26,7 @@ pub(crate) struct SenderCheck {
     required: bool,
     verifier: DpopVerifier,
     nonces: Option<DpopNonces>,
-    replays: Replays,
+    replays: Arc<Replays>,
 }
 
 /// How a sender showed that a token is its own.
@@ -39,12 +41,13 @@ pub(crate) struct Sender {
 }
 
 impl SenderCheck {
-    pub(crate) fn new(config: &Dpop) -> Result<Self, KeyError> {
+    /// `old`: what was demanded until now. Proofs that were used then are used.
+    pub(crate) fn new(config: &Dpop, old: Option<&Self>) -> Result<Self, KeyError> {
         let verifier = DpopVerifier::new(config.algs.iter().copied()).with_window(config.window);
         Ok(SenderCheck {
             required: config.required,
             nonces: config.nonce_secret.as_ref().map(DpopNonces::new).transpose()?,
-            replays: Replays::new(config.replay_capacity, verifier.window()),
+            replays: Replays::after(old.map(|old| &old.replays), config.replay_capacity, verifier.window()),
             verifier,
         })
     }

@@ -36,14 +36,18 @@ pub(crate) struct Means {
     pub(crate) background: Background,
 }
 
-/// Checks the configuration and starts the tasks that it asks for.
-pub(crate) fn trust(config: &IssuerConfig, means: &Means) -> Result<TrustedIssuer, StartError> {
+/// Checks the configuration and starts the tasks that it asks for. `old` is the issuer as it was trusted until now.
+pub(crate) fn trust(
+    config: &IssuerConfig,
+    old: Option<&TrustedIssuer>,
+    means: &Means,
+) -> Result<TrustedIssuer, StartError> {
     let location = Location::new(config)?;
     let failures = Failures::new(Arc::clone(&means.clock));
     let setup = Setup { config, means, terms: terms(config)?, location, failures };
     let (tokens, revocations) = match &config.revocation {
         Revocation::Feed(feed) => {
-            let view = Arc::new(View::new());
+            let view = old.and_then(TrustedIssuer::view).unwrap_or_default();
             let tokens = setup.tokens(Some(&view))?;
             let followed = setup.follow(feed, view, &tokens)?;
             (tokens, Revocations::Followed(followed))
@@ -66,7 +70,7 @@ pub(crate) fn trust(config: &IssuerConfig, means: &Means) -> Result<TrustedIssue
         issuer: setup.location.issuer().clone(),
         tokens,
         revocations,
-        senders: senders(config)?,
+        senders: senders(config, old)?,
         exchanger: setup.exchanger()?,
         tickets: setup.ticket_office()?,
         openid,
@@ -74,12 +78,13 @@ pub(crate) fn trust(config: &IssuerConfig, means: &Means) -> Result<TrustedIssue
     })
 }
 
-fn senders(config: &IssuerConfig) -> Result<SenderCheck, StartError> {
+fn senders(config: &IssuerConfig, old: Option<&TrustedIssuer>) -> Result<SenderCheck, StartError> {
     let issuer = || config.issuer.clone();
     if config.dpop.algs.is_empty() || config.dpop.algs.iter().any(|alg| alg.is_symmetric()) {
         return Err(StartError::DpopAlgs { issuer: issuer() });
     }
-    SenderCheck::new(&config.dpop).map_err(|source| StartError::DpopNonce { issuer: issuer(), source })
+    let old = old.map(|old| &old.senders);
+    SenderCheck::new(&config.dpop, old).map_err(|source| StartError::DpopNonce { issuer: issuer(), source })
 }
 
 fn terms(config: &IssuerConfig) -> Result<Terms, StartError> {
@@ -255,10 +260,11 @@ impl Setup<'_> {
             loaded,
         };
         self.means.background.spawn(task.run());
-        Ok(Followed { view, on_stale, introspector, connected, loaded: is_loaded })
+        let clock_skew = self.config.clock_skew;
+        Ok(Followed { view, clock_skew, on_stale, introspector, connected, loaded: is_loaded })
     }
 }
 
 fn insecure(refused: Refused) -> StartError {
-    StartError::InsecureUrl { url: refused.0 }
+    StartError::InsecureUrl { url: refused.into_url() }
 }

@@ -131,6 +131,16 @@ impl Follower {
         }
     }
 
+    /// The wall clock, less the clock skew that is allowed for, says `wall`: to be told now and then, as it may be set
+    /// back behind what the view has [forgotten](View::lacks_at).
+    pub fn wall_clock(&mut self, wall: Timestamp) -> Action {
+        if !self.view.lacks_at(wall) {
+            return Action::Continue;
+        }
+        self.complete_to = None;
+        Action::Resync
+    }
+
     /// Something arrived on the stream that could not be read: it may have been an entry.
     pub fn unreadable(&mut self) -> Action {
         self.complete_to = None;

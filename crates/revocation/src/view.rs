@@ -6,7 +6,7 @@ mod table;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -85,10 +85,15 @@ pub struct View {
     seq: AtomicU64,
     /// When the view was last known to be complete, in milliseconds; [`NEVER`] before that.
     complete_at: AtomicI64,
+    /// The latest `forget_after` of what was forgotten since the last snapshot; [`NO_ROOM`] where there was more than
+    /// is kept.
+    forgotten_to: AtomicU32,
+    capacity: usize,
     writer: Mutex<()>,
 }
 
 const NEVER: i64 = i64::MIN;
+const NO_ROOM: u32 = u32::MAX;
 
 /// All that is replaced whole when a table grows or a new reason turns up.
 #[derive(Clone, Default)]
@@ -102,16 +107,30 @@ struct Index {
 }
 
 impl View {
+    /// How many entries a [`new`](Self::new) view keeps: in less than 200 megabytes, many times what a large issuer
+    /// has in force.
+    pub const CAPACITY: usize = 1 << 22;
+
     /// A view in which nothing is revoked.
     #[must_use]
     pub fn new() -> Self {
+        Self::bounded(Self::CAPACITY)
+    }
+
+    /// The same with room for about so many entries. What comes beyond that is not kept, and the view
+    /// [lacks](Self::lacks_at) it until a snapshot fits in: a feed that names ever more cannot take all memory, and
+    /// nothing is let in for it as if the view were whole.
+    #[must_use]
+    pub fn bounded(entries: usize) -> Self {
         View {
+            capacity: entries,
             // The standard library's hash keys are the one source of randomness that needs no dependency.
             seed: RandomState::new().hash_one(0),
             index: ArcSwap::default(),
             all: Slot::vacant(),
             seq: AtomicU64::new(0),
             complete_at: AtomicI64::new(NEVER),
+            forgotten_to: AtomicU32::new(0),
             writer: Mutex::new(()),
         }
     }
@@ -188,7 +207,8 @@ impl View {
     pub fn load(&self, snapshot: &Snapshot) {
         let _writing = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut index = Index::clone(&self.index.load());
-        for kind in Kind::EVERY {
+        let fits = self.len() + snapshot.entries.len() <= self.capacity;
+        for kind in Kind::EVERY.into_iter().filter(|_| fits) {
             let of_kind = |entry: &&Entry| entry.kind == kind;
             let more = snapshot.entries.iter().filter(of_kind).count();
             if let (1.., Some(shards)) = (more, index.shards_mut(kind)) {
@@ -196,13 +216,14 @@ impl View {
             }
         }
         self.index.store(Arc::new(index));
-        for entry in &snapshot.entries {
-            self.record(entry);
-        }
+        let refused = snapshot.entries.iter().filter(|entry| !self.record(entry)).count();
         self.seq.store(snapshot.seq, Ordering::Release);
+        // It has all that is in force, so also what was forgotten too early.
+        self.forgotten_to.store(if refused == 0 { 0 } else { NO_ROOM }, Ordering::Release);
     }
 
-    fn record(&self, entry: &Entry) {
+    /// False where there is no room for it.
+    fn record(&self, entry: &Entry) -> bool {
         let revocation = Revocation {
             issued_before: if entry.kind.is_final() { Timestamp::MAX } else { entry.issued_before },
             forget_after: ForgetAfter::from(entry.forget_after),
@@ -212,7 +233,12 @@ impl View {
         match index.shards(entry.kind) {
             None => self.all.raise(revocation),
             Some(shards) => {
-                if let Some(grown) = shards.raise(Hash::new(self.seed, &entry.id), revocation) {
+                let hash = Hash::new(self.seed, &entry.id);
+                if !shards.has_room_for(hash) && self.len() >= self.capacity && shards.find(hash).is_none() {
+                    self.forgotten_to.store(NO_ROOM, Ordering::Release);
+                    return false;
+                }
+                if let Some(grown) = shards.raise(hash, revocation) {
                     let mut index = Index::clone(&index);
                     if let Some(shards) = index.shards_mut(entry.kind) {
                         *shards = grown;
@@ -222,6 +248,7 @@ impl View {
             }
         }
         self.seq.fetch_max(entry.seq, Ordering::Release);
+        true
     }
 
     /// The place of `reason` in the list, which is published before any slot refers to it.
@@ -256,9 +283,18 @@ impl View {
     ///
     /// The tokens concerned have expired by then. A guard that allows for clock skew subtracts it from
     /// `now` first. Takes a millisecond or two per million entries: a matter for every few seconds.
+    ///
+    /// A clock that is set back later makes some of these tokens young again; see [`lacks_at`](Self::lacks_at).
     pub fn forget(&self, now: Timestamp) {
         let _writing = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_over = |revocation: Revocation| revocation.forget_after.is_over(now);
+        let is_over = |revocation: Revocation| {
+            let is_over = revocation.forget_after.is_over(now);
+            if is_over {
+                // Before the entry is gone: nobody is to find neither.
+                self.forgotten_to.fetch_max(revocation.forget_after.as_secs(), Ordering::Release);
+            }
+            is_over
+        };
         if is_over(self.all.revocation()) {
             self.all.clear();
         }
@@ -277,6 +313,15 @@ impl View {
         }
     }
 
+    /// Whether something was forgotten whose time is not past at `now`, because the clock that
+    /// [`forget`](Self::forget) was told has been set back since, or there was no [room](Self::bounded). The view is not
+    /// complete then, whenever it was last proven to be, until a snapshot is loaded. Allow for clock skew as with
+    /// `forget`.
+    #[must_use]
+    pub fn lacks_at(&self, now: Timestamp) -> bool {
+        now.as_secs() < i64::from(self.forgotten_to.load(Ordering::Acquire))
+    }
+
     /// The greatest `seq` applied since the last snapshot, its own included. That nothing before it is missing is for the
     /// [`Follower`](crate::Follower) to know.
     #[must_use]
@@ -289,6 +334,12 @@ impl View {
     pub fn len(&self) -> usize {
         let keyed: usize = self.index.load().every().map(Shards::len).sum();
         keyed + usize::from(!self.all.is_vacant())
+    }
+
+    /// Whether there was no [room](Self::bounded) for all that came.
+    #[must_use]
+    pub fn is_overfull(&self) -> bool {
+        self.forgotten_to.load(Ordering::Acquire) == NO_ROOM
     }
 
     /// Whether nothing is revoked.

@@ -29,6 +29,12 @@ tickets = true
 require = { role = ["nobody"] }
 
 [[route]]
+path = "/limited"
+upstream = "mirror"
+tickets = true
+rate_limit = { per = "subject", requests = 1, every = "1h" }
+
+[[route]]
 path = "/closed"
 upstream = "mirror"
 
@@ -115,6 +121,21 @@ async fn of_all_gateways_one_lets_a_ticket_pass() {
         assert_eq!(passed, 1, "round {round}");
         assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 401)), "round {round}");
     }
+}
+
+#[tokio::test]
+async fn a_ticket_that_opens_nothing_for_a_limit_is_not_used_up() {
+    let up = Up::start().await;
+    let session = up.native_login(ADMIN).await;
+    let audience = jws::audience(&session.access_token);
+    let secret = register(&up, &audience).await;
+    let mirror = upstream::mirror().await;
+    let busy = start_at(&up, &audience, ROUTES, &secret, mirror).await;
+    let idle = start_at(&up, &audience, ROUTES, &secret, mirror).await;
+    send(up.client.get(busy.url("/limited")).bearer_auth(&session.access_token)).await.expect(200);
+    let target = format!("/limited?ticket={}", ticket(&up, &session, "GET", "/limited").await);
+    send(up.client.get(busy.url(&target))).await.expect_problem(429, "rate-limited");
+    send(up.client.get(idle.url(&target))).await.expect(200);
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ impl Bearing {
 }
 
 /// Whether another token of the same session may be good where this one was not.
-pub(super) fn may_help(denied: &Denied) -> bool {
+pub(crate) fn may_help(denied: &Denied) -> bool {
     matches!(denied.code(), "revoked" | "claims-changed" | "expired")
 }
 

@@ -7,8 +7,8 @@
 //! fields, the end of the second one's line is spoilt, and hyper answers 400 and closes.
 //!
 //! This follows the messages of HTTP/1.1 just far enough to know where heads begin, and decides nothing
-//! else. Where it loses track, hyper's own reading stands, which is unambiguous for hyper and, since
-//! requests are written anew, for the upstream.
+//! else; once a connection has switched to another protocol it is not asked any more. Where it loses track, hyper's own
+//! reading stands, which is unambiguous for hyper and, since requests are written anew, for the upstream.
 
 use memchr::memchr;
 
@@ -44,8 +44,6 @@ struct Fields {
     content_length: bool,
     length: u64,
     transfer_encoding: bool,
-    /// Another protocol may follow.
-    switches: bool,
 }
 
 impl Framing {
@@ -103,8 +101,8 @@ impl At {
             // RFC 9112 section 2.2: empty lines before a request are passed over.
             Self::Start if line.is_empty() => {}
             Self::Start => {
-                let switches = line.starts_with(b"CONNECT ") || line.starts_with(b"PRI ");
-                *self = if switches { Self::Elsewhere } else { Self::Fields(Fields::default()) };
+                let is_http_2 = line.starts_with(b"PRI ");
+                *self = if is_http_2 { Self::Elsewhere } else { Self::Fields(Fields::default()) };
             }
             Self::Fields(fields) if line.is_empty() => *self = fields.then(),
             Self::Fields(fields) => {
@@ -135,7 +133,6 @@ impl Fields {
         let Some((name, value)) = line.split_at_checked(colon) else { return false };
         // Nearly all names differ from these in length already.
         match name.len() {
-            7 if name.eq_ignore_ascii_case(b"upgrade") => self.switches = true,
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 self.content_length = true;
                 self.length =
@@ -155,7 +152,6 @@ impl Fields {
     /// What follows the head.
     fn then(&self) -> At {
         match self.length {
-            _ if self.switches => At::Elsewhere,
             _ if self.transfer_encoding => At::ChunkSize,
             0 => At::Start,
             left => At::Data { left, chunked: false },
@@ -227,8 +223,11 @@ mod tests {
                 ),
                 false,
             ),
-            // After these come other protocols.
-            (&format!("GET / HTTP/1.1\r\nupgrade: websocket\r\n\r\n{BOTH}"), false),
+            // What asks for another protocol is answered in this one, unless the connection switches: then nothing is
+            // inspected any more.
+            (&format!("GET / HTTP/1.1\r\nupgrade: websocket\r\n\r\n{BOTH}"), true),
+            (&format!("POST / HTTP/1.1\r\nupgrade: h2c\r\ncontent-length: 2\r\n\r\nab{BOTH}"), true),
+            (&format!("CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n{BOTH}"), true),
             (&format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{BOTH}"), false),
         ];
         for (request, want) in cases {

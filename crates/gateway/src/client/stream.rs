@@ -83,7 +83,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
-        if let Some(new) = buffer.filled_mut().get_mut(before..) {
+        // That a request asked to switch means nothing yet: until the answer did, what follows is HTTP.
+        if !this.switched.load(Ordering::Relaxed)
+            && let Some(new) = buffer.filled_mut().get_mut(before..)
+        {
             this.framing.inspect(new);
         }
         Poll::Ready(Ok(()))

@@ -62,6 +62,7 @@ fn check(
     }
     config.client = reader.client()?;
     config.base_url = raw.base_url.as_ref().map(|base| reader.url(base)).transpose()?;
+    config.origins = reader.urls(&raw.origins)?;
     config.insecure_http = raw.insecure_http;
     raw.hash(&mut reader.hasher);
     Ok(IssuerSettings { config, fingerprint: reader.hasher.finish() })

@@ -97,6 +97,7 @@ pub(super) struct RawIssuer {
     pub(super) introspection: Field<RawIntrospection>,
     pub(super) client: Field<RawClient>,
     pub(super) base_url: Field<String>,
+    pub(super) origins: Field<Vec<String>>,
     #[serde(default)]
     pub(super) insecure_http: bool,
 }

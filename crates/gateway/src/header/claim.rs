@@ -19,8 +19,8 @@ pub(crate) struct Unforwardable {
     problem: &'static str,
 }
 
-/// Sets the fields of every claim that the token has. A claim that is absent, null or an empty array sets
-/// none.
+/// Sets the fields of every claim that the token has, or none at all if one cannot be told. A claim that is absent,
+/// null or an empty array sets none.
 ///
 /// Strings go as they are, numbers and booleans as in JSON, arrays with their elements joined by `,`.
 pub(crate) fn set(
@@ -28,6 +28,7 @@ pub(crate) fn set(
     forward: &[Forward],
     token: &Admitted,
 ) -> Result<(), Unforwardable> {
+    let mut fields = Vec::with_capacity(forward.len());
     for Forward { claim, header } in forward {
         let told = match claim.as_str() {
             // What the guard has read already needs no second look at the payload.
@@ -38,9 +39,10 @@ pub(crate) fn set(
             _ => json(token.claim(claim)),
         };
         let told = told.map_err(|problem| Unforwardable { claim: claim.clone(), problem })?;
-        if let Some(told) = told {
-            headers.insert(header.clone(), told);
-        }
+        fields.extend(told.map(|told| (header, told)));
+    }
+    for (header, told) in fields {
+        headers.insert(header.clone(), told);
     }
     Ok(())
 }

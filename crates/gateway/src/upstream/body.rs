@@ -93,7 +93,7 @@ impl UpstreamBody {
     }
 
     /// The server's fault; nothing more can be said on a connection of HTTP/1.1.
-    fn break_off(&mut self) {
+    pub(crate) fn break_off(&mut self) {
         match std::mem::replace(&mut self.hold, Hold::Nothing) {
             Hold::Connection(mut lease) => lease.place.failed(),
             Hold::Stream(_, mut place) => place.failed(),

@@ -12,7 +12,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, Uri, Version, header};
@@ -23,6 +23,7 @@ use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 use super::UpstreamError;
+use super::deadline::Deadline;
 use super::stream::ServerStream;
 use crate::body::{RequestBody, UploadProgress};
 
@@ -106,7 +107,7 @@ impl Connection {
 
     /// Sends a request and waits for the head of its response.
     ///
-    /// `limit` counts from the last sign of life of the upload, which has its own limit.
+    /// `limit` counts from the last sign of life of the upload.
     pub(super) async fn send(
         &mut self,
         request: Request<RequestBody>,
@@ -114,29 +115,22 @@ impl Connection {
         limit: Duration,
     ) -> Result<Response<Incoming>, SendError> {
         self.deadline.as_mut().reset(Instant::now() + limit);
+        let mut deadline = Deadline::new(limit, upload);
         // Without a budget: it is polled with a waker that wakes nobody (below), and running out of budget
         // would rely on it.
         let mut response = pin!(unconstrained(self.requests.try_send_request(request)));
         let outcome = poll_fn(|cx| {
-            loop {
-                // What ends leaves an outcome behind, so that the next line finds one.
-                let _ended = self.driver.poll(cx);
-                if let Poll::Ready(outcome) =
-                    response.as_mut().poll(&mut self.driver.context_for_products(cx))
-                {
-                    return Poll::Ready(Some(outcome));
-                }
-                ready!(self.deadline.as_mut().poll(cx));
-                if upload.is_none_or(UploadProgress::is_over) {
-                    return Poll::Ready(None);
-                }
-                self.deadline.as_mut().reset(Instant::now() + limit);
+            // What ends leaves an outcome behind, so that the next line finds one.
+            let _ended = self.driver.poll(cx);
+            match response.as_mut().poll(&mut self.driver.context_for_products(cx)) {
+                Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
+                Poll::Pending => deadline.poll(self.deadline.as_mut(), cx).map(Err),
             }
         })
         .await;
         match outcome {
-            None => Err(SendError::Failed(UpstreamError::ResponseTimeout)),
-            Some(Ok(response)) => {
+            Err(error) => Err(SendError::Failed(error)),
+            Ok(Ok(response)) => {
                 if upload.is_some_and(|upload| !upload.is_over()) {
                     self.hand_over(|io| {
                         tokio::spawn(io);
@@ -144,7 +138,7 @@ impl Connection {
                 }
                 Ok(response)
             }
-            Some(Err(mut failure)) => {
+            Ok(Err(mut failure)) => {
                 let unsent = failure.take_message();
                 Err(SendError::new(unsent, failure.into_error(), upload))
             }

@@ -4,10 +4,12 @@
 //! request takes the connection with the fewest streams; where all are full, another one is opened.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
@@ -19,6 +21,7 @@ use tokio::time::Instant;
 
 use super::UpstreamError;
 use super::connection::SendError;
+use super::deadline::Deadline;
 use super::stream::ServerStream;
 use crate::body::{RequestBody, UploadProgress};
 use crate::tls::Offer;
@@ -160,17 +163,16 @@ impl Stream {
         limit: Duration,
     ) -> Result<Response<Incoming>, SendError> {
         let mut response = pin!(self.requests.try_send_request(request));
-        loop {
-            let outcome = match tokio::time::timeout(limit, &mut response).await {
-                Ok(outcome) => outcome,
-                Err(_) if upload.is_some_and(|upload| !upload.is_over()) => continue,
-                Err(_) => return Err(SendError::Failed(UpstreamError::ResponseTimeout)),
-            };
-            return outcome.map_err(|mut failure| {
-                let unsent = failure.take_message();
-                SendError::new(unsent, failure.into_error(), upload)
-            });
-        }
+        let mut timer = pin!(tokio::time::sleep(limit));
+        let mut deadline = Deadline::new(limit, upload);
+        let outcome = poll_fn(|cx| match response.as_mut().poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
+            Poll::Pending => deadline.poll(timer.as_mut(), cx).map(Err),
+        });
+        outcome.await.map_err(SendError::Failed)?.map_err(|mut failure| {
+            let unsent = failure.take_message();
+            SendError::new(unsent, failure.into_error(), upload)
+        })
     }
 }
 

@@ -29,6 +29,8 @@ struct Told {
     secret_in_form: bool,
     audience: &'static str,
     expires_in: u64,
+    /// How long from now the access tokens themselves live, in seconds.
+    lifetime: i64,
     /// So many answers are lost: it did what it was asked to, and nobody hears of it.
     lost: usize,
     /// Everything but the metadata and keys is out of order.
@@ -55,6 +57,7 @@ impl Issuer {
             secret_in_form: false,
             audience: AUDIENCE,
             expires_in: 900,
+            lifetime: 900,
             lost: 0,
             down: false,
             ended: false,
@@ -144,7 +147,7 @@ async fn answer(request: Request<Incoming>, told: &Mutex<Told>, key: &SigningKey
     let number = told.refreshed.len();
     let access = json!({
         "iss": issuer, "aud": told.audience, "sub": "ann", "jti": format!("t{number}"), "client_id": "web app",
-        "iat": now(), "exp": now() + 900, "scope": "openid orders:read",
+        "iat": now(), "exp": now() + told.lifetime, "scope": "openid orders:read",
     });
     let access_token = jwt::sign(&Typ::ACCESS_TOKEN, &access, key).unwrap();
     let mut id = json!({
@@ -602,6 +605,21 @@ async fn tokens_are_renewed_once_whatever_the_load_and_the_weather() {
     let other = world.another_gateway().await;
     assert_eq!(other.get("/api/a", &fields).await.status, StatusCode::OK);
     assert_eq!(world.issuer.with(|told| told.refreshed.len()), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_renewed_also_where_nothing_is_enforced_yet() {
+    let world = World::start().await;
+    // Past its end, but for the clocks that may differ.
+    world.issuer.with(|told| told.lifetime = -20);
+    let session = world.session().await;
+    world.issuer.with(|told| told.lifetime = 900);
+    let strict = world.config.replace("revocation = 'none'", "revocation = 'none'\nclock_skew = '0s'");
+    world.gateway.gateway.reload(Config::parse(&strict).unwrap()).await.unwrap();
+    let told = world.gateway.get("/shadow", &[("cookie", &session)]).await.json();
+    assert_eq!(mirrored(&told, "authorization").len(), 1);
+    assert_eq!(world.issuer.with(|told| told.refreshed.clone()), ["r0"]);
+    assert!(world.gateway.gateway.stats().would_refuse.is_empty());
 }
 
 #[tokio::test]

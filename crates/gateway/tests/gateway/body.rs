@@ -187,8 +187,9 @@ async fn trailers_pass_both_ways_but_for_reserved_names() {
     let gateway = Running::start(&config(backend.address, &routes)).await;
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     let request = "POST /up HTTP/1.1\r\nhost: a\r\nte: trailers\r\nconnection: te\r\ntransfer-encoding: chunked\r\n\
-        trailer: x-check, x-user-id, x_user_id, x-forwarded-for\r\n\r\n\
-        3\r\nabc\r\n0\r\nx-check: 3\r\nx-user-id: root\r\nx_user_id: root\r\nx-forwarded-for: 1.1.1.1\r\n\r\n";
+        trailer: x-check, x-user-id, x_user_id, x-forwarded-for, authorization, cookie, proxy-authorization\r\n\r\n\
+        3\r\nabc\r\n0\r\nx-check: 3\r\nx-user-id: root\r\nx_user_id: root\r\nx-forwarded-for: 1.1.1.1\r\n\
+        authorization: Bearer a\r\ncookie: session=b\r\nproxy-authorization: Basic c\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
     let trailers = within(arrived.recv()).await.unwrap();
     assert_eq!(trailers.len(), 1, "{trailers:?}");
@@ -300,6 +301,114 @@ async fn a_body_that_stops_half_way_is_given_up() {
     let answer = crate::harness::read_to_end(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("body-stalled"), "{answer}");
+}
+
+/// A server that takes connections and nothing more, and the connections that it has taken.
+async fn deaf() -> (SocketAddr, mpsc::UnboundedReceiver<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (taken, connections) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = taken.send(stream);
+        }
+    });
+    (address, connections)
+}
+
+/// More than sockets hold.
+fn upload() -> Request<TestBody> {
+    Request::post("/").body(full(vec![b'x'; 32 << 20])).unwrap()
+}
+
+#[tokio::test]
+async fn a_server_that_takes_nothing_of_an_upload_is_given_up_and_ejected() {
+    for protocol in ["http/1.1", "h2"] {
+        let (address, _connections) = deaf().await;
+        let servers = format!("servers = ['http://{address}']");
+        let told = format!("{servers}\nprotocol = '{protocol}'\neject = {{ failures = 1, longest = '1h' }}");
+        let text = config(address, OPEN).replace(&servers, &told) + "[timeouts]\nresponse = '300ms'\n";
+        let gateway = Running::start(&text).await;
+        let answer = send(gateway.address, upload()).await;
+        assert_eq!((answer.status.as_u16(), &*answer.code()), (504, "upstream-timeout"), "{protocol}");
+        let state = gateway.gateway.upstreams()[0].servers[0].state;
+        assert_eq!(state, gatepass_gateway::ServerState::Ejected, "{protocol}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_nobody_takes_ends_with_its_token() {
+    for protocol in ["http/1.1", "h2"] {
+        let (address, mut connections) = deaf().await;
+        let servers = format!("servers = ['http://{address}']");
+        let closed = "[[route]]\npath = '/{*rest}'\nupstream = 'backend'\n";
+        let text = config(address, closed).replace(&servers, &format!("{servers}\nprotocol = '{protocol}'"));
+        let gateway = Running::start(&text).await;
+        let mut request = upload();
+        let token = crate::harness::Token::of("ann").bearer();
+        request.headers_mut().insert("authorization", token.parse().unwrap());
+        let answer = tokio::spawn(send(gateway.address, request));
+        let _connection = within(connections.recv()).await;
+        crate::streams::distrust(&gateway, &text).await;
+        let answer = within(answer).await.unwrap();
+        assert_eq!((answer.status.as_u16(), &*answer.code()), (401, "invalid-token"), "{protocol}");
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_stops_half_way_is_given_up_unless_it_may_pause() {
+    let (told, told_of) = std::sync::mpsc::channel();
+    let backend = Backend::start(move |request| {
+        let told = told.clone();
+        async move {
+            let (frames, body) = crate::harness::channel();
+            frames.send(data("begun")).unwrap();
+            told.send(frames).unwrap();
+            let kind = request.headers().get("x-type").cloned();
+            let mut response = Response::new(body);
+            response.headers_mut().extend(kind.map(|kind| (http::header::CONTENT_TYPE, kind)));
+            response
+        }
+    })
+    .await;
+    let routes = OPEN.to_owned()
+        + "[[route]]\npath = '/long'\nupstream = 'backend'\npublic = true\nlong_bodies = true\n\
+        [[route]]\npath = '/on'\nupstream = 'backend'\nend_streams = false\n";
+    let gateway = Running::start(&(config(backend.address, &routes) + "[timeouts]\nstall = '200ms'\n")).await;
+    let token = crate::harness::Token::of("ann").bearer();
+    // Those that may pause come first: they have paused for long when the others are given up.
+    let cases = [
+        ("/long", "", true),
+        ("/", "text/event-stream; charset=utf-8", true),
+        ("/", "application/grpc+proto", true),
+        ("/", "application/octet-stream", false),
+        ("/", "", false),
+        ("/on", "text/plain", false),
+    ];
+    let mut open = Vec::new();
+    for (path, kind, may_pause) in cases {
+        let mut request = Request::get(path).header("authorization", &token);
+        if !kind.is_empty() {
+            request = request.header("x-type", kind);
+        }
+        let mut requests = connect(gateway.address).await;
+        let mut body = send_on(&mut requests, request.body(full("")).unwrap()).await.into_body();
+        assert_eq!(within(body.frame()).await.unwrap().unwrap().into_data().unwrap(), "begun");
+        open.push((path, kind, may_pause, requests, body, told_of.recv().unwrap()));
+    }
+    for (path, kind, may_pause, _requests, mut body, frames) in open.into_iter().rev() {
+        if may_pause {
+            frames.send(data("more")).unwrap();
+            assert_eq!(
+                within(body.frame()).await.unwrap().unwrap().into_data().unwrap(),
+                "more",
+                "{path} {kind}"
+            );
+        } else {
+            assert!(within(body.frame()).await.unwrap().is_err(), "{path} {kind}");
+            within(frames.closed()).await;
+        }
+    }
 }
 
 /// Sends a body of a hundred bytes, one every 20 ms, and gives the answer.

@@ -218,6 +218,60 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
+/// A client that asks and never has a window for the answer: no PING goes unanswered, and nothing is taken.
+async fn ask_without_a_window(gateway: &Running, authorization: Option<&str>) -> TcpStream {
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    // SETTINGS_INITIAL_WINDOW_SIZE = 0.
+    stream.write_all(&frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])).await.unwrap();
+    let mut head = vec![0x82, 0x86, 0x84, 0x41, 0x01, b'a'];
+    if let Some(value) = authorization {
+        // A literal whose name is that of entry 23, and a length of more than seven bits. RFC 7541 section 5.1.
+        head.extend([0x0f, 23 - 15, 0x7f]);
+        let mut rest = value.len() - 127;
+        while rest >= 128 {
+            head.push((rest % 128 + 128) as u8);
+            rest /= 128;
+        }
+        head.push(rest as u8);
+        head.extend(value.as_bytes());
+    }
+    stream.write_all(&frame(1, 0x5, 1, &head)).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_response_that_its_client_does_not_take_ends_and_frees_its_place() {
+    let (told, mut told_of) = tokio::sync::mpsc::unbounded_channel();
+    let backend = Backend::start(move |_| {
+        let (frames, body) = channel();
+        frames.send(Frame::data("to be taken".into())).unwrap();
+        told.send(frames).unwrap();
+        async move { Response::new(body) }
+    })
+    .await;
+    let closed = "[[route]]\npath = '/{*rest}'\nupstream = 'backend'\n";
+    let token = crate::harness::Token::of("ann").bearer();
+
+    // With a limit on it, whatever its token.
+    let text = config(backend.address, closed) + "[timeouts]\nstall = '300ms'\n";
+    let gateway = Running::start(&text).await;
+    let _client = ask_without_a_window(&gateway, Some(&token)).await;
+    let frames = within(told_of.recv()).await.unwrap();
+    within(frames.closed()).await;
+    crate::harness::until("its place is free", || gateway.gateway.upstreams()[0].servers[0].in_flight == 0)
+        .await;
+
+    // Long before that limit, with its token.
+    let text = config(backend.address, closed);
+    let gateway = Running::start(&text).await;
+    let _client = ask_without_a_window(&gateway, Some(&token)).await;
+    let frames = within(told_of.recv()).await.unwrap();
+    crate::streams::distrust(&gateway, &text).await;
+    within(frames.closed()).await;
+    assert_eq!(gateway.gateway.stats().ended, 1);
+}
+
 #[tokio::test]
 async fn a_client_that_opens_and_resets_streams_in_turn_loses_its_connection() {
     let backend = Backend::start(|_| std::future::pending()).await;

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gatepass_jose::Timestamp;
@@ -54,13 +54,38 @@ struct Span {
 }
 
 impl Replays {
-    pub(super) fn new(capacity: usize, window: Duration) -> Self {
+    /// The memory that goes on after `old`: that one itself, or where other terms hold from now on a new one, to which
+    /// no proof is new that was made by now.
+    pub(super) fn after(old: Option<&Arc<Self>>, capacity: usize, window: Duration) -> Arc<Self> {
+        let new = Self::new(capacity, window);
+        let Some(old) = old else { return Arc::new(new) };
+        if (old.capacity, old.window) == (new.capacity, new.window) {
+            return Arc::clone(old);
+        }
+        for shard in &new.shards {
+            let known_to = old.newest().map(|newest| newest.saturating_add(window));
+            shard.lock().unwrap_or_else(PoisonError::into_inner).forgotten_to = known_to;
+        }
+        Arc::new(new)
+    }
+
+    fn new(capacity: usize, window: Duration) -> Self {
         Replays {
             shards: std::array::from_fn(|_| Mutex::default()),
             capacity: capacity.div_ceil(SHARDS),
             window: i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1),
             hash: RandomState::new(),
         }
+    }
+
+    /// Before when all used proofs were to be forgotten.
+    fn newest(&self) -> Option<Timestamp> {
+        let newest = self.shards.iter().filter_map(|shard| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let span = shard.spans.iter().map(|span| span.number).max()?;
+            Some(Timestamp::from_millis(span.saturating_add(1).saturating_mul(self.window)))
+        });
+        newest.max()
     }
 
     /// Takes a proof that is used for the first time.
@@ -105,8 +130,6 @@ impl Replays {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     const WINDOW: Duration = Duration::from_secs(60);
@@ -163,6 +186,20 @@ mod tests {
         assert_eq!(fill(180), SHARDS, "three windows later there is room again");
         // The clock was set back: what was forgotten could be shown again, and is refused unseen.
         assert_eq!(replays.remember(proof("k", "0 0", NOW), NOW), Err(NotRemembered::Replayed));
+    }
+
+    #[test]
+    fn what_was_used_before_other_terms_held_is_used() {
+        for (capacity, window) in [(100, WINDOW), (200, WINDOW), (100, 2 * WINDOW), (100, WINDOW / 2)] {
+            let old = Replays::after(None, 100, WINDOW);
+            assert_eq!(old.remember(proof("k", "j", NOW), NOW), Ok(()));
+            let new = Replays::after(Some(&old), capacity, window);
+            let again = Used { jkt: "k", jti: "j", forget_after: NOW.saturating_add(window) };
+            assert_eq!(new.remember(again, NOW), Err(NotRemembered::Replayed), "{capacity} {window:?}");
+            let later = NOW.saturating_add(4 * WINDOW);
+            let other = Used { jkt: "k", jti: "i", forget_after: later.saturating_add(window) };
+            assert_eq!(new.remember(other, later), Ok(()), "{capacity} {window:?}");
+        }
     }
 
     #[test]

@@ -205,11 +205,13 @@ async fn a_revoked_key_is_refused_and_never_comes_back() {
 /// the token's claims and signature are remembered changes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_remembered_token_is_never_let_in_after_it_was_refused() {
-    let ends: [fn(&Issuer); 4] = [
+    let ends: [fn(&Issuer); 5] = [
         |issuer| issuer.revoke(Kind::Session, "s1", Reason::LOGOUT),
         |issuer| issuer.revoke(Kind::Key, "k1", Reason::KEY_COMPROMISED),
         |issuer| issuer.revoke(Kind::All, "", Reason::ADMIN),
         |_| {}, // it expires
+        // Its key is withdrawn, and the set is fetched again for a token of the key that came instead.
+        |issuer| *issuer.keys.lock().unwrap() = vec![new_key("k2"), new_key("k3")],
     ];
     for (number, end) in ends.into_iter().enumerate() {
         let issuer = Issuer::start().await;
@@ -243,6 +245,9 @@ async fn a_remembered_token_is_never_let_in_after_it_was_refused() {
             })
             .collect();
         end(&issuer);
+        if number == 4 {
+            assert!(guard.verify(&issuer.token()).await.is_ok());
+        }
         for caller in callers {
             tokio::time::timeout(Duration::from_secs(30), caller).await.expect("never refused").unwrap();
         }
@@ -265,6 +270,37 @@ async fn a_snapshot_may_be_signed_with_another_algorithm_than_the_tokens() {
         "unknown-key",
         "ES256 is not allowed"
     );
+}
+
+/// Even what the log itself has lost since, as after a restored backup.
+#[tokio::test]
+async fn a_guard_that_takes_anothers_place_knows_what_that_one_saw_revoked() {
+    let issuer = Issuer::start().await;
+    let old = guard([issuer.followed(LONG, WhenStale::Allow)]).await;
+    issuer.revoke(Kind::Session, "s1", Reason::LOGOUT);
+    in_step(&old, 1).await;
+    issuer.restore(0);
+    let audience = vec!["https://other.example.com".to_owned(), crate::issuer::AUDIENCE.to_owned()];
+    let config = IssuerConfig { audience, ..issuer.followed(LONG, WhenStale::Allow) };
+    let new = Guard::succeed(&old, [config]).await.unwrap();
+    new.ready().await;
+    drop(old);
+    assert!(revoked(&new, &issuer.token()).await.is_some());
+}
+
+#[tokio::test]
+async fn one_question_is_asked_for_all_that_come_with_a_token_at_once() {
+    let issuer = Issuer::start().await;
+    let revocation = Revocation::Introspect(introspection());
+    let guard = guard([IssuerConfig { revocation, ..issuer.config() }]).await;
+    let token = issuer.token();
+    for down in [true, false] {
+        let asked = Asked::count(&issuer.asked.introspection);
+        issuer.introspection_down.store(down, Ordering::SeqCst);
+        let answers = futures_util::future::join_all((0..20).map(|_| guard.verify(&token))).await;
+        assert!(answers.iter().all(|answer| answer.is_err() == down), "{answers:?}");
+        assert_eq!(Asked::count(&issuer.asked.introspection), asked + 1);
+    }
 }
 
 #[tokio::test]

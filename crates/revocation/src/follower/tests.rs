@@ -113,6 +113,20 @@ fn an_unreadable_event_asks_for_a_snapshot_until_there_is_one() {
 }
 
 #[test]
+fn a_wall_clock_set_back_behind_what_was_forgotten_asks_for_a_snapshot() {
+    let mut follower = begun(3);
+    assert_eq!(follower.wall_clock(at(0)), Action::Continue, "nothing was forgotten");
+    let forget_after = at(5_000_000);
+    assert_eq!(follower.entry(&Entry { forget_after, ..entry(4) }), Action::Continue);
+    follower.view().forget(forget_after.saturating_add(Duration::from_secs(3_600)));
+    assert_eq!(follower.wall_clock(forget_after.saturating_add(Duration::from_secs(1))), Action::Continue);
+    assert_eq!(follower.wall_clock(forget_after.saturating_sub(Duration::from_secs(1))), Action::Resync);
+    assert_eq!(follower.last_event_id(), None, "no other stream would bring it back");
+    follower.snapshot(&snapshot(4), at(3_000));
+    assert_eq!(follower.wall_clock(at(0)), Action::Continue);
+}
+
+#[test]
 fn a_snapshot_of_a_log_that_went_back_is_followed_and_forgets_nothing() {
     let mut follower = begun(9);
     follower.snapshot(&snapshot(4), at(2_000));

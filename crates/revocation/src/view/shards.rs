@@ -31,6 +31,11 @@ impl Shards {
         self.0.get(hash.shard())?.find(hash)
     }
 
+    /// Whether one more of its kind fits in without another table.
+    pub(super) fn has_room_for(&self, hash: Hash<'_>) -> bool {
+        self.0.get(hash.shard()).is_some_and(|table| table.has_room_for(1))
+    }
+
     /// Records a revocation; `Some` is what has to be published instead of `self` when the table in
     /// question had to grow for it.
     #[must_use]

@@ -23,6 +23,10 @@ impl ForgetAfter {
     pub(super) fn is_over(self, now: Timestamp) -> bool {
         self != Self::NEVER && i64::from(self.0) < now.as_secs()
     }
+
+    pub(super) fn as_secs(self) -> u32 {
+        self.0
+    }
 }
 
 impl From<Timestamp> for ForgetAfter {

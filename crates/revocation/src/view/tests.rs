@@ -126,6 +126,50 @@ fn what_was_forgotten_leaves_nothing_behind_for_the_next_of_its_name() {
 }
 
 #[test]
+fn a_clock_that_jumps_ahead_and_back_leaves_the_view_incomplete_until_a_snapshot() {
+    for kind in [Kind::Session, Kind::All] {
+        let view = View::new();
+        let revoked = entry(kind, if kind == Kind::All { "" } else { "s1" }, 5_000, 90_000);
+        view.apply(&revoked);
+        view.forget(at(50_000));
+        assert!(!view.lacks_at(at(0)), "{kind}: it is still there");
+        view.forget(at(9_000_000));
+        assert!(view.check(&TOKEN).is_ok());
+        for (now, ahead) in [(9_000_000, false), (91_000, false), (89_000, true), (10_000, true)] {
+            assert_eq!(view.lacks_at(at(now)), ahead, "{kind} at {now}");
+        }
+        view.load(&Snapshot::new("i", 1, at(10_000), vec![revoked]));
+        assert!(!view.lacks_at(at(10_000)) && view.check(&TOKEN).is_err(), "{kind}");
+    }
+}
+
+#[test]
+fn entries_without_end_take_no_memory_without_end_and_leave_the_view_incomplete() {
+    let session = |n: usize| entry(Kind::Session, &format!("s{n}"), 5_000, i64::MAX);
+    let refuses =
+        |view: &View, n: usize| view.check(&TokenRef { sid: Some(&format!("s{n}")), ..TOKEN }).is_err();
+    let by_stream = View::bounded(1_000);
+    for n in 0..900 {
+        by_stream.apply(&session(n));
+    }
+    assert!(!by_stream.is_overfull() && !by_stream.lacks_at(at(1_000)));
+    for n in 0..20_000 {
+        by_stream.apply(&session(n));
+    }
+    let by_snapshot = View::bounded(1_000);
+    let snapshot = Snapshot::new("i", 1, at(0), (0..20_000).map(session).collect());
+    by_snapshot.load(&snapshot);
+    for view in [&by_stream, &by_snapshot] {
+        assert!((900..2_000).contains(&view.len()), "{}", view.len());
+        assert!(view.memory() < 200_000, "{}", view.memory());
+        assert!(view.is_overfull() && view.lacks_at(at(1_000)) && view.lacks_at(at(1 << 40)));
+    }
+    assert!((0..900).all(|n| refuses(&by_stream, n)), "what was kept is kept");
+    by_stream.load(&Snapshot::new("i", 1, at(0), (0..900).map(session).collect()));
+    assert!(!by_stream.is_overfull(), "a snapshot that fits in");
+}
+
+#[test]
 fn seq_follows_the_log_back_only_with_a_snapshot() {
     let view = View::new();
     for (seq, want) in [(3, 3), (2, 3), (7, 7)] {
