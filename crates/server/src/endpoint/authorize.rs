@@ -46,22 +46,23 @@ pub(crate) async fn authorize(State(server): State<Arc<Server>>, headers: Header
     visit.answer(went.await)
 }
 
-/// `POST /oauth/authorize`: the same request in a body. Answered with the redirect to the same as a query:
-/// a browser that another site made post does not bring its cookies, and brings them when it follows.
+/// `POST /oauth/authorize`: the same request in a body.
 pub(crate) async fn posted(
     State(server): State<Arc<Server>>,
     form: Result<FormBody, OAuthError>,
 ) -> Response {
-    let form = match form {
-        Ok(FormBody(form)) => form,
-        Err(_) => return Stop::malformed().answer(&server),
-    };
+    as_query(&server, form, "/oauth/authorize")
+}
+
+/// The redirect to the same request as a query: a browser that another site made post does not bring its cookies,
+/// and brings them when it follows.
+pub(super) fn as_query(server: &Server, form: Result<FormBody, OAuthError>, path: &str) -> Response {
+    let Ok(FormBody(form)) = form else { return Stop::malformed().answer(server) };
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form.pairs()).finish();
     if query.len() > MAX_REQUEST {
-        return Stop::malformed().answer(&server);
+        return Stop::malformed().answer(server);
     }
-    let to = format!("{}/oauth/authorize?{query}", server.base_path);
-    (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
+    (StatusCode::SEE_OTHER, [(LOCATION, format!("{}{path}?{query}", server.base_path))]).into_response()
 }
 
 impl Visit<'_> {

@@ -18,11 +18,9 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::authorize::{Stop, Visit};
-use super::sign_on::{LoginForm, SignedIn, own_form};
-use crate::body::FormBody;
+use super::sign_on::{LoginForm, OwnForm, SignedIn};
 use crate::client_address::ClientAddress;
 use crate::form::Form;
-use crate::oauth_error::OAuthError;
 use crate::page::{self, Allowed, DevicePage, MessagePage, UserCodePage};
 use crate::problem::seconds_to_wait;
 use crate::server::Server;
@@ -44,12 +42,8 @@ pub(crate) async fn login(
     State(server): State<Arc<Server>>,
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
-    form: Result<FormBody, OAuthError>,
+    OwnForm(form): OwnForm,
 ) -> Response {
-    let form = match own_form(&server, &headers, form) {
-        Ok(form) => form,
-        Err(stop) => return stop.answer(&server),
-    };
     let visit = Visit::of_form(&server, &headers, &form);
     let went = async {
         match visit.sign_in(&form, address, &LoginForm::FOR_DEVICES).await? {
@@ -67,12 +61,8 @@ pub(crate) async fn find(
     State(server): State<Arc<Server>>,
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
-    form: Result<FormBody, OAuthError>,
+    OwnForm(form): OwnForm,
 ) -> Response {
-    let form = match own_form(&server, &headers, form) {
-        Ok(form) => form,
-        Err(stop) => return stop.answer(&server),
-    };
     let visit = Visit::of_form(&server, &headers, &form);
     let went = async {
         let Some(login) = visit.login_of_form(&form, FormStep::UserCode).await? else {
@@ -91,12 +81,8 @@ pub(crate) async fn answer(
     State(server): State<Arc<Server>>,
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
-    form: Result<FormBody, OAuthError>,
+    OwnForm(form): OwnForm,
 ) -> Response {
-    let form = match own_form(&server, &headers, form) {
-        Ok(form) => form,
-        Err(stop) => return stop.answer(&server),
-    };
     let visit = Visit::of_form(&server, &headers, &form);
     let went = async {
         let Some(login) = visit.login_of_form(&form, FormStep::Device).await? else {

@@ -10,10 +10,10 @@ use gatepass_issuer::{FormStep, SignedOn};
 use http::header::{LOCATION, REFRESH, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use tracing::Instrument;
-use url::{Url, form_urlencoded};
+use url::Url;
 
-use super::authorize::{MAX_REQUEST, Stop, Visit, redirect};
-use super::sign_on::own_form;
+use super::authorize::{Stop, Visit, as_query, redirect};
+use super::sign_on::OwnForm;
 use crate::body::FormBody;
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
@@ -42,25 +42,15 @@ pub(crate) async fn posted(
     State(server): State<Arc<Server>>,
     form: Result<FormBody, OAuthError>,
 ) -> Response {
-    let Ok(FormBody(form)) = form else { return Stop::malformed().answer(&server) };
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form.pairs()).finish();
-    if query.len() > MAX_REQUEST {
-        return Stop::malformed().answer(&server);
-    }
-    (StatusCode::SEE_OTHER, [(LOCATION, format!("{}/oauth/logout?{query}", server.base_path))])
-        .into_response()
+    as_query(&server, form, "/oauth/logout")
 }
 
 /// `POST /oauth/logout/confirm`: the user says yes.
 pub(crate) async fn confirmed(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
-    form: Result<FormBody, OAuthError>,
+    OwnForm(form): OwnForm,
 ) -> Response {
-    let form = match own_form(&server, &headers, form) {
-        Ok(form) => form,
-        Err(stop) => return stop.answer(&server),
-    };
     let visit = Visit::of_form(&server, &headers, &form);
     let went = async {
         let login = visit.login().await?;

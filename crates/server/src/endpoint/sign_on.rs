@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::response::Response;
 use gatepass_issuer::authorize::{AuthorizationRequest, Done, Refusal, describe_scope};
 use gatepass_issuer::password::Password;
@@ -24,7 +24,6 @@ use super::session::{SESSION_CHALLENGE, device};
 use crate::body::FormBody;
 use crate::client_address::ClientAddress;
 use crate::form::Form;
-use crate::oauth_error::OAuthError;
 use crate::page::{self, Allowed, ConsentPage, LoginPage};
 use crate::problem::seconds_to_wait;
 use crate::server::Server;
@@ -37,12 +36,8 @@ pub(crate) async fn login(
     State(server): State<Arc<Server>>,
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
-    form: Result<FormBody, OAuthError>,
+    OwnForm(form): OwnForm,
 ) -> Response {
-    let form = match own_form(&server, &headers, form) {
-        Ok(form) => form,
-        Err(stop) => return stop.answer(&server),
-    };
     let visit = Visit::of_form(&server, &headers, &form);
     let went = async {
         let request = visit.request().await?;
@@ -62,12 +57,8 @@ pub(crate) async fn login(
 pub(crate) async fn consent(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
-    form: Result<FormBody, OAuthError>,
+    OwnForm(form): OwnForm,
 ) -> Response {
-    let form = match own_form(&server, &headers, form) {
-        Ok(form) => form,
-        Err(stop) => return stop.answer(&server),
-    };
     let visit = Visit::of_form(&server, &headers, &form);
     let went = async {
         let request = visit.request().await?;
@@ -93,16 +84,21 @@ pub(crate) async fn consent(
     visit.answer(went.await)
 }
 
-/// The form, if a page of this server sent it.
-pub(super) fn own_form(
-    server: &Server,
-    headers: &HeaderMap,
-    form: Result<FormBody, OAuthError>,
-) -> Result<Form, Stop> {
-    if !server.origins.is_own_page(headers) {
-        return Err(Stop::cross_site());
+/// A form that a page of this server sent.
+pub(crate) struct OwnForm(pub(crate) Form);
+
+impl FromRequest<Arc<Server>> for OwnForm {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, server: &Arc<Server>) -> Result<Self, Response> {
+        if !server.origins.is_own_page(request.headers()) {
+            return Err(Stop::cross_site().answer(server));
+        }
+        match FormBody::from_request(request, server).await {
+            Ok(FormBody(form)) => Ok(Self(form)),
+            Err(_) => Err(Stop::malformed().answer(server)),
+        }
     }
-    form.map(|FormBody(form)| form).map_err(|_| Stop::malformed())
 }
 
 impl<'v> Visit<'v> {
