@@ -165,6 +165,31 @@ pub struct NewClient {
     pub extensions: ClientExtensions,
 }
 
+impl NewClient {
+    /// The client, under its name and with what it proves it by.
+    pub(crate) fn into_client(self, id: ClientId, credential: Credential, now: Timestamp) -> Client {
+        let Self { sign_on, .. } = self;
+        Client {
+            id,
+            name: self.name,
+            credential,
+            grants: self.grants,
+            scope: self.scope,
+            audience: self.audience,
+            redirect_uris: sign_on.redirect_uris,
+            post_logout_redirect_uris: sign_on.post_logout_redirect_uris,
+            logout: sign_on.logout,
+            trusted: sign_on.trusted,
+            require_pkce: sign_on.require_pkce,
+            require_pushed: sign_on.require_pushed,
+            exchange: self.exchange,
+            extensions: self.extensions,
+            disabled: false,
+            created_at: now,
+        }
+    }
+}
+
 /// How a client logs users in; the default is not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignOnClient {
@@ -350,30 +375,13 @@ impl Issuer {
     ) -> Result<(Client, Option<ClientSecret>), AdminError> {
         self.require_audiences(&new.audience)?;
         self.require_exchangeable(new.exchange.as_ref())?;
-        let id = match new.id {
+        let id = match &new.id {
             Some(id) if id.is_reserved() || id.is_url() => return Err(AdminError::Reserved),
-            Some(id) => id,
+            Some(id) => id.clone(),
             None => random_client_id()?,
         };
-        let (credential, secret) = self.make_credential(&id, new.credential)?;
-        let client = Client {
-            id,
-            name: new.name,
-            credential,
-            grants: new.grants,
-            scope: new.scope,
-            audience: new.audience,
-            redirect_uris: new.sign_on.redirect_uris,
-            post_logout_redirect_uris: new.sign_on.post_logout_redirect_uris,
-            logout: new.sign_on.logout,
-            trusted: new.sign_on.trusted,
-            require_pkce: new.sign_on.require_pkce,
-            require_pushed: new.sign_on.require_pushed,
-            exchange: new.exchange,
-            extensions: new.extensions,
-            disabled: false,
-            created_at: now,
-        };
+        let (credential, secret) = self.make_credential(&id, new.credential.clone())?;
+        let client = new.into_client(id, credential, now);
         self.require_details_types(&client)?;
         require_sign_on(&client)?;
         self.held(client.clone())?;

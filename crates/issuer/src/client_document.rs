@@ -134,6 +134,7 @@ impl ClientDocuments {
         // One document is for every server: what this one does not do, it may say.
         metadata.grants.retain(|grant| self.policy.grants.contains(grant));
         metadata.scope = None;
+        metadata.require_pushed = false;
         let credential = match &metadata.credential {
             NewCredential::None => Credential::None,
             NewCredential::Keys(keys) => Credential::Keys(keys.clone()),
@@ -145,24 +146,7 @@ impl ClientDocuments {
             return Err(refused("it has no redirect_uris"));
         }
         let new = self.policy.allow(metadata).map_err(|error| DocumentError(error.to_string()))?;
-        Ok(Client {
-            id: id.clone(),
-            name: new.name,
-            credential,
-            grants: new.grants,
-            scope: new.scope,
-            audience: new.audience,
-            redirect_uris: new.sign_on.redirect_uris,
-            post_logout_redirect_uris: new.sign_on.post_logout_redirect_uris,
-            logout: new.sign_on.logout,
-            trusted: false,
-            require_pkce: true,
-            require_pushed: false,
-            exchange: None,
-            extensions: new.extensions,
-            disabled: false,
-            created_at: now,
-        })
+        Ok(new.into_client(id.clone(), credential, now))
     }
 }
 
