@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::response::IntoResponse as _;
-use axum::routing::any;
+use axum::routing::{MethodRouter, any};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
@@ -22,14 +22,18 @@ pub async fn serve(router: Router) -> SocketAddr {
 
 /// Answers every request with its method, target and header fields as JSON; `POST /echo` with its own body, as it comes.
 pub async fn mirror() -> SocketAddr {
-    mirror_and_echo("/echo").await
+    let echo = |request: Request| async { Body::from_stream(request.into_body().into_data_stream()) };
+    mirror_and("/echo", axum::routing::post(echo)).await
 }
 
-/// The same, with another path at which a `POST` gets its own body back.
-pub async fn mirror_and_echo(path: &str) -> SocketAddr {
-    let echo = |request: Request| async { Body::from_stream(request.into_body().into_data_stream()) };
-    serve(Router::new().route(path, axum::routing::post(echo).fallback(describe)).fallback(any(describe)))
-        .await
+/// The same, where a `POST` to the path gets its own body back once all of it has arrived: a proxy need not carry both
+/// ways at once, and Go's server, Caddy's for one, stops reading a request when its response begins.
+pub async fn mirror_and_return(path: &str) -> SocketAddr {
+    mirror_and(path, axum::routing::post(|body: Bytes| async { body })).await
+}
+
+async fn mirror_and(path: &str, answer: MethodRouter) -> SocketAddr {
+    serve(Router::new().route(path, answer.fallback(describe)).fallback(any(describe))).await
 }
 
 async fn describe(request: Request) -> axum::response::Response {

@@ -62,7 +62,7 @@ impl Scene {
         let up = Up::start().await;
         Admin::login(&up).await.create_user("berta", &[]).await;
         let (ada, berta) = (up.login(ADMIN).await, up.login("berta").await);
-        let service = upstream::mirror_and_echo("/api/orders").await;
+        let service = upstream::mirror_and_return("/api/orders").await;
         let [proxy, gateway, grpc, admin] = std::array::from_fn(|_| place::free_address());
         let addresses = vec![
             (PROXY, proxy),
