@@ -177,6 +177,12 @@ impl Installation {
         post(self.address, "/oauth/token", &fields, &form)
     }
 
+    /// The JWK Set of the running server.
+    pub(crate) async fn published_keys(&self) -> Result<Vec<u8>> {
+        let mut connection = Connection::open(self.address).await?;
+        Ok(connection.exchange(&get(self.address, "/.well-known/jwks.json", &[])).await?.body.to_vec())
+    }
+
     /// That many different access tokens.
     pub(crate) async fn tokens(&self, audience: &str, scope: &str, count: usize) -> Result<Vec<String>> {
         let request = self.token_request(audience, scope);

@@ -1,5 +1,5 @@
-//! `cargo xtask bench [tokens] [tricks] [hostile] [encryption] [revocation] [server] [gateway]
-//! [latency] [fanout] [--quick]`: prints what gatepass costs on this machine, as ratios to what cannot be
+//! `cargo xtask bench [tokens] [tricks] [hostile] [encryption] [revocation] [seen] [server]
+//! [gateway] [latency] [fanout] [--quick]`: prints what gatepass costs on this machine, as ratios to what cannot be
 //! avoided.
 //!
 //! Absolute figures drift from machine to machine and from hour to hour: contestants run in
@@ -15,6 +15,7 @@ mod process;
 mod proxies;
 mod raw;
 mod revocation;
+mod seen;
 mod server;
 
 use std::fs;
@@ -33,7 +34,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The tables of the program in `jose`, which builds other libraries to compare with.
 const OF_JOSE: [&str; 4] = ["tokens", "tricks", "hostile", "encryption"];
 /// The tables of this program, in the order in which they are made, after those.
-const SECTIONS: [&str; 5] = ["revocation", "server", "gateway", "latency", "fanout"];
+const SECTIONS: [&str; 6] = ["revocation", "seen", "server", "gateway", "latency", "fanout"];
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {
@@ -74,6 +75,7 @@ fn measure(section: &str, quick: bool) -> Result<()> {
     let over_http = if quick { effort(3, 300) } else { effort(7, 1000) };
     match section {
         "revocation" => revocation::run(in_process),
+        "seen" => seen::run(in_process),
         "server" => run_in(Place::Beside, server::run(over_http)),
         "gateway" => run_in(Place::Measured, gateway::run(over_http)),
         "latency" => runtime()?.block_on(latency::run()),
