@@ -33,6 +33,8 @@ pub struct IssuerConfig {
     pub algs: Vec<Alg>,
     /// Where the keys come from; by default the issuer's metadata say.
     pub keys: KeySource,
+    /// What its access tokens are: [`TokenKind::Rfc9068`] by default.
+    pub tokens: TokenKind,
     /// How revoked tokens are told.
     pub revocation: Revocation,
     /// On what terms tokens are taken that are bound to a key of their sender's.
@@ -71,6 +73,7 @@ impl IssuerConfig {
             audience: audience.into_iter().map(Into::into).collect(),
             algs: Self::DEFAULT_ALGS.to_vec(),
             keys: KeySource::Discovery,
+            tokens: TokenKind::default(),
             revocation,
             dpop: Dpop::default(),
             client: None,
@@ -81,6 +84,22 @@ impl IssuerConfig {
             insecure_http: false,
         }
     }
+}
+
+/// What an issuer's access tokens are.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum TokenKind {
+    /// JWTs to [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068): of type `at+jwt`, with every claim that it demands. No other token of
+    /// the issuer's can pass for one.
+    #[default]
+    Rfc9068,
+    /// JWTs of an issuer that does not keep to it, as many do not: of type `at+jwt`, `JWT` or none, with `aud`, `exp`,
+    /// `sub` and a client, which may stand in `azp`, `cid` or `appid`. [`JwtAccessClaims`](crate::JwtAccessClaims) tells how they are
+    /// read, and how ID tokens and others are kept out.
+    ///
+    /// A token without `jti` cannot be revoked alone, only with its session, subject, client or key.
+    Jwt,
 }
 
 /// Where an issuer's keys come from.

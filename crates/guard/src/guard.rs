@@ -146,7 +146,7 @@ impl Guard {
         let now = self.0.clock.now();
         let issuer = self.issuer_of(credentials.token)?;
         let believed = issuer.verify(credentials.token, now, request.on_stale).await?;
-        let sender = issuer.senders.require(&believed.claims, credentials, request, now)?;
+        let sender = issuer.senders.require(believed.claims(), credentials, request, now)?;
         Ok(Admitted::new(believed, sender, now.wall))
     }
 
@@ -181,7 +181,7 @@ impl Guard {
         let believed = self.issuer_of(ticket)?.verify_ticket(ticket, now).await?;
         ticket::require_for(&believed.payload, method, target)?;
         // Nobody could prove anything with it: it came without any other field.
-        if believed.claims.cnf.is_some() {
+        if believed.claims().cnf.is_some() {
             return Err(TicketProblem::NotTaken.into());
         }
         Ok(Admitted::new(believed, Sender::default(), now.wall))

@@ -9,10 +9,11 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::background::Background;
+use crate::believed::Profile;
 use crate::clock::Clock;
 use crate::config::{
     Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation, StartError, StatusListSource,
-    WhenStale,
+    TokenKind, WhenStale,
 };
 use crate::exchange::Exchanger;
 use crate::failures::Failures;
@@ -94,7 +95,11 @@ fn terms(config: &IssuerConfig) -> Result<Terms, StartError> {
     if config.algs.is_empty() || config.algs.iter().any(|alg| alg.is_symmetric()) {
         return Err(StartError::Algs { issuer: issuer() });
     }
-    Ok(Terms { audience, algs: config.algs.clone(), clock_skew: config.clock_skew })
+    let profile = match config.tokens {
+        TokenKind::Rfc9068 => Profile::Rfc9068,
+        TokenKind::Jwt => Profile::Jwt,
+    };
+    Ok(Terms { audience, algs: config.algs.clone(), clock_skew: config.clock_skew, profile })
 }
 
 struct Setup<'a> {

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use gatepass_guard::{
     Alg, Client, ClientSecret, Feed, Introspection, IssuerConfig, JwkSet, KeySource, OnStale, Revocation,
-    SecretKey, StatusListSource, WhenStale,
+    SecretKey, StatusListSource, TokenKind, WhenStale,
 };
 use toml::Spanned;
 use url::Url;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::ConfigError;
 use super::check::Source;
 use super::error::nearest;
-use super::raw::{Field, RawIntrospection, RawIssuer, RawOnStale, RawRevocation, RawThen};
+use super::raw::{Field, RawIntrospection, RawIssuer, RawOnStale, RawRevocation, RawThen, RawTokens};
 use super::stale;
 use crate::guards::IssuerSettings;
 
@@ -56,6 +56,7 @@ fn check(
     let audience = reader.audience()?;
     let revocation = reader.revocation()?;
     let mut config = IssuerConfig::new(url.get_ref(), audience, revocation);
+    config.tokens = reader.tokens();
     (config.keys, config.algs) = reader.keys(config.algs)?;
     if let Some(skew) = &raw.clock_skew {
         config.clock_skew = source.duration(skew)?;
@@ -88,6 +89,13 @@ impl Reader<'_, '_> {
                 .hint(format!("give {what}")));
         }
         Ok(audience.get_ref().clone())
+    }
+
+    fn tokens(&self) -> TokenKind {
+        match self.table.get_ref().tokens.as_ref().map(Spanned::get_ref) {
+            None | Some(RawTokens::Rfc9068) => TokenKind::Rfc9068,
+            Some(RawTokens::Jwt) => TokenKind::Jwt,
+        }
     }
 
     fn keys(&mut self, default: Vec<Alg>) -> Result<(KeySource, Vec<Alg>), ConfigError> {

@@ -11,4 +11,5 @@ mod revocation;
 mod sender;
 mod status_list;
 mod tickets;
+mod token_kinds;
 mod tokens;
