@@ -34,7 +34,7 @@
 //! [[issuer]]
 //! url = "https://auth.example.com"              # required; compared exactly with `iss`
 //! audience = ["https://api.example.com"]        # required; a token must name one of them
-//! tokens = "rfc9068"                            # or "jwt": see "Other issuers' tokens"
+//! tokens = "rfc9068"                            # or "jwt", "opaque": see "Other issuers' tokens"
 //! jwks_uri = "https://auth.example.com/jwks"    # or jwks_file, or secret_file for HS256; else discovered
 //! algs = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
 //! clock_skew = "60s"
@@ -334,11 +334,18 @@
 //! |---|---|
 //! | `"rfc9068"` | JWTs to RFC 9068: `typ` is `at+jwt`, and `jti` and `client_id` are there. So with gatepass, and with others that can be set so |
 //! | `"jwt"` | JWTs as Keycloak, Auth0, Okta, Entra and others make them: `typ` is `at+jwt`, `JWT` or absent, `jti` may be too, the client is in `client_id`, `azp`, `cid` or `appid`, scopes in `scope` or `scp`, as a text or a list |
+//! | `"opaque"` | text that only the issuer can read: it is asked about each (RFC 7662), as `introspection` says |
 //!
 //! `iss`, `sub`, `aud` and `exp` are there in any case. With `"jwt"` the claims keep the issuer's other tokens out: `nonce`,
 //! `at_hash`, `events` and others, a claim `typ` or `token_use` that names another kind. An ID token that has none of
 //! these is told by its `aud` alone, so `audience` must not be the `client_id` of an application. A token without `jti`
 //! is revoked with its session, subject, client or key, or by introspection.
+//!
+//! With `"opaque"` the issuer's answer is what a token says: its claims are for rules and `forward`, `cnf` binds it, and `aud`,
+//! `exp`, `client_id` and a `token_type` (a refresh token has none) must be in it. Without `sub` the client is the subject. An
+//! answer counts for five seconds and never past `exp`; without one, 503. `revocation` may be `"introspect"` or `"none"`,
+//! which say the same then, or a feed, whose revocations count at once. One `[[issuer]]` may have such tokens: whatever is
+//! no JWT is that one's.
 //!
 //! # How clients find their way
 //!

@@ -37,9 +37,9 @@ impl Admitted {
         self.believed.claims()
     }
 
-    /// The key that signed the token.
+    /// The key that signed the token; `None` for an opaque one.
     #[must_use]
-    pub fn kid(&self) -> &str {
+    pub fn kid(&self) -> Option<&str> {
         self.believed.kid()
     }
 
@@ -70,7 +70,7 @@ impl Admitted {
         self.sender.next_nonce.as_deref()
     }
 
-    /// The verified payload, as it was signed.
+    /// The verified payload, as it was signed; of an opaque token, what its issuer says of it as a JSON object.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.believed.payload

@@ -1,6 +1,6 @@
 use std::sync::OnceLock;
 
-use gatepass_jose::{Audience, Issuer, KeySet, Rejection, Scratch, Verified, Verifier};
+use gatepass_jose::{Audience, Claims as _, Issuer, KeySet, Rejection, Scratch, Verified, Verifier};
 use gatepass_token::{AccessClaims, JwtAccessClaims, access_verifier, jwt_access_verifier};
 use serde_json::{Map, Value};
 
@@ -25,6 +25,8 @@ pub(crate) enum Profile {
 enum Vouched {
     Rfc9068(Verified<AccessClaims>),
     Jwt(Verified<JwtAccessClaims>),
+    /// By the issuer's own word, when it was asked.
+    Told(AccessClaims),
 }
 
 impl Profile {
@@ -52,11 +54,17 @@ impl Believed {
         Ok(Self { vouched, payload: scratch.into_payload(), members: OnceLock::new() })
     }
 
+    /// What the issuer said, when it was asked.
+    pub(crate) fn told(claims: AccessClaims, payload: Vec<u8>) -> Self {
+        Self { vouched: Vouched::Told(claims), payload, members: OnceLock::new() }
+    }
+
     /// As [`Verifier::verify_again`].
     pub(crate) fn verify_again(&self, verifier: &Verifier, now: Now) -> Result<(), Rejection> {
         match &self.vouched {
             Vouched::Rfc9068(verified) => verifier.verify_again(verified, now.wall),
             Vouched::Jwt(verified) => verifier.verify_again(verified, now.wall),
+            Vouched::Told(claims) => verifier.require_claims(&claims.registered(), now.wall),
         }
     }
 
@@ -64,14 +72,26 @@ impl Believed {
         match &self.vouched {
             Vouched::Rfc9068(verified) => verified,
             Vouched::Jwt(verified) => verified,
+            Vouched::Told(claims) => claims,
         }
     }
 
-    /// The key that signed the token.
-    pub(crate) fn kid(&self) -> &str {
+    /// The key that signed the token; `None` where the issuer was asked.
+    pub(crate) fn kid(&self) -> Option<&str> {
         match &self.vouched {
-            Vouched::Rfc9068(verified) => verified.kid(),
-            Vouched::Jwt(verified) => verified.kid(),
+            Vouched::Rfc9068(verified) => Some(verified.kid()),
+            Vouched::Jwt(verified) => Some(verified.kid()),
+            Vouched::Told(_) => None,
+        }
+    }
+
+    /// Whether both are of one token. Of an opaque one the issuer may tell more or less each time that it is asked.
+    pub(crate) fn is_of_same_token(&self, other: &Self) -> bool {
+        match (&self.vouched, &other.vouched) {
+            (Vouched::Told(own), Vouched::Told(other)) => {
+                (&own.sub, &own.client_id, &own.cnf) == (&other.sub, &other.client_id, &other.cnf)
+            }
+            _ => self.payload == other.payload,
         }
     }
 

@@ -100,6 +100,14 @@ pub enum TokenKind {
     ///
     /// A token without `jti` cannot be revoked alone, only with its session, subject, client or key.
     Jwt,
+    /// Text that means nothing to anybody but its issuer, which is asked about each
+    /// ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)) at most every five seconds. Its answer must name an audience of this
+    /// guard's, an expiry, a client, and a `token_type`; a refresh token has none. Of several issuers one may have such
+    /// tokens: whatever is in none of the JOSE formats ([`is_opaque`](crate::is_opaque)) is that one's.
+    ///
+    /// [`Revocation::Introspect`] and [`Revocation::None`] mean the same here. With a feed, a revocation of whatever the answer names
+    /// counts at once. [`IssuerConfig::keys`] are for what the issuer signs beside tokens; nobody can be logged in with them.
+    Opaque(Introspection),
 }
 
 /// Where an issuer's keys come from.
@@ -349,6 +357,12 @@ pub enum StartError {
         issuer: String,
         /// What is wrong with it.
         source: gatepass_jose::KeyError,
+    },
+    /// Nobody could tell whose an opaque token is.
+    #[error("the issuer {issuer} is the second one with opaque tokens, which do not say whose they are")]
+    SecondOpaqueIssuer {
+        /// The issuer.
+        issuer: String,
     },
     /// The terms of DPoP name no algorithm, or one of secrets.
     #[error("the algorithms of DPoP proofs for the issuer {issuer} must be one or more signature algorithms")]

@@ -41,6 +41,8 @@ pub(crate) struct TrustedIssuer {
 pub(crate) enum Tokens {
     Published(Arc<KeyCache>),
     Shared(Box<SharedSecret>),
+    /// With its issuer's own word.
+    Opaque(Box<Introspector>),
 }
 
 /// How an issuer tells that a token is revoked.
@@ -75,6 +77,7 @@ impl TrustedIssuer {
         let believed = match &self.tokens {
             Tokens::Published(keys) => keys.verify(token, now).await?,
             Tokens::Shared(secret) => secret.verify(token, now).map(Arc::new).map_err(Denied::Rejected)?,
+            Tokens::Opaque(introspector) => introspector.believe(token, now).await?,
         };
         let valid = match &self.revocations {
             Revocations::Followed(followed) => followed.require_valid(&believed, token, now, on_stale).await,
@@ -151,6 +154,11 @@ impl TrustedIssuer {
         }
     }
 
+    /// Whether its tokens say nothing by themselves.
+    pub(crate) fn takes_opaque_tokens(&self) -> bool {
+        matches!(self.tokens, Tokens::Opaque(_))
+    }
+
     /// Waits until there are keys, and the revocations are known.
     pub(crate) async fn ready(&self) {
         if let Tokens::Published(keys) = &self.tokens {
@@ -167,6 +175,7 @@ impl TrustedIssuer {
                 (keys.len(), keys.age(now), *keys.watch().borrow(), keys.signature_counts())
             }
             Tokens::Shared(_) => (1, None, true, SignatureCounts::default()),
+            Tokens::Opaque(_) => (0, None, true, SignatureCounts::default()),
         };
         let revocation = match &self.revocations {
             Revocations::Followed(followed) => Some(followed.status(now)),
@@ -193,7 +202,7 @@ impl Followed {
             sid: claims.sid.as_deref(),
             sub: &claims.sub,
             client_id: &claims.client_id,
-            kid: believed.kid(),
+            kid: believed.kid().unwrap_or_default(),
             minted_at: claims.minted_at(),
         })?;
         for actor in claims.actors() {

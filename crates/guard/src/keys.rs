@@ -112,6 +112,8 @@ enum KeySetError {
     Fetch(#[from] FetchError),
     #[error(transparent)]
     Refused(#[from] Refused),
+    #[error("the issuer's metadata name no key set")]
+    NotNamed,
     #[error("the key set at {url} cannot be read: {source}")]
     Malformed { url: Url, source: JsonError },
     #[error("the key set at {url} holds no key that can be used")]
@@ -305,7 +307,7 @@ impl KeyCache {
     async fn refresh(&self) -> Result<Duration, KeySetError> {
         let mut fetching = self.fetching.lock().await;
         if matches!(self.source, Source::Discovery) {
-            let jwks_uri = discover(&self.http, &self.location).await?.jwks_uri;
+            let jwks_uri = self.discover().await?;
             if fetching.jwks_uri.replace(jwks_uri.clone()) != Some(jwks_uri) {
                 fetching.etag = None;
             }
@@ -313,12 +315,16 @@ impl KeyCache {
         self.fetch(&mut fetching).await
     }
 
+    async fn discover(&self) -> Result<Url, KeySetError> {
+        discover(&self.http, &self.location).await?.jwks_uri.ok_or(KeySetError::NotNamed)
+    }
+
     /// Fetches the set and puts it in place; answers how long it may be used.
     async fn fetch(&self, fetching: &mut Fetching) -> Result<Duration, KeySetError> {
         let url = match (&self.source, &fetching.jwks_uri) {
             (Source::JwksUri(url), _) => self.location.reach(url)?,
             (_, Some(url)) => url.clone(),
-            (_, None) => discover(&self.http, &self.location).await?.jwks_uri,
+            (_, None) => self.discover().await?,
         };
         let max_age = match self.http.document(&url, fetching.etag.as_ref()).await? {
             Document::NotModified { max_age } => max_age,

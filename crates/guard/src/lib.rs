@@ -101,6 +101,7 @@ mod issuer;
 mod keys;
 mod layer;
 mod location;
+mod opaque;
 mod openid;
 mod recent;
 mod request;
@@ -127,6 +128,7 @@ pub use extract::{Claims, RequireScope, RequiredScope};
 pub use grpc::{GrpcGuardLayer, GrpcGuardService};
 pub use guard::Guard;
 pub use layer::{GuardLayer, GuardService};
+pub use opaque::is_opaque;
 pub use openid::{
     AuthorizationEndpoints, IdToken, IdTokenError, OpenIdClient, OpenIdError, OpenIdIssuer, TokenAnswer,
     TokenEndpointAuthMethod,

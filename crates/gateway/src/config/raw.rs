@@ -108,6 +108,7 @@ pub(super) struct RawIssuer {
 pub(super) enum RawTokens {
     Rfc9068,
     Jwt,
+    Opaque,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,6 +7,7 @@ mod api;
 mod blocking;
 mod issuer;
 mod keys;
+mod opaque;
 mod revocation;
 mod sender;
 mod status_list;
