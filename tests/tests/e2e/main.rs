@@ -31,6 +31,7 @@ mod oauth;
 mod offline;
 mod openidconnect;
 mod operations;
+mod other_issuers;
 mod proxies;
 mod refresh;
 mod revocation;
