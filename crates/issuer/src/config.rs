@@ -82,6 +82,14 @@ impl Config {
         }
     }
 
+    /// The algorithms that clients can have answers signed with: those that keys are published for, and that the
+    /// profile takes.
+    #[must_use]
+    pub fn response_signing_algs(&self) -> Vec<Alg> {
+        let published = self.resource_servers.published_algs();
+        published.into_iter().filter(|alg| self.profile.takes(*alg)).collect()
+    }
+
     pub(crate) fn key_policy(&self) -> KeyPolicy {
         KeyPolicy {
             rotate_every: self.rotate_keys_every,

@@ -67,7 +67,7 @@ pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
 pub use feed::LogPosition;
 pub use form_token::FormStep;
 pub use grant::{TokenError, TokenRequest, TokenResponse};
-pub use id_token::{ACR_PASSWORD, Hint, ID_TOKEN_ALG, UserClaims, UserClaimsError};
+pub use id_token::{ACR_PASSWORD, Hint, ID_TOKEN_ALG, UserClaims, UserClaimsError, UserInfoResponse};
 pub use introspection::{Introspection, RevokeError};
 pub use issuer::{Issuer, KeyInfo, OpenError, SnapshotError};
 pub use jti::JtiDigest;

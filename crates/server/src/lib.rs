@@ -27,7 +27,7 @@
 //! | `POST /tickets` | Bearer | a token for one request, used once |
 //! | `POST /tickets/consume` | a confidential client: a gateway | uses a ticket up |
 //! | `POST /oauth/token` | a client | `authorization_code`, `client_credentials`, `refresh_token` (RFC 6749), device codes (RFC 8628), token exchange (RFC 8693) |
-//! | `POST /oauth/introspect` | a confidential client, or Bearer with the admin scope | RFC 7662 |
+//! | `POST /oauth/introspect` | a confidential client, or Bearer with the admin scope | RFC 7662, or RFC 9701 where `Accept` asks for it |
 //! | `POST /oauth/revoke` | the client that the token was issued to | RFC 7009 |
 //! | `GET /.well-known/oauth-authorization-server` | anybody | RFC 8414 |
 //! | `GET /.well-known/openid-configuration` | anybody | the same, for those who look there |

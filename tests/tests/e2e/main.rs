@@ -20,6 +20,7 @@ mod dpop;
 mod exchange;
 mod faults;
 mod flood;
+mod formats;
 mod gateway;
 mod hostile;
 mod jwk;

@@ -71,6 +71,8 @@ struct AuthorizationServer<'m> {
     introspection_endpoint: String,
     introspection_endpoint_auth_methods_supported: &'m [&'static str],
     introspection_endpoint_auth_signing_alg_values_supported: &'m [Alg],
+    /// [RFC 9701 section 7](https://www.rfc-editor.org/rfc/rfc9701#section-7).
+    introspection_signing_alg_values_supported: &'m [Alg],
 }
 
 /// [OpenID Connect Discovery 1.0 section 3](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata).
@@ -81,6 +83,7 @@ struct OpenId<'m> {
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: [Alg; 1],
     userinfo_endpoint: String,
+    userinfo_signing_alg_values_supported: &'m [Alg],
     end_session_endpoint: String,
     backchannel_logout_supported: bool,
     backchannel_logout_session_supported: bool,
@@ -109,6 +112,7 @@ impl Metadata {
         let profile = issuer.config().profile;
         let taken = |algs: Vec<Alg>| algs.into_iter().filter(|alg| profile.takes(*alg)).collect::<Vec<_>>();
         let (assertion_algs, client_algs) = (taken(assertion_algs()), taken(ClientKeys::algs().collect()));
+        let response_algs = issuer.config().response_signing_algs();
         let methods: &[&str] = match profile {
             Profile::Fapi2 => &["private_key_jwt"],
             _ => &client_authentication::METHODS,
@@ -152,12 +156,14 @@ impl Metadata {
             introspection_endpoint: format!("{base}/oauth/introspect"),
             introspection_endpoint_auth_methods_supported: &introspection_methods,
             introspection_endpoint_auth_signing_alg_values_supported: &assertion_algs,
+            introspection_signing_alg_values_supported: &response_algs,
         };
         let openid = OpenId {
             authorization_server: &metadata,
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: [ID_TOKEN_ALG],
             userinfo_endpoint: format!("{base}/oauth/userinfo"),
+            userinfo_signing_alg_values_supported: &response_algs,
             end_session_endpoint: format!("{base}/oauth/logout"),
             backchannel_logout_supported: true,
             backchannel_logout_session_supported: true,

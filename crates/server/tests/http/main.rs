@@ -24,6 +24,7 @@ mod openapi;
 mod par;
 mod passwords;
 mod registration;
+mod responses;
 mod rotation;
 mod routing;
 mod serving;
