@@ -23,6 +23,7 @@ mod flood;
 mod gateway;
 mod hostile;
 mod jwk;
+mod jwt_bearer;
 mod keys;
 mod lint;
 mod log_in;
