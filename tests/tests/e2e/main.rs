@@ -24,6 +24,7 @@ mod formats;
 mod gateway;
 mod hostile;
 mod jwk;
+mod jwt_bearer;
 mod keys;
 mod lint;
 mod log_in;
