@@ -1,7 +1,7 @@
 //! What an answer says for its route's sake, whoever gives it: the service behind, or the gateway that refuses.
 
-use gatepass_guard::Challenge;
-use http::{HeaderMap, HeaderValue, header};
+use gatepass_guard::{Admitted, Challenge};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::cors::{self, Cors};
 use crate::gateway::State;
@@ -9,12 +9,17 @@ use crate::rate_limit::{Limiter, Standing};
 use crate::route::Route;
 use crate::ticket;
 
+/// RFC 9449 section 8.2.
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
 /// Fields to set on the answer to a request, as far as its route is known by then. Most routes have none.
 #[derive(Debug, Default)]
 pub(crate) struct AnswerFields<'s> {
     cors: Option<(&'s Cors, Option<HeaderValue>)>,
     limit: Option<(&'s Limiter, Standing)>,
     requires_dpop: bool,
+    /// The nonce that the client's next DPoP proof should have, where it is another than the last one's.
+    dpop_nonce: Option<HeaderValue>,
     /// What the browser does with the cookie of its session.
     session: Option<HeaderValue>,
     /// The answer is one browser's alone.
@@ -30,6 +35,7 @@ impl<'s> AnswerFields<'s> {
             cors: route.cors.as_ref().map(|cors| (cors, cors::origin(headers).cloned())),
             limit: None,
             requires_dpop: route.access.requires_dpop(),
+            dpop_nonce: None,
             session: None,
             is_private: false,
             sealed: false,
@@ -44,6 +50,11 @@ impl<'s> AnswerFields<'s> {
     /// How it stands with the limit of the route.
     pub(crate) fn set_limit(&mut self, limiter: &'s Limiter, standing: Standing) {
         self.limit = Some((limiter, standing));
+    }
+
+    /// Its token was let in, with a proof that may have had an older nonce than there is now.
+    pub(crate) fn admitted(&mut self, token: &Admitted) {
+        self.dpop_nonce = token.dpop_nonce().and_then(|nonce| HeaderValue::from_str(nonce).ok());
     }
 
     /// The request came with a session: a cache on the way, which sees no `Authorization`, is not to give the
@@ -71,6 +82,8 @@ impl<'s> AnswerFields<'s> {
         if let Some((limiter, standing)) = self.limit {
             limiter.tell(standing, headers);
         }
+        // Also beside a service's own: clients take the nonce of whoever they call, and that is the gateway.
+        headers.extend(self.dpop_nonce.iter().map(|nonce| (DPOP_NONCE, nonce.clone())));
         headers.extend(self.session.iter().map(|cookie| (header::SET_COOKIE, cookie.clone())));
         if self.is_private {
             headers.append(header::CACHE_CONTROL, HeaderValue::from_static("private"));

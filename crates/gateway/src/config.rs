@@ -4,6 +4,7 @@ mod bff;
 mod check;
 mod condition;
 mod cors;
+mod dpop;
 mod duration;
 mod error;
 mod issuer;

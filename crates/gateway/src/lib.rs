@@ -31,6 +31,13 @@
 //! sample = 1.0                                  # of the traces that begin here, this share is kept
 //! callers = "all"                               # or "trusted_proxies": whose traces are joined
 //!
+//! [dpop]                                        # see "How clients find their way"; needs public_url
+//! required = false                              # true: access tokens that are bound to no key are refused
+//! window = "60s"                                # how far a proof's `iat` may be from now; 5m at most
+//! nonce_secret_file = "nonce.secret"            # asks for nonces, made under 32 bytes in base64url; or nonce_secret_env
+//! nonce_period = "2m"                           # for which a nonce is the current one, and as long again the last
+//! algs = ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"]
+//!
 //! [[issuer]]
 //! url = "https://auth.example.com"              # required; compared exactly with `iss`
 //! audience = ["https://api.example.com"]        # required; a token must name one of them
@@ -354,6 +361,9 @@
 //! scopes that routes ask for. Every refusal names it in `WWW-Authenticate`, so that a client (an MCP client,
 //! for one) finds the authorization server by itself. Tokens that are bound to a DPoP key are then taken as
 //! well: their proofs must name a URL that begins with the origin of `public_url` (RFC 9449 section 4.3).
+//! With a `nonce_secret_file` (or `nonce_secret_env`, the name of an environment variable) proofs need a nonce of the gateway's: a
+//! proof without one gets 401 with `use_dpop_nonce` and the nonce in `DPoP-Nonce`, and one with the last nonce the next one with the
+//! answer (RFC 9449 section 9). Gateways with the same secret take each other's. Nothing is kept for a nonce.
 //! Proxies that ask have them checked as well, where the question tells method and target (see "Proxies that ask"): they
 //! must pass the client's `DPoP` field on.
 //!

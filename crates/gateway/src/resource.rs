@@ -1,7 +1,7 @@
 //! The protected resource that the gateway's clients know, and what it tells them of itself. RFC 9728.
 
 use bytes::Bytes;
-use gatepass_guard::Challenge;
+use gatepass_guard::{Challenge, Dpop};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 use url::Url;
@@ -28,6 +28,9 @@ struct Metadata<'m> {
     authorization_servers: &'m [String],
     bearer_methods_supported: [&'static str; 1],
     tls_client_certificate_bound_access_tokens: bool,
+    dpop_signing_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dpop_bound_access_tokens_required: bool,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     scopes_supported: &'m [String],
 }
@@ -39,6 +42,7 @@ impl Resource {
         authorization_servers: &[String],
         scopes_supported: &[String],
         asks_for_certificates: bool,
+        dpop: &Dpop,
     ) -> Self {
         // A resource without a path has none in the metadata's URL either.
         let path = if url.path() == "/" { "" } else { url.path() };
@@ -48,6 +52,8 @@ impl Resource {
             authorization_servers,
             bearer_methods_supported: ["header"],
             tls_client_certificate_bound_access_tokens: asks_for_certificates,
+            dpop_signing_alg_values_supported: dpop.algs.iter().map(|alg| alg.name()).collect(),
+            dpop_bound_access_tokens_required: dpop.required,
             scopes_supported,
         };
         // Text and truths: there is nothing that JSON could refuse.

@@ -28,6 +28,7 @@ pub(super) struct RawConfig {
     pub(super) forwarded: ForwardedFields,
     pub(super) access_log: Field<RawAccessLog>,
     pub(super) tracing: Field<RawTracing>,
+    pub(super) dpop: Field<RawDpop>,
     #[serde(default)]
     pub(super) issuer: Vec<Spanned<RawIssuer>>,
     #[serde(default)]
@@ -77,6 +78,17 @@ pub(super) enum RawCallers {
     #[default]
     All,
     TrustedProxies,
+}
+
+#[derive(Deserialize, Hash)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDpop {
+    pub(super) required: Field<bool>,
+    pub(super) algs: Field<Vec<String>>,
+    pub(super) window: Field<String>,
+    pub(super) nonce_secret_file: Field<String>,
+    pub(super) nonce_secret_env: Field<String>,
+    pub(super) nonce_period: Field<String>,
 }
 
 #[derive(Deserialize, Hash)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gatepass_guard::Dpop;
 use url::Url;
 
 use super::ConfigError;
@@ -11,7 +12,11 @@ use crate::resource::Resource;
 use crate::route::path::RequestPath;
 
 /// Checks `public_url`, once everything that the metadata tells has been checked.
-pub(super) fn check(source: &Source<'_>, raw: &RawConfig) -> Result<Option<Resource>, ConfigError> {
+pub(super) fn check(
+    source: &Source<'_>,
+    raw: &RawConfig,
+    dpop: &Dpop,
+) -> Result<Option<Resource>, ConfigError> {
     let Some(text) = &raw.public_url else { return Ok(None) };
     let wrong = |problem: &str| {
         source
@@ -42,5 +47,5 @@ pub(super) fn check(source: &Source<'_>, raw: &RawConfig) -> Result<Option<Resou
         .flat_map(|scope| scope.get_ref().iter().cloned())
         .collect();
     let asks_for_certificates = raw.tls.as_ref().is_some_and(|tls| tls.get_ref().client_ca.is_some());
-    Ok(Some(Resource::new(&url, &issuers, &Vec::from_iter(scopes), asks_for_certificates)))
+    Ok(Some(Resource::new(&url, &issuers, &Vec::from_iter(scopes), asks_for_certificates, dpop)))
 }

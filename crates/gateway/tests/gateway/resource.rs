@@ -1,11 +1,13 @@
 //! The metadata of the protected resource, and tokens that are bound to a DPoP key.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use gatepass_jose::{Jwk, base64url};
+use gatepass_jose::{Jwk, SecretKey, Timestamp, base64url};
+use gatepass_token::DpopNonces;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
@@ -51,6 +53,7 @@ async fn a_refusal_leads_to_the_authorization_server() {
             "authorization_servers": ["https://auth.example.com"],
             "bearer_methods_supported": ["header"],
             "tls_client_certificate_bound_access_tokens": false,
+            "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"],
             "scopes_supported": ["orders:read", "orders:write"],
         });
         assert_eq!(answer.json(), want);
@@ -88,14 +91,20 @@ impl Holder {
 
     /// RFC 9449 section 4.2.
     pub(crate) fn proof(&self, url: &str, token: &str) -> String {
+        self.proof_with(url, token, json!({}))
+    }
+
+    /// The same with more claims.
+    pub(crate) fn proof_with(&self, url: &str, token: &str, more: Value) -> String {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let claims = json!({
+        let mut claims = json!({
             "jti": format!("proof-{}", NUMBER.fetch_add(1, Ordering::Relaxed)),
             "htm": "GET",
             "htu": url,
             "iat": now(),
             "ath": base64url::encode(digest(&SHA256, token.as_bytes()).as_ref()),
         });
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk });
         let encode = |value: &Value| base64url::encode(value.to_string().as_bytes());
         let input = format!("{}.{}", encode(&header), encode(&claims));
@@ -182,4 +191,56 @@ async fn a_proxy_that_asks_has_proofs_checked() {
             assert_eq!(answer.code(), code, "{name}");
         }
     }
+}
+
+#[tokio::test]
+async fn proofs_need_a_nonce_where_the_file_says_so() {
+    let backend = Backend::mirror().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("nonce.secret");
+    let secret = SecretKey::generate().unwrap();
+    std::fs::write(&file, base64url::encode(secret.expose())).unwrap();
+    let text = format!(
+        "public_url = 'https://api.example.com'\n{}\n\
+        [dpop]\nrequired = true\nwindow = '30s'\nnonce_secret_file = '{}'\nnonce_period = '1m'\nalgs = ['ES256']\n",
+        config(backend.address, ROUTES),
+        file.display()
+    );
+    let gateway = Running::start(&text).await;
+    let holder = Holder::new();
+    let (token, url) = (holder.token(), "https://api.example.com/a");
+    let authorization = format!("DPoP {token}");
+    let ask = async |more: Value| {
+        let proof = holder.proof_with(url, &token, more);
+        gateway.get("/a", &[("authorization", &authorization), ("dpop", &proof)]).await
+    };
+
+    let first = ask(json!({})).await;
+    assert_eq!((first.status, &*first.code()), (StatusCode::UNAUTHORIZED, "use-dpop-nonce"));
+    let challenge = first.header("www-authenticate").unwrap();
+    assert!(challenge.starts_with("DPoP realm=\"api\", error=\"use_dpop_nonce\""), "{challenge}");
+    assert!(challenge.contains("resource_metadata=") && challenge.ends_with("algs=\"ES256\""), "{challenge}");
+    let nonce = first.header("dpop-nonce").unwrap().to_owned();
+    assert_eq!(ask(json!({ "nonce": nonce })).await.status, StatusCode::OK);
+    assert_eq!(ask(json!({ "nonce": "made up" })).await.code(), "use-dpop-nonce");
+    assert_eq!(ask(json!({ "nonce": nonce, "iat": now() - 40 })).await.code(), "invalid-dpop-proof");
+
+    // The last one is taken still, and the answer tells that there is another by now.
+    let nonces = DpopNonces::new(&secret).unwrap().with_period(Duration::from_secs(60));
+    let of = |ago: i64| nonces.current(Timestamp::from_secs(now() - ago));
+    let (answer, current) = loop {
+        let (current, answer) = (of(0), ask(json!({ "nonce": of(60) })).await);
+        // Else the minute ended meanwhile.
+        if of(0) == current {
+            break (answer, current);
+        }
+    };
+    assert_eq!((answer.status, answer.header("dpop-nonce")), (StatusCode::OK, Some(&*current)), "{answer:?}");
+
+    let unbound = gateway.get("/a", &[("authorization", &Token::of("ann").bearer())]).await;
+    assert_eq!(unbound.code(), "dpop-required");
+    let metadata = gateway.get("/.well-known/oauth-protected-resource", &[]).await.json();
+    let told =
+        (&metadata["dpop_bound_access_tokens_required"], &metadata["dpop_signing_alg_values_supported"]);
+    assert_eq!(told, (&json!(true), &json!(["ES256"])));
 }
