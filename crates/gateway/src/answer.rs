@@ -17,6 +17,8 @@ const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 pub(crate) struct AnswerFields<'s> {
     cors: Option<(&'s Cors, Option<HeaderValue>)>,
     limit: Option<(&'s Limiter, Standing)>,
+    /// Which API the route is a part of.
+    resource: usize,
     requires_dpop: bool,
     /// The nonce that the client's next DPoP proof should have, where it is another than the last one's.
     dpop_nonce: Option<HeaderValue>,
@@ -34,12 +36,18 @@ impl<'s> AnswerFields<'s> {
         Self {
             cors: route.cors.as_ref().map(|cors| (cors, cors::origin(headers).cloned())),
             limit: None,
+            resource: route.resource,
             requires_dpop: route.access.requires_dpop(),
             dpop_nonce: None,
             session: None,
             is_private: false,
             sealed: false,
         }
+    }
+
+    /// For the answer to a proxy that asks about a request of this route. What the route says of CORS is for the proxy to say.
+    pub(crate) fn of_api(route: &'s Route) -> Self {
+        Self { resource: route.resource, requires_dpop: route.access.requires_dpop(), ..Self::default() }
     }
 
     /// The request came with a ticket, good or not.
@@ -70,7 +78,7 @@ impl<'s> AnswerFields<'s> {
 
     /// What a refusal says of the schemes that are taken.
     pub(crate) fn challenge(&self, state: &State) -> Challenge {
-        let challenge = state.challenge.clone();
+        let challenge = state.challenge(self.resource);
         if self.requires_dpop { challenge.without_bearer() } else { challenge }
     }
 

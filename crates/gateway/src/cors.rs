@@ -140,7 +140,7 @@ pub(crate) fn answer(
             shared.counters.count_refused(refusal.code());
             recording.refused(&refusal);
             refusal.log();
-            refusal.into_response(&state.challenge, in_flight)
+            refusal.into_response(&state.challenge(0), in_flight)
         }
     };
     let questions = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";

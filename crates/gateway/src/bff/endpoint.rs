@@ -150,7 +150,7 @@ impl Bff {
                 }
                 response
             }
-            _ => refusal.to_response(&state.challenge),
+            _ => refusal.to_response(&state.challenge(0)),
         }
     }
 

@@ -25,13 +25,14 @@ pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
     let issuers = issuer::check_all(&source, &raw.issuer, &dpop, stale::routes_ask(&raw))?;
     let upstreams = upstream::check_all(&source, &raw.upstream, source.upstream_timeouts(&raw.timeouts)?)?;
     let mut rate_limits = rate_limit::check_all(&source, &raw.rate_limit)?;
-    let routes = route::check_all(&source, &raw, &upstreams, &mut rate_limits)?;
+    let mut routes = route::check_all(&source, &raw, &upstreams, &mut rate_limits)?;
+    let resources = resource::check_all(&source, &raw, &dpop.dpop, &mut routes.routes)?;
     Ok(Config {
         listen: source.address(listen)?,
         admin_listen: raw.admin_listen.as_ref().map(|listen| source.address(listen)).transpose()?,
         ext_authz_listen: source.ext_authz(&raw.ext_authz)?,
         tls: tls::check(&source, &raw.tls)?.map(Arc::new),
-        resource: resource::check(&source, &raw, &dpop.dpop)?,
+        resources,
         bff: bff::check(&source, &raw)?,
         trusted_proxies: source.networks(&raw.trusted_proxies)?,
         forwarded: raw.forwarded,

@@ -36,6 +36,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) route: Vec<Spanned<RawRoute>>,
     #[serde(default)]
+    pub(super) resource: Vec<Spanned<RawResource>>,
+    #[serde(default)]
     pub(super) rate_limit: Vec<Spanned<RawRateLimit>>,
     #[serde(default)]
     pub(super) forward_auth: RawForwardAuth,
@@ -244,6 +246,17 @@ pub(super) struct RawRoute {
     pub(super) enforce: Field<bool>,
     pub(super) cors: Field<RawCors>,
     pub(super) rate_limit: Field<RawRouteRateLimit>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawResource {
+    pub(super) url: Field<String>,
+    pub(super) name: Option<String>,
+    pub(super) audience: Field<Vec<String>>,
+    pub(super) issuers: Field<Vec<String>>,
+    pub(super) scopes: Field<Vec<String>>,
+    pub(super) dpop: Field<bool>,
 }
 
 #[derive(Deserialize)]

@@ -83,9 +83,12 @@ impl Holder {
         Self { key, jwk: json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }) }
     }
 
+    fn jkt(&self) -> String {
+        Jwk::parse(self.jwk.to_string().as_bytes()).unwrap().thumbprint()
+    }
+
     pub(crate) fn token(&self) -> String {
-        let jkt = Jwk::parse(self.jwk.to_string().as_bytes()).unwrap().thumbprint();
-        let token = Token::of("ann").claim("cnf", json!({ "jkt": jkt })).bearer();
+        let token = Token::of("ann").claim("cnf", json!({ "jkt": self.jkt() })).bearer();
         token.strip_prefix("Bearer ").unwrap().to_owned()
     }
 
@@ -243,4 +246,128 @@ async fn proofs_need_a_nonce_where_the_file_says_so() {
     let told =
         (&metadata["dpop_bound_access_tokens_required"], &metadata["dpop_signing_alg_values_supported"]);
     assert_eq!(told, (&json!(true), &json!(["ES256"])));
+}
+
+/// Two APIs on one host, one within the other, and a third on a host of its own.
+async fn with_apis() -> Running {
+    let backend = Backend::mirror().await;
+    let route =
+        |path: &str, rest: &str| format!("[[route]]\npath = '{path}'\nupstream = 'backend'\n{rest}\n");
+    let resource = |url: &str, audience: &str, rest: &str| {
+        format!("[[resource]]\nurl = '{url}'\naudience = ['{audience}']\n{rest}\n")
+    };
+    let text = [
+        route("/{*rest}", "require = { scope = ['any'] }"),
+        route("/orders", ""),
+        route("/orders/{id}", "require = { scope = ['orders:read'] }"),
+        route("/orders/archive/{id}", ""),
+        route("/ordersome", ""),
+        route("/{*rest}", "host = 'billing.example.com'\nrequire = { scope = ['bill'] }"),
+        resource("https://api.example.com/orders", "orders", "name = 'Orders'"),
+        resource(
+            "https://api.example.com/orders/archive",
+            "archive",
+            "scopes = ['archive:read']\ndpop = true",
+        ),
+        resource("https://billing.example.com", "billing", ""),
+        "[forward_auth]\npath = '/auth/verify'\n".to_owned(),
+    ];
+    let file = config(backend.address, &text.concat());
+    let audiences = "audience = ['https://api.example.com', 'orders', 'archive', 'billing']";
+    let file = file.replace("audience = ['https://api.example.com']", audiences);
+    Running::start(&format!("public_url = 'https://api.example.com'\n{file}")).await
+}
+
+#[tokio::test]
+async fn each_api_has_its_own_metadata_and_takes_tokens_for_itself_alone() {
+    let gateway = with_apis().await;
+    let well_known = |path: &str| format!("/.well-known/oauth-protected-resource{path}");
+    let (api, billing) = ("https://api.example.com", "https://billing.example.com");
+    let cases = [
+        ("/", "api.example.com", api, "", "https://api.example.com"),
+        ("/ordersome", "api.example.com", api, "", "https://api.example.com"),
+        ("/orders", "api.example.com", api, "/orders", "orders"),
+        ("/orders/1", "whatever.example.com", api, "/orders", "orders"),
+        ("/orders/archive/1", "api.example.com", api, "/orders/archive", "archive"),
+        ("/orders/1", "billing.example.com", billing, "", "billing"),
+    ];
+    let all = ["https://api.example.com", "orders", "archive", "billing"];
+    for (path, host, origin, own, audience) in cases {
+        let told = format!("resource_metadata=\"{origin}{}\"", well_known(own));
+        let names_it = |answer: &crate::harness::Answer| {
+            let mut fields = answer.headers.get_all("www-authenticate").iter();
+            fields.all(|field| field.to_str().unwrap().contains(&told))
+                && answer.headers.contains_key("www-authenticate")
+        };
+        let answer = gateway.get(path, &[("host", host)]).await;
+        assert!(names_it(&answer), "{path} at {host}: {answer:?}");
+        let asked = [("x-forwarded-uri", path), ("x-forwarded-method", "GET"), ("x-forwarded-host", host)];
+        let answer = gateway.get("/auth/verify", &asked).await;
+        assert!(names_it(&answer), "{path} at {host}, for a proxy: {answer:?}");
+        for meant_for in all {
+            let token = Token::of("ann").claim("aud", meant_for).claim("scope", "any orders:read bill");
+            let answer = gateway.get(path, &[("host", host), ("authorization", &token.bearer())]).await;
+            // What the whole takes is not narrowed by its parts.
+            let want = match (audience, meant_for) {
+                ("https://api.example.com", _) => "",
+                (own, other) if own != other => "invalid-token",
+                ("archive", _) => "dpop-required",
+                _ => "",
+            };
+            assert_eq!(
+                if want.is_empty() { String::new() } else { answer.code() },
+                want,
+                "{path} for {meant_for}"
+            );
+            assert_eq!(answer.status.is_success(), want.is_empty(), "{path} for {meant_for}: {answer:?}");
+            assert!(want.is_empty() || names_it(&answer), "{path} for {meant_for}: {answer:?}");
+        }
+    }
+
+    let metadata =
+        async |path: &str, host: &str| gateway.get(&well_known(path), &[("host", host)]).await.json();
+    let cases = [
+        ("", "api.example.com", api, json!(["any"]), false),
+        ("", "billing.example.com:443", billing, json!(["bill"]), false),
+        ("/orders", "api.example.com", "https://api.example.com/orders", json!(["orders:read"]), false),
+        ("/orders/archive", "x", "https://api.example.com/orders/archive", json!(["archive:read"]), true),
+    ];
+    for (path, host, resource, scopes, requires_dpop) in cases {
+        let told = metadata(path, host).await;
+        let got = (&told["resource"], &told["scopes_supported"], &told["authorization_servers"]);
+        assert_eq!(
+            got,
+            (&json!(resource), &scopes, &json!(["https://auth.example.com"])),
+            "{path} at {host}"
+        );
+        assert_eq!(told["dpop_bound_access_tokens_required"].as_bool().unwrap_or_default(), requires_dpop);
+    }
+    assert_eq!(metadata("/orders", "x").await["resource_name"], json!("Orders"));
+}
+
+#[tokio::test]
+async fn a_proof_names_the_host_of_its_api() {
+    let gateway = with_apis().await;
+    let holder = Holder::new();
+    let jkt = holder.jkt();
+    let token = |audience: &str| {
+        let token = Token::of("ann")
+            .claim("aud", audience)
+            .claim("cnf", json!({ "jkt": jkt }))
+            .claim("scope", "bill");
+        token.bearer().strip_prefix("Bearer ").unwrap().to_owned()
+    };
+    let cases = [
+        ("/orders/archive/1", "api.example.com", "archive", "https://api.example.com", 200),
+        ("/orders/archive/1", "api.example.com", "archive", "https://billing.example.com", 401),
+        ("/bills", "billing.example.com", "billing", "https://billing.example.com", 200),
+        ("/bills", "billing.example.com", "billing", "https://api.example.com", 401),
+    ];
+    for (path, host, audience, origin, status) in cases {
+        let token = token(audience);
+        let proof = holder.proof(&format!("{origin}{path}"), &token);
+        let authorization = format!("DPoP {token}");
+        let fields = [("host", host), ("authorization", &*authorization), ("dpop", &*proof)];
+        assert_eq!(gateway.get(path, &fields).await.status, status, "{path} at {host} for {origin}");
+    }
 }

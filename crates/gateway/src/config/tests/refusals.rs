@@ -6,6 +6,14 @@ use super::*;
 fn what_is_refused_where_and_with_which_advice() {
     // Of a route's keys, those that are not the case's are on the lines 13 and 14.
     let route = |lines: &str| with_route(&format!("path = '/a'\nupstream = 'orders'\n{lines}"));
+    // The resource begins on line 13.
+    let with_resource = |lines: &str| {
+        format!(
+            "listen = '[::]:1'\npublic_url = 'https://api.example.com'\n[[issuer]]\nurl = 'https://auth.example.com'\n\
+            audience = ['one', 'two']\nrevocation = 'none'\n[[upstream]]\nname = 'u'\nservers = ['http://a']\n\
+            [[route]]\npath = '/a/{{id}}'\nupstream = 'u'\n[[resource]]\n{lines}\n"
+        )
+    };
     let with_dpop = |lines: &str| format!("listen = '[::]:1'\npublic_url = 'https://a'\n[dpop]\n{lines}\n");
     let limit = |keys: &str| route(&format!("rate_limit = {{ {keys} }}"));
     let cases = [
@@ -37,6 +45,55 @@ fn what_is_refused_where_and_with_which_advice() {
         ),
         (with_dpop("nonce_secret_env = 'A'\nnonce_secret_file = 'a'"), Some(4), "exclude each other"),
         (with_dpop("nonce_secret_file = '/nowhere'"), Some(4), "/nowhere"),
+        (
+            with_resource("url = 'https://api.example.com/b'\naudience = ['one']"),
+            Some(13),
+            "no route is below",
+        ),
+        (
+            with_resource("url = 'https://other.example.com'\naudience = ['one']"),
+            Some(13),
+            "no route is below",
+        ),
+        (
+            with_resource("url = 'https://api.example.com'\naudience = ['one']"),
+            Some(13),
+            "is described twice",
+        ),
+        (
+            with_resource("url = 'http://api.example.com/a'\naudience = ['one']"),
+            Some(14),
+            "over the same scheme",
+        ),
+        (with_resource("url = 'https://api.example.com/a?b'\naudience = ['one']"), Some(14), "has a query"),
+        (with_resource("url = 'https://api.example.com/a'"), Some(13), "`audience` is missing here"),
+        (with_resource("url = 'https://api.example.com/a'\naudience = []"), Some(15), "an empty `audience`"),
+        (with_resource("audience = ['one']"), Some(13), "`url` is missing here"),
+        (
+            with_resource("url = 'https://api.example.com/a'\naudience = ['three']"),
+            Some(15),
+            "no token for `three` would be taken",
+        ),
+        (
+            with_resource("url = 'https://api.example.com/a'\naudience = ['one']\nissuers = ['https://b']"),
+            Some(16),
+            "no [[issuer]] has the url `https://b`",
+        ),
+        (
+            with_resource("url = 'https://api.example.com/a'\naudience = ['one']\nissuers = []"),
+            Some(16),
+            "nobody's tokens would be taken",
+        ),
+        (
+            with_resource("url = 'https://api.example.com/a'\naudience = ['one']\ndpop = false"),
+            Some(16),
+            "demands nothing",
+        ),
+        (
+            "listen = '[::]:1'\n[[resource]]\nurl = 'https://a/b'\naudience = ['x']".into(),
+            Some(2),
+            "nothing says under which URL clients reach the gateway as a whole",
+        ),
         (with_issuer("tokens = 'opaqe'"), Some(5), "unknown variant `opaqe`"),
         (
             with_issuer("tokens = 'opaque'\nrevocation = 'none'"),
