@@ -85,6 +85,13 @@ impl Answer {
         first
     }
 
+    /// All values of a header field, with commas between them.
+    #[track_caller]
+    pub fn all(&self, name: &str) -> String {
+        let values = self.headers.get_all(name).iter();
+        values.map(|value| value.to_str().expect("a header value in ASCII")).collect::<Vec<_>>().join(", ")
+    }
+
     /// Every cookie that the answer sets.
     #[track_caller]
     pub fn set_cookies(&self) -> Vec<SetCookie> {

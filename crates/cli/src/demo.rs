@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gatepass_guard::{Feed, Guard, IssuerConfig, OnStale, Revocation, WhenStale};
 use tokio::sync::oneshot;
+use url::Url;
 
 use crate::args::Demo;
 use crate::serve::bind;
@@ -13,6 +14,8 @@ use crate::{print, process};
 pub(crate) async fn run(demo: Demo) -> anyhow::Result<()> {
     let listener = bind(demo.listen, "--listen").await?;
     let address = listener.local_addr()?;
+    // Its audience is where clients reach it, through the gateway.
+    let public_url = Url::parse(&demo.audience).ok();
     let on_stale = OnStale { after: Duration::from_secs(30), then: WhenStale::Deny };
     let config = IssuerConfig::new(demo.issuer, [demo.audience], Revocation::Feed(Feed::new(on_stale)));
     let guard = Guard::start([config]).await?;
@@ -26,7 +29,7 @@ pub(crate) async fn run(demo: Demo) -> anyhow::Result<()> {
             _ = parent => {}
         }
     };
-    gatepass_orders::serve(listener, guard, shutdown).await?;
+    gatepass_orders::serve(listener, guard, public_url.as_ref(), shutdown).await?;
     Ok(())
 }
 

@@ -244,7 +244,8 @@ impl Places {
         let mut text = format!(
             "# Written by `gatepass up` at each start. `gatepass gateway --config` runs it alone.\n\
              listen = \"{listen}\"\n\
-             admin_listen = \"{admin}\"\n\n\
+             admin_listen = \"{admin}\"\n\
+             public_url = \"{audience}\"\n\n\
              [[issuer]]\n\
              url = \"{issuer}\"\n\
              audience = [\"{audience}\"]\n\

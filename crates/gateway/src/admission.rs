@@ -63,6 +63,9 @@ pub(crate) async fn admit<'s>(
         return Err(Refusal::Denied(denied.clone()));
     }
     let token = enforce(route, shared, admitted.map_err(Refusal::from))?.flatten();
+    if let Some(token) = &token {
+        fields.admitted(token);
+    }
     if matches!(per, Some(Per::Subject | Per::Client)) {
         enforce(route, shared, count(route, token.as_ref(), candidate, state, fields))?;
     }

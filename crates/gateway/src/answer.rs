@@ -1,7 +1,7 @@
 //! What an answer says for its route's sake, whoever gives it: the service behind, or the gateway that refuses.
 
-use gatepass_guard::Challenge;
-use http::{HeaderMap, HeaderValue, header};
+use gatepass_guard::{Admitted, Challenge};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::cors::{self, Cors};
 use crate::gateway::State;
@@ -9,12 +9,19 @@ use crate::rate_limit::{Limiter, Standing};
 use crate::route::Route;
 use crate::ticket;
 
+/// RFC 9449 section 8.2.
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
 /// Fields to set on the answer to a request, as far as its route is known by then. Most routes have none.
 #[derive(Debug, Default)]
 pub(crate) struct AnswerFields<'s> {
     cors: Option<(&'s Cors, Option<HeaderValue>)>,
     limit: Option<(&'s Limiter, Standing)>,
+    /// Which API the route is a part of.
+    resource: usize,
     requires_dpop: bool,
+    /// The nonce that the client's next DPoP proof should have, where it is another than the last one's.
+    dpop_nonce: Option<HeaderValue>,
     /// What the browser does with the cookie of its session.
     session: Option<HeaderValue>,
     /// The answer is one browser's alone.
@@ -29,11 +36,18 @@ impl<'s> AnswerFields<'s> {
         Self {
             cors: route.cors.as_ref().map(|cors| (cors, cors::origin(headers).cloned())),
             limit: None,
+            resource: route.resource,
             requires_dpop: route.access.requires_dpop(),
+            dpop_nonce: None,
             session: None,
             is_private: false,
             sealed: false,
         }
+    }
+
+    /// For the answer to a proxy that asks about a request of this route. What the route says of CORS is for the proxy to say.
+    pub(crate) fn of_api(route: &'s Route) -> Self {
+        Self { resource: route.resource, requires_dpop: route.access.requires_dpop(), ..Self::default() }
     }
 
     /// The request came with a ticket, good or not.
@@ -44,6 +58,11 @@ impl<'s> AnswerFields<'s> {
     /// How it stands with the limit of the route.
     pub(crate) fn set_limit(&mut self, limiter: &'s Limiter, standing: Standing) {
         self.limit = Some((limiter, standing));
+    }
+
+    /// Its token was let in, with a proof that may have had an older nonce than there is now.
+    pub(crate) fn admitted(&mut self, token: &Admitted) {
+        self.dpop_nonce = token.dpop_nonce().and_then(|nonce| HeaderValue::from_str(nonce).ok());
     }
 
     /// The request came with a session: a cache on the way, which sees no `Authorization`, is not to give the
@@ -59,7 +78,7 @@ impl<'s> AnswerFields<'s> {
 
     /// What a refusal says of the schemes that are taken.
     pub(crate) fn challenge(&self, state: &State) -> Challenge {
-        let challenge = state.challenge.clone();
+        let challenge = state.challenge(self.resource);
         if self.requires_dpop { challenge.without_bearer() } else { challenge }
     }
 
@@ -71,6 +90,8 @@ impl<'s> AnswerFields<'s> {
         if let Some((limiter, standing)) = self.limit {
             limiter.tell(standing, headers);
         }
+        // Also beside a service's own: clients take the nonce of whoever they call, and that is the gateway.
+        headers.extend(self.dpop_nonce.iter().map(|nonce| (DPOP_NONCE, nonce.clone())));
         headers.extend(self.session.iter().map(|cookie| (header::SET_COOKIE, cookie.clone())));
         if self.is_private {
             headers.append(header::CACHE_CONTROL, HeaderValue::from_static("private"));

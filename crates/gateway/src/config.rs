@@ -4,6 +4,7 @@ mod bff;
 mod check;
 mod condition;
 mod cors;
+mod dpop;
 mod duration;
 mod error;
 mod issuer;
@@ -60,7 +61,8 @@ pub struct Config {
     pub(crate) ext_authz_listen: Option<SocketAddr>,
     /// Plain connections without it.
     pub(crate) tls: Option<Arc<Tls>>,
-    pub(crate) resource: Option<Resource>,
+    /// The gateway as a whole comes first; none without `public_url`.
+    pub(crate) resources: Vec<Resource>,
     /// Taken out when the gateway starts.
     pub(crate) bff: Option<BffSettings>,
     pub(crate) trusted_proxies: Vec<Network>,

@@ -138,7 +138,7 @@ pub(crate) fn answer(
         Err(refusal) => {
             recording.refused(&refusal);
             refusal.log();
-            refusal.into_response(&state.challenge, in_flight)
+            refusal.into_response(&state.challenge(0), in_flight)
         }
     };
     let questions = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";

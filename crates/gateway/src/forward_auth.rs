@@ -48,7 +48,7 @@ use crate::proxy::external_url;
 use crate::record::Recording;
 use crate::refusal::Refusal;
 use crate::route::path::RequestPath;
-use crate::route::{Demand, TokenHandling};
+use crate::route::{Demand, Route, TokenHandling};
 
 const METHOD: [HeaderName; 2] =
     [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];
@@ -100,17 +100,18 @@ pub(crate) async fn serve(
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
-        Err(refusal) => refuse(&refusal, recording).map(|text| ResponseBody::own(text, in_flight)),
+        Err(refusal) => refuse(&refusal, &fields.challenge(state), recording)
+            .map(|text| ResponseBody::own(text, in_flight)),
     };
     fields.set(response.headers_mut());
     response
 }
 
 /// The refusal as the proxy's client is to see it.
-pub(crate) fn refuse(refusal: &Refusal, recording: &mut Recording) -> Response<Bytes> {
+pub(crate) fn refuse(refusal: &Refusal, challenge: &Challenge, recording: &mut Recording) -> Response<Bytes> {
     recording.refused(refusal);
     refusal.log();
-    let mut response = refusal.to_response(&Challenge::default());
+    let mut response = refusal.to_response(challenge);
     // nginx makes 500 of anything but 200, 401 and 403; others pass a 404 on as if the service had said so.
     if response.status().is_client_error() && response.status() != StatusCode::UNAUTHORIZED {
         *response.status_mut() = StatusCode::FORBIDDEN;
@@ -132,7 +133,12 @@ pub(crate) async fn verify<'s>(
     // The connection is the proxy's: nothing is known here of the client's certificate. A DPoP proof is made for one
     // method and one URL, so it can be checked where the question tells both.
     let told = question.told_method()?.zip(question.target);
-    let url = told.as_ref().and_then(|(_, target)| external_url(state, headers, path_of(target)));
+    let routes = find_routes(state, question)?;
+    // All of them are at one path of one host, and so of one API.
+    let first = routes.first().copied();
+    *fields = first.map(AnswerFields::of_api).unwrap_or_default();
+    let url = told.as_ref().zip(first);
+    let url = url.and_then(|((_, target), route)| external_url(state, route, headers, path_of(target)));
     let method = told.map_or(Method::GET, |(method, _)| method);
     let mut guarded = GuardedRequest::new(&method, headers);
     if let Some(url) = &url {
@@ -161,8 +167,7 @@ pub(crate) async fn verify<'s>(
         (Some(_), None) => return Err(Refusal::AskedUnclearly("a method without a URI")),
         (_, Some(target)) => {
             let path = RequestPath::parse(path_of(target))?;
-            for index in find_routes(state, question, &path)? {
-                let (route, _) = state.route(index).ok_or(Refusal::NoRoute)?;
+            for route in routes {
                 admission.strips_token |= route.token != TokenHandling::Keep;
                 let token = admission::admit(route, &path, &candidate, shared, state, fields).await?;
                 if let Some(token) = token {
@@ -178,21 +183,21 @@ pub(crate) async fn verify<'s>(
 }
 
 /// The routes whose rules the request has to meet that is asked about: the one of its method, or all of its
-/// path if its method is not told.
-fn find_routes(
-    state: &State,
-    question: &Question<'_>,
-    path: &RequestPath<'_>,
-) -> Result<Vec<usize>, Refusal> {
+/// path if its method is not told. None for a question about the token alone.
+fn find_routes<'s>(state: &'s State, question: &Question<'_>) -> Result<Vec<&'s Route>, Refusal> {
+    let Some(target) = question.target else { return Ok(Vec::new()) };
+    let path = RequestPath::parse(path_of(target))?;
     let host = question.host.as_ref().and_then(|host| host.to_str().ok());
     let router = &state.config.routes.router;
-    match question.told_method()? {
+    let indices = match question.told_method()? {
         None => {
-            let endpoint = router.find_endpoint(host, path).ok_or(Refusal::NoRoute)?;
-            Ok(endpoint.routes_with(question.headers)?)
+            let endpoint = router.find_endpoint(host, &path).ok_or(Refusal::NoRoute)?;
+            endpoint.routes_with(question.headers)?
         }
-        Some(method) => Ok(vec![router.find(host, path, &method, question.headers)?]),
-    }
+        Some(method) => vec![router.find(host, &path, &method, question.headers)?],
+    };
+    let route = |index| state.route(index).map(|(route, _)| route).ok_or(Refusal::NoRoute);
+    indices.into_iter().map(route).collect()
 }
 
 impl<'q> Question<'q> {

@@ -19,6 +19,7 @@ use crate::bff::{self, Bff, BffSettings, BffStartError};
 use crate::config::Config;
 use crate::guards::{Guards, NotTrusted};
 use crate::rate_limit::Limiter;
+use crate::resource::Resource;
 use crate::route::Route;
 use crate::serve::Door;
 use crate::stats::route::{RouteLabel, RouteStats};
@@ -70,8 +71,8 @@ pub(crate) struct State {
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     /// In the order of the configuration's.
     pub(crate) limiters: Vec<Arc<Limiter>>,
-    /// What a refusal says in `WWW-Authenticate` beside the error.
-    pub(crate) challenge: Challenge,
+    /// What refusals say in `WWW-Authenticate` beside the error, for each of the configuration's resources.
+    challenges: Vec<Challenge>,
     /// The same from start to end.
     pub(crate) bff: Option<Arc<Bff>>,
 }
@@ -293,14 +294,12 @@ impl State {
             }
         });
         let limiters = limiters.collect();
-        let challenge = match &config.resource {
-            Some(resource) => resource.named_in(guards.challenge()),
-            None => Challenge::default(),
-        };
+        let named = |resource: &Resource| resource.named_in(guards.challenge());
+        let challenges = config.resources.iter().map(named).collect();
         Ok(Self {
             upstreams: upstreams.collect(),
             limiters,
-            challenge,
+            challenges,
             bff,
             guards,
             route_stats: route_stats(&config.routes.labels, old),
@@ -313,6 +312,11 @@ impl State {
     pub(crate) fn route(&self, index: usize) -> Option<(&Route, &Upstream)> {
         let route = self.config.routes.routes.get(index)?;
         self.upstreams.get(route.upstream).map(|upstream| (route, &**upstream))
+    }
+
+    /// What a refusal says beside the error on the routes of a resource: see [`Route::resource`].
+    pub(crate) fn challenge(&self, resource: usize) -> Challenge {
+        self.challenges.get(resource).cloned().unwrap_or_default()
     }
 
     /// Whether connections from this address are a proxy's, whose word on its own client counts.

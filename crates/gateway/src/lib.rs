@@ -31,9 +31,16 @@
 //! sample = 1.0                                  # of the traces that begin here, this share is kept
 //! callers = "all"                               # or "trusted_proxies": whose traces are joined
 //!
+//! [dpop]                                        # see "How clients find their way"; needs public_url
+//! required = false                              # true: access tokens that are bound to no key are refused
+//! window = "60s"                                # how far a proof's `iat` may be from now; 5m at most
+//! nonce_secret_file = "nonce.secret"            # asks for nonces, made under 32 bytes in base64url; or nonce_secret_env
+//! nonce_period = "2m"                           # for which a nonce is the current one, and as long again the last
+//! algs = ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"]
+//!
 //! [[issuer]]
 //! url = "https://auth.example.com"              # required; compared exactly with `iss`
-//! audience = ["https://api.example.com"]        # required; a token must name one of them
+//! audience = ["https://api.example.com", "https://api.example.com/orders"] # required; a token must name one
 //! tokens = "rfc9068"                            # or "jwt", "opaque": see "Other issuers' tokens"
 //! jwks_uri = "https://auth.example.com/jwks"    # or jwks_file, or secret_file for HS256; else discovered
 //! algs = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
@@ -103,6 +110,14 @@
 //! expose = ["ETag"]                             # that pages may read, beside what the gateway itself tells
 //! credentials = false                           # whether cookies may come along
 //! max_age = "10m"                               # for which browsers remember it; as they like
+//!
+//! [[resource]]                                  # an API by itself: see "How clients find their way"
+//! url = "https://api.example.com/api/orders"    # required: its routes are those below; another host needs their `host`
+//! audience = ["https://api.example.com/orders"] # required: a token must name one, which its [[issuer]] names too
+//! issuers = ["https://auth.example.com"]        # whose tokens; those that mint for that audience
+//! scopes = ["orders:read", "orders:write"]      # that it tells of; those that its routes require
+//! name = "Orders"                               # for people; none
+//! dpop = true                                   # only tokens that are bound to a DPoP key; all
 //!
 //! [[rate_limit]]                                # that several routes share
 //! name = "partners"                             # required; clients read it
@@ -362,6 +377,14 @@
 //! scopes that routes ask for. Every refusal names it in `WWW-Authenticate`, so that a client (an MCP client,
 //! for one) finds the authorization server by itself. Tokens that are bound to a DPoP key are then taken as
 //! well: their proofs must name a URL that begins with the origin of `public_url` (RFC 9449 section 4.3).
+//! With a `[[resource]]` an API is a resource of its own: the routes whose `path` begins with that of its `url` (and whose `host` is its
+//! host, where that is not `public_url`'s) take tokens for its `audience` alone, and their refusals name its metadata, at
+//! `/.well-known/oauth-protected-resource` and its path, on its host. So a token for one API opens no other. The nearest
+//! `[[resource]]` counts; routes below none are `public_url`'s. `audience` of the `[[issuer]]`s names all of their audiences.
+//!
+//! With a `nonce_secret_file` (or `nonce_secret_env`, the name of an environment variable) proofs need a nonce of the gateway's: a
+//! proof without one gets 401 with `use_dpop_nonce` and the nonce in `DPoP-Nonce`, and one with the last nonce the next one with the
+//! answer (RFC 9449 section 9). Gateways with the same secret take each other's. Nothing is kept for a nonce.
 //! Proxies that ask have them checked as well, where the question tells method and target (see "Proxies that ask"): they
 //! must pass the client's `DPoP` field on.
 //!

@@ -18,6 +18,7 @@ use crate::header::reserved::ReservedHeaders;
 use crate::header::{claim, forwarded, remove_fields};
 use crate::record::Recording;
 use crate::refusal::Refusal;
+use crate::resource::{self, Resource};
 use crate::route::path::{PathError, RequestPath};
 use crate::route::{Route, TokenHandling};
 use crate::upstream::{Answer, Upstream, UpstreamBody, tunnel};
@@ -65,9 +66,7 @@ async fn answer(
         recording.serves_forward_auth();
         return forward_auth::serve(shared, state, connection, &request, below, recording, in_flight).await;
     }
-    if let Some(resource) = &state.config.resource
-        && request.uri().path() == resource.metadata_path()
-    {
+    if let Some(resource) = find_resource(state, &request) {
         recording.serves_metadata();
         return resource.serve(request.method(), in_flight);
     }
@@ -238,7 +237,7 @@ async fn admit<'s>(
 ) -> Result<Option<Admitted>, Refusal> {
     let headers = session.map_or(request.headers(), |session| &session.headers);
     let asked = || format!("{} {}", request.method(), request.uri().path());
-    let url = external_url(state, request.headers(), request.uri().path());
+    let url = external_url(state, route, request.headers(), request.uri().path());
     let mut guarded =
         GuardedRequest::new(request.method(), headers).with_certificate(connection.certificate());
     if let Some(url) = &url {
@@ -297,9 +296,16 @@ fn find_route<'s>(
     state.route(index).ok_or(Refusal::NoRoute)
 }
 
+/// The resource whose metadata a request asks for.
+fn find_resource<'s>(state: &'s State, request: &Request<Incoming>) -> Option<&'s Resource> {
+    let host = message::host(request).ok();
+    let host = host.as_ref().and_then(|host| host.to_str().ok());
+    resource::asked_for(&state.config.resources, host, request.uri().path())
+}
+
 /// What a DPoP proof has to name, if one is to be expected.
-pub(crate) fn external_url(state: &State, headers: &HeaderMap, path: &str) -> Option<String> {
-    let resource = state.config.resource.as_ref()?;
+pub(crate) fn external_url(state: &State, route: &Route, headers: &HeaderMap, path: &str) -> Option<String> {
+    let resource = state.config.resources.get(route.resource)?;
     let scheme = headers.get(header::AUTHORIZATION)?.as_bytes().get(..4)?;
     scheme.eq_ignore_ascii_case(b"dpop").then(|| resource.url_of(path))
 }

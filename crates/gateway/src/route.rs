@@ -35,6 +35,8 @@ pub(crate) struct Route {
     /// Who does not meet `access` is refused, and not just counted.
     pub(crate) enforce: bool,
     pub(crate) cors: Option<Cors>,
+    /// Which API it is a part of, among the configuration's resources; the first is the gateway as a whole.
+    pub(crate) resource: usize,
     /// Which limit its requests count for, among the configuration's, and how that counts.
     pub(crate) rate_limit: Option<(usize, Per)>,
 }
@@ -45,7 +47,7 @@ pub(crate) enum Access {
     /// Nothing: `public = true`.
     Public,
     /// An access token.
-    Token(Demand),
+    Token(Box<Demand>),
 }
 
 /// What a token has to be. The default is met by any that is valid.

@@ -159,6 +159,9 @@ pub struct Dpop {
     /// this guard, are refused. Guards that stand in for each other need the same secret. `None`, no nonce,
     /// by default.
     pub nonce_secret: Option<SecretKey>,
+    /// How long a nonce is the current one; it is taken for as long again. Two minutes by default,
+    /// [`Dpop::MIN_NONCE_PERIOD`] at least.
+    pub nonce_period: Duration,
     /// How many used proofs are remembered at most, at about 16 bytes each, for twice the window. Where
     /// there is no room, further ones are refused with 503: none is forgotten that could be shown again. A
     /// million by default.
@@ -168,6 +171,11 @@ pub struct Dpop {
 }
 
 impl Dpop {
+    /// The longest [`window`](Self::window).
+    pub const MAX_WINDOW: Duration = Duration::from_secs(300);
+    /// The shortest [`nonce_period`](Self::nonce_period).
+    pub const MIN_NONCE_PERIOD: Duration = Duration::from_secs(10);
+
     /// The algorithms of proofs unless others are named.
     pub const DEFAULT_ALGS: [Alg; 5] = [Alg::ES256, Alg::EdDSA, Alg::Ed25519, Alg::PS256, Alg::RS256];
 }
@@ -179,6 +187,7 @@ impl Default for Dpop {
             algs: Self::DEFAULT_ALGS.to_vec(),
             window: Duration::from_secs(60),
             nonce_secret: None,
+            nonce_period: Duration::from_secs(120),
             replay_capacity: 1 << 20,
         }
     }

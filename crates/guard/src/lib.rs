@@ -141,7 +141,7 @@ pub use user_authentication::{UserAuthentication, WeakAuthentication};
 
 // What the interface above speaks of, so that a service needs no other crate of ours.
 pub use gatepass_jose::jwt::unverified_issuer;
-pub use gatepass_jose::{Alg, JwkSet, Rejection, SecretKey, Timestamp};
+pub use gatepass_jose::{Alg, Audience, JwkSet, Rejection, SecretKey, Timestamp};
 pub use gatepass_revocation::{Kind, Reason, Revoked};
 pub use gatepass_token::JwtAccessClaims;
 pub use gatepass_token::{AccessClaims, Actor, Confirmation, DpopRejection, InvalidScope, Scope, ScopeSet};

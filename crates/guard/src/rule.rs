@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use gatepass_jose::{Audience, Excerpt, Rejection};
 use gatepass_token::ScopeSet;
 use serde_json::Value;
 
@@ -21,6 +22,8 @@ use crate::{Admitted, Denied, Unproven, UserAuthentication};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rule {
+    audience: Option<Audience>,
+    issuers: Option<Vec<String>>,
     scope: ScopeSet,
     role: Option<Vec<String>>,
     claims: Vec<(String, ClaimTest)>,
@@ -48,6 +51,21 @@ pub enum ClaimTest {
 }
 
 impl Rule {
+    /// Demands that the token be meant for one of these audiences, whatever else its issuer may mint tokens for
+    /// ([RFC 9068 section 4](https://www.rfc-editor.org/rfc/rfc9068#section-4)), instead of those demanded before.
+    #[must_use]
+    pub fn with_audience(mut self, any_of: Audience) -> Self {
+        self.audience = Some(any_of);
+        self
+    }
+
+    /// Demands that one of these issuers have minted the token, instead of those demanded before.
+    #[must_use]
+    pub fn with_issuers<I: Into<String>>(mut self, any_of: impl IntoIterator<Item = I>) -> Self {
+        self.issuers = Some(any_of.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Demands every one of these scopes, beside those demanded before.
     #[must_use]
     pub fn with_scope(mut self, scope: ScopeSet) -> Self {
@@ -118,7 +136,7 @@ impl Rule {
     /// Whether a token meets every demand, on a path without parameters.
     ///
     /// # Errors
-    /// [`Denied::Unproven`], [`Denied::InsufficientScope`], [`Denied::MissingRole`], [`Denied::WrongClaim`] or
+    /// [`Denied::UntrustedIssuer`], [`Denied::Rejected`], [`Denied::Unproven`], [`Denied::InsufficientScope`], [`Denied::MissingRole`], [`Denied::WrongClaim`] or
     /// [`Denied::InsufficientUserAuthentication`], in this order: who would not get in after another login, is
     /// not sent to one.
     pub fn check(&self, token: &Admitted) -> Result<(), Denied> {
@@ -135,6 +153,7 @@ impl Rule {
         token: &Admitted,
         parameter: impl Fn(&str) -> Option<P>,
     ) -> Result<(), Denied> {
+        self.require_meant_for_here(token)?;
         if self.dpop && !token.is_dpop_bound() {
             return Err(Unproven::DpopRequired.into());
         }
@@ -156,6 +175,23 @@ impl Rule {
             return Err(Denied::WrongClaim { claim: claim.clone() });
         }
         self.user.check(token)
+    }
+}
+
+impl Rule {
+    fn require_meant_for_here(&self, token: &Admitted) -> Result<(), Denied> {
+        if let Some(issuers) = &self.issuers
+            && !issuers.contains(&token.iss)
+        {
+            return Err(Denied::UntrustedIssuer { issuer: token.iss.clone() });
+        }
+        match &self.audience {
+            Some(audience) if !audience.iter().any(|one| token.aud.contains(one)) => {
+                let found = token.aud.iter().take(3).map(Excerpt::of).collect();
+                Err(Denied::Rejected(Rejection::Audience { expected: audience.clone(), found }))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

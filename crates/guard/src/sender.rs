@@ -43,10 +43,11 @@ pub(crate) struct Sender {
 impl SenderCheck {
     /// `old`: what was demanded until now. Proofs that were used then are used.
     pub(crate) fn new(config: &Dpop, old: Option<&Self>) -> Result<Self, KeyError> {
+        let nonces = |secret| Ok::<_, KeyError>(DpopNonces::new(secret)?.with_period(config.nonce_period));
         let verifier = DpopVerifier::new(config.algs.iter().copied()).with_window(config.window);
         Ok(SenderCheck {
             required: config.required,
-            nonces: config.nonce_secret.as_ref().map(DpopNonces::new).transpose()?,
+            nonces: config.nonce_secret.as_ref().map(nonces).transpose()?,
             replays: Replays::after(old.map(|old| &old.replays), config.replay_capacity, verifier.window()),
             verifier,
         })

@@ -45,7 +45,9 @@ pub struct Excerpt(Box<str>);
 const KEPT: usize = 80;
 
 impl Excerpt {
-    pub(crate) fn of(text: &str) -> Self {
+    /// What is told of a text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
         let mut kept: String = text.chars().take(KEPT).flat_map(char::escape_debug).collect();
         if text.chars().nth(KEPT).is_some() {
             kept.push('…');

@@ -28,31 +28,35 @@ use axum::{Json, Router};
 use gatepass_guard::{Admitted, Guard, GuardLayer, InvalidScope, Rule};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use url::Url;
 
 pub use order::{NewOrder, Order, OrderBook};
 
 /// What the handlers share.
 type Orders = Arc<Mutex<OrderBook>>;
 
-/// Serves the API until `shutdown` is done and the requests in flight are answered.
+/// Serves the API, which clients reach at `public_url` if that is known, until `shutdown` is done and the requests in flight are answered.
 ///
 /// # Errors
 /// Whatever the listener fails with.
 pub async fn serve(
     listener: TcpListener,
     guard: Guard,
+    public_url: Option<&Url>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let api = router(guard).map_err(std::io::Error::other)?;
+    let api = router(guard, public_url).map_err(std::io::Error::other)?;
     axum::serve(listener, api).with_graceful_shutdown(shutdown).await
 }
 
-/// The routes, each behind the rule that it demands.
+/// The routes, each behind the rule that it demands. With `public_url` tokens that are bound to a DPoP key are taken: their
+/// proofs name a URL that begins so.
 ///
 /// # Errors
 /// [`InvalidScope`] if a rule below named a scope that no token can have.
-pub fn router(guard: Guard) -> Result<Router, InvalidScope> {
-    let any_token = GuardLayer::new(guard);
+pub fn router(guard: Guard, public_url: Option<&Url>) -> Result<Router, InvalidScope> {
+    let layer = GuardLayer::new(guard);
+    let any_token = public_url.map_or(layer.clone(), |url| layer.with_base_url(url));
     let writers = any_token.clone().with_rule(Rule::default().with_scope("orders:write".parse()?));
     let admins = any_token.clone().with_rule(Rule::default().with_role(["admin"]));
     let anybody = any_token.clone().optional();

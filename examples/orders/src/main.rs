@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use gatepass_guard::{Feed, Guard, IssuerConfig, OnStale, Revocation, WhenStale};
 use tokio::net::TcpListener;
+use url::Url;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -32,6 +33,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // Half a minute without news of revocations is enough to stop trusting tokens.
     let on_stale = OnStale { after: Duration::from_secs(30), then: WhenStale::Deny };
+    // Such a name is often the URL at which clients reach the API.
+    let public_url = Url::parse(&audience).ok();
     let config = IssuerConfig::new(issuer, [audience], Revocation::Feed(Feed::new(on_stale)));
     let guard = Guard::start([config]).await?;
 
@@ -43,6 +46,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
             std::future::pending().await
         }
     };
-    gatepass_orders::serve(listener, guard, interrupted).await?;
+    gatepass_orders::serve(listener, guard, public_url.as_ref(), interrupted).await?;
     Ok(())
 }

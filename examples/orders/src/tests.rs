@@ -23,7 +23,7 @@ impl Demo {
         let keys = KeySource::Inline(JwkSet { keys: key.public_jwk().into_iter().collect() });
         let config = IssuerConfig { keys, ..IssuerConfig::new(ISSUER, [AUDIENCE], Revocation::None) };
         let guard = Guard::start([config]).await.unwrap();
-        let api = router(guard.clone()).unwrap();
+        let api = router(guard.clone(), None).unwrap();
         Demo { key, guard, api }
     }
 
@@ -148,7 +148,7 @@ async fn it_serves_until_it_is_told_to_stop() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(serve(listener, demo.guard, async { stopped.await.unwrap() }));
+    let server = tokio::spawn(serve(listener, demo.guard, None, async { stopped.await.unwrap() }));
 
     let mut connection = TcpStream::connect(address).await.unwrap();
     connection.write_all(b"GET /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();

@@ -19,6 +19,9 @@ listen = "{listen}"
 admin_listen = "{admin}"
 public_url = "http://{listen}"
 
+[dpop]
+nonce_secret_file = "nonce.secret"
+
 [[issuer]]
 url = "{issuer}"
 audience = ["{audience}"]
@@ -35,6 +38,8 @@ require = {{ scope = ["orders:read"] }}
 "#,
         issuer = up.issuer(),
     );
+    // 32 bytes in base64url.
+    std::fs::write(up.folder().join("nonce.secret"), "gatepassgatepassgatepassgatepassgatepassgas").unwrap();
     let gateway = Alone::start("gateway", up.folder(), listen, &text).await;
     let (client, ready) = (http::client(), format!("http://{admin}/readyz"));
     wait::until("the gateway to be ready", Duration::from_secs(20), async || {
@@ -51,10 +56,12 @@ async fn npm_openid_client_binds_what_it_gets_to_a_key() {
     let session = up.native_login(ADMIN).await;
     let gateway = gateway(&up, &jws::audience(&session.access_token)).await;
     copy_scripts(&["browser.mjs", "dpop.mjs"]);
-    let arguments = [up.issuer(), ADMIN, PASSWORD, "native", &gateway.url("/orders")];
+    // The gateway of `gatepass up` asks for no nonce.
+    let (api, other) = (gateway.url("/orders"), format!("{}/api/whoami", up.gateway()));
+    let arguments = [up.issuer(), ADMIN, PASSWORD, "native", &api, &other];
     let told = run(Path::new("node"), &place::node().join("dpop.mjs"), &arguments);
     let want = json!({
-        "tokenTypes": ["dpop", "dpop"], "rotated": true, "sub": session.subject(), "api": 200,
+        "tokenTypes": ["dpop", "dpop"], "rotated": true, "sub": session.subject(), "api": 200, "others": [200],
         "stolenAccessToken": "invalid_token", "asBearer": "invalid_token",
         "stolenRefreshToken": "invalid_grant", "refreshWithoutProof": "invalid_grant", "afterwards": "dpop",
     });

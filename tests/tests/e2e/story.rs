@@ -84,7 +84,7 @@ async fn every_route_of_the_demo_api_demands_what_it_says() {
 /// RFC 6750 section 3: every 401 says how to authenticate; one without a token names no error; a 403 names the scope.
 #[track_caller]
 fn assert_challenge(answer: &gatepass_e2e::Answer, had_token: bool) {
-    let challenge = answer.header("www-authenticate").unwrap_or_default();
+    let challenge = answer.all("www-authenticate");
     match answer.status {
         401 if had_token => assert!(challenge.contains("error=\"invalid_token\""), "{}", answer.shown()),
         401 => {

@@ -148,7 +148,7 @@ impl Bff {
                 }
                 response
             }
-            _ => refusal.to_response(&state.challenge),
+            _ => refusal.to_response(&state.challenge(0)),
         }
     }
 

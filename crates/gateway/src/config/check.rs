@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::error::line_of;
 use super::raw::{Field, RawConfig, RawExtAuthz, RawLimits, RawTimeouts};
 use super::{Config, ConfigError, HYPER_HEADERS, Limits, Network, Timeouts, UpstreamTimeouts, duration};
-use super::{bff, issuer, operations, rate_limit, resource, route, stale, tls, upstream};
+use super::{bff, dpop, issuer, operations, rate_limit, resource, route, stale, tls, upstream};
 
 /// Parses and checks a configuration; `folder` is where relative file names start.
 pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
@@ -21,16 +21,18 @@ pub(super) fn check(text: &str, folder: &Path) -> Result<Config, ConfigError> {
         let hint = "give an address to serve at: listen = \"127.0.0.1:8080\"";
         return Err(ConfigError::new("`listen` is missing").hint(hint));
     };
-    let issuers = issuer::check_all(&source, &raw.issuer, stale::routes_ask(&raw))?;
+    let dpop = dpop::check(&source, &raw)?;
+    let issuers = issuer::check_all(&source, &raw.issuer, &dpop, stale::routes_ask(&raw))?;
     let upstreams = upstream::check_all(&source, &raw.upstream, source.upstream_timeouts(&raw.timeouts)?)?;
     let mut rate_limits = rate_limit::check_all(&source, &raw.rate_limit)?;
-    let routes = route::check_all(&source, &raw, &upstreams, &mut rate_limits)?;
+    let mut routes = route::check_all(&source, &raw, &upstreams, &mut rate_limits)?;
+    let resources = resource::check_all(&source, &raw, &dpop.dpop, &mut routes.routes)?;
     Ok(Config {
         listen: source.address(listen)?,
         admin_listen: raw.admin_listen.as_ref().map(|listen| source.address(listen)).transpose()?,
         ext_authz_listen: source.ext_authz(&raw.ext_authz)?,
         tls: tls::check(&source, &raw.tls)?.map(Arc::new),
-        resource: resource::check(&source, &raw)?,
+        resources,
         bff: bff::check(&source, &raw)?,
         trusted_proxies: source.networks(&raw.trusted_proxies)?,
         forwarded: raw.forwarded,

@@ -14,18 +14,19 @@ use super::ConfigError;
 use super::check::Source;
 use super::error::nearest;
 use super::raw::{Field, RawIntrospection, RawIssuer, RawOnStale, RawRevocation, RawThen, RawTokens};
-use super::stale;
+use super::{dpop, stale};
 use crate::guards::IssuerSettings;
 
-/// Checks every `[[issuer]]`. `routes_ask`: a route wants issuers to be asked when revocations are stale.
+/// Checks every `[[issuer]]`, all on the same terms of DPoP. `routes_ask`: a route wants issuers to be asked when revocations are stale.
 pub(super) fn check_all(
     source: &Source<'_>,
     raw: &[Spanned<RawIssuer>],
+    dpop: &dpop::Terms,
     routes_ask: bool,
 ) -> Result<Vec<IssuerSettings>, ConfigError> {
     let mut issuers: Vec<IssuerSettings> = Vec::new();
     for table in raw {
-        let settings = check(source, table, routes_ask)?;
+        let settings = check(source, table, dpop, routes_ask)?;
         if issuers.iter().any(|other| other.config.issuer == settings.config.issuer) {
             return Err(
                 source.error(table, format!("the issuer {} is configured twice", settings.config.issuer))
@@ -48,6 +49,7 @@ fn is_opaque(issuer: &IssuerSettings) -> bool {
 fn check(
     source: &Source<'_>,
     table: &Spanned<RawIssuer>,
+    dpop: &dpop::Terms,
     routes_ask: bool,
 ) -> Result<IssuerSettings, ConfigError> {
     let raw = table.get_ref();
@@ -74,7 +76,8 @@ fn check(
     config.base_url = raw.base_url.as_ref().map(|base| reader.url(base)).transpose()?;
     config.origins = reader.urls(&raw.origins)?;
     config.insecure_http = raw.insecure_http;
-    raw.hash(&mut reader.hasher);
+    config.dpop = dpop.dpop.clone();
+    (raw, dpop.fingerprint).hash(&mut reader.hasher);
     Ok(IssuerSettings { config, fingerprint: reader.hasher.finish() })
 }
 
@@ -382,7 +385,10 @@ pub(super) fn client_secret(
     std::str::from_utf8(without_line_end(&bytes)).map(|text| Zeroizing::new(text.to_owned())).map_err(no_text)
 }
 
-fn read_secret(source: &Source<'_>, file: &Spanned<String>) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+pub(super) fn read_secret(
+    source: &Source<'_>,
+    file: &Spanned<String>,
+) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
     let path = source.folder.join(file.get_ref());
     let bytes = std::fs::read(&path)
         .map_err(|error| source.error(file, format!("cannot read {}: {error}", path.display())))?;

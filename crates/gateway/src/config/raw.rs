@@ -28,12 +28,15 @@ pub(super) struct RawConfig {
     pub(super) forwarded: ForwardedFields,
     pub(super) access_log: Field<RawAccessLog>,
     pub(super) tracing: Field<RawTracing>,
+    pub(super) dpop: Field<RawDpop>,
     #[serde(default)]
     pub(super) issuer: Vec<Spanned<RawIssuer>>,
     #[serde(default)]
     pub(super) upstream: Vec<Spanned<RawUpstream>>,
     #[serde(default)]
     pub(super) route: Vec<Spanned<RawRoute>>,
+    #[serde(default)]
+    pub(super) resource: Vec<Spanned<RawResource>>,
     #[serde(default)]
     pub(super) rate_limit: Vec<Spanned<RawRateLimit>>,
     #[serde(default)]
@@ -77,6 +80,17 @@ pub(super) enum RawCallers {
     #[default]
     All,
     TrustedProxies,
+}
+
+#[derive(Deserialize, Hash)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDpop {
+    pub(super) required: Field<bool>,
+    pub(super) algs: Field<Vec<String>>,
+    pub(super) window: Field<String>,
+    pub(super) nonce_secret_file: Field<String>,
+    pub(super) nonce_secret_env: Field<String>,
+    pub(super) nonce_period: Field<String>,
 }
 
 #[derive(Deserialize, Hash)]
@@ -232,6 +246,17 @@ pub(super) struct RawRoute {
     pub(super) enforce: Field<bool>,
     pub(super) cors: Field<RawCors>,
     pub(super) rate_limit: Field<RawRouteRateLimit>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawResource {
+    pub(super) url: Field<String>,
+    pub(super) name: Option<String>,
+    pub(super) audience: Field<Vec<String>>,
+    pub(super) issuers: Field<Vec<String>>,
+    pub(super) scopes: Field<Vec<String>>,
+    pub(super) dpop: Field<bool>,
 }
 
 #[derive(Deserialize)]

@@ -130,6 +130,7 @@ fn check_one(
         long_bodies: raw.long_bodies,
         cors: raw.cors.as_ref().map(|cors| cors::check(source, cors)).transpose()?,
         rate_limit: None,
+        resource: 0,
         on_stale: stale::of_route(source, config, raw)?.map(Arc::new),
     })
 }
@@ -188,10 +189,10 @@ fn check_access(
         (false, _) if config.issuer.is_empty() => Err(source
             .error(table, "this route needs a token, and no issuer is trusted to mint one")
             .hint("add an [[issuer]], or write public = true")),
-        (false, None) => Ok(Access::Token(Demand { optional, ..Demand::default() })),
+        (false, None) => Ok(Access::Token(Box::new(Demand { optional, ..Demand::default() }))),
         (false, Some(require)) => {
             let (rule, parameters) = rule::check(source, require, pattern, config.public_url.is_some())?;
-            Ok(Access::Token(Demand { rule, optional, parameters }))
+            Ok(Access::Token(Box::new(Demand { rule, optional, parameters })))
         }
     }
 }

@@ -56,6 +56,7 @@ fn the_file_of_the_documentation() {
     let (certificate, key) = certificate();
     let folder = folder(&[
         ("secret", b"s3cret"),
+        ("nonce.secret", &[b'A'; 43]),
         ("site.secret", b"s3cret"),
         ("server.pem", certificate.as_bytes()),
         ("server.key", key.as_bytes()),

@@ -275,7 +275,7 @@ fn child<'n, T: Copy>(children: &'n mut Vec<(Box<str>, Node<T>)>, name: &str) ->
 }
 
 /// `example.com` of `example.com:8080` and of `example.com.`, `[::1]` of `[::1]:8080`.
-fn host_name(host: &str) -> &str {
+pub(crate) fn host_name(host: &str) -> &str {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,

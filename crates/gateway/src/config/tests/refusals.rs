@@ -6,6 +6,15 @@ use super::*;
 fn what_is_refused_where_and_with_which_advice() {
     // Of a route's keys, those that are not the case's are on the lines 13 and 14.
     let route = |lines: &str| with_route(&format!("path = '/a'\nupstream = 'orders'\n{lines}"));
+    // The resource begins on line 13.
+    let with_resource = |lines: &str| {
+        format!(
+            "listen = '[::]:1'\npublic_url = 'https://api.example.com'\n[[issuer]]\nurl = 'https://auth.example.com'\n\
+            audience = ['one', 'two']\nrevocation = 'none'\n[[upstream]]\nname = 'u'\nservers = ['http://a']\n\
+            [[route]]\npath = '/a/{{id}}'\nupstream = 'u'\n[[resource]]\n{lines}\n"
+        )
+    };
+    let with_dpop = |lines: &str| format!("listen = '[::]:1'\npublic_url = 'https://a'\n[dpop]\n{lines}\n");
     let limit = |keys: &str| route(&format!("rate_limit = {{ {keys} }}"));
     let cases = [
         // The file as a whole.
@@ -21,6 +30,70 @@ fn what_is_refused_where_and_with_which_advice() {
         ("listen = '[::]:1'\nlisten = '[::]:2'".into(), Some(2), "duplicate key"),
         ("listen = '[::]:1'\nlisen = 1".into(), Some(2), "unknown field `lisen`"),
         ("listen = '[::]:1'\n\n[[rout]]".into(), Some(3), "did you mean `route`?"),
+        ("listen = '[::]:1'\n[dpop]\nrequired = true".into(), Some(2), "no DPoP proof can be checked here"),
+        (with_dpop("window = '6m'"), Some(4), "older than five minutes"),
+        (with_dpop("window = '0s'"), Some(4), "a time limit of nothing"),
+        (with_dpop("algs = ['HS256']"), Some(4), "proofs are signed with private keys"),
+        (with_dpop("algs = []"), Some(4), "by one algorithm or more"),
+        (with_dpop("nonce_period = '1m'"), Some(4), "has no meaning where no nonce is asked for"),
+        (with_dpop("nonce_secret_env = 'NOBODY_SETS_THIS'"), Some(4), "`NOBODY_SETS_THIS` is not set"),
+        (with_dpop("nonce_secret_env = ''"), Some(4), "is not set, or no text"),
+        (
+            with_dpop("nonce_secret_env = 'PATH'"),
+            Some(4),
+            "the secret in PATH is not 32 bytes or more in base64url",
+        ),
+        (with_dpop("nonce_secret_env = 'A'\nnonce_secret_file = 'a'"), Some(4), "exclude each other"),
+        (with_dpop("nonce_secret_file = '/nowhere'"), Some(4), "/nowhere"),
+        (
+            with_resource("url = 'https://api.example.com/b'\naudience = ['one']"),
+            Some(13),
+            "no route is below",
+        ),
+        (
+            with_resource("url = 'https://other.example.com'\naudience = ['one']"),
+            Some(13),
+            "no route is below",
+        ),
+        (
+            with_resource("url = 'https://api.example.com'\naudience = ['one']"),
+            Some(13),
+            "is described twice",
+        ),
+        (
+            with_resource("url = 'http://api.example.com/a'\naudience = ['one']"),
+            Some(14),
+            "over the same scheme",
+        ),
+        (with_resource("url = 'https://api.example.com/a?b'\naudience = ['one']"), Some(14), "has a query"),
+        (with_resource("url = 'https://api.example.com/a'"), Some(13), "`audience` is missing here"),
+        (with_resource("url = 'https://api.example.com/a'\naudience = []"), Some(15), "an empty `audience`"),
+        (with_resource("audience = ['one']"), Some(13), "`url` is missing here"),
+        (
+            with_resource("url = 'https://api.example.com/a'\naudience = ['three']"),
+            Some(15),
+            "no token for `three` would be taken",
+        ),
+        (
+            with_resource("url = 'https://api.example.com/a'\naudience = ['one']\nissuers = ['https://b']"),
+            Some(16),
+            "no [[issuer]] has the url `https://b`",
+        ),
+        (
+            with_resource("url = 'https://api.example.com/a'\naudience = ['one']\nissuers = []"),
+            Some(16),
+            "nobody's tokens would be taken",
+        ),
+        (
+            with_resource("url = 'https://api.example.com/a'\naudience = ['one']\ndpop = false"),
+            Some(16),
+            "demands nothing",
+        ),
+        (
+            "listen = '[::]:1'\n[[resource]]\nurl = 'https://a/b'\naudience = ['x']".into(),
+            Some(2),
+            "nothing says under which URL clients reach the gateway as a whole",
+        ),
         (with_issuer("tokens = 'opaqe'"), Some(5), "unknown variant `opaqe`"),
         (
             with_issuer("tokens = 'opaque'\nrevocation = 'none'"),
