@@ -100,7 +100,7 @@ pub(crate) async fn serve(
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
-        Err(refusal) => refuse(shared, &refusal, &fields.challenge(state), recording)
+        Err(refusal) => refuse(&refusal, &fields.challenge(state), recording)
             .map(|text| ResponseBody::own(text, in_flight)),
     };
     fields.set(response.headers_mut());
@@ -108,13 +108,7 @@ pub(crate) async fn serve(
 }
 
 /// The refusal as the proxy's client is to see it.
-pub(crate) fn refuse(
-    shared: &Shared,
-    refusal: &Refusal,
-    challenge: &Challenge,
-    recording: &mut Recording,
-) -> Response<Bytes> {
-    shared.counters.count_refused(refusal.code());
+pub(crate) fn refuse(refusal: &Refusal, challenge: &Challenge, recording: &mut Recording) -> Response<Bytes> {
     recording.refused(refusal);
     refusal.log();
     let mut response = refusal.to_response(challenge);

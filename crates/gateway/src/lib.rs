@@ -298,7 +298,7 @@
 //! has ended: `time` (its begin), `request_id`, `client` (as trusted proxies tell) and `peer` where that is another, `protocol`,
 //! `tls`, `method`, `host`, `path` (1,024 bytes at most; never the query), `route`, `outcome` (`passed`,
 //! `answered` by the gateway itself, `refused`, `failed`, `aborted` by the client), `status`, `code` of a refusal
-//! or of what ended the response, `issuer`, `sub`, `client_id`, `sid`, `jti` of a token that was let in,
+//! or of what ended the response and `check` (see "What was it that failed"), `issuer`, `sub`, `client_id`, `sid`, `jti` of a token that was let in,
 //! `bytes_in`, `bytes_out` (of bodies), `complete`, `duration_ms`, `upstream`, `upstream_ms` (to the head of its
 //! answer), `trace_id`, `span_id`. What is not known is left out; there is no token, query, cookie or other
 //! field in it. Lines are written by a thread of their own, and those it cannot keep up with or cannot write are
@@ -308,9 +308,17 @@
 //! **Traces** follow the W3C Trace Context. Each request is one span of the trace that its `traceparent` names, or
 //! of a new one; a malformed `traceparent` counts for none. Everybody may name a trace, which at worst puts
 //! spans into a trace where they do not belong, or has more of them kept than `sample` says; `callers =
-//! "trusted_proxies"` begins a new trace for everybody else. Spans tell the route, path, status, code, addresses
+//! "trusted_proxies"` begins a new trace for everybody else. Spans tell the route, path, status, code, check, addresses
 //! and issuer, and of the token nothing more. A collector that asks for header fields gets those of
 //! `OTEL_EXPORTER_OTLP_HEADERS`.
+//!
+//! **What was it that failed.** A client is told a `code`, and of a token that is not good here no more than that; the
+//! operator is told the `check` beside it, one of a few fixed words: `bad-signature`, `wrong-audience`, `wrong-issuer`,
+//! `untrusted-issuer`, `unknown-key`, `alg-mismatch`, `not-yet-valid`, `malformed` …; what was revoked (`token`, `session`,
+//! `subject`, `client`, `key`, `all`); `role`, `claim`; `dpop-replayed`, `dpop-stale`, `dpop-key` and the like. It is a
+//! label in `/metrics`, a member of `checks` in `/stats`, `check` in the access log and `gatepass.check` in
+//! spans, for refusals, for what `enforce = false` lets pass and for streams that end. The audit log says it in a sentence,
+//! with what was expected and found.
 //!
 //! # The servers behind
 //!
@@ -617,6 +625,6 @@ pub use bff::{BffStartError, KeyFileError, SessionStoreError};
 pub use config::{Config, ConfigError, LoadError, parse_duration};
 pub use gateway::{Gateway, ReloadError, StartError};
 pub use import::{ImportError, InvalidUpstream, Proposal, UpstreamServer};
-pub use stats::{RequestCount, RouteCounts, Seconds, Stats};
+pub use stats::{RefusalCount, RequestCount, RouteCounts, Seconds, Stats};
 pub use trace::{Span, SpanSink, SpanValue};
 pub use upstream::{ServerState, ServerStatus, UpstreamStatus};

@@ -8,6 +8,7 @@ mod harness;
 mod admin;
 mod bff;
 mod body;
+mod checks;
 mod connection;
 mod cors;
 mod demand;
