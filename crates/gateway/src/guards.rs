@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use gatepass_guard::{
     Admitted, AskedFor, Challenge, Denied, Exchange, ExchangeError, ExchangedToken, Guard, GuardedRequest,
     IssuerConfig, IssuerStatus, OpenIdIssuer, Scheme, StaleAction, StalePolicy, StartError, Status,
@@ -58,16 +59,16 @@ impl Guards {
     /// gives neither keys nor revocations just now: its tokens are not to be refused for that, nor to be taken
     /// without the revocations that are known.
     pub(crate) async fn start(issuers: &[IssuerSettings], old: Option<&Self>) -> Result<Self, NotTrusted> {
-        let mut trusted = Vec::with_capacity(issuers.len());
-        for settings in issuers {
-            let of_before = old.and_then(|old| old.named(&settings.config.issuer));
-            trusted.push(match of_before {
-                Some(kept) if kept.fingerprint == settings.fingerprint => kept.clone(),
-                Some(of_before) => Trusted::succeed(settings, of_before).await?,
-                None => Trusted::start(settings, old.is_some()).await?,
-            });
-        }
-        Ok(Self { trusted })
+        let start = async |settings: &IssuerSettings| match old.map(|old| old.named(&settings.config.issuer))
+        {
+            Some(Some(kept)) if kept.fingerprint == settings.fingerprint => Ok(kept.clone()),
+            Some(Some(of_before)) => Trusted::succeed(settings, of_before).await,
+            Some(None) => Trusted::start(settings, true).await,
+            None => Trusted::start(settings, false).await,
+        };
+        // Side by side: several that do not answer are waited for no longer than one.
+        let trusted = join_all(issuers.iter().map(start)).await;
+        Ok(Self { trusted: trusted.into_iter().collect::<Result<_, _>>()? })
     }
 
     /// Verifies the access token of a request, whose fields these are, and that its sender may use it.

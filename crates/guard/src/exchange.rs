@@ -87,6 +87,7 @@ pub(crate) struct Exchanger {
     clock: Arc<Clock>,
     endpoint: OnceCell<Url>,
     requests: Semaphore,
+    max_wait: Duration,
     kept: KeptTokens,
 }
 
@@ -116,6 +117,7 @@ impl Exchanger {
             clock,
             endpoint: OnceCell::new(),
             requests: Semaphore::new(MAX_REQUESTS),
+            max_wait: MAX_WAIT,
             kept: KeptTokens::default(),
         }
     }
@@ -165,9 +167,11 @@ impl Exchanger {
 
     async fn ask(&self, token: &str, wanted: &Exchange) -> Result<(ExchangedToken, Duration), ExchangeError> {
         let unavailable = |error: &dyn std::fmt::Display| ExchangeError::Unavailable(error.to_string());
-        let permit = tokio::time::timeout(MAX_WAIT, self.requests.acquire()).await;
+        let permit = tokio::time::timeout(self.max_wait, self.requests.acquire()).await;
         let _permit = permit.map_err(|_| unavailable(&"too many tokens are waiting to be exchanged"))?;
-        let endpoint = self.endpoint.get_or_try_init(|| self.find_endpoint()).await?;
+        let endpoint = self.endpoint.get_or_try_init(|| self.find_endpoint());
+        let endpoint = tokio::time::timeout(self.max_wait, endpoint).await;
+        let endpoint = endpoint.map_err(|_| unavailable(&"the issuer's metadata did not come in time"))??;
         let client = (self.client.id.as_str(), &self.client.secret);
         let answer = self.http.ask(endpoint, client, form(token, wanted), MAX_ANSWER).await;
         let (status, body) = answer.map_err(|error| unavailable(&error))?;
@@ -243,6 +247,23 @@ fn exchanged(token: &str) -> Option<ExchangedToken> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{ClientSecret, IssuerConfig, Revocation};
+
+    #[tokio::test]
+    async fn nobody_waits_for_metadata_without_end() {
+        // It takes connections and says nothing.
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", silent.local_addr().unwrap());
+        let location = Location::new(&IssuerConfig::new(&issuer, ["api"], Revocation::None)).unwrap();
+        let client = Client { id: "gateway".into(), secret: ClientSecret::new("s"), token_endpoint: None };
+        let clock = Arc::new(Clock::start());
+        let exp = clock.now().wall.saturating_add(Duration::from_secs(900));
+        let mut exchanger = Exchanger::new(client, location, Http::new().unwrap(), clock);
+        exchanger.max_wait = Duration::from_millis(20);
+        let wanted = Exchange { audience: "orders".into(), scope: None };
+        let refused = exchanger.exchange("token", exp, &wanted).await.unwrap_err();
+        assert!(refused.to_string().contains("did not come in time"), "{refused}");
+    }
 
     #[test]
     fn whose_fault_a_refusal_is() {

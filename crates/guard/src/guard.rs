@@ -224,8 +224,8 @@ impl Guard {
     /// guard is to the token's issuer.
     ///
     /// What the issuer gave is kept for as long as it lives, and no longer than the token it was given for; it is
-    /// renewed ahead of its end. It is given out for an admitted token alone, so that nothing of it outlives a
-    /// revocation: admit the token of every request before you ask.
+    /// renewed ahead of its end. It is given out for an admitted token alone, and for none that was revoked since, so that
+    /// nothing of it outlives a revocation: admit the token of every request before you ask.
     ///
     /// # Errors
     /// [`ExchangeError`].
@@ -235,8 +235,12 @@ impl Guard {
         token: &str,
         wanted: &Exchange,
     ) -> Result<ExchangedToken, ExchangeError> {
-        let exchanger = self.0.issuer_named(&admitted.iss).and_then(|issuer| issuer.exchanger.as_ref());
-        exchanger.ok_or(ExchangeError::NoClient)?.exchange(token, admitted.exp.0, wanted).await
+        let issuer = self.0.issuer_named(&admitted.iss).ok_or(ExchangeError::NoClient)?;
+        let exchanger = issuer.exchanger.as_ref().ok_or(ExchangeError::NoClient)?;
+        let exchanged = exchanger.exchange(token, admitted.exp.0, wanted).await?;
+        // The issuer may have taken its time, and may not know yet of a revocation that is told here.
+        issuer.require_not_revoked_since(admitted, token)?;
+        Ok(exchanged)
     }
 
     /// Asks once more whether a token that was admitted is revoked, under another policy than before.

@@ -77,7 +77,9 @@ impl TrustedIssuer {
         let believed = match &self.tokens {
             Tokens::Published(keys) => keys.verify(token, now).await?,
             Tokens::Shared(secret) => secret.verify(token, now).map(Arc::new).map_err(Denied::Rejected)?,
-            Tokens::Opaque(introspector) => introspector.believe(token, now).await?,
+            Tokens::Opaque(introspector) => {
+                introspector.believe(token, now).await.inspect_err(|_| self.forget_exchanged(token))?
+            }
         };
         let valid = match &self.revocations {
             Revocations::Followed(followed) => followed.require_valid(&believed, token, now, on_stale).await,
@@ -85,10 +87,25 @@ impl TrustedIssuer {
             Revocations::Listed(lists) => lists.require_valid(&believed.payload, token, now, on_stale).await,
             Revocations::NotTold => Ok(()),
         };
-        if let (Err(_), Some(exchanger)) = (&valid, &self.exchanger) {
+        valid.inspect_err(|_| self.forget_exchanged(token)).map(|()| believed)
+    }
+
+    /// Whether a token that was admitted a moment ago has been revoked meanwhile, as far as that is known here.
+    pub(crate) fn require_not_revoked_since(&self, admitted: &Admitted, token: &str) -> Result<(), Denied> {
+        match &self.revocations {
+            Revocations::Followed(followed) => {
+                let revoked = followed.require_not_revoked(admitted.believed());
+                revoked.inspect_err(|_| self.forget_exchanged(token))
+            }
+            Revocations::Asked(_) | Revocations::Listed(_) | Revocations::NotTold => Ok(()),
+        }
+    }
+
+    /// Nothing that was got for a token goes out again once the token is refused.
+    fn forget_exchanged(&self, token: &str) {
+        if let Some(exchanger) = &self.exchanger {
             exchanger.forget(token);
         }
-        valid.map(|()| believed)
     }
 
     /// Verifies a ticket, and that nothing is known here of a revocation. The issuer is not asked, even where it

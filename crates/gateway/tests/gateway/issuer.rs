@@ -1,13 +1,14 @@
 //! Several issuers, and what a reload keeps of them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gatepass_gateway::Config;
 use gatepass_jose::{Alg, SigningKey};
 use http::{Response, StatusCode};
+use tokio::sync::Barrier;
 
-use crate::harness::{Backend, Running, Token, config, full, until};
+use crate::harness::{Backend, Running, Token, config, full, until, within};
 
 const CLOSED: &str = "[[route]]\npath = '/closed'\nupstream = 'backend'\nforward = { iss = 'X-Issuer' }\n";
 const SECOND: &str = "https://second.example.com";
@@ -86,4 +87,38 @@ async fn a_reload_keeps_the_keys_of_an_issuer_that_is_gone_meanwhile() {
     gateway.gateway.reload(Config::parse(&moved).unwrap()).await.unwrap();
     let answer = gateway.get("/closed", &[("authorization", &second)]).await;
     assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_reload_asks_all_issuers_at_once() {
+    let backend = Backend::mirror().await;
+    let key = SigningKey::generate(Alg::ES256, Some("k")).unwrap();
+    let set = serde_json::json!({ "keys": [key.public_jwk().unwrap()] }).to_string();
+    // From the reload on, nobody is answered before both are asked: one after the other, neither would come to an end.
+    let (is_reloaded, both) = (Arc::new(AtomicBool::new(false)), Arc::new(Barrier::new(2)));
+    let waits = Arc::clone(&is_reloaded);
+    let keys = Backend::start(move |_| {
+        let (set, waits, both) = (set.clone(), waits.load(Ordering::SeqCst), Arc::clone(&both));
+        async move {
+            if waits {
+                both.wait().await;
+            }
+            Response::new(full(set))
+        }
+    })
+    .await;
+    let issuer = |name: &str, skew: &str| {
+        format!(
+            "[[issuer]]\nurl = 'https://{name}.example.com'\naudience = ['https://api.example.com']\n\
+            revocation = 'none'\njwks_uri = 'http://{}/{name}'\nclock_skew = '{skew}'\n",
+            keys.address
+        )
+    };
+    let text = |skew: &str| {
+        format!("{}\n{}{}", config(backend.address, CLOSED), issuer("a", skew), issuer("b", skew))
+    };
+    let gateway = Running::start(&text("60s")).await;
+    until("the key sets", || gateway.gateway.is_ready()).await;
+    is_reloaded.store(true, Ordering::SeqCst);
+    within(gateway.gateway.reload(Config::parse(&text("61s")).unwrap())).await.unwrap();
 }

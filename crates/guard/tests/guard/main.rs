@@ -5,6 +5,7 @@
 
 mod api;
 mod blocking;
+mod exchange;
 mod issuer;
 mod keys;
 mod opaque;
