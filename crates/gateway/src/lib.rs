@@ -69,7 +69,7 @@
 //! headers = { x-api-version = "2" }             # any; { present = true } takes every value
 //! upstream = "orders"                           # required
 //! require = { scope = ["orders:read"], role = ["clerk", "admin"] } # all scopes, one of the roles
-//! forward = { sub = "X-User-Id" }               # claims as header fields; none
+//! forward = { sub = "X-User-Id" }               # claims as header fields; none ("/a/b": within one)
 //! optional = false                              # true: who shows no credentials passes without identity
 //! token = "keep"                                # or "strip", or { exchange = "https://orders.internal" }
 //! session = false                               # true: a session's cookie will do; see "Sessions of browsers"
@@ -117,6 +117,7 @@
 //! tenant = "acme"
 //! level = [3, 4]
 //! groups = { contains = "staff" }
+//! "/realm_access/roles" = { contains = "clerk" } # within a claim: see "Claims within claims"
 //! act = { present = true }
 //!
 //! [[route]]
@@ -208,6 +209,14 @@
 //! for the upstream, so it is not there for the route either; other spellings of a name that decides
 //! (`X_Api_Version`) are removed on every route. A header is the client's choice, so what protects must not hang
 //! on it: without it, the broader route's rule holds.
+//!
+//! # Claims within claims
+//!
+//! Where a claim is named, in `require` and in `forward`, a name that begins with a slash is a JSON Pointer (RFC 6901) into
+//! the token: `"/realm_access/roles"` is the member `roles` of the claim `realm_access`, `"/groups/0"` the first element of
+//! `groups`; `~1` and `~0` stand for `/` and `~` in a name. Any other name is that of a claim at the top, character by
+//! character, dots and slashes too (`"https://example.com/roles"`). What a pointer does not find is absent, and an absent claim
+//! passes no test.
 //!
 //! # Whose it is
 //!
