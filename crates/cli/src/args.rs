@@ -277,6 +277,9 @@ pub(crate) enum Client {
         /// It may log users in on devices that cannot show a page (RFC 8628)
         #[arg(long)]
         device: bool,
+        /// It may trade assertions of trusted issuers for tokens (RFC 7523)
+        #[arg(long)]
+        jwt_bearer: bool,
         /// Where browsers may be sent to after a logout, any number of times
         #[arg(long = "post-logout-redirect-uri", value_name = "URI", requires = "redirect_uris")]
         post_logout_redirect_uris: Vec<String>,
@@ -298,6 +301,12 @@ pub(crate) enum Client {
         /// A type of authorization details that it may ask for (RFC 9396), any number of times
         #[arg(long = "authorization-details-type", value_name = "TYPE")]
         details_types: Vec<String>,
+        /// What signs what it hears at the userinfo endpoint, such as ES256
+        #[arg(long = "userinfo-signed-alg", value_name = "ALG")]
+        userinfo_signed_alg: Option<String>,
+        /// What signs introspections that it asks for as a JWT (RFC 9701); ES256 where left out
+        #[arg(long = "introspection-signed-alg", value_name = "ALG", conflicts_with = "public")]
+        introspection_signed_alg: Option<String>,
         /// It is your own: users are not asked whether they allow it
         #[arg(long)]
         trusted: bool,

@@ -34,6 +34,7 @@
 //! [[issuer]]
 //! url = "https://auth.example.com"              # required; compared exactly with `iss`
 //! audience = ["https://api.example.com"]        # required; a token must name one of them
+//! tokens = "rfc9068"                            # or "jwt", "opaque": see "Other issuers' tokens"
 //! jwks_uri = "https://auth.example.com/jwks"    # or jwks_file, or secret_file for HS256; else discovered
 //! algs = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
 //! clock_skew = "60s"
@@ -344,6 +345,25 @@
 //!
 //! How it stands with each is at `/upstreams` and [`Gateway::upstreams`].
 //!
+//! # Other issuers' tokens
+//!
+//! | `tokens` | what an issuer's access tokens are |
+//! |---|---|
+//! | `"rfc9068"` | JWTs to RFC 9068: `typ` is `at+jwt`, and `jti` and `client_id` are there. So with gatepass, and with others that can be set so |
+//! | `"jwt"` | JWTs as Keycloak, Auth0, Okta, Entra and others make them: `typ` is `at+jwt`, `JWT` or absent, `jti` may be too, the client is in `client_id`, `azp`, `cid` or `appid`, scopes in `scope` or `scp`, as a text or a list |
+//! | `"opaque"` | text that only the issuer can read: it is asked about each (RFC 7662), as `introspection` says |
+//!
+//! `iss`, `sub`, `aud` and `exp` are there in any case. With `"jwt"` the claims keep the issuer's other tokens out: `nonce`,
+//! `at_hash`, `events` and others, a claim `typ` or `token_use` that names another kind. An ID token that has none of
+//! these is told by its `aud` alone, so `audience` must not be the `client_id` of an application. A token without `jti`
+//! is revoked with its session, subject, client or key, or by introspection.
+//!
+//! With `"opaque"` the issuer's answer is what a token says: its claims are for rules and `forward`, `cnf` binds it, and `aud`,
+//! `exp`, `client_id` and a `token_type` (a refresh token has none) must be in it. Without `sub` the client is the subject. An
+//! answer counts for five seconds and never past `exp`; without one, 503. `revocation` may be `"introspect"` or `"none"`,
+//! which say the same then, or a feed, whose revocations count at once. One `[[issuer]]` may have such tokens: whatever is
+//! no JWT is that one's.
+//!
 //! # How clients find their way
 //!
 //! With `public_url` the gateway is a protected resource with metadata (RFC 9728), which it serves at
@@ -383,7 +403,7 @@
 //! nothing, and its algorithm is the one configured, or else among `id_token_signing_alg_values_supported` of the
 //! issuer's metadata: RS256 where they name none.
 //!
-//! Any OpenID Connect provider will do whose access tokens the `[[issuer]]` verifies (RFC 9068), so register the gateway
+//! Any OpenID Connect provider will do whose access tokens the `[[issuer]]` verifies, so register the gateway
 //! there for code flow and refresh, and name in `resource` what makes it issue such tokens. Its `jwks_uri` is where the
 //! keys of both come from.
 //!

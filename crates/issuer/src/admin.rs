@@ -4,15 +4,15 @@ mod credential;
 
 use std::sync::atomic::Ordering;
 
-use gatepass_jose::Timestamp;
+use gatepass_jose::{Alg, Timestamp};
 use gatepass_revocation::{Entry, InvalidId, Kind, Reason};
 use gatepass_token::ScopeSet;
 use thiserror::Error;
 
 pub use self::credential::NewCredential;
 use crate::client::{
-    Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential, ExchangePolicy, GrantType,
-    NotificationUri,
+    ChangeResponses, Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential,
+    ExchangePolicy, GrantType, NotificationUri,
 };
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
@@ -71,6 +71,9 @@ pub enum AdminError {
     /// That type is not configured.
     #[error("authorization details of type {0:?} are none of the configured ones")]
     UnknownDetailsType(String),
+    /// Something was to be signed for a client with an algorithm that this server has no key for.
+    #[error("this server does not sign with {0}")]
+    UnservedAlg(Alg),
     /// A client was to sign its requests that has no keys.
     #[error("only a client that authenticates with private_key_jwt can sign its authorization requests")]
     CannotSign,
@@ -254,6 +257,8 @@ pub struct ChangeClient {
     pub require_signed_request_object: Option<bool>,
     /// Other types of authorization details, all of them; fewer take the client's tokens back.
     pub authorization_details_types: Option<Vec<String>>,
+    /// In which form it is told things.
+    pub responses: ChangeResponses,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
     pub disabled: Option<bool>,
     /// Other keys, all of them, for a client that authenticates with keys; the old ones are good for nothing at
@@ -382,18 +387,22 @@ impl Issuer {
         };
         let (credential, secret) = self.make_credential(&id, new.credential.clone())?;
         let client = new.into_client(id, credential, now);
-        self.require_details_types(&client)?;
+        self.require_served(&client)?;
         require_sign_on(&client)?;
         self.held(client.clone())?;
         Ok((client, secret))
     }
 
-    fn require_details_types(&self, client: &Client) -> Result<(), AdminError> {
+    /// What the client registers of extensions is what this server is configured for.
+    fn require_served(&self, client: &Client) -> Result<(), AdminError> {
+        let ClientExtensions { authorization_details_types, responses, .. } = &client.extensions;
         let known = &self.config.authorization_details_types;
-        match client.extensions.authorization_details_types.iter().find(|name| !known.contains(name)) {
-            Some(unknown) => Err(AdminError::UnknownDetailsType(unknown.clone())),
-            None => Ok(()),
+        if let Some(unknown) = authorization_details_types.iter().find(|name| !known.contains(name)) {
+            return Err(AdminError::UnknownDetailsType(unknown.clone()));
         }
+        let signing = self.config.response_signing_algs();
+        let unserved = responses.signing_algs().find(|alg| !signing.contains(alg));
+        unserved.map_or(Ok(()), |alg| Err(AdminError::UnservedAlg(alg)))
     }
 
     /// The client of that id.
@@ -451,7 +460,8 @@ impl Issuer {
         if let Some(types) = change.authorization_details_types {
             extensions.authorization_details_types = types;
         }
-        self.require_details_types(&client)?;
+        extensions.responses = change.responses.of(std::mem::take(&mut extensions.responses));
+        self.require_served(&client)?;
         require_sign_on(&client)?;
         client.disabled = change.disabled.unwrap_or(client.disabled);
         let secret = self.change_credential(&mut client, change.keys, change.new_secret)?;

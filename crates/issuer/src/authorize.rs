@@ -19,7 +19,7 @@ use thiserror::Error;
 
 pub use self::logout::{LoggedOut, LogoutError, LogoutRequest, LogoutStep};
 pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};
-pub(crate) use self::request::{WITHOUT_MEANING, requested_scope};
+pub(crate) use self::request::{WITHOUT_MEANING, requested_details, requested_scope};
 pub use self::request_object::RequestObject;
 use self::request_object::RequestObjectRejection;
 pub use self::response::ResponseMode;

@@ -2,6 +2,7 @@
 
 mod keys;
 mod logout;
+mod responses;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::redirect_uri::{RedirectUri, RegisteredRedirectUri};
 
 pub use self::keys::{ClientKeys, InvalidClientKeys};
 pub use self::logout::{ClientLogout, InvalidNotificationUri, NotificationUri};
+pub use self::responses::{ChangeResponses, ResponseFormats};
 
 /// The scope that makes a request one of OpenID Connect: it gives an ID token and opens the userinfo
 /// endpoint.
@@ -118,6 +120,8 @@ pub struct ClientExtensions {
     /// The types of authorization details that it may ask for
     /// ([RFC 9396 section 10](https://www.rfc-editor.org/rfc/rfc9396#section-10)).
     pub authorization_details_types: Vec<String>,
+    /// In which form it is told things.
+    pub responses: ResponseFormats,
 }
 
 /// How a client proves who it is, in the one way that it is registered for.
@@ -146,6 +150,9 @@ pub enum GrantType {
     /// [RFC 8628](https://www.rfc-editor.org/rfc/rfc8628).
     #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
     DeviceCode,
+    /// [RFC 7523 section 2.1](https://www.rfc-editor.org/rfc/rfc7523#section-2.1).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
+    JwtBearer,
     /// [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693), within the client's [`ExchangePolicy`].
     #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
     TokenExchange,

@@ -81,6 +81,8 @@ pub struct DeviceAuthorization {
     pub client: ClientId,
     /// What it asks for, within its registration.
     pub scope: ScopeSet,
+    /// What it asks for beyond that.
+    pub authorization_details: AuthorizationDetails,
     /// The audience of the tokens.
     pub resource: String,
     /// Until when it can be answered, and the answer fetched.
@@ -183,12 +185,10 @@ pub fn decide(
         DeviceState::Allowed(allowed) => {
             let login = login.filter(|login| login.user == allowed.user && login.is_live(presented.now));
             let Some(login) = login else { return DeviceDecision::Refuse(DeviceRefusal::LoginEnded) };
-            // Devices ask for scope alone.
-            let none = AuthorizationDetails::default();
             let granted = Granted {
                 client: &asked.client,
                 scope: &asked.scope,
-                authorization_details: &none,
+                authorization_details: &asked.authorization_details,
                 resource: &asked.resource,
             };
             DeviceDecision::Give(allowed.clone(), Box::new(presented.session(granted, login)))

@@ -64,6 +64,25 @@ pub struct UserClaims {
     profile: ProfileClaims,
 }
 
+/// The same with what a signature needs. Without `exp`, it cannot pass for an ID token.
+#[derive(Serialize)]
+struct SignedUserClaims<'c> {
+    iss: &'c str,
+    aud: &'c str,
+    iat: NumericDate,
+    #[serde(flatten)]
+    claims: &'c UserClaims,
+}
+
+/// The userinfo endpoint's answer, in the form that the client is registered for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserInfoResponse {
+    /// `application/json`.
+    Claims(UserClaims),
+    /// `application/jwt`.
+    Jwt(String),
+}
+
 /// Why the userinfo endpoint says nothing.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
@@ -77,6 +96,9 @@ pub enum UserClaimsError {
     /// It speaks for nobody who can log in.
     #[error("the access token speaks for no user")]
     Nobody,
+    /// The answer could not be signed.
+    #[error(transparent)]
+    Mint(#[from] MintError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -189,7 +211,7 @@ impl Issuer {
         access_token: &str,
         proof: Option<&ShownProof>,
         now: Timestamp,
-    ) -> Result<UserClaims, UserClaimsError> {
+    ) -> Result<UserInfoResponse, UserClaimsError> {
         let verified = self.verify_own(access_token, now)?;
         self.require_possession(&verified, access_token, proof, now).await?;
         if !verified.scope.contains(OPENID) {
@@ -198,7 +220,32 @@ impl Issuer {
         let id: UserId = verified.sub.parse().map_err(|_| UserClaimsError::Nobody)?;
         let user = self.store.find_user(id).await?.filter(|user| !user.disabled);
         let user = user.ok_or(UserClaimsError::Nobody)?;
-        Ok(UserClaims { sub: user.id, profile: ProfileClaims::of(&user, &verified.scope) })
+        let claims = UserClaims { sub: user.id, profile: ProfileClaims::of(&user, &verified.scope) };
+        // The operator's own apps are registered nowhere.
+        let client = match verified.client_id.parse() {
+            Ok(id) => self.client_of(&id, now).await?,
+            Err(_) => None,
+        };
+        match client.and_then(|client| client.extensions.responses.userinfo_signed_response_alg) {
+            Some(alg) => {
+                Ok(UserInfoResponse::Jwt(self.sign_user_claims(&claims, &verified.client_id, alg, now)?))
+            }
+            None => Ok(UserInfoResponse::Claims(claims)),
+        }
+    }
+
+    fn sign_user_claims(
+        &self,
+        claims: &UserClaims,
+        client: &str,
+        alg: Alg,
+        now: Timestamp,
+    ) -> Result<String, MintError> {
+        let ring = self.ring.load();
+        let signer = ring.signer(alg, now).ok_or(MintError::NoKey(alg))?;
+        let signed =
+            SignedUserClaims { iss: self.config.issuer.as_str(), aud: client, iat: now.into(), claims };
+        Ok(jwt::sign(&ID_TOKEN, &signed, signer)?)
     }
 }
 

@@ -1,16 +1,23 @@
-//! What a token is worth now (RFC 7662), and taking one back (RFC 7009).
+//! What a token is worth now (RFC 7662, RFC 9701), and taking one back (RFC 7009).
 
-use gatepass_jose::{Timestamp, Verified};
+use gatepass_jose::{NumericDate, Timestamp, Typ, Verified, jwt};
 use gatepass_revocation::{Kind, Reason};
 use gatepass_token::AccessClaims;
+use serde::Serialize;
 use thiserror::Error;
 
+use crate::client::Client;
 use crate::client_authentication::AuthenticatedClient;
 use crate::config::CLOCK_ALLOWANCE;
+use crate::id_token::ID_TOKEN_ALG;
 use crate::issuer::Issuer;
+use crate::mint::MintError;
 use crate::refresh_token;
 use crate::session::Session;
 use crate::store::StoreError;
+
+/// The `typ` of a signed answer: what keeps it from passing for a token.
+const INTROSPECTION: Typ = Typ::new("token-introspection+jwt");
 
 /// What introspection says of a token ([RFC 7662 section 2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
 #[derive(Clone, Debug)]
@@ -21,6 +28,16 @@ pub enum Introspection {
     AccessToken(Box<AccessClaims>),
     /// A refresh token that would be honoured.
     RefreshToken(Box<Session>),
+}
+
+/// A signed answer ([RFC 9701 section 5](https://www.rfc-editor.org/rfc/rfc9701#section-5)). It has neither `sub` nor `exp`,
+/// so that it cannot be taken for an access token by whoever looks at claims alone.
+#[derive(Serialize)]
+struct SignedIntrospection<'c, A> {
+    iss: &'c str,
+    aud: &'c str,
+    iat: NumericDate,
+    token_introspection: &'c A,
 }
 
 /// Why a token was not taken back.
@@ -54,6 +71,46 @@ impl Issuer {
         Ok(claims.map_or(Introspection::Inactive, |verified| {
             Introspection::AccessToken(Box::new(verified.into_claims()))
         }))
+    }
+
+    /// What a signed answer may tell `client` of a token: nothing but that it is not active, unless it was issued to
+    /// this client, or is for an audience that this client may have tokens for
+    /// ([RFC 9701 section 5](https://www.rfc-editor.org/rfc/rfc9701#section-5)).
+    #[must_use]
+    pub fn limit_introspection(&self, client: &Client, found: Introspection) -> Introspection {
+        let is_theirs = match &found {
+            Introspection::Inactive => true,
+            Introspection::AccessToken(claims) => {
+                let issuer = self.config.issuer.as_str();
+                let may_have = |audience| audience != issuer && self.may_have(client, Some(audience));
+                claims.client_id == client.id.as_str()
+                    || claims.aud.iter().any(|audience| audience == client.id.as_str() || may_have(audience))
+            }
+            Introspection::RefreshToken(session) => session.client == client.id,
+        };
+        if is_theirs { found } else { Introspection::Inactive }
+    }
+
+    /// Signs an answer for the client that asked.
+    ///
+    /// # Errors
+    /// [`MintError`].
+    pub fn sign_introspection(
+        &self,
+        client: &Client,
+        answer: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<String, MintError> {
+        let alg = client.extensions.responses.introspection_signed_response_alg.unwrap_or(ID_TOKEN_ALG);
+        let claims = SignedIntrospection {
+            iss: self.config.issuer.as_str(),
+            aud: client.id.as_str(),
+            iat: now.into(),
+            token_introspection: answer,
+        };
+        let ring = self.ring.load();
+        let signer = ring.signer(alg, now).ok_or(MintError::NoKey(alg))?;
+        Ok(jwt::sign(&INTROSPECTION, &claims, signer)?)
     }
 
     /// Takes a token back for the client it was issued to. What is no token, or dead, needs no

@@ -52,6 +52,7 @@ mod status_list;
 pub mod store;
 mod throttle;
 mod ticket;
+mod trusted_issuer;
 pub mod user;
 
 pub use backchannel_logout::{Delivered, LogoutDelivery, LogoutNotice, LogoutTokenError, pause_after};
@@ -67,7 +68,7 @@ pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
 pub use feed::LogPosition;
 pub use form_token::FormStep;
 pub use grant::{TokenError, TokenRequest, TokenResponse};
-pub use id_token::{ACR_PASSWORD, Hint, ID_TOKEN_ALG, UserClaims, UserClaimsError};
+pub use id_token::{ACR_PASSWORD, Hint, ID_TOKEN_ALG, UserClaims, UserClaimsError, UserInfoResponse};
 pub use introspection::{Introspection, RevokeError};
 pub use issuer::{Issuer, KeyInfo, OpenError, SnapshotError};
 pub use jti::JtiDigest;
@@ -83,3 +84,6 @@ pub use sign_on::{LoginCookie, SignedOn};
 pub use status_list::{StatusListError, StatusRecord};
 pub use throttle::{ThrottleLimit, ThrottlePolicy};
 pub use ticket::{ConsumeError, NewTicket, Ticket, TicketError};
+pub use trusted_issuer::{
+    FetchedKeys, KeySetError, KeySetSource, PublishedKeys, SubjectMapping, TrustedIssuer, TrustedKeys,
+};

@@ -27,7 +27,7 @@
 //! | `POST /tickets` | Bearer | a token for one request, used once |
 //! | `POST /tickets/consume` | a confidential client: a gateway | uses a ticket up |
 //! | `POST /oauth/token` | a client | `authorization_code`, `client_credentials`, `refresh_token` (RFC 6749), device codes (RFC 8628), token exchange (RFC 8693) |
-//! | `POST /oauth/introspect` | a confidential client, or Bearer with the admin scope | RFC 7662 |
+//! | `POST /oauth/introspect` | a confidential client, or Bearer with the admin scope | RFC 7662, or RFC 9701 where `Accept` asks for it |
 //! | `POST /oauth/revoke` | the client that the token was issued to | RFC 7009 |
 //! | `GET /.well-known/oauth-authorization-server` | anybody | RFC 8414 |
 //! | `GET /.well-known/openid-configuration` | anybody | the same, for those who look there |
@@ -95,6 +95,7 @@ mod cookie;
 mod delivery;
 mod dpop;
 mod endpoint;
+mod fetch;
 mod form;
 mod network;
 mod oauth_error;
@@ -105,11 +106,12 @@ mod request_id;
 mod router;
 mod serve;
 mod server;
+mod trusted_keys;
 
-pub use client_documents::{ClientDocumentFetch, is_public};
 pub use clock::Clock;
 pub use config::{CookieName, HttpConfig, InvalidCookieName, InvalidSameSite, SameSite};
 pub use delivery::Outbound;
+pub use fetch::{Fetch, is_public};
 pub use network::{InvalidNetwork, Network};
 pub use origin::{InvalidOrigin, Origin};
 pub use router::{router, router_at};

@@ -35,6 +35,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             jwks,
             redirect_uris,
             device,
+            jwt_bearer,
             post_logout_redirect_uris,
             backchannel_logout_uri,
             frontchannel_logout_uri,
@@ -42,6 +43,8 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             require_signed_request,
             dpop,
             details_types,
+            userinfo_signed_alg,
+            introspection_signed_alg,
             trusted,
         } => {
             let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
@@ -51,6 +54,9 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             };
             if !redirect_uris.is_empty() {
                 grants.push("authorization_code");
+            }
+            if jwt_bearer {
+                grants.push("urn:ietf:params:oauth:grant-type:jwt-bearer");
             }
             if device {
                 grants.push("urn:ietf:params:oauth:grant-type:device_code");
@@ -74,6 +80,12 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             optional.extend(
                 frontchannel_logout_uri.map(|uri| ("frontchannel_logout_uri".to_owned(), json!(uri))),
             );
+            let formats = [
+                ("userinfo_signed_response_alg", userinfo_signed_alg),
+                ("introspection_signed_response_alg", introspection_signed_alg),
+            ];
+            optional
+                .extend(formats.into_iter().filter_map(|(name, alg)| Some((name.to_owned(), json!(alg?)))));
             optional.extend(id.map(|id| ("client_id".to_owned(), json!(id))));
             let mut body = json!({
                 "client_name": name,

@@ -63,6 +63,7 @@ struct Identity<'r> {
     client_id: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<&'r str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
     jti: &'r str,
 }
 

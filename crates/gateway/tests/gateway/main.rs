@@ -28,6 +28,7 @@ mod rule;
 mod smuggling;
 mod streams;
 mod tls;
+mod token_kinds;
 mod upgrade;
 mod upstream;
 mod upstream_tls;

@@ -8,7 +8,7 @@ use super::{
     RegistrationToken,
 };
 use crate::admin::{AdminError, ChangeClient, NewClient, NewCredential};
-use crate::client::{Client, Credential};
+use crate::client::{ChangeResponses, Client, Credential};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::secrets::{SecretError, random};
@@ -184,6 +184,7 @@ fn change_to(new: NewClient) -> ChangeClient {
         require_pushed: Some(new.sign_on.require_pushed),
         dpop_bound_access_tokens: Some(new.extensions.dpop_bound_access_tokens),
         require_signed_request_object: Some(new.extensions.require_signed_request_object),
+        responses: ChangeResponses::to(new.extensions.responses),
         keys: match new.credential {
             NewCredential::Keys(keys) => Some(keys),
             _ => None,

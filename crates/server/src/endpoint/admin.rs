@@ -201,6 +201,7 @@ impl From<AdminError> for Problem {
             AdminError::NeedsPkce => Self::invalid_value("require_pkce", detail),
             AdminError::CannotPush => Self::invalid_value("require_pushed_authorization_requests", detail),
             AdminError::Profile(why) => Self::invalid_request(why.to_string()),
+            AdminError::UnservedAlg(_) => Self::invalid_value("signed_response_alg", detail),
             AdminError::UnknownDetailsType(_) => Self::invalid_value("authorization_details_types", detail),
             AdminError::CannotSign => Self::invalid_value("require_signed_request_object", detail),
             AdminError::NotRegistrable(member, why) => Self::invalid_value(member, why),

@@ -1,14 +1,17 @@
-//! Token introspection ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
+//! Token introspection ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)), signed where that is asked for
+//! ([RFC 9701](https://www.rfc-editor.org/rfc/rfc9701)).
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use gatepass_issuer::client::Client;
 use gatepass_issuer::session::Session;
 use gatepass_issuer::{AuthenticatedClient, Introspection, TokenType};
 use gatepass_jose::{Audience, NumericDate, Timestamp};
 use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, Confirmation, ScopeSet};
 use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use serde::Serialize;
 
 use crate::authorization::Authorization;
@@ -18,6 +21,9 @@ use crate::form::Form;
 use crate::oauth_error::OAuthError;
 use crate::server::Server;
 use crate::{bearer, client_authentication};
+
+/// The media type of a signed answer (RFC 9701 section 4).
+const SIGNED: &str = "application/token-introspection+jwt";
 
 /// RFC 7662 section 2.2. Of a token that is not active, nothing is said but that.
 #[derive(Default, Serialize)]
@@ -65,38 +71,65 @@ pub(crate) async fn introspect(
     FormBody(form): FormBody,
 ) -> Result<Response, OAuthError> {
     let now = server.now();
-    require_entitled(&server, &headers, &proof, &form, now).await?;
+    let client = require_entitled(&server, &headers, &proof, &form, now).await?;
     let token = form.find("token").ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
-    let answer = match server.issuer.introspect(token, now).await? {
-        Introspection::Inactive => IntrospectionAnswer::default(),
-        Introspection::AccessToken(claims) => IntrospectionAnswer::of_access_token(*claims),
-        Introspection::RefreshToken(session) => {
-            IntrospectionAnswer::of_refresh_token(*session, server.issuer.name().as_str())
-        }
-    };
-    Ok(axum::Json(answer).into_response())
+    let found = server.issuer.introspect(token, now).await?;
+    if !wants_signed(&headers) {
+        let answer = IntrospectionAnswer::of(found, &server);
+        return Ok(([(VARY, "Accept")], axum::Json(answer)).into_response());
+    }
+    // A signature is good anywhere, so it is made for a client that has a name, and says what that one may know.
+    let client = client.ok_or_else(|| {
+        OAuthError::invalid_request("a signed answer is for a client that authenticates as itself")
+    })?;
+    let answer = IntrospectionAnswer::of(server.issuer.limit_introspection(&client, found), &server);
+    let jwt = server.issuer.sign_introspection(&client, &answer, now);
+    let jwt = jwt.map_err(|error| OAuthError::internal(&error))?;
+    Ok(([(CONTENT_TYPE, SIGNED), (VARY, "Accept")], jwt).into_response())
 }
 
-/// Only who can keep a secret may ask, or anybody could try out tokens here (RFC 7662 section 2.1).
+/// Whether the client accepts a signed answer, by that name; `*/*` is what a client sends that knows of none.
+fn wants_signed(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(SIGNED));
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        is_named && weight.is_none_or(|weight| weight.parse().is_ok_and(|weight: f32| weight > 0.0))
+    })
+}
+
+/// Only who can keep a secret may ask, or anybody could try out tokens here (RFC 7662 section 2.1). Who asks; `None`
+/// for an administrator.
 async fn require_entitled(
     server: &Server,
     headers: &HeaderMap,
     proof: &Proof,
     form: &Form,
     now: Timestamp,
-) -> Result<(), OAuthError> {
+) -> Result<Option<Box<Client>>, OAuthError> {
     if let Authorization::Bearer(_) | Authorization::Dpop(_) = Authorization::of(headers) {
         bearer::authenticate_admin(&server.issuer, headers, proof, now).await?;
-        return Ok(());
+        return Ok(None);
     }
     let authentication = client_authentication::parse(headers, form)?;
     match server.issuer.authenticate_client(&authentication, now).await? {
-        AuthenticatedClient::Confidential(_) => Ok(()),
+        AuthenticatedClient::Confidential(client) => Ok(Some(client)),
         AuthenticatedClient::Public(_) | AuthenticatedClient::FirstParty => Err(OAuthError::invalid_client()),
     }
 }
 
 impl IntrospectionAnswer {
+    fn of(found: Introspection, server: &Server) -> Self {
+        match found {
+            Introspection::Inactive => Self::default(),
+            Introspection::AccessToken(claims) => Self::of_access_token(*claims),
+            Introspection::RefreshToken(session) => {
+                Self::of_refresh_token(*session, server.issuer.name().as_str())
+            }
+        }
+    }
+
     fn of_access_token(claims: AccessClaims) -> Self {
         Self {
             active: true,
@@ -132,6 +165,34 @@ impl IntrospectionAnswer {
             authorization_details: session.authorization_details,
             cnf: session.jkt.map(|jkt| Confirmation::dpop(jkt.to_string())),
             ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_wants_a_signed_answer() {
+        let cases: [(&[&str], bool); 10] = [
+            (&[], false),
+            (&["*/*"], false),
+            (&["application/*"], false),
+            (&["application/json"], false),
+            (&["application/token-introspection+jwt"], true),
+            (&["Application/Token-Introspection+JWT;q=0.5, application/json"], true),
+            (&["application/json", "application/token-introspection+jwt"], true),
+            (&["application/token-introspection+jwt;q=0"], false),
+            (&["application/token-introspection+jwt;q=x"], false),
+            (&["application/token-introspection+jwtx"], false),
+        ];
+        for (lines, want) in cases {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(ACCEPT, line.parse().unwrap());
+            }
+            assert_eq!(wants_signed(&headers), want, "{lines:?}");
         }
     }
 }

@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::client_authentication;
 use crate::conditional::Document;
 use crate::endpoint::ssf::Configuration;
-use crate::endpoint::token::{DEVICE_CODE, TOKEN_EXCHANGE};
+use crate::endpoint::token::{DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE};
 use crate::server::Server;
 
 /// The documents, written once.
@@ -64,13 +64,15 @@ struct AuthorizationServer<'m> {
     /// [JARM section 4](https://openid.net/specs/oauth-v2-jarm.html#section-4).
     authorization_signing_alg_values_supported: [Alg; 1],
     scopes_supported: [&'static str; 3],
-    grant_types_supported: &'static [&'static str],
+    grant_types_supported: Vec<&'static str>,
     revocation_endpoint: String,
     revocation_endpoint_auth_methods_supported: &'m [&'static str],
     revocation_endpoint_auth_signing_alg_values_supported: &'m [Alg],
     introspection_endpoint: String,
     introspection_endpoint_auth_methods_supported: &'m [&'static str],
     introspection_endpoint_auth_signing_alg_values_supported: &'m [Alg],
+    /// [RFC 9701 section 7](https://www.rfc-editor.org/rfc/rfc9701#section-7).
+    introspection_signing_alg_values_supported: &'m [Alg],
 }
 
 /// [OpenID Connect Discovery 1.0 section 3](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata).
@@ -81,6 +83,7 @@ struct OpenId<'m> {
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: [Alg; 1],
     userinfo_endpoint: String,
+    userinfo_signing_alg_values_supported: &'m [Alg],
     end_session_endpoint: String,
     backchannel_logout_supported: bool,
     backchannel_logout_session_supported: bool,
@@ -109,6 +112,7 @@ impl Metadata {
         let profile = issuer.config().profile;
         let taken = |algs: Vec<Alg>| algs.into_iter().filter(|alg| profile.takes(*alg)).collect::<Vec<_>>();
         let (assertion_algs, client_algs) = (taken(assertion_algs()), taken(ClientKeys::algs().collect()));
+        let response_algs = issuer.config().response_signing_algs();
         let methods: &[&str] = match profile {
             Profile::Fapi2 => &["private_key_jwt"],
             _ => &client_authentication::METHODS,
@@ -139,25 +143,21 @@ impl Metadata {
             response_modes_supported: ResponseMode::NAMES,
             authorization_signing_alg_values_supported: [ID_TOKEN_ALG],
             scopes_supported: IDENTITY_SCOPES,
-            grant_types_supported: &[
-                "authorization_code",
-                "client_credentials",
-                "refresh_token",
-                DEVICE_CODE,
-                TOKEN_EXCHANGE,
-            ],
+            grant_types_supported: grant_types(issuer),
             revocation_endpoint: format!("{base}/oauth/revoke"),
             revocation_endpoint_auth_methods_supported: methods,
             revocation_endpoint_auth_signing_alg_values_supported: &assertion_algs,
             introspection_endpoint: format!("{base}/oauth/introspect"),
             introspection_endpoint_auth_methods_supported: &introspection_methods,
             introspection_endpoint_auth_signing_alg_values_supported: &assertion_algs,
+            introspection_signing_alg_values_supported: &response_algs,
         };
         let openid = OpenId {
             authorization_server: &metadata,
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: [ID_TOKEN_ALG],
             userinfo_endpoint: format!("{base}/oauth/userinfo"),
+            userinfo_signing_alg_values_supported: &response_algs,
             end_session_endpoint: format!("{base}/oauth/logout"),
             backchannel_logout_supported: true,
             backchannel_logout_session_supported: true,
@@ -188,6 +188,13 @@ impl Metadata {
             cache_control,
         }
     }
+}
+
+/// Assertions are taken where there is somebody to trust.
+fn grant_types(issuer: &Issuer) -> Vec<&'static str> {
+    let always = ["authorization_code", "client_credentials", "refresh_token", DEVICE_CODE, TOKEN_EXCHANGE];
+    let trusts = !issuer.config().trusted_issuers.is_empty();
+    always.into_iter().chain(trusts.then_some(JWT_BEARER)).collect()
 }
 
 fn cache_for(max_age: Duration) -> HeaderValue {

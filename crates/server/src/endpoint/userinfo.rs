@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use gatepass_issuer::UserInfoResponse;
 use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 
 use crate::bearer;
 use crate::dpop::Proof;
@@ -18,6 +20,8 @@ pub(crate) async fn userinfo(
     proof: Proof,
 ) -> Result<Response, OAuthError> {
     let sent = bearer::sent_token(&headers, &proof)?;
-    let claims = server.issuer.user_claims(sent.token, sent.proof, server.now()).await?;
-    Ok(axum::Json(claims).into_response())
+    match server.issuer.user_claims(sent.token, sent.proof, server.now()).await? {
+        UserInfoResponse::Claims(claims) => Ok(axum::Json(claims).into_response()),
+        UserInfoResponse::Jwt(jwt) => Ok(([(CONTENT_TYPE, "application/jwt")], jwt).into_response()),
+    }
 }

@@ -51,11 +51,13 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "introspection_endpoint": format!("{ISSUER}/oauth/introspect"),
         "introspection_endpoint_auth_methods_supported": methods("Bearer"),
         "introspection_endpoint_auth_signing_alg_values_supported": algs,
+        "introspection_signing_alg_values_supported": ["ES256"],
     });
     assert_eq!(answer.json(), want);
 
     want["subject_types_supported"] = json!(["public"]);
     want["id_token_signing_alg_values_supported"] = json!(["ES256"]);
+    want["userinfo_signing_alg_values_supported"] = json!(["ES256"]);
     want["userinfo_endpoint"] = json!(format!("{ISSUER}/oauth/userinfo"));
     want["end_session_endpoint"] = json!(format!("{ISSUER}/oauth/logout"));
     for name in [

@@ -10,11 +10,12 @@ use axum::extract::State;
 use axum::response::Response;
 use gatepass_issuer::admin::{ChangeClient, NewClient, SignOnClient};
 use gatepass_issuer::client::{
-    Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential, ExchangePolicy, GrantType,
-    NotificationUri,
+    ChangeResponses, Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential,
+    ExchangePolicy, GrantType, NotificationUri, ResponseFormats,
 };
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
+use gatepass_jose::Alg;
 use gatepass_token::ScopeSet;
 use http::Uri;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -96,6 +97,12 @@ pub(super) struct CreateRequest {
     /// The types of authorization details that it may ask for (RFC 9396).
     #[serde(default)]
     authorization_details_types: Vec<String>,
+    /// What signs what it hears at the userinfo endpoint; plain JSON if left out.
+    #[schema(value_type = Option<String>, example = "ES256")]
+    userinfo_signed_response_alg: Option<Alg>,
+    /// What signs introspections that it asks for as a JWT (RFC 9701); `ES256` if left out.
+    #[schema(value_type = Option<String>, example = "ES256")]
+    introspection_signed_response_alg: Option<Alg>,
 }
 
 /// What tokens a client may exchange for which (RFC 8693).
@@ -174,6 +181,14 @@ pub(super) struct ChangeRequest {
     require_signed_request_object: Option<bool>,
     /// The types of authorization details that it may ask for (RFC 9396). Others take its access tokens back.
     authorization_details_types: Option<Vec<String>>,
+    /// What signs what it hears at the userinfo endpoint; null: nothing any more.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    userinfo_signed_response_alg: Option<Option<Alg>>,
+    /// What signs introspections that it asks for as a JWT (RFC 9701); null: `ES256`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    introspection_signed_response_alg: Option<Option<Alg>>,
     /// Whether it is kept out. Disabling takes its access tokens back.
     disabled: Option<bool>,
     /// Other public keys, all of them, where it authenticates with `private_key_jwt`.
@@ -241,6 +256,14 @@ pub(super) struct ClientAnswer {
     require_signed_request_object: bool,
     /// The types of authorization details that it may ask for (RFC 9396).
     authorization_details_types: Vec<String>,
+    /// What signs what it hears at the userinfo endpoint; left out where nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    userinfo_signed_response_alg: Option<Alg>,
+    /// What signs introspections that it asks for as a JWT (RFC 9701); left out where it has not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    introspection_signed_response_alg: Option<Alg>,
     /// Whether it is kept out.
     disabled: bool,
     /// When it was registered, in seconds since 1970.
@@ -296,6 +319,10 @@ pub(super) async fn create(
             dpop_bound_access_tokens: request.dpop_bound_access_tokens,
             require_signed_request_object: request.require_signed_request_object,
             authorization_details_types: request.authorization_details_types,
+            responses: ResponseFormats {
+                userinfo_signed_response_alg: request.userinfo_signed_response_alg,
+                introspection_signed_response_alg: request.introspection_signed_response_alg,
+            },
         },
     };
     let (client, secret) = server.issuer.create_client(new, server.now()).await?;
@@ -369,6 +396,10 @@ pub(super) async fn change(
         dpop_bound_access_tokens: request.dpop_bound_access_tokens,
         require_signed_request_object: request.require_signed_request_object,
         authorization_details_types: request.authorization_details_types,
+        responses: ChangeResponses {
+            userinfo_signed_response_alg: request.userinfo_signed_response_alg,
+            introspection_signed_response_alg: request.introspection_signed_response_alg,
+        },
         disabled: request.disabled,
         keys: request.jwks,
         new_secret: request.new_secret,
@@ -431,6 +462,8 @@ impl ClientAnswer {
             dpop_bound_access_tokens: client.extensions.dpop_bound_access_tokens,
             require_signed_request_object: client.extensions.require_signed_request_object,
             authorization_details_types: client.extensions.authorization_details_types,
+            userinfo_signed_response_alg: client.extensions.responses.userinfo_signed_response_alg,
+            introspection_signed_response_alg: client.extensions.responses.introspection_signed_response_alg,
             disabled: client.disabled,
             created_at: client.created_at.as_secs(),
         }

@@ -5,7 +5,7 @@
 
 use gatepass_issuer::ID_TOKEN_ALG;
 use gatepass_issuer::admin::NewCredential;
-use gatepass_issuer::client::{ClientExtensions, ClientKeys, Credential, GrantType};
+use gatepass_issuer::client::{ClientExtensions, ClientKeys, Credential, GrantType, ResponseFormats};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_issuer::registration::{ClientMetadata, Registered};
@@ -34,12 +34,12 @@ pub(crate) struct Metadata {
     require_signed_request_object: Option<bool>,
     subject_type: Option<String>,
     id_token_signed_response_alg: Option<String>,
+    #[serde(flatten)]
+    responses: ResponseFormats,
     // Not served.
     backchannel_logout_uri: Option<IgnoredAny>,
     frontchannel_logout_uri: Option<IgnoredAny>,
     jwks_uri: Option<IgnoredAny>,
-    userinfo_signed_response_alg: Option<IgnoredAny>,
-    introspection_signed_response_alg: Option<IgnoredAny>,
     id_token_encrypted_response_alg: Option<IgnoredAny>,
     userinfo_encrypted_response_alg: Option<IgnoredAny>,
     tls_client_certificate_bound_access_tokens: Option<bool>,
@@ -86,8 +86,11 @@ pub(super) struct MetadataAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     jwks: Option<ClientKeys>,
     require_pushed_authorization_requests: bool,
+    dpop_bound_access_tokens: bool,
+    require_signed_request_object: bool,
+    authorization_details_types: Vec<String>,
     #[serde(flatten)]
-    extensions: ClientExtensions,
+    responses: ResponseFormats,
 }
 
 impl Metadata {
@@ -131,6 +134,7 @@ impl Metadata {
             extensions: ClientExtensions {
                 dpop_bound_access_tokens: self.dpop_bound_access_tokens.unwrap_or_default(),
                 require_signed_request_object: self.require_signed_request_object.unwrap_or_default(),
+                responses: self.responses,
                 ..ClientExtensions::default()
             },
         })
@@ -154,11 +158,6 @@ impl Metadata {
             (
                 is_other(&self.id_token_signed_response_alg, ID_TOKEN_ALG.name()),
                 "id_token_signed_response_alg is not one that is served",
-            ),
-            (is_set(&self.userinfo_signed_response_alg), "userinfo_signed_response_alg is not served"),
-            (
-                is_set(&self.introspection_signed_response_alg),
-                "introspection_signed_response_alg is not served",
             ),
             (is_set(&self.id_token_encrypted_response_alg), "id_token_encrypted_response_alg is not served"),
             (is_set(&self.userinfo_encrypted_response_alg), "userinfo_encrypted_response_alg is not served"),
@@ -225,7 +224,10 @@ impl MetadataAnswer {
             scope: client.scope,
             jwks,
             require_pushed_authorization_requests: client.require_pushed,
-            extensions: client.extensions,
+            dpop_bound_access_tokens: client.extensions.dpop_bound_access_tokens,
+            require_signed_request_object: client.extensions.require_signed_request_object,
+            authorization_details_types: client.extensions.authorization_details_types,
+            responses: client.extensions.responses,
         }
     }
 }

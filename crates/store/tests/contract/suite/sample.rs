@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gatepass_issuer::client::{
-    Client, ClientExtensions, ClientLogout, Credential, ExchangePolicy, GrantType, SealedSecret, SecretDigest,
+    Client, ClientExtensions, ClientLogout, Credential, ExchangePolicy, GrantType, ResponseFormats,
+    SealedSecret, SecretDigest,
 };
 use gatepass_issuer::id::{ClientId, SessionId, StreamId, UserId};
 use gatepass_issuer::keys::KeyRecord;
@@ -77,6 +78,10 @@ pub(crate) fn client(id: &str) -> Client {
             dpop_bound_access_tokens: true,
             require_signed_request_object: true,
             authorization_details_types: vec!["payment".into()],
+            responses: ResponseFormats {
+                userinfo_signed_response_alg: Some(gatepass_jose::Alg::ES256),
+                ..ResponseFormats::default()
+            },
         },
         disabled: false,
         created_at: NOW,
