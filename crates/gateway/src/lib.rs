@@ -272,7 +272,8 @@
 //! - fields that override the method or path, such as `X-HTTP-Method-Override`, are removed;
 //! - credentials (`Authorization`, `Cookie`, `Proxy-Authorization`) are removed from trailers;
 //! - fields of the connection end here (RFC 9110 section 7.6.1). `Upgrade: websocket` becomes a tunnel, no
-//!   other protocol is switched to.
+//!   other protocol is switched to. WebSocket over HTTP/2 (RFC 8441) is not offered: `SETTINGS_ENABLE_CONNECT_PROTOCOL` is
+//!   not announced, so that browsers open a connection of HTTP/1.1 for it, and a `CONNECT` gets 501.
 //!
 //! # Operating it
 //!
@@ -421,7 +422,7 @@
 //! or when it renews.
 //!
 //! What a request opened ends with the access token that it had (see "What lasts"): the page opens it again.
-//! `[bff]` does not change in a reload. The forward-auth endpoint and `ext_authz` take no sessions.
+//! `[bff]` does not change in a reload. Sessions work behind other proxies, too: see "Proxies that ask".
 //!
 //! # Tokens for the service behind
 //!
@@ -450,7 +451,8 @@
 //! - What it opened ends as under "What lasts", but not with the ticket: with its session, user or client, and when the
 //!   access token expires that it was minted with. Where the issuer is to be asked about each token, nobody could say
 //!   that of a ticket, so it takes `revocation = "feed"`, or "none".
-//! - On other routes, and at the forward-auth endpoint, `ticket` is a parameter like any other.
+//! - On other routes, `ticket` is a parameter like any other. A proxy that asks passes the address on as it came, with a
+//!   ticket that is used up by then.
 //!
 //! # Proxies that ask
 //!
@@ -472,6 +474,14 @@
 //! identity fields that it does not set, in every spelling, fields that override a request line, and the token
 //! where the route strips it. There, what cannot be read as a question is denied; a message may have 128 KiB,
 //! and `timeouts.header` to come.
+//!
+//! **Sessions.** A route with `session = true` takes the cookie there as well, where the question tells method and target and
+//! has the client's `Cookie`, `Origin` and `Sec-Fetch-*` fields; what other sites may not do here they may not do there. The
+//! proxy passes `/bff/` (the `prefix`) to the gateway, at the origin of `public_url`, and the answer's `Cookie` on to the
+//! service in place of the client's, so that it never sees the session's: with `[bff]` each answer about a request has the
+//! client's other cookies, if there are any. (`ext_authz` over gRPC says all that itself.) A token goes to nobody. **Tickets** are used up when the proxy asks, so
+//! it must ask once. **Preflights** (`OPTIONS` with `Access-Control-Request-Method`) are for the proxy to answer before it
+//! asks: a route's `cors` holds where the gateway carries the request itself.
 //!
 //! # A first week
 //!
