@@ -28,6 +28,7 @@ pub mod sign_on;
 pub mod up;
 pub mod upstream;
 pub mod wait;
+pub mod way;
 
 pub use admin::Admin;
 pub use alone::Alone;

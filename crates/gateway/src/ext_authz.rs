@@ -193,10 +193,12 @@ fn to_remove(state: &State, headers: &HeaderMap, admission: &Admission) -> Vec<S
     let reserved = &state.config.routes.reserved;
     let chosen = headers.keys().filter(|name| reserved.contains(name) || forwarded::is_hearsay(name, true));
     let token = admission.strips_token.then_some(header::AUTHORIZATION.as_str());
+    let cookie = admission.sets_cookies.then_some(header::COOKIE.as_str());
     let mut names: Vec<String> = reserved
         .names()
         .chain(chosen.map(HeaderName::as_str))
         .chain(token)
+        .chain(cookie)
         .filter(|name| !admission.identity.contains_key(*name))
         .map(str::to_owned)
         .collect();

@@ -26,6 +26,12 @@
 //!   method, and the URI at the origin of `public_url`, whatever host the question tells.
 //! - No field at all: the token is verified, and no rule applied.
 //! - A route that goes by header fields is found by those of the question: the proxy passes its client's on.
+//! - A session's cookie, or a ticket in the query of the URI, is taken where the route takes it and the question tells
+//!   method and URI. Whether the page that asks may use the session is judged by the `Origin` and `Sec-Fetch-*` fields that
+//!   the proxy passes on. With `[bff]`, the answer's `Cookie` has the client's cookies without the
+//!   session's.
+//! - A preflight carries no credentials, and an answer of ours could not stand in for the service's: the proxy answers it,
+//!   or lets it through without asking.
 //! - The address that a limit counts by is the last of `X-Forwarded-For` that is none of `trusted_proxies`,
 //!   which the proxy is one of. Else all of its clients are one.
 //! - The proxy takes the identity from this answer and overwrites the client's fields with it, also where
@@ -33,22 +39,23 @@
 //!   Caddy's `copy_headers` do so).
 
 use bytes::Bytes;
-use gatepass_guard::{Challenge, GuardedRequest};
+use gatepass_guard::{Admitted, Challenge, GuardedRequest};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 use crate::admission::{self, Candidate};
 use crate::answer::AnswerFields;
+use crate::bff::Bearing;
 use crate::body::ResponseBody;
 use crate::client::{ClientConnection, InFlight};
 use crate::gateway::{Shared, State};
 use crate::header::claim;
-use crate::message;
 use crate::proxy::external_url;
 use crate::record::Recording;
 use crate::refusal::Refusal;
 use crate::route::path::RequestPath;
 use crate::route::{Demand, Route, TokenHandling};
+use crate::{message, ticket};
 
 const METHOD: [HeaderName; 2] =
     [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];
@@ -75,6 +82,8 @@ pub(crate) struct Admission {
     pub(crate) identity: HeaderMap,
     /// The route keeps the token from the service.
     pub(crate) strips_token: bool,
+    /// There are sessions, whose cookies are not the service's to see: the others are in `identity`.
+    pub(crate) sets_cookies: bool,
 }
 
 /// Answers a proxy's question. `below` is what its path has below the endpoint's.
@@ -139,7 +148,7 @@ pub(crate) async fn verify<'s>(
     *fields = first.map(AnswerFields::of_api).unwrap_or_default();
     let url = told.as_ref().zip(first);
     let url = url.and_then(|((_, target), route)| external_url(state, route, headers, path_of(target)));
-    let method = told.map_or(Method::GET, |(method, _)| method);
+    let method = told.as_ref().map_or(Method::GET, |(method, _)| method.clone());
     let mut guarded = GuardedRequest::new(&method, headers);
     if let Some(url) = &url {
         guarded = guarded.with_url(url);
@@ -169,7 +178,13 @@ pub(crate) async fn verify<'s>(
             let path = RequestPath::parse(path_of(target))?;
             for route in routes {
                 admission.strips_token |= route.token != TokenHandling::Keep;
-                let token = admission::admit(route, &path, &candidate, shared, state, fields).await?;
+                let token = match &told {
+                    Some((method, target)) => {
+                        let told = Told { route, path: &path, method, target };
+                        admit_told(&told, &candidate, shared, state, fields).await?
+                    }
+                    None => admission::admit(route, &path, &candidate, shared, state, fields).await?,
+                };
                 if let Some(token) = token {
                     recording.admitted(&token);
                     let set =
@@ -177,9 +192,68 @@ pub(crate) async fn verify<'s>(
                     admission::enforce(route, shared, set)?;
                 }
             }
+            if let Some(bff) = &state.bff {
+                admission.sets_cookies = true;
+                let cookies = bff.cookies.others(headers).map(|cookies| (header::COOKIE, cookies));
+                admission.identity.extend(cookies);
+            }
         }
     }
     Ok(admission)
+}
+
+/// What is told of a request whose route is known.
+struct Told<'s, 'q> {
+    route: &'s Route,
+    path: &'q RequestPath<'q>,
+    method: &'q Method,
+    target: &'q str,
+}
+
+/// Lets a request in by its ticket, its session or its token. Without method and target nobody could say what a ticket
+/// is good for, nor whether a page of another site has the browser change something.
+async fn admit_told<'s>(
+    told: &Told<'s, '_>,
+    candidate: &Candidate<'_>,
+    shared: &Shared,
+    state: &'s State,
+    fields: &mut AnswerFields<'s>,
+) -> Result<Option<Admitted>, Refusal> {
+    let Told { route, path, method, target } = *told;
+    let ticket = ticket::find(route, method, target, candidate.headers);
+    if !matches!(ticket, Ok(None)) {
+        fields.seal();
+    }
+    let ticket = ticket?;
+    let session = match &ticket {
+        Some(_) => None,
+        None => {
+            // A proxy keeps `Upgrade` for itself, and passes this on.
+            let websocket = candidate.headers.contains_key(header::SEC_WEBSOCKET_KEY);
+            Bearing::of_request(route, (method, candidate.headers), websocket, shared, state, fields).await?
+        }
+    };
+    let Some(mut session) = session else {
+        let candidate = Candidate { ticket: ticket.as_ref(), ..*candidate };
+        return admission::admit(route, path, &candidate, shared, state, fields).await;
+    };
+    let mut may_renew = true;
+    loop {
+        let guarded = GuardedRequest::new(method, &session.headers);
+        let headers = &session.headers;
+        let with_token = Candidate { headers, guarded: &guarded, takes_dpop: false, may_renew, ..*candidate };
+        let admitted = admission::admit(route, path, &with_token, shared, state, fields).await;
+        let Err(Refusal::Denied(denied)) = &admitted else { return admitted };
+        if !may_renew {
+            return admitted;
+        }
+        let renewed = session.renew_after(denied, state, fields).await;
+        match admission::enforce(route, shared, renewed)? {
+            Some(true) => may_renew = false,
+            Some(false) => return admitted,
+            None => return Ok(None),
+        }
+    }
 }
 
 /// The routes whose rules the request has to meet that is asked about: the one of its method, or all of its

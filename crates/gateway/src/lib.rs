@@ -77,7 +77,7 @@
 //! headers = { x-api-version = "2" }             # any; { present = true } takes every value
 //! upstream = "orders"                           # required
 //! require = { scope = ["orders:read"], role = ["clerk", "admin"] } # all scopes, one of the roles
-//! forward = { sub = "X-User-Id" }               # claims as header fields; none
+//! forward = { sub = "X-User-Id" }               # claims as header fields; none ("/a/b": within one)
 //! optional = false                              # true: who shows no credentials passes without identity
 //! token = "keep"                                # or "strip", or { exchange = "https://orders.internal" }
 //! session = false                               # true: a session's cookie will do; see "Sessions of browsers"
@@ -133,6 +133,7 @@
 //! tenant = "acme"
 //! level = [3, 4]
 //! groups = { contains = "staff" }
+//! "/realm_access/roles" = { contains = "clerk" } # within a claim: see "Claims within claims"
 //! act = { present = true }
 //!
 //! [[route]]
@@ -225,6 +226,14 @@
 //! (`X_Api_Version`) are removed on every route. A header is the client's choice, so what protects must not hang
 //! on it: without it, the broader route's rule holds.
 //!
+//! # Claims within claims
+//!
+//! Where a claim is named, in `require` and in `forward`, a name that begins with a slash is a JSON Pointer (RFC 6901) into
+//! the token: `"/realm_access/roles"` is the member `roles` of the claim `realm_access`, `"/groups/0"` the first element of
+//! `groups`; `~1` and `~0` stand for `/` and `~` in a name. Any other name is that of a claim at the top, character by
+//! character, dots and slashes too (`"https://example.com/roles"`). What a pointer does not find is absent, and an absent claim
+//! passes no test.
+//!
 //! # Whose it is
 //!
 //! `{ param = "user" }` compares a claim with what the path has for `{user}`, decoded once (and a path with two
@@ -278,7 +287,8 @@
 //! - fields that override the method or path, such as `X-HTTP-Method-Override`, are removed;
 //! - credentials (`Authorization`, `Cookie`, `Proxy-Authorization`) are removed from trailers;
 //! - fields of the connection end here (RFC 9110 section 7.6.1). `Upgrade: websocket` becomes a tunnel, no
-//!   other protocol is switched to.
+//!   other protocol is switched to. WebSocket over HTTP/2 (RFC 8441) is not offered: `SETTINGS_ENABLE_CONNECT_PROTOCOL` is
+//!   not announced, so that browsers open a connection of HTTP/1.1 for it, and a `CONNECT` gets 501.
 //!
 //! # Operating it
 //!
@@ -435,7 +445,7 @@
 //! or when it renews.
 //!
 //! What a request opened ends with the access token that it had (see "What lasts"): the page opens it again.
-//! `[bff]` does not change in a reload. The forward-auth endpoint and `ext_authz` take no sessions.
+//! `[bff]` does not change in a reload. Sessions work behind other proxies, too: see "Proxies that ask".
 //!
 //! # Tokens for the service behind
 //!
@@ -464,7 +474,8 @@
 //! - What it opened ends as under "What lasts", but not with the ticket: with its session, user or client, and when the
 //!   access token expires that it was minted with. Where the issuer is to be asked about each token, nobody could say
 //!   that of a ticket, so it takes `revocation = "feed"`, or "none".
-//! - On other routes, and at the forward-auth endpoint, `ticket` is a parameter like any other.
+//! - On other routes, `ticket` is a parameter like any other. A proxy that asks passes the address on as it came, with a
+//!   ticket that is used up by then.
 //!
 //! # Proxies that ask
 //!
@@ -486,6 +497,14 @@
 //! identity fields that it does not set, in every spelling, fields that override a request line, and the token
 //! where the route strips it. There, what cannot be read as a question is denied; a message may have 128 KiB,
 //! and `timeouts.header` to come.
+//!
+//! **Sessions.** A route with `session = true` takes the cookie there as well, where the question tells method and target and
+//! has the client's `Cookie`, `Origin` and `Sec-Fetch-*` fields; what other sites may not do here they may not do there. The
+//! proxy passes `/bff/` (the `prefix`) to the gateway, at the origin of `public_url`, and the answer's `Cookie` on to the
+//! service in place of the client's, so that it never sees the session's: with `[bff]` each answer about a request has the
+//! client's other cookies, if there are any. (`ext_authz` over gRPC says all that itself.) A token goes to nobody. **Tickets** are used up when the proxy asks, so
+//! it must ask once. **Preflights** (`OPTIONS` with `Access-Control-Request-Method`) are for the proxy to answer before it
+//! asks: a route's `cors` holds where the gateway carries the request itself.
 //!
 //! # A first week
 //!

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepass_guard::{Admitted, GuardedRequest};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 
@@ -150,7 +151,8 @@ async fn prepare<'s>(
     let path = request_path(request)?;
     let (route, upstream) = find_route(state, request, &host, &path, recording)?;
     *fields = AnswerFields::of_route(route, request.headers());
-    let ticket = ticket::find(route, request);
+    let target = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
+    let ticket = ticket::find(route, request.method(), target, request.headers());
     if !matches!(ticket, Ok(None)) {
         fields.seal();
     }
@@ -158,7 +160,10 @@ async fn prepare<'s>(
     // A browser brings its cookie by itself: it is the ticket that was meant.
     let mut session = match &ticket {
         Some(_) => None,
-        None => Bearing::of_request(route, request, wishes.websocket, shared, state, fields).await?,
+        None => {
+            let of = (request.method(), request.headers());
+            Bearing::of_request(route, of, wishes.websocket, shared, state, fields).await?
+        }
     };
     let mut admitted = admit(
         route,

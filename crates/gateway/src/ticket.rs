@@ -5,7 +5,6 @@
 //! from other sites and itself from caches.
 
 use gatepass_guard::{BadAuthorization, Denied, take_ticket};
-use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 
 use crate::refusal::Refusal;
@@ -22,16 +21,20 @@ pub(crate) struct Presented {
 
 /// The ticket of a request on a route that takes tickets. Of two credentials, one would be verified and the other
 /// perhaps believed: neither is.
-pub(crate) fn find<B>(route: &Route, request: &Request<B>) -> Result<Option<Presented>, Denied> {
+pub(crate) fn find(
+    route: &Route,
+    method: &Method,
+    target: &str,
+    headers: &HeaderMap,
+) -> Result<Option<Presented>, Denied> {
     if !route.tickets {
         return Ok(None);
     }
     let several = Denied::BadRequest(BadAuthorization::Ticket);
-    let target = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
     match take_ticket(target) {
         Ok(None) => Ok(None),
-        Ok(Some((ticket, target))) if !request.headers().contains_key(header::AUTHORIZATION) => {
-            Ok(Some(Presented { ticket: ticket.to_owned(), method: request.method().clone(), target }))
+        Ok(Some((ticket, target))) if !headers.contains_key(header::AUTHORIZATION) => {
+            Ok(Some(Presented { ticket: ticket.to_owned(), method: method.clone(), target }))
         }
         Ok(Some(_)) | Err(_) => Err(several),
     }

@@ -7,9 +7,9 @@ use gatepass_token::AccessClaims;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::Denied;
 use crate::believed::Believed;
 use crate::sender::Sender;
+use crate::{ClaimName, Denied};
 
 /// A token that a guard vouches for: verified, current, not revoked. Only a guard can make one.
 ///
@@ -76,10 +76,16 @@ impl Admitted {
         &self.believed.payload
     }
 
-    /// A claim by its name, whichever it is.
+    /// A claim at the top of the token by its name, whichever it is.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.believed.claim(name)
+    }
+
+    /// A claim, or what it names within one.
+    #[must_use]
+    pub fn claim_named(&self, name: &ClaimName) -> Option<&Value> {
+        name.find(self.claim(name.claim())?)
     }
 
     /// All claims as a type of your own.

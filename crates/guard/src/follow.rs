@@ -1,7 +1,6 @@
 //! The task that follows an issuer's revocation feed: it connects, a
 //! [`Follower`](gatepass_revocation::Follower) decides.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +9,9 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use gatepass_jose::{Issuer, jws};
 use gatepass_revocation::sse::{self, ParseError, Parser};
-use gatepass_revocation::{Action, FeedEvent, Follower, Kind, Snapshot, SnapshotError, View};
+use gatepass_revocation::{
+    Action, FeedEvent, Follower, Interruption, Kind, Places, Snapshot, SnapshotError, View,
+};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -85,46 +86,30 @@ enum Interrupted {
     Behind { seq: u64, known: u64 },
 }
 
-/// How to go on with the feed.
-struct TakingUp<'p> {
-    place: &'p Place,
-    from_snapshot: bool,
-    /// Every other place had less than what is known, so that this one may, too.
-    is_last_word: bool,
+impl Interrupted {
+    fn kind(&self) -> Interruption {
+        match self {
+            Interrupted::Gap | Interrupted::SetBack | Interrupted::Overfull => Interruption::Incomplete,
+            Interrupted::Behind { .. } => Interruption::Behind,
+            _ => Interruption::Broken,
+        }
+    }
 }
 
 impl FeedTask {
     pub(crate) async fn run(self) {
         let mut follower = Follower::new(Arc::clone(&self.view));
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        let mut start = true;
-        let mut behind = HashSet::new();
-        for (number, place) in self.places.iter().enumerate().cycle() {
-            let others_behind = behind.iter().filter(|other| **other != number).count();
-            let is_last_word = others_behind + 1 == self.places.len();
-            // A missing entry is made up for where it is known to exist; all else may be better elsewhere.
-            let interrupted = loop {
-                let taking_up = TakingUp { place, from_snapshot: start, is_last_word };
-                let interrupted = match self.follow(&mut follower, taking_up, &mut backoff).await {
-                    Ok(never) => match never {},
-                    Err(interrupted) => interrupted,
-                };
-                self.report(&interrupted);
-                let is_gap =
-                    matches!(interrupted, Interrupted::Gap | Interrupted::SetBack | Interrupted::Overfull);
-                start = is_gap || follower.last_event_id().is_none();
-                follower.disconnected();
-                tokio::time::sleep(backoff.wait()).await;
-                if !is_gap {
-                    break interrupted;
-                }
+        let mut places = Places::new(self.places.len());
+        while let Some(place) = self.places.get(places.place()) {
+            let interrupted = match self.follow(&mut follower, place, &places, &mut backoff).await {
+                Ok(never) => match never {},
+                Err(interrupted) => interrupted,
             };
-            if matches!(interrupted, Interrupted::Behind { .. }) {
-                behind.insert(number);
-                start = true;
-            } else if !start {
-                behind.clear();
-            }
+            self.report(&interrupted);
+            places.interrupted(interrupted.kind(), follower.last_event_id());
+            follower.disconnected();
+            tokio::time::sleep(backoff.wait()).await;
         }
     }
 
@@ -141,13 +126,14 @@ impl FeedTask {
     async fn follow(
         &self,
         follower: &mut Follower,
-        taking_up: TakingUp<'_>,
+        place: &Place,
+        places: &Places,
         backoff: &mut Backoff,
     ) -> Result<std::convert::Infallible, Interrupted> {
-        if taking_up.from_snapshot {
-            self.load_snapshot(follower, &taking_up).await?;
+        if places.from_snapshot() {
+            self.load_snapshot(follower, place, places).await?;
         }
-        let url = &taking_up.place.stream;
+        let url = &place.stream;
         let mut stream = self.http.open(url, self.stream_headers(follower), SILENCE).await?;
         if !is_event_stream(stream.headers()) {
             return Err(Interrupted::NoStream(url.clone()));
@@ -211,23 +197,23 @@ impl FeedTask {
     async fn load_snapshot(
         &self,
         follower: &mut Follower,
-        taking_up: &TakingUp<'_>,
+        place: &Place,
+        places: &Places,
     ) -> Result<(), Interrupted> {
         // Without keys there is nothing to verify a snapshot with; an error means that the guard is gone.
         let _ = self.keys.watch().wait_for(|fetched| *fetched).await;
         let requested_at = self.clock.now();
-        let body = self.http.download(&taking_up.place.snapshot, MAX_SNAPSHOT, SNAPSHOT_PAUSE).await?;
+        let body = self.http.download(&place.snapshot, MAX_SNAPSHOT, SNAPSHOT_PAUSE).await?;
         let token = String::from_utf8(body).map_err(|_| Interrupted::SnapshotNotText)?;
         let keys = self.keys.for_snapshots();
         let issuer = self.issuer.clone();
         // A large snapshot takes a second to verify and load: not on a thread that serves requests.
         let mut loading = std::mem::replace(follower, Follower::new(Arc::clone(&self.view)));
-        // A replica may lag. Only where every place has gone back has the log itself, as after a restored backup.
-        let known = if taking_up.is_last_word { 0 } else { self.view.seq() };
+        let (known, places) = (self.view.seq(), places.clone());
         let load = move || {
             let verified = Snapshot::verify(token.trim_ascii_end(), &issuer, &keys, requested_at.wall);
             let loaded = verified.map_err(Interrupted::from).and_then(|snapshot| {
-                if snapshot.seq < known {
+                if places.is_behind(snapshot.seq, known) {
                     return Err(Interrupted::Behind { seq: snapshot.seq, known });
                 }
                 loading.snapshot(&snapshot, requested_at.steady);

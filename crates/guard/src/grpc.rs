@@ -32,6 +32,30 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 ///     Ok(GrpcGuardLayer::new(GuardLayer::new(guard).with_rule(rule)))
 /// }
 /// ```
+///
+/// With tonic it stands around the routes, and a handler finds the token in its request:
+///
+/// ```
+/// use gatepass_guard::{Admitted, GrpcGuardLayer, Guard, GuardLayer};
+/// use tonic::service::Routes;
+/// use tonic::transport::{Server, server};
+/// use tonic::{Request, Response, Status};
+///
+/// fn list(request: Request<()>) -> Result<Response<String>, Status> {
+///     let token = request.extensions().get::<Admitted>().ok_or_else(|| Status::internal("unguarded"))?;
+///     Ok(Response::new(format!("orders of {}", token.sub)))
+/// }
+///
+/// /// `orders` is `Routes::new(OrdersServer::new(…))`.
+/// fn guarded(orders: Routes, guard: Guard) -> server::Router {
+///     let layer = GrpcGuardLayer::new(GuardLayer::new(guard));
+///     Server::builder().add_routes(Routes::from(orders.into_axum_router().layer(layer)))
+/// }
+/// ```
+///
+/// A refusal names its [`code`](Denied::code) in `grpc-message`, and its challenge in `www-authenticate` among the metadata.
+/// A call that lasts asks [`Guard::verify_again`](crate::Guard::verify_again) now and then, from memory, and ends with
+/// `UNAUTHENTICATED` when it hears of a revocation.
 #[derive(Clone, Debug)]
 pub struct GrpcGuardLayer(GuardLayer);
 

@@ -85,6 +85,7 @@ mod backoff;
 mod believed;
 pub mod blocking;
 mod challenge;
+mod claim_name;
 mod clock;
 mod config;
 mod denied;
@@ -118,6 +119,7 @@ mod user_authentication;
 pub use admitted::Admitted;
 pub use authorization::{Credentials, Scheme, bearer_token, credentials};
 pub use challenge::Challenge;
+pub use claim_name::{ClaimName, InvalidClaimName};
 pub use config::{
     Client, ClientSecret, Dpop, Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation,
     StartError, StatusListSource, TokenKind, WhenStale,

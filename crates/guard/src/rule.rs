@@ -4,7 +4,7 @@ use gatepass_jose::{Audience, Excerpt, Rejection};
 use gatepass_token::ScopeSet;
 use serde_json::Value;
 
-use crate::{Admitted, Denied, Unproven, UserAuthentication};
+use crate::{Admitted, ClaimName, Denied, Unproven, UserAuthentication};
 
 /// What a route demands of a token beyond being valid.
 ///
@@ -17,7 +17,8 @@ use crate::{Admitted, Denied, Unproven, UserAuthentication};
 /// let rule = Rule::default()
 ///     .with_scope("orders:read orders:write".parse()?) // all of these
 ///     .with_role(["clerk", "admin"])                   // any of these
-///     .with_claim("tenant", ClaimTest::Equals("acme".into()));
+///     .with_claim("tenant".parse()?, ClaimTest::Equals("acme".into()))
+///     .with_claim("/realm_access/roles".parse()?, ClaimTest::Contains("clerk".into()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,7 +27,7 @@ pub struct Rule {
     issuers: Option<Vec<String>>,
     scope: ScopeSet,
     role: Option<Vec<String>>,
-    claims: Vec<(String, ClaimTest)>,
+    claims: Vec<(ClaimName, ClaimTest)>,
     dpop: bool,
     user: UserAuthentication,
 }
@@ -80,10 +81,10 @@ impl Rule {
         self
     }
 
-    /// Demands that a claim pass a test, beside the tests demanded before.
+    /// Demands that a claim, or a value within one, pass a test, beside the tests demanded before.
     #[must_use]
-    pub fn with_claim(mut self, name: impl Into<String>, test: ClaimTest) -> Self {
-        self.claims.push((name.into(), test));
+    pub fn with_claim(mut self, name: ClaimName, test: ClaimTest) -> Self {
+        self.claims.push((name, test));
         self
     }
 
@@ -165,14 +166,14 @@ impl Rule {
         {
             return Err(Denied::MissingRole { required: required.clone() });
         }
-        let passes = |(name, test): &(String, ClaimTest)| match test {
+        let passes = |(name, test): &(ClaimName, ClaimTest)| match test {
             ClaimTest::Parameter(named) => {
                 parameter(named).is_some_and(|text| is_told(token, name, text.as_ref()))
             }
-            test => test.passes(token.claim(name)),
+            test => test.passes(token.claim_named(name)),
         };
         if let Some((claim, _)) = self.claims.iter().find(|claim| !passes(claim)) {
-            return Err(Denied::WrongClaim { claim: claim.clone() });
+            return Err(Denied::WrongClaim { claim: claim.to_string() });
         }
         self.user.check(token)
     }
@@ -209,12 +210,12 @@ impl ClaimTest {
 }
 
 /// Whether a claim says the same as a piece of a path.
-fn is_told(token: &Admitted, claim: &str, text: &str) -> bool {
+fn is_told(token: &Admitted, claim: &ClaimName, text: &str) -> bool {
     // The one that is asked for most is read already.
-    if claim == "sub" {
+    if claim.at_top() == Some("sub") {
         return token.sub == text;
     }
-    match token.claim(claim) {
+    match token.claim_named(claim) {
         Some(Value::String(claim)) => claim == text,
         Some(Value::Number(claim)) if claim.is_i64() || claim.is_u64() => claim.to_string() == text,
         _ => false,
@@ -265,9 +266,10 @@ mod tests {
             "level": 3,
             "groups": ["a", "b"],
             "nothing": null,
+            "realm_access": { "roles": ["clerk", "admin"], "level": 3, "nothing": null },
         }));
         let scope = |scope: &str| Rule::default().with_scope(scope.parse().unwrap());
-        let claim = |name: &str, test: ClaimTest| Rule::default().with_claim(name, test);
+        let claim = |name: &str, test: ClaimTest| Rule::default().with_claim(name.parse().unwrap(), test);
         let insufficient = |scope: &str| Err(Denied::InsufficientScope { required: scope.parse().unwrap() });
         let no_role = |roles: &[&str]| {
             Err(Denied::MissingRole { required: roles.iter().map(|&role| role.into()).collect() })
@@ -291,6 +293,23 @@ mod tests {
             ("contains", claim("groups", ClaimTest::Contains("b".into())), Ok(())),
             ("contains_not", claim("groups", ClaimTest::Contains("c".into())), wrong("groups")),
             ("text_contains_nothing", claim("tenant", ClaimTest::Contains("acme".into())), wrong("tenant")),
+            ("within", claim("/realm_access/roles", ClaimTest::Contains("clerk".into())), Ok(())),
+            ("within_equals", claim("/realm_access/roles/1", ClaimTest::Equals("admin".into())), Ok(())),
+            ("within_one_of", claim("/realm_access/level", ClaimTest::OneOf(vec![json!(3)])), Ok(())),
+            ("within_and_null", claim("/realm_access/nothing", ClaimTest::Present), Ok(())),
+            (
+                "another_role_within",
+                claim("/realm_access/roles", ClaimTest::Contains("root".into())),
+                wrong("/realm_access/roles"),
+            ),
+            (
+                "nothing_within",
+                claim("/realm_access/rules", ClaimTest::Present),
+                wrong("/realm_access/rules"),
+            ),
+            ("within_text", claim("/tenant/0", ClaimTest::Present), wrong("/tenant/0")),
+            ("beyond_the_array", claim("/groups/2", ClaimTest::Equals(Value::Null)), wrong("/groups/2")),
+            ("a_pointer_to_the_top", claim("/tenant", ClaimTest::Equals("acme".into())), Ok(())),
             ("present", claim("groups", ClaimTest::Present), Ok(())),
             ("present_and_null", claim("nothing", ClaimTest::Present), Ok(())),
             ("absent", claim("unheard_of", ClaimTest::Present), wrong("unheard_of")),
@@ -298,7 +317,9 @@ mod tests {
             ("absent_is_not_null", claim("unheard_of", ClaimTest::Equals(Value::Null)), wrong("unheard_of")),
             (
                 "every_demand_counts",
-                scope("orders:read").with_role(["clerk"]).with_claim("level", ClaimTest::Equals(json!(4))),
+                scope("orders:read")
+                    .with_role(["clerk"])
+                    .with_claim("level".parse().unwrap(), ClaimTest::Equals(json!(4))),
                 wrong("level"),
             ),
         ];
@@ -311,7 +332,7 @@ mod tests {
     fn claims_against_the_parameters_of_a_path() {
         let token = admitted(json!({
             "tenant": "a b/\u{e9}", "number": 42, "negative": -7, "large": u64::MAX, "fraction": 42.0,
-            "truth": true, "list": ["ann"], "nothing": null, "empty": "",
+            "truth": true, "list": ["ann"], "nothing": null, "empty": "", "org": { "id": 7, "name": "acme" },
         }));
         let cases = [
             ("sub", Some("ann"), true),
@@ -331,12 +352,19 @@ mod tests {
             ("fraction", Some("42.0"), false), // how a fraction is written is nothing to build a rule on
             ("truth", Some("true"), false),
             ("list", Some("ann"), false),
+            ("/list/0", Some("ann"), true),
+            ("/org/name", Some("acme"), true),
+            ("/org/id", Some("7"), true),
+            ("/org", Some("acme"), false),
+            ("/sub", Some("ann"), true),
+            ("/sub/0", Some("ann"), false),
             ("nothing", Some("null"), false),
             ("empty", Some(""), true),
             ("unheard_of", Some(""), false),
         ];
         for (claim, text, passes) in cases {
-            let rule = Rule::default().with_claim(claim, ClaimTest::Parameter("user".into()));
+            let rule =
+                Rule::default().with_claim(claim.parse().unwrap(), ClaimTest::Parameter("user".into()));
             let want = if passes { Ok(()) } else { Err(Denied::WrongClaim { claim: claim.into() }) };
             let parameter = |name: &str| text.filter(|_| name == "user");
             assert_eq!(rule.check_with(&token, parameter), want, "{claim} {text:?}");

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use gatepass_e2e::process::Process;
 use gatepass_e2e::up::{ADMIN, PASSWORD};
 use gatepass_e2e::{Admin, Alone, Answer, Up, http, jws, place, send, try_send, upstream, wait};
 use reqwest::{Client, Method};
@@ -284,4 +285,65 @@ async fn a_user_who_is_changed_goes_on_and_one_who_is_revoked_does_not() {
     }
     // Who is revoked may log in again.
     site.ask(&site.log_in("berta").await, Method::GET, "/api/a").await.expect(200);
+}
+
+/// nginx carries the requests, and asks the gateway with what the browser sent.
+#[tokio::test]
+async fn a_session_is_good_behind_a_proxy_that_asks() {
+    let site = Site::start().await;
+    let browser = site.log_in(ADMIN).await;
+    let (proxy, service) = (place::free_address(), upstream::mirror().await);
+    let nginx = start_nginx(&site, proxy, service).await;
+    let ask = async |browser: &Browser, method: Method, fields: &[(&str, &str)]| {
+        let mut request = site.up.client.request(method, format!("http://{proxy}/api/a"));
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let cookie = [Some("theme=dark".to_owned()), browser.session()];
+        send(request.header("cookie", cookie.into_iter().flatten().collect::<Vec<_>>().join("; "))).await
+    };
+    let (own, evil) = (("sec-fetch-site", "same-origin"), ("origin", "https://evil.example"));
+    let told = ask(&browser, Method::POST, &[own, ("x-user-id", "mallory")]).await.expect(200);
+    assert_eq!(told.json()["headers"]["cookie"], json!(["theme=dark"]), "{}", told.shown());
+    assert_eq!(told.json()["headers"]["x-user-roles"], json!(["admin"]));
+    assert_ne!(told.json()["headers"]["x-user-id"], json!(["mallory"]));
+    assert!(told.json()["headers"].get("authorization").is_none(), "{}", told.shown());
+    ask(&browser, Method::POST, &[evil]).await.expect(403);
+    ask(&browser, Method::GET, &[("sec-fetch-site", "cross-site")]).await.expect(403);
+    ask(&Browser::new(), Method::GET, &[own]).await.expect(401);
+
+    site.ask(&browser, Method::POST, "/bff/logout").await.expect(200);
+    ask(&browser, Method::GET, &[own]).await.expect(401);
+    assert!(!nginx.log().contains(&browser.session().unwrap()), "the log has no session");
+}
+
+/// On its example, with what is for sessions let in.
+async fn start_nginx(site: &Site, listen: SocketAddr, service: SocketAddr) -> Process {
+    let folder = site.up.folder().join("nginx");
+    std::fs::create_dir(&folder).unwrap();
+    let mut text = std::fs::read_to_string(place::root().join("examples/proxies/nginx/nginx.conf")).unwrap();
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("    {kind}_temp_path {};\n", folder.join(kind).display()));
+    for (here, there) in [
+        ("http {\n", format!("http {{\n{}", temporary.concat())),
+        ("127.0.0.1:8000", listen.to_string()),
+        ("127.0.0.1:8080", site.listen.to_string()),
+        ("127.0.0.1:9000", service.to_string()),
+        ("# auth_request_set $gatepass_cookie", "auth_request_set $gatepass_cookie".to_owned()),
+        ("# proxy_set_header Cookie", "proxy_set_header Cookie".to_owned()),
+    ] {
+        assert!(text.contains(here), "{here} is not in the example");
+        text = text.replacen(here, &there, 1);
+    }
+    std::fs::write(folder.join("nginx.conf"), text).unwrap();
+    let mut command = std::process::Command::new(place::nginx());
+    command.arg("-p").arg(&folder).args(["-c", "nginx.conf", "-e", "stderr"]);
+    command.args(["-g", "daemon off; master_process off; pid nginx.pid;"]).current_dir(&folder);
+    let mut nginx = Process::start("nginx", &mut command, &folder.join("nginx.log"));
+    wait::until("nginx to listen", Duration::from_secs(30), async || {
+        assert!(nginx.ended().is_none(), "nginx ended:\n{}", nginx.log());
+        tokio::net::TcpStream::connect(listen).await.ok()
+    })
+    .await;
+    nginx
 }

@@ -3,6 +3,7 @@
 //! A watch runs all the while. It asks the gateway how stale its view is, and from then on every revocation that was
 //! acknowledged before the moment from which the view claims to be whole must refuse its token.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +15,7 @@ use axum::Router;
 use gatepass_e2e::measure::report;
 use gatepass_e2e::meddler::{Feed, Keys, Meddler};
 use gatepass_e2e::up::ADMIN;
+use gatepass_e2e::way::Way;
 use gatepass_e2e::{Admin, Alone, Session, Up, http, jws, place, send, try_send, upstream, wait};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -61,6 +63,16 @@ struct World {
     stop: AtomicBool,
     asked: AtomicU64,
     refusals: AtomicU64,
+    row: std::sync::Mutex<Row>,
+}
+
+/// What one fault came to, so far.
+#[derive(Default)]
+struct Row {
+    /// How often good tokens got each status; 0 where there was no answer.
+    good: BTreeMap<u16, u64>,
+    /// How often bad ones were asked with, and were not let in.
+    bad: u64,
 }
 
 impl World {
@@ -74,6 +86,7 @@ impl World {
             stop: AtomicBool::new(false),
             asked: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
+            row: std::sync::Mutex::default(),
         })
     }
 
@@ -92,6 +105,7 @@ impl World {
             let status = self.good().await;
             assert!(matches!(status, None | Some(200 | 502 | 503 | 504)), "a good token got {status:?}");
             self.asked.fetch_add(1, Ordering::Relaxed);
+            *self.row.lock().unwrap().good.entry(status.unwrap_or_default()).or_default() += 1;
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
@@ -113,10 +127,32 @@ impl World {
                         acknowledged.elapsed()
                     );
                     self.refusals.fetch_add(u64::from(status == Some(401)), Ordering::Relaxed);
+                    self.row.lock().unwrap().bad += 1;
                 }
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Asks with a token that somebody else signed, over and over.
+    async fn intrude(self: Arc<Self>, forged: String) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let status = self.ask(&forged).await;
+            assert!(matches!(status, None | Some(401 | 503)), "a forged token got {status:?}");
+            self.row.lock().unwrap().bad += 1;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Reports the row of the table that ends here.
+    fn end_row(&self, fault: &str) {
+        let Row { good, bad } = std::mem::take(&mut *self.row.lock().unwrap());
+        let good = good.iter().map(|(status, count)| match status {
+            0 => format!("{count} no answer"),
+            status => format!("{count} {status}"),
+        });
+        let good = good.collect::<Vec<_>>().join(", ");
+        report(&format!("fault | {fault} | good tokens: {good} | {bad} revoked or forged ones, none let in"));
     }
 
     async fn staleness(&self) -> Option<Duration> {
@@ -159,7 +195,8 @@ async fn whatever_happens_to_the_feed_nobody_is_wrongly_let_in() {
     let meddler = Meddler::start(up.issuer()).await;
     let (service, state) = service().await;
     let good = up.native_login(ADMIN).await;
-    let gateway = Gateway::new(&up, &jws::audience(&good.access_token), meddler.address, service, "2s");
+    let way = Way::to(service).await;
+    let gateway = Gateway::new(&up, &jws::audience(&good.access_token), meddler.address, way.address, "2s");
     let mut process = gateway.start(&up).await;
     let world = World::new(&gateway, &good.access_token);
     world.until_ready("at first", 200).await;
@@ -184,6 +221,7 @@ async fn whatever_happens_to_the_feed_nobody_is_wrongly_let_in() {
         }
         meddler.feed(Feed::Whole);
         world.until_good(what, 200).await;
+        world.end_row(what);
     }
     // What nothing makes up for: the view grows stale, and what was chosen holds.
     for (what, feed) in [
@@ -199,6 +237,7 @@ async fn whatever_happens_to_the_feed_nobody_is_wrongly_let_in() {
         world.until_refused(what, &revoked).await;
         world.until_good(what, 200).await;
         world.until_ready(what, 200).await;
+        world.end_row(what);
     }
     for seconds in [30, -30, 0] {
         let what = format!("the issuer's clock is {seconds} s ahead");
@@ -206,6 +245,7 @@ async fn whatever_happens_to_the_feed_nobody_is_wrongly_let_in() {
         let revoked = world.revoke(&up, &Admin::with_token(&up, &token)).await;
         world.until_refused(&what, &revoked).await;
         world.until_good(&what, 200).await;
+        world.end_row(&what);
     }
 
     let revoked = world.revoke(&up, &Admin::with_token(&up, &token)).await;
@@ -214,6 +254,7 @@ async fn whatever_happens_to_the_feed_nobody_is_wrongly_let_in() {
     up.start_again().await;
     world.until_good("the server is back", 200).await;
     world.until_refused("the server is back", &revoked).await;
+    world.end_row("the server is down for longer than on_stale.after");
 
     for _ in 0..3 {
         process.process.kill();
@@ -226,7 +267,9 @@ async fn whatever_happens_to_the_feed_nobody_is_wrongly_let_in() {
         world.until_refused("the gateway is back", &revoked).await;
     }
 
-    upstream_faults(&world, &state, &revoked).await;
+    world.end_row("the gateway is killed and started, three times");
+
+    upstream_faults(&world, &state, &way, &revoked).await;
     world.stop.store(true, Ordering::Relaxed);
     for task in tasks {
         task.await.expect("nobody was wrongly let in");
@@ -274,12 +317,22 @@ async fn service() -> (SocketAddr, Arc<Service>) {
     (upstream::serve(Router::new().fallback(answer)).await, state)
 }
 
-async fn upstream_faults(world: &World, service: &Service, revoked: &str) {
+async fn upstream_faults(world: &World, service: &Service, way: &Way, revoked: &str) {
     service.is_slow.store(true, Ordering::Relaxed);
     world.until_good("the service is slow", 504).await;
     assert_eq!(world.ask(revoked).await, Some(401), "who is refused does not wait for the service");
     service.is_slow.store(false, Ordering::Relaxed);
     world.until_good("the service is quick again", 200).await;
+    world.end_row("the service is slow");
+    way.cut().await;
+    world.until_good("the service is dead", 502).await;
+    for _ in 0..20 {
+        assert_eq!(world.ask(revoked).await, Some(401), "who is refused hears of that alone");
+        let _ = world.good().await;
+    }
+    way.restore();
+    world.until_good("the service is alive again", 200).await;
+    world.end_row("the service is dead");
     service.is_flapping.store(true, Ordering::Relaxed);
     for _ in 0..20 {
         assert_eq!(world.ask(revoked).await, Some(401));
@@ -287,6 +340,7 @@ async fn upstream_faults(world: &World, service: &Service, revoked: &str) {
     }
     service.is_flapping.store(false, Ordering::Relaxed);
     world.until_good("the service is well again", 200).await;
+    world.end_row("the service is flapping");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -303,6 +357,9 @@ async fn a_key_set_that_cannot_be_used_admits_nobody_and_takes_no_good_one_away(
             let gateway = Gateway::new(up, audience, meddler.address, service, "1h");
             let _process = gateway.start(up).await;
             let (world, what) = (World::new(&gateway, good), format!("the key set is {keys:?}"));
+            let forged = Issuer::new().token_of(up.issuer(), audience, 0, 900);
+            let tasks =
+                [tokio::spawn(Arc::clone(&world).load()), tokio::spawn(Arc::clone(&world).intrude(forged))];
             assert_eq!(world.good().await, Some(503), "{what} from the start");
             world.until_ready(&what, 503).await;
             meddler.keys(Keys::Good);
@@ -314,6 +371,11 @@ async fn a_key_set_that_cannot_be_used_admits_nobody_and_takes_no_good_one_away(
             wait::until(&format!("{what}: the gateway to ask again"), SOON, again).await;
             assert_eq!(world.good().await, Some(200), "{what}, and the last good one stays in use");
             world.until_ready(&what, 200).await;
+            world.stop.store(true, Ordering::Relaxed);
+            for task in tasks {
+                task.await.expect("nobody was wrongly let in, nor refused");
+            }
+            world.end_row(&format!("{what}, from the start and later on"));
         });
     futures_util::future::join_all(each).await;
 }
@@ -328,7 +390,8 @@ async fn keys_that_rotate_every_second_refuse_no_good_token() {
     let _process = gateway.start(&up).await;
     let world = World::new(&gateway, &session.access_token);
     world.until_ready("at first", 200).await;
-    let load = tokio::spawn(Arc::clone(&world).load());
+    let forged = Issuer::new().token_of(up.issuer(), &jws::audience(&session.access_token), 0, 900);
+    let tasks = [tokio::spawn(Arc::clone(&world).load()), tokio::spawn(Arc::clone(&world).intrude(forged))];
     for _ in 0..6 {
         let rotated = Instant::now();
         Admin::with_token(&up, &session.access_token).rotate_keys().await.expect(200);
@@ -338,7 +401,10 @@ async fn keys_that_rotate_every_second_refuse_no_good_token() {
         tokio::time::sleep(Duration::from_secs(1).saturating_sub(rotated.elapsed())).await;
     }
     world.stop.store(true, Ordering::Relaxed);
-    load.await.expect("no good token is refused");
+    for task in tasks {
+        task.await.expect("no good token is refused, and no forged one let in");
+    }
+    world.end_row("keys rotate every second");
 }
 
 /// Two machines whose clocks differ by half a minute still understand each other; by a minute and a half not.
@@ -387,13 +453,17 @@ impl Issuer {
         json!({"kty": "EC", "crv": "P-256", "kid": "k1", "alg": "ES256", "x": jws::encode(x), "y": jws::encode(y)})
     }
 
-    #[allow(clippy::disallowed_methods, reason = "tokens have to be current")]
     fn token(&self, iat: i64, exp: i64) -> String {
+        self.token_of("https://auth.example", "https://api.example", iat, exp)
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "tokens have to be current")]
+    fn token_of(&self, issuer: &str, audience: &str, iat: i64, exp: i64) -> String {
         let now =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
         let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": "k1"});
         let claims = json!({
-            "iss": "https://auth.example", "aud": "https://api.example", "sub": "ann", "client_id": "web", "jti": "t1",
+            "iss": issuer, "aud": audience, "sub": "ann", "client_id": "web", "jti": "t1",
             "iat": now + iat, "nbf": now + iat, "exp": now + exp,
         });
         let input = [header, claims].map(|part| jws::encode(part.to_string().as_bytes())).join(".");

@@ -101,6 +101,30 @@ async fn a_download_link_works_once_and_for_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_asks_uses_a_ticket_up() {
+    let up = Up::start().await;
+    let session = up.native_login(ADMIN).await;
+    let audience = jws::audience(&session.access_token);
+    let secret = register(&up, &audience).await;
+    let gateway = start_at(&up, &audience, ROUTES, &secret, upstream::mirror().await).await;
+    let link = ticket(&up, &session, "GET", "/export?year=2026").await;
+    let ask = async |method: Option<&str>, target: &str| {
+        let mut question = up.client.get(gateway.url("/auth/verify")).header("x-original-uri", target);
+        if let Some(method) = method {
+            question = question.header("x-original-method", method);
+        }
+        send(question).await
+    };
+    let target = format!("/export?year=2026&ticket={link}");
+    ask(Some("POST"), &target).await.expect_problem(401, "invalid-ticket");
+    ask(Some("GET"), &target.replace("2026", "2027")).await.expect_problem(401, "invalid-ticket");
+    ask(None, &target).await.expect_problem(401, "token-missing");
+    let answer = ask(Some("GET"), &target).await.expect(200);
+    assert_eq!(answer.header("x-user-id"), Some(&*session.claim("sub")));
+    ask(Some("GET"), &target).await.expect_problem(401, "invalid-ticket");
+}
+
+#[tokio::test]
 async fn of_all_gateways_one_lets_a_ticket_pass() {
     let up = Up::start().await;
     let session = up.native_login(ADMIN).await;

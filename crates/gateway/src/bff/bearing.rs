@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use gatepass_guard::Denied;
-use http::{HeaderMap, HeaderValue, Method, Request, header};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::cookie::TwoCookies;
 use super::session::{Session, Tokens};
@@ -76,14 +75,14 @@ impl Bearing {
     /// The session that a request comes with, where its route takes sessions.
     pub(crate) async fn of_request(
         route: &Route,
-        request: &Request<Incoming>,
+        (method, headers): (&Method, &HeaderMap),
         websocket: bool,
         shared: &Shared,
         state: &State,
         fields: &mut AnswerFields<'_>,
     ) -> Result<Option<Self>, Refusal> {
         let Some(bff) = state.bff.as_ref().filter(|_| route.session) else { return Ok(None) };
-        let bearing = bff.bearing(request.headers(), request.method(), websocket, &state.guards).await;
+        let bearing = bff.bearing(headers, method, websocket, &state.guards).await;
         if !matches!(bearing, Ok(None)) {
             fields.of_session();
         }

@@ -75,6 +75,17 @@ impl Cookies {
         }
     }
 
+    /// What is left of a request's cookies without both. `None` where nothing is.
+    pub(crate) fn others(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let mut left = HeaderMap::new();
+        for field in headers.get_all(header::COOKIE) {
+            left.append(header::COOKIE, field.clone());
+        }
+        self.strip(&mut left);
+        let fields: Vec<&[u8]> = left.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        HeaderValue::from_bytes(&fields.join(&b"; "[..])).ok().filter(|cookies| !cookies.is_empty())
+    }
+
     /// Takes both out of what an upstream would have the browser keep: sessions are not its to begin or end.
     pub(crate) fn refuse_foreign(&self, headers: &mut HeaderMap) {
         let is_own = |value: &HeaderValue| {

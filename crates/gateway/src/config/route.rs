@@ -254,7 +254,7 @@ fn check_forward(
         if let Some(other) = forward.iter().find(|other| other.header == header) {
             return Err(source.error(name, format!("`{text}` is set by the claim `{}` already", other.claim)));
         }
-        forward.push(Forward { claim: claim.clone(), header });
+        forward.push(Forward { claim: rule::claim_name(source, name, claim)?, header });
     }
     Ok(forward)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatepass_guard::{ClaimTest, Rule, ScopeSet};
+use gatepass_guard::{ClaimName, ClaimTest, Rule, ScopeSet};
 use serde_json::Value;
 use toml::Spanned;
 
@@ -44,11 +44,12 @@ pub(super) fn check(
     }
     let mut parameters = Vec::new();
     for (name, value) in claim {
+        let claim = claim_name(source, value, name)?;
         let test = check_claim(source, value)?;
         if let ClaimTest::Parameter(parameter) = &test {
             parameters.push((parameter.clone(), find_parameter(source, value, parameter, pattern)?));
         }
-        rule = rule.with_claim(name, test);
+        rule = rule.with_claim(claim, test);
     }
     if let Some(dpop) = dpop {
         require_dpop(source, dpop, takes_dpop)?;
@@ -127,6 +128,16 @@ fn require_names<'f>(
         }
         names => Ok(names),
     }
+}
+
+/// The name of a claim, which stands at the left of what is at `at`.
+pub(super) fn claim_name<T>(
+    source: &Source<'_>,
+    at: &Spanned<T>,
+    name: &str,
+) -> Result<ClaimName, ConfigError> {
+    let invalid = |error| source.error(at, format!("`{name}` names no claim: {error}"));
+    name.parse().map_err(invalid)
 }
 
 /// `"acme"`, `["acme", "initech"]`, `{ contains = "staff" }`, `{ param = "tenant" }` or `{ present = true }`.

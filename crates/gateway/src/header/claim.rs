@@ -1,13 +1,13 @@
 //! From claims to header fields: `forward = { sub = "X-User-Id" }`.
 
-use gatepass_guard::Admitted;
+use gatepass_guard::{Admitted, ClaimName};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 /// One claim, and the field that tells it to the upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Forward {
-    pub(crate) claim: String,
+    pub(crate) claim: ClaimName,
     pub(crate) header: HeaderName,
 }
 
@@ -15,7 +15,7 @@ pub(crate) struct Forward {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the claim `{claim}` {problem}, so it cannot be forwarded")]
 pub(crate) struct Unforwardable {
-    pub(crate) claim: String,
+    pub(crate) claim: ClaimName,
     problem: &'static str,
 }
 
@@ -30,13 +30,13 @@ pub(crate) fn set(
 ) -> Result<(), Unforwardable> {
     let mut fields = Vec::with_capacity(forward.len());
     for Forward { claim, header } in forward {
-        let told = match claim.as_str() {
+        let told = match claim.at_top() {
             // What the guard has read already needs no second look at the payload.
-            "sub" => single(&token.sub).map(Some),
-            "client_id" => single(&token.client_id).map(Some),
-            "sid" => token.sid.as_deref().map(single).transpose(),
-            "roles" => join(token.roles.iter().map(|role| Ok(role.clone()))),
-            _ => json(token.claim(claim)),
+            Some("sub") => single(&token.sub).map(Some),
+            Some("client_id") => single(&token.client_id).map(Some),
+            Some("sid") => token.sid.as_deref().map(single).transpose(),
+            Some("roles") => join(token.roles.iter().map(|role| Ok(role.clone()))),
+            _ => json(token.claim_named(claim)),
         };
         let told = told.map_err(|problem| Unforwardable { claim: claim.clone(), problem })?;
         fields.extend(told.map(|told| (header, told)));

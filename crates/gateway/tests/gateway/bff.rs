@@ -586,6 +586,73 @@ async fn cookies_that_name_no_session_and_credentials_beside_them() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_asks_may_show_a_session() {
+    let world = World::start().await;
+    let session = world.session().await;
+    let cookies = format!("theme=dark; {session}; a=b");
+    let question = async |method: &str, path: &str, more: &[(&str, &str)]| {
+        let mut fields = vec![("x-forwarded-uri", path), ("cookie", cookies.as_str())];
+        if !method.is_empty() {
+            fields.push(("x-forwarded-method", method));
+        }
+        world.gateway.get("/auth/verify", &[&fields[..], more].concat()).await
+    };
+    let answer = question("GET", "/api/orders", &[]).await;
+    assert_eq!((answer.status, answer.header("x-user-id")), (StatusCode::OK, Some("ann")), "{answer:?}");
+    assert_eq!(answer.header("cookie"), Some("theme=dark; a=b"), "the service does not see the session's");
+    assert_eq!(answer.header("authorization"), None, "nor the token");
+
+    let public = [("x-forwarded-uri", "/elsewhere"), ("x-forwarded-method", "GET"), ("cookie", &*cookies)];
+    let answer = world.gateway.get("/auth/verify", &public).await;
+    assert_eq!(answer.header("cookie"), Some("theme=dark; a=b"), "whatever the route");
+
+    let (own, evil) = (("origin", ORIGIN), ("origin", "https://evil.example"));
+    let (same, cross) = (("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site"));
+    let socket = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let bearer = ("authorization", "Bearer a.b.c");
+    type Case<'c> = (&'c str, &'c str, &'c str, &'c [(&'c str, &'c str)], u16, &'c str);
+    let cases: [Case<'_>; 12] = [
+        ("a_post_of_its_own_page", "POST", "/api/a", &[own, same], 200, ""),
+        ("a_post_that_says_nothing", "POST", "/api/a", &[], 403, "cross-site-request"),
+        ("a_post_of_another_site", "POST", "/api/a", &[evil, cross], 403, "cross-site-request"),
+        ("another_sites_image", "GET", "/api/a", &[cross], 403, "cross-site-request"),
+        ("a_websocket_of_its_own_page", "GET", "/api/a", &[own, socket], 200, ""),
+        ("a_websocket_of_nobody_knows_whom", "GET", "/api/a", &[socket], 403, "cross-site-request"),
+        ("a_websocket_of_another_site", "GET", "/api/a", &[evil, socket], 403, "cross-site-request"),
+        ("two_credentials", "GET", "/api/a", &[bearer], 403, "two-credentials"),
+        ("no_method", "", "/api/a", &[], 401, "token-missing"),
+        ("a_route_without_sessions", "GET", "/tokens", &[], 401, "token-missing"),
+        (
+            "a_preflight",
+            "OPTIONS",
+            "/api/a",
+            &[evil, ("access-control-request-method", "PUT")],
+            403,
+            "cross-site-request",
+        ),
+        ("nothing_enforced", "POST", "/shadow", &[evil, cross], 200, ""),
+    ];
+    for (name, method, path, more, status, code) in cases {
+        let answer = question(method, path, more).await;
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+        if status != 200 {
+            assert_eq!(answer.code(), code, "{name}");
+        }
+    }
+
+    // A token that was revoked for what it says is renewed, as for a request that comes here.
+    world.issuer.with(|told| told.lifetime = -20);
+    let old = world.session().await;
+    world.issuer.with(|told| told.lifetime = 900);
+    let strict = world.config.replace("revocation = 'none'", "revocation = 'none'\nclock_skew = '0s'");
+    world.gateway.gateway.reload(Config::parse(&strict).unwrap()).await.unwrap();
+    let fields = [("x-forwarded-uri", "/api/a"), ("x-forwarded-method", "GET"), ("cookie", &*old)];
+    let answer = world.gateway.get("/auth/verify", &fields).await;
+    assert_eq!((answer.status, answer.header("cookie")), (StatusCode::OK, None), "{answer:?}");
+    assert_eq!(world.issuer.with(|told| told.refreshed.clone()), ["r0"]);
+}
+
+#[tokio::test]
 async fn tokens_are_renewed_once_whatever_the_load_and_the_weather() {
     let world = World::start().await;
     // Expired as soon as it is there.

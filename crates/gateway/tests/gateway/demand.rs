@@ -19,6 +19,16 @@ upstream = 'backend'
 require = { claim = { tenant = { param = 'tenant' } } }
 
 [[route]]
+path = '/realms/{org}'
+upstream = 'backend'
+forward = { '/realm_access/roles' = 'X-User-Roles', '/organization/id' = 'X-Organization' }
+
+[route.require.claim]
+'/realm_access/roles' = { contains = 'clerk' }
+'/organization/id' = { param = 'org' }
+'/https:~1~1example.com~1plan/0' = ['gold', 'silver']
+
+[[route]]
 path = '/transfer'
 upstream = 'backend'
 require = { acr = ['urn:gold', 'urn:silver'], max_age = '10m', scope = ['pay'] }
@@ -78,6 +88,52 @@ async fn a_claim_that_has_to_be_what_the_path_says() {
         let question = [("authorization", &*token), ("x-forwarded-uri", path), ("x-forwarded-method", "GET")];
         let verified = gateway.get("/auth/verify", &question).await.status;
         assert_eq!(verified == StatusCode::OK, status == 200, "{name}: asked by a proxy");
+    }
+}
+
+#[tokio::test]
+async fn claims_within_claims() {
+    let (_backend, gateway) = gateway().await;
+    let token = |roles: serde_json::Value, organization: serde_json::Value| {
+        Token::of("ann")
+            .claim("realm_access", roles)
+            .claim("organization", organization)
+            .claim("https://example.com/plan", json!(["silver"]))
+    };
+    let clerk = || json!({ "roles": ["viewer", "clerk"] });
+    let acme = || json!({ "id": "acme" });
+    let cases = [
+        ("good", token(clerk(), acme()), 200),
+        ("another_role", token(json!({ "roles": ["viewer"] }), acme()), 403),
+        ("a_role_that_holds_the_name", token(json!({ "roles": ["clerks"] }), acme()), 403),
+        ("roles_as_text", token(json!({ "roles": "clerk" }), acme()), 403),
+        ("roles_as_an_object", token(json!({ "roles": { "clerk": true } }), acme()), 403),
+        ("no_roles", token(json!({}), acme()), 403),
+        ("roles_at_the_top", token(json!(["clerk"]), acme()).claim("roles", json!(["clerk"])), 403),
+        (
+            "a_claim_of_the_pointers_name",
+            token(json!(null), acme()).claim("/realm_access/roles", json!(["clerk"])),
+            403,
+        ),
+        ("another_organization", token(clerk(), json!({ "id": "initech" })), 403),
+        ("no_organization", token(clerk(), json!("acme")), 403),
+        (
+            "another_plan",
+            token(clerk(), acme()).claim("https://example.com/plan", json!(["tin", "gold"])),
+            403,
+        ),
+        ("no_claim_at_all", Token::of("ann"), 403),
+    ];
+    for (name, token, status) in cases {
+        let token = token.bearer();
+        let answer = gateway.get("/realms/acme", &[("authorization", &token)]).await;
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+        if status == 200 {
+            assert_eq!(mirrored(&answer.json(), "x-user-roles"), ["viewer,clerk"]);
+            assert_eq!(mirrored(&answer.json(), "x-organization"), ["acme"]);
+        } else {
+            assert_eq!(answer.code(), "forbidden", "{name}");
+        }
     }
 }
 

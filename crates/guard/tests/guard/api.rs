@@ -145,7 +145,7 @@ async fn a_claim_is_compared_with_what_the_handler_reads_from_the_path() {
     let issuer = Issuer::start().await;
     let guard = guard([inline(&issuer)]).await;
     let own = |name: &str| {
-        let rule = Rule::default().with_claim("sub", ClaimTest::Parameter(name.into()));
+        let rule = Rule::default().with_claim("sub".parse().unwrap(), ClaimTest::Parameter(name.into()));
         GuardLayer::new(guard.clone()).with_rule(rule)
     };
     let within = Router::new().route("/{user}", get(async || "within").layer(own("user")));

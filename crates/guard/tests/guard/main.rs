@@ -15,3 +15,4 @@ mod status_list;
 mod tickets;
 mod token_kinds;
 mod tokens;
+mod tonic;

@@ -539,6 +539,13 @@ fn what_is_refused_where_and_with_which_advice() {
             Some(15),
             "`{*name}` can be several segments",
         ),
+        (
+            route("require = { claim = { '/realm~access/roles' = 'a' } }"),
+            Some(15),
+            "`/realm~access/roles` names no claim: in a JSON Pointer (RFC 6901), `~` is followed by 0 or 1",
+        ),
+        (route("require = { claim = { '' = 'a' } }"), Some(15), "`` names no claim: a claim has a name"),
+        (route("forward = { '/a~' = 'X-A' }"), Some(15), "`/a~` names no claim: in a JSON Pointer"),
         (route("require = { claim = { sub = { param = 1 } } }"), Some(15), "this is no test for a claim"),
         (route("require = { claim = { sub = { parm = 'a' } } }"), Some(15), "{ param = \"…\" }"),
         (route("require = { dpop = true }"), Some(15), "no DPoP proof can be checked here"),

@@ -1,4 +1,4 @@
-//! The authorization server: its disk, its clock, its crashes, and who can reach it.
+//! The authorization server and its replicas: its disk, its clock, its crashes, and who can reach it.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use gatepass_jose::Timestamp;
 use gatepass_revocation::{Entry, FeedEvent, Kind, LogId, Reason, Snapshot};
 
+use super::mirror::Mirror;
 use super::{HEALED, Setting, TICK};
 use crate::feed::{Feed, Log, LogPosition};
 use crate::store::StoreError;
@@ -20,7 +21,7 @@ pub(super) const LIFE: i64 = 14_000;
 /// How far clocks may be off, on either side.
 const ALLOWANCE: i64 = 21_000;
 /// The issuer's clock is never further off than this.
-const OFF: i64 = 10_000;
+pub(super) const OFF: i64 = 10_000;
 
 /// A stream of numbers from a seed (SplitMix64).
 pub(super) struct Chance(u64);
@@ -57,9 +58,9 @@ pub(super) struct Acknowledged {
 
 /// What is on the disk, and so in a backup.
 #[derive(Clone, Default)]
-struct Disk {
-    entries: Vec<Entry>,
-    last: u64,
+pub(super) struct Disk {
+    pub(super) entries: Vec<Entry>,
+    pub(super) last: u64,
     /// Those that are acknowledged, in order; not on any disk, but what is to be true of it.
     acknowledged: Vec<Acknowledged>,
     /// Durable, and the server fell before it could say so.
@@ -78,19 +79,33 @@ impl Log for Mutex<Disk> {
     }
 }
 
+/// A process that serves a feed: the issuer's, or that of a replica.
+#[derive(Default)]
+pub(super) struct Server {
+    /// `None` while it is down.
+    pub(super) feed: Option<Feed>,
+    /// Counts its starts: a connection ends with the one it was opened in.
+    pub(super) run: usize,
+    /// What the issuer had by then, it has.
+    pub(super) as_of: i64,
+    /// How often the log that it has a copy of had been put back.
+    pub(super) generation: usize,
+    /// The last snapshot and the place it was taken at.
+    pub(super) taken: RefCell<Option<(u64, Arc<Snapshot>)>>,
+}
+
 pub(super) struct World {
     chance: Chance,
     is_log_named: bool,
     disk: Mutex<Disk>,
     backup: Disk,
-    feed: Option<Feed>,
+    issuer: Server,
+    mirrors: Vec<Mirror>,
     up_again_at: i64,
     /// How far the issuer's clock is ahead of the true time.
     offset: i64,
     /// Guards that reach nobody, and until when.
     cut_off: Option<(Range<usize>, i64)>,
-    /// The last snapshot and the place it was taken at.
-    taken: RefCell<Option<(u64, Arc<Snapshot>)>>,
     pub(super) revocations: usize,
     pub(super) restarts: usize,
     pub(super) restored: usize,
@@ -103,11 +118,17 @@ impl World {
             is_log_named: setting.is_log_named,
             disk: Mutex::default(),
             backup: Disk::default(),
-            feed: None,
+            issuer: Server::default(),
+            mirrors: match setting.has_mirrors {
+                true => vec![
+                    Mirror::new(1, Chance::new(setting.seed, 1_000_001), 3_000, false),
+                    Mirror::new(2, Chance::new(setting.seed, 1_000_002), 100, true),
+                ],
+                false => Vec::new(),
+            },
             up_again_at: 0,
             offset: 3_000,
             cut_off: None,
-            taken: RefCell::default(),
             revocations: 0,
             restarts: 0,
             restored: 0,
@@ -116,29 +137,37 @@ impl World {
         world
     }
 
-    /// Counts the starts of the server: a connection ends with the one it was opened in.
-    pub(super) fn run(&self) -> usize {
-        self.restarts
+    /// How many places the feed has.
+    pub(super) fn places(&self) -> usize {
+        1 + self.mirrors.len()
     }
 
-    /// The server, whoever can reach it.
-    pub(super) fn server(&self) -> Option<&Feed> {
-        self.feed.as_ref()
+    /// How often the log has been put back.
+    pub(super) fn generation(&self) -> usize {
+        self.restored
     }
 
-    /// The server, if a guard can reach it.
-    pub(super) fn reach(&self, guard: usize, now: i64) -> Option<&Feed> {
-        self.feed.as_ref().filter(|_| self.cut_off_until(guard, now).is_none())
+    /// The server at a place, whoever can reach it, with its feed.
+    pub(super) fn server(&self, place: usize) -> Option<(&Server, &Feed)> {
+        let mirror = place.checked_sub(1).and_then(|mirror| self.mirrors.get(mirror));
+        let server = mirror.map_or(&self.issuer, |mirror| &mirror.server);
+        Some((server, server.feed.as_ref()?))
     }
 
-    /// Until when a guard is cut off, if it is.
-    pub(super) fn cut_off_until(&self, guard: usize, now: i64) -> Option<i64> {
+    /// The server at a place, if a guard can reach it.
+    pub(super) fn reach(&self, place: usize, guard: usize, now: i64) -> Option<(&Server, &Feed)> {
+        self.server(place).filter(|_| self.cut_off_until(place, guard, now).is_none())
+    }
+
+    /// Until when a guard is cut off from a place, if it is.
+    pub(super) fn cut_off_until(&self, place: usize, guard: usize, now: i64) -> Option<i64> {
         let (guards, until) = self.cut_off.as_ref()?;
-        (guards.contains(&(guard % 100)) && now < *until).then_some(*until)
+        // Each place has other guards on its side of the cut.
+        (guards.contains(&((guard + 25 * place) % 100)) && now < *until).then_some(*until)
     }
 
-    pub(super) fn snapshot(&self, feed: &Feed, now: i64) -> Arc<Snapshot> {
-        let mut taken = self.taken.borrow_mut();
+    pub(super) fn snapshot(&self, server: &Server, feed: &Feed, now: i64) -> Arc<Snapshot> {
+        let mut taken = server.taken.borrow_mut();
         match &*taken {
             Some((seq, snapshot)) if *seq == feed.newest() => Arc::clone(snapshot),
             _ => {
@@ -173,7 +202,26 @@ impl World {
     }
 
     pub(super) fn step(&mut self, now: i64) {
-        if self.feed.is_none() {
+        self.step_issuer(now);
+        let wall = self.wall(now);
+        if self.issuer.feed.is_some() {
+            self.issuer.as_of = now;
+        }
+        let generation = self.generation();
+        let disk = self.disk.lock().unwrap();
+        for mirror in &mut self.mirrors {
+            // A replica learns nothing of an issuer that is down.
+            if self.issuer.feed.is_some() {
+                mirror.step(&disk, generation, now);
+            }
+            if now % 2_000 == 0 {
+                mirror.forget(wall);
+            }
+        }
+    }
+
+    fn step_issuer(&mut self, now: i64) {
+        if self.issuer.feed.is_none() {
             if now >= self.up_again_at {
                 self.start(now);
             }
@@ -211,17 +259,19 @@ impl World {
     }
 
     fn fall(&mut self, now: i64) {
-        self.feed = None;
+        self.issuer.feed = None;
         self.up_again_at = (now + self.chance.pick(TICK..3_000)).min(HEALED);
     }
 
     fn start(&mut self, now: i64) {
         self.restarts += 1;
-        *self.taken.borrow_mut() = None;
+        self.issuer.taken.take();
+        self.issuer.run = self.restarts;
         let had = self.disk.lock().unwrap().last;
         let is_restored = self.restarts > 1 && self.chance.once_in(3);
         if is_restored {
             self.restored += 1;
+            self.issuer.generation = self.restored;
             *self.disk.lock().unwrap() = self.backup.clone();
         }
         {
@@ -230,7 +280,7 @@ impl World {
             disk.acknowledged.extend(found.into_iter().map(|found| Acknowledged { at: now, ..found }));
         }
         let log = LogId::new([u8::try_from(self.restarts % 256).unwrap(); 16]);
-        self.feed = Some(at_once(Feed::load(&self.disk, log)).unwrap());
+        self.issuer.feed = Some(at_once(Feed::load(&self.disk, log)).unwrap());
         // The worst case: before anybody is back, the log is as long as it was, and sometimes longer.
         if is_restored && self.chance.once_in(2) {
             let more = self.chance.pick(0..3);
@@ -242,7 +292,7 @@ impl World {
     }
 
     fn revoke(&mut self, now: i64) {
-        let Some(feed) = &self.feed else { return };
+        let Some(feed) = &self.issuer.feed else { return };
         self.revocations += 1;
         let kind = [Kind::Token, Kind::Session, Kind::Subject, Kind::Client][self.revocations % 4];
         let done = Acknowledged { at: now, kind, id: format!("r{}", self.revocations) };
@@ -269,7 +319,7 @@ impl World {
 
     fn forget(&mut self, now: i64) {
         let wall = self.wall(now);
-        if let Some(feed) = &self.feed {
+        if let Some(feed) = &self.issuer.feed {
             feed.forget(wall);
         }
         self.disk.lock().unwrap().entries.retain(|entry| entry.forget_after >= wall);
@@ -277,7 +327,7 @@ impl World {
 }
 
 /// The outcome of what has nothing to wait for.
-fn at_once<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => outcome,
         Poll::Pending => panic!("it waits for something"),
