@@ -33,6 +33,8 @@ pub(crate) struct ServerConfig {
     pub(crate) http: HttpConfig,
     /// Clients that nobody has registered, where they are served.
     pub(crate) client_documents: Option<ClientDocumentConfig>,
+    /// Fetches what registered clients refer to by URL.
+    pub(crate) client_urls: ClientDocumentFetch,
 }
 
 /// What clients may do that nobody has registered, and where their documents are fetched.
@@ -78,6 +80,16 @@ struct RawConfig {
     #[serde(default)]
     hashing: RawHashing,
     client_documents: Option<RawClientDocuments>,
+    #[serde(default)]
+    client_urls: RawClientUrls,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClientUrls {
+    /// Origins that may have private addresses and speak plain http.
+    #[serde(default)]
+    private_origins: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -255,6 +267,7 @@ impl ServerConfig {
             http.same_site = same_site.parse().context("`cookie.same_site`")?;
         }
         let master_key = raw.master_key.check(folder)?;
+        let private_origins = parse_all("client_urls.private_origins", &raw.client_urls.private_origins)?;
         let client_documents = raw.client_documents.as_ref().map(RawClientDocuments::check).transpose()?;
         Ok(Self {
             listen: raw.listen,
@@ -263,6 +276,7 @@ impl ServerConfig {
             issuer: config,
             http,
             client_documents,
+            client_urls: ClientDocumentFetch::new(private_origins)?,
         })
     }
 }

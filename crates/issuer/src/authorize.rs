@@ -189,8 +189,7 @@ impl Issuer {
             Arrival::Pushed(digest) => Some(digest),
             Arrival::WithBrowser | Arrival::BeingPushed => None,
         };
-        request.hinted_user =
-            params.id_token_hint.and_then(|hint| self.read_hint(hint)).map(|hint| hint.user);
+        request.hint = params.id_token_hint.and_then(|hint| self.read_hint(hint));
         request.object = object;
         Ok(request)
     }
@@ -221,8 +220,13 @@ impl Issuer {
             Some(login) => self.store.find_consent(login.user.id, &request.client.id).await?,
             None => None,
         };
+        let is_hinted = match (&request.hint, login) {
+            (Some(hint), Some(login)) => self.names(hint, login.user.id, now).await?,
+            _ => true,
+        };
         let situation = Situation {
-            login: login.map(|login| (login.user.id, login.session.created_at)),
+            login: login.map(|login| login.session.created_at),
+            is_hinted,
             consented: consent.as_ref().map(|consent| &consent.scope),
             done,
             now,

@@ -18,6 +18,7 @@ use crate::dpop::Jkt;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::rotation::RefreshPolicy;
 use crate::session::Session;
+use crate::subject::Subjects;
 
 /// How long a code can be redeemed.
 pub const CODE_LIFETIME: Duration = Duration::from_secs(60);
@@ -119,6 +120,8 @@ pub struct PresentedCode {
     pub policy: RefreshPolicy,
     /// How long one without lives: as long as its access token.
     pub access_token_lifetime: Duration,
+    /// What it calls users.
+    pub subjects: Subjects,
 }
 
 /// What is to happen to the code's row.
@@ -255,6 +258,7 @@ impl PresentedCode {
             revoked_at: None,
             bound: self.confidential || jkt.is_some(),
             jkt,
+            pairwise_subject: self.subjects.pairwise(login.user),
         }
     }
 }

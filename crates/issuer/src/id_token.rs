@@ -6,11 +6,11 @@ use gatepass_jose::{
     Alg, Audience, Claims, NumericDate, Registered, Timestamp, Typ, base64url, decode_unverified, jwt,
     not_null,
 };
-use gatepass_token::ScopeSet;
+use gatepass_token::{AccessClaims, ScopeSet};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::client::{OPENID, PROFILE};
+use crate::client::{Client, OPENID, PROFILE};
 use crate::dpop::ShownProof;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
@@ -59,7 +59,7 @@ struct ProfileClaims {
 /// ([OpenID Connect Core 1.0 section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UserClaims {
-    sub: UserId,
+    sub: String,
     #[serde(flatten)]
     profile: ProfileClaims,
 }
@@ -107,8 +107,8 @@ pub enum UserClaimsError {
 /// What an ID token that comes back as a hint says, verified but for its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
-    /// The user.
-    pub user: UserId,
+    /// What the client calls the user.
+    pub subject: String,
     /// The client it was made for.
     pub client: ClientId,
     /// The client's session.
@@ -118,7 +118,7 @@ pub struct Hint {
 #[derive(Deserialize)]
 struct HintClaims {
     iss: String,
-    sub: UserId,
+    sub: String,
     aud: Audience,
     exp: NumericDate,
     iat: NumericDate,
@@ -147,7 +147,7 @@ impl ProfileClaims {
 /// The login that an ID token tells a client of.
 pub(crate) struct IdTokenOf<'l> {
     /// The client.
-    pub(crate) client: &'l ClientId,
+    pub(crate) client: &'l Client,
     /// What was granted.
     pub(crate) scope: &'l ScopeSet,
     /// When the user showed who they are.
@@ -173,8 +173,8 @@ impl Issuer {
         let signer = ring.signer(ID_TOKEN_ALG, now).ok_or(MintError::NoKey(ID_TOKEN_ALG))?;
         let claims = IdClaims {
             iss: self.config.issuer.as_str(),
-            sub: user.id.to_string(),
-            aud: login.client.as_str(),
+            sub: self.subject(Some(login.client), user.id),
+            aud: login.client.id.as_str(),
             exp: now.saturating_add(self.config.access_token_lifetime).into(),
             iat: now.into(),
             auth_time: login.auth_time.into(),
@@ -197,7 +197,8 @@ impl Issuer {
         let verifier = self.ring.load().hint_verifier(ID_TOKEN, &audience)?;
         // As of the moment that it says it was made: the signature covers that too.
         let verified = verifier.verify::<HintClaims>(id_token, unverified.iat.0).ok()?;
-        Some(Hint { user: verified.sub, client: audience.parse().ok()?, session: verified.sid })
+        let (client, session) = (audience.parse().ok()?, verified.sid);
+        Some(Hint { subject: verified.into_claims().sub, client, session })
     }
 
     /// What the userinfo endpoint says to whoever holds `access_token` and, where it is bound to a key, shows that
@@ -217,14 +218,19 @@ impl Issuer {
         if !verified.scope.contains(OPENID) {
             return Err(UserClaimsError::Scope);
         }
-        let id: UserId = verified.sub.parse().map_err(|_| UserClaimsError::Nobody)?;
-        let user = self.store.find_user(id).await?.filter(|user| !user.disabled);
+        let user = match self.user_of_token(&verified).await? {
+            Some(id) => self.store.find_user(id).await?.filter(|user| !user.disabled),
+            None => None,
+        };
         let user = user.ok_or(UserClaimsError::Nobody)?;
-        let claims = UserClaims { sub: user.id, profile: ProfileClaims::of(&user, &verified.scope) };
         // The operator's own apps are registered nowhere.
         let client = match verified.client_id.parse() {
             Ok(id) => self.client_of(&id, now).await?,
             Err(_) => None,
+        };
+        let claims = UserClaims {
+            sub: self.subject(client.as_ref(), user.id),
+            profile: ProfileClaims::of(&user, &verified.scope),
         };
         match client.and_then(|client| client.extensions.responses.userinfo_signed_response_alg) {
             Some(alg) => {
@@ -232,6 +238,15 @@ impl Issuer {
             }
             None => Ok(UserInfoResponse::Claims(claims)),
         }
+    }
+
+    /// The user that an access token speaks for. A pairwise subject says nothing to us either, but its session does.
+    async fn user_of_token(&self, claims: &AccessClaims) -> Result<Option<UserId>, StoreError> {
+        if let Ok(id) = claims.sub.parse() {
+            return Ok(Some(id));
+        }
+        let Some(session) = claims.sid.as_deref().and_then(|sid| sid.parse().ok()) else { return Ok(None) };
+        Ok(self.store.find_session(session).await?.map(|session| session.user))
     }
 
     fn sign_user_claims(

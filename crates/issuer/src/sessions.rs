@@ -346,6 +346,7 @@ impl Issuer {
             revoked_at: None,
             bound: false,
             jkt: None,
+            pairwise_subject: None,
         })
     }
 
@@ -456,6 +457,10 @@ impl Issuer {
             }
             Rotated::Rotated(session, user) | Rotated::Repeated(session, user) => {
                 let target = self.session_target(&session, registered).ok_or(RefreshError::Invalid)?;
+                // A client whose users are called otherwise by now has to log them in anew.
+                if session.subject() != self.subject(registered, user.id) {
+                    return Err(RefreshError::Invalid);
+                }
                 let most = registered.map(Client::most_of_a_user);
                 let limits: Vec<&ScopeSet> = scope.into_iter().chain(&most).collect();
                 let types = registered.map(|client| client.extensions.authorization_details_types.as_slice());
@@ -617,7 +622,7 @@ impl Issuer {
             scope = scope.union(&identity_scope(session.scope.iter().chain(terms.scope.iter().copied())));
         }
         let grant = Grant {
-            subject: user.id.to_string(),
+            subject: session.subject(),
             client: &session.client,
             scope,
             authorization_details: terms

@@ -51,6 +51,9 @@ pub enum ChangeError {
 }
 
 /// A revocation that has no place in the log yet.
+///
+/// With one of a user ([`Kind::Subject`]) a store appends the same for every [`Session::pairwise_subject`] that the user's
+/// sessions have, ended ones too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRevocation {
     /// What `id` names.

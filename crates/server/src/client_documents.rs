@@ -1,5 +1,6 @@
 //! Fetches what clients say of themselves at the URL that is their `client_id`
-//! ([draft-ietf-oauth-client-id-metadata-document](https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/)).
+//! ([draft-ietf-oauth-client-id-metadata-document](https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/)),
+//! and other documents that they refer to.
 //!
 //! A stranger names the URL, so it is asked for with care: `https` on its usual port, at addresses that are everybody's
 //! ([`is_public`]), which are looked up once and connected to as they were checked; no redirect, no proxy, no
@@ -14,7 +15,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gatepass_issuer::id::ClientId;
-use gatepass_issuer::{ClientDocument, ClientDocumentSource, DocumentError};
+use gatepass_issuer::{
+    ClientDocument, ClientDocumentSource, DocumentError, RemoteDocument, RemoteDocumentSource,
+};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -85,7 +88,15 @@ impl ClientDocumentFetch {
 impl ClientDocumentSource for ClientDocumentFetch {
     async fn fetch(&self, client: &ClientId) -> Result<ClientDocument, DocumentError> {
         let url = Url::parse(client.as_str()).map_err(|_| refused("it is no URL"))?;
-        let asked = self.client_for(&url)?.get(url).header(ACCEPT, "application/json").send();
+        let RemoteDocument { body, fresh_for } = RemoteDocumentSource::fetch(self, &url).await?;
+        Ok(ClientDocument { metadata: document::parse(client, &body)?, fresh_for })
+    }
+}
+
+#[async_trait]
+impl RemoteDocumentSource for ClientDocumentFetch {
+    async fn fetch(&self, url: &Url) -> Result<RemoteDocument, DocumentError> {
+        let asked = self.client_for(url)?.get(url.clone()).header(ACCEPT, "application/json").send();
         let mut response = asked.await.map_err(|error| refused(&innermost(&error)))?;
         if response.status() != StatusCode::OK {
             return Err(refused(&format!("its server answered with {}", response.status())));
@@ -101,7 +112,7 @@ impl ClientDocumentSource for ClientDocumentFetch {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(ClientDocument { metadata: document::parse(client, &body)?, fresh_for })
+        Ok(RemoteDocument { body, fresh_for })
     }
 }
 
@@ -184,7 +195,7 @@ mod tests {
         }
         // A name that leads to this machine, asked for as one that the world has.
         let localhost = "https://localhost/client".parse().unwrap();
-        let error = fetch.fetch(&localhost).await.unwrap_err();
+        let error = ClientDocumentSource::fetch(&fetch, &localhost).await.unwrap_err();
         assert_eq!(error.to_string(), "its name leads to an address that is not public");
     }
 

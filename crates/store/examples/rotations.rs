@@ -157,6 +157,7 @@ fn session(n: usize, user: UserId) -> Session {
         revoked_at: None,
         bound: false,
         jkt: None,
+        pairwise_subject: None,
     }
 }
 

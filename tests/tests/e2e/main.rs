@@ -32,6 +32,7 @@ mod oauth;
 mod offline;
 mod openidconnect;
 mod operations;
+mod pairwise;
 mod proxies;
 mod refresh;
 mod revocation;

@@ -7,7 +7,8 @@ use gatepass_token::{AuthorizationDetails, CodeChallenge, InvalidCodeChallenge, 
 use super::{Back, Refusal, RequestObject, ResponseMode};
 use crate::client::{Client, GrantType, IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID};
 use crate::dpop::Jkt;
-use crate::id::{ClientId, UserId};
+use crate::id::ClientId;
+use crate::id_token::Hint;
 use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
 
@@ -83,7 +84,7 @@ pub struct AuthorizationRequest {
     /// Who the client thinks is there; to be shown in the login form, and believed by nobody.
     pub login_hint: Option<String>,
     /// Who the client had there before, by an ID token of this issuer.
-    pub hinted_user: Option<UserId>,
+    pub hint: Option<Hint>,
     /// Under which name it was pushed, if it was.
     pub pushed: Option<RequestUriDigest>,
     /// What its client signed, if it did.
@@ -165,7 +166,7 @@ impl AuthorizationRequest {
             scope,
             nonce,
             resource: String::new(),
-            hinted_user: None,
+            hint: None,
             pushed: None,
             object: None,
         })

@@ -34,6 +34,7 @@ fn login() -> Session {
         revoked_at: None,
         bound: false,
         jkt: None,
+        pairwise_subject: None,
     }
 }
 
@@ -71,6 +72,7 @@ fn presented() -> PresentedCode {
         now: NOW,
         policy: RefreshPolicy::default(),
         access_token_lifetime: Duration::from_secs(900),
+        subjects: Default::default(),
     }
 }
 

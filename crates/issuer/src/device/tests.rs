@@ -26,6 +26,7 @@ fn login() -> Session {
         authorization_details: Default::default(),
         bound: false,
         jkt: None,
+        pairwise_subject: None,
     }
 }
 
@@ -59,6 +60,7 @@ fn presented(client: &str, now: Timestamp) -> PresentedCode {
         now,
         policy: Default::default(),
         access_token_lifetime: Duration::from_secs(900),
+        subjects: Default::default(),
     }
 }
 

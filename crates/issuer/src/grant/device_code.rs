@@ -40,7 +40,7 @@ impl Issuer {
         match self.store.redeem_device_authorization(digest, &presented, on_replay).await? {
             RedeemedDevice::Given(allowed, session, user) => {
                 let id_token = IdTokenOf {
-                    client: client_id,
+                    client: registered,
                     scope: &asked.scope,
                     auth_time: allowed.auth_time,
                     nonce: None,

@@ -77,6 +77,7 @@ impl Issuer {
         let found = found.filter(|found| found.uses_left > 0 && now < found.expires_at);
         let found = found.ok_or(RegistrationError::Token)?;
         let (client, secret) = self.new_client(found.policy.allow(metadata)?, now)?;
+        self.require_sector_document(&client, now).await?;
         let token = RegistrationToken::management(&random()?);
         let registration = Registration {
             client: client.id.clone(),
@@ -184,6 +185,8 @@ fn change_to(new: NewClient) -> ChangeClient {
         require_pushed: Some(new.sign_on.require_pushed),
         dpop_bound_access_tokens: Some(new.extensions.dpop_bound_access_tokens),
         require_signed_request_object: Some(new.extensions.require_signed_request_object),
+        subject_type: Some(new.extensions.subject_type),
+        sector_identifier_uri: Some(new.extensions.sector_identifier_uri),
         responses: ChangeResponses::to(new.extensions.responses),
         keys: match new.credential {
             NewCredential::Keys(keys) => Some(keys),

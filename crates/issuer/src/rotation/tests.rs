@@ -27,6 +27,7 @@ fn session() -> Session {
         revoked_at: None,
         bound: false,
         jkt: None,
+        pairwise_subject: None,
     }
 }
 

@@ -21,6 +21,7 @@ mod logout_notice;
 mod metadata;
 mod oauth;
 mod openapi;
+mod pairwise;
 mod par;
 mod passwords;
 mod registration;

@@ -55,7 +55,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
     });
     assert_eq!(answer.json(), want);
 
-    want["subject_types_supported"] = json!(["public"]);
+    want["subject_types_supported"] = json!(["public", "pairwise"]);
     want["id_token_signing_alg_values_supported"] = json!(["ES256"]);
     want["userinfo_signing_alg_values_supported"] = json!(["ES256"]);
     want["userinfo_endpoint"] = json!(format!("{ISSUER}/oauth/userinfo"));

@@ -174,7 +174,8 @@ async fn what_a_client_says_of_itself_is_checked() {
         ("a_secret", but("jwks", json!({ "keys": [key] })), "invalid_client_metadata"),
         ("keys_elsewhere", but("jwks_uri", json!("https://169.254.169.254/")), "invalid_client_metadata"),
         ("logouts", but("backchannel_logout_uri", json!("https://10.0.0.1/")), "invalid_client_metadata"),
-        ("pairwise", but("subject_type", json!("pairwise")), "invalid_client_metadata"),
+        ("odd_subjects", but("subject_type", json!("ephemeral")), "invalid_client_metadata"),
+        ("sector", but("sector_identifier_uri", json!("https://10.0.0.1/")), "invalid_client_metadata"),
         ("unsigned", but("id_token_signed_response_alg", json!("none")), "invalid_client_metadata"),
         (
             "public_and_pushed",

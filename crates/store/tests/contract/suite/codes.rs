@@ -51,6 +51,7 @@ pub(super) fn shown() -> PresentedCode {
         now: at(1),
         policy: Default::default(),
         access_token_lifetime: std::time::Duration::from_secs(900),
+        subjects: Default::default(),
     }
 }
 
