@@ -21,6 +21,7 @@ pub use self::authorization::{
     UserCodeError,
 };
 pub use self::user_code::{InvalidUserCode, UserCode};
+use crate::authorize::RequestedClaims;
 use crate::code::{Granted, PresentedCode};
 use crate::id::{ClientId, SessionId, UserId};
 use crate::session::Session;
@@ -184,11 +185,12 @@ pub fn decide(
             let login = login.filter(|login| login.user == allowed.user && login.is_live(presented.now));
             let Some(login) = login else { return DeviceDecision::Refuse(DeviceRefusal::LoginEnded) };
             // Devices ask for scope alone.
-            let none = AuthorizationDetails::default();
+            let (none, no_claims) = (AuthorizationDetails::default(), RequestedClaims::default());
             let granted = Granted {
                 client: &asked.client,
                 scope: &asked.scope,
                 authorization_details: &none,
+                claims: &no_claims,
                 resource: &asked.resource,
             };
             DeviceDecision::Give(allowed.clone(), Box::new(presented.session(granted, login)))

@@ -1,18 +1,21 @@
 //! ID tokens and what the userinfo endpoint says
 //! ([OpenID Connect Core 1.0](https://openid.net/specs/openid-connect-core-1_0.html)).
 
+use std::collections::BTreeSet;
+
 use aws_lc_rs::digest;
 use gatepass_jose::{
     Alg, Audience, Claims, NumericDate, Registered, Timestamp, Typ, base64url, decode_unverified, jwt,
     not_null,
 };
-use gatepass_token::{AccessClaims, ScopeSet};
+use gatepass_token::ScopeSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::authorize::PREFERRED_USERNAME;
 use crate::client::{Client, OPENID, PROFILE};
 use crate::dpop::ShownProof;
-use crate::id::{ClientId, SessionId, UserId};
+use crate::id::{ClientId, SessionId};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
 use crate::sessions::BearerError;
@@ -138,8 +141,9 @@ impl Claims for HintClaims {
 }
 
 impl ProfileClaims {
-    fn of(user: &User, scope: &ScopeSet) -> Self {
-        let shown = scope.contains(PROFILE);
+    /// What the scope opens, and what was asked for besides.
+    fn of(user: &User, scope: &ScopeSet, requested: &BTreeSet<String>) -> Self {
+        let shown = scope.contains(PROFILE) || requested.contains(PREFERRED_USERNAME);
         Self { preferred_username: shown.then(|| user.username.as_str().to_owned()) }
     }
 }
@@ -150,6 +154,8 @@ pub(crate) struct IdTokenOf<'l> {
     pub(crate) client: &'l Client,
     /// What was granted.
     pub(crate) scope: &'l ScopeSet,
+    /// What was granted of the user besides.
+    pub(crate) claims: &'l BTreeSet<String>,
     /// When the user showed who they are.
     pub(crate) auth_time: Timestamp,
     /// What the client wants to see again.
@@ -183,7 +189,7 @@ impl Issuer {
             amr: ["pwd"],
             at_hash: at_hash(access_token),
             sid: session.to_string(),
-            profile: ProfileClaims::of(user, login.scope),
+            profile: ProfileClaims::of(user, login.scope, login.claims),
         };
         Ok(Some(jwt::sign(&ID_TOKEN, &claims, signer)?))
     }
@@ -218,11 +224,18 @@ impl Issuer {
         if !verified.scope.contains(OPENID) {
             return Err(UserClaimsError::Scope);
         }
-        let user = match self.user_of_token(&verified).await? {
-            Some(id) => self.store.find_user(id).await?.filter(|user| !user.disabled),
+        let session = match verified.sid.as_deref().and_then(|sid| sid.parse().ok()) {
+            Some(sid) => self.store.find_session(sid).await?,
             None => None,
         };
+        // A pairwise subject says nothing to us either, but its session does.
+        let id = verified.sub.parse().ok().or(session.as_ref().map(|session| session.user));
+        let id = id.ok_or(UserClaimsError::Nobody)?;
+        let user = self.store.find_user(id).await?.filter(|user| !user.disabled);
         let user = user.ok_or(UserClaimsError::Nobody)?;
+        // Of a token that somebody exchanged, the session is another client's.
+        let session = session.filter(|session| session.client.as_str() == verified.client_id);
+        let requested = session.map(|session| session.claims.userinfo).unwrap_or_default();
         // The operator's own apps are registered nowhere.
         let client = match verified.client_id.parse() {
             Ok(id) => self.client_of(&id, now).await?,
@@ -230,7 +243,7 @@ impl Issuer {
         };
         let claims = UserClaims {
             sub: self.subject(client.as_ref(), user.id),
-            profile: ProfileClaims::of(&user, &verified.scope),
+            profile: ProfileClaims::of(&user, &verified.scope, &requested),
         };
         match client.and_then(|client| client.extensions.responses.userinfo_signed_response_alg) {
             Some(alg) => {
@@ -238,15 +251,6 @@ impl Issuer {
             }
             None => Ok(UserInfoResponse::Claims(claims)),
         }
-    }
-
-    /// The user that an access token speaks for. A pairwise subject says nothing to us either, but its session does.
-    async fn user_of_token(&self, claims: &AccessClaims) -> Result<Option<UserId>, StoreError> {
-        if let Ok(id) = claims.sub.parse() {
-            return Ok(Some(id));
-        }
-        let Some(session) = claims.sid.as_deref().and_then(|sid| sid.parse().ok()) else { return Ok(None) };
-        Ok(self.store.find_session(session).await?.map(|session| session.user))
     }
 
     fn sign_user_claims(

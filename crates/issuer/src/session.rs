@@ -3,6 +3,7 @@
 use gatepass_jose::Timestamp;
 use gatepass_token::{AuthorizationDetails, ScopeSet};
 
+use crate::authorize::RequestedClaims;
 use crate::client::OFFLINE_ACCESS;
 use crate::dpop::Jkt;
 use crate::id::{ClientId, SessionId, UserId};
@@ -44,6 +45,8 @@ pub struct Session {
     pub jkt: Option<Jkt>,
     /// What its tokens call the user; `None`: by the user's own identifier.
     pub pairwise_subject: Option<String>,
+    /// The claims that its client asked for one by one.
+    pub claims: RequestedClaims,
 }
 
 impl Session {

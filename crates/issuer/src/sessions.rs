@@ -10,6 +10,7 @@ use gatepass_token::{AccessClaims, AuthorizationDetails, ScopeSet};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::authorize::RequestedClaims;
 use crate::client::{Client, IDENTITY_SCOPES};
 use crate::config::{ADMIN_SCOPE, ISSUER_SCOPES, ResourceServer};
 use crate::dpop::{DpopError, Jkt, ShownProof, TokenType};
@@ -347,6 +348,7 @@ impl Issuer {
             bound: false,
             jkt: None,
             pairwise_subject: None,
+            claims: RequestedClaims::default(),
         })
     }
 

@@ -158,6 +158,7 @@ fn session(n: usize, user: UserId) -> Session {
         bound: false,
         jkt: None,
         pairwise_subject: None,
+        claims: Default::default(),
     }
 }
 

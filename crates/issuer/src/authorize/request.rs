@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatepass_token::{AuthorizationDetails, CodeChallenge, InvalidCodeChallenge, ScopeSet};
 
-use super::{Back, Refusal, RequestObject, ResponseMode};
+use super::{Back, ClaimsRequest, Refusal, RequestObject, ResponseMode};
 use crate::client::{Client, GrantType, IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID};
 use crate::dpop::Jkt;
 use crate::id::ClientId;
@@ -42,6 +42,7 @@ pub struct AuthorizationParams<'p> {
     pub resource: Option<&'p str>,
     pub dpop_jkt: Option<&'p str>,
     pub authorization_details: Option<&'p str>,
+    pub claims: Option<&'p str>,
     pub request: Option<&'p str>,
     pub request_uri: Option<&'p str>,
     pub registration: Option<&'p str>,
@@ -69,6 +70,8 @@ pub struct AuthorizationRequest {
     pub scope: ScopeSet,
     /// What it asks for beyond that.
     pub authorization_details: AuthorizationDetails,
+    /// The claims that it asks for one by one; nothing without the scope `openid`.
+    pub claims: ClaimsRequest,
     /// The audience of the tokens.
     pub resource: String,
     /// What the ID token is to repeat.
@@ -111,6 +114,7 @@ impl<'p> AuthorizationParams<'p> {
             resource: find("resource"),
             dpop_jkt: find("dpop_jkt"),
             authorization_details: find("authorization_details"),
+            claims: find("claims"),
             request: find("request"),
             request_uri: find("request_uri"),
             registration: find("registration"),
@@ -133,6 +137,12 @@ impl<'p> AuthorizationParams<'p> {
 }
 
 impl AuthorizationRequest {
+    /// All that the user is asked for: what claims are asked for one by one belongs to a scope too.
+    #[must_use]
+    pub fn asked_scope(&self) -> ScopeSet {
+        self.scope.union(&self.claims.requested.scope())
+    }
+
     pub(super) fn check(
         client: Client,
         back: Back,
@@ -154,9 +164,12 @@ impl AuthorizationRequest {
             return Err(invalid("code_challenge is missing: this server requires PKCE with S256"));
         }
         let jkt = params.dpop_jkt.map(str::parse).transpose();
+        let claims =
+            params.claims.filter(|_| scope.contains(OPENID)).map(ClaimsRequest::parse).transpose()?;
         Ok(Self {
             challenge,
             authorization_details: authorization_details(&client, params.authorization_details)?,
+            claims: claims.unwrap_or_default(),
             jkt: jkt.map_err(|_| invalid("dpop_jkt is not the base64url text of a SHA-256 digest"))?,
             prompt: prompt(params.prompt)?,
             max_age: max_age(params.max_age)?,

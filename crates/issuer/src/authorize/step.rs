@@ -78,7 +78,7 @@ fn is_too_old(request: &AuthorizationRequest, since: Timestamp, situation: &Situ
 fn needs_consent(request: &AuthorizationRequest, consented: Option<&ScopeSet>) -> bool {
     let client = &request.client;
     let can_be_known = client.is_confidential() || request.back.redirect_uri.is_claimed();
-    let has_consent = consented.is_some_and(|scope| request.scope.is_subset(scope))
+    let has_consent = consented.is_some_and(|scope| request.asked_scope().is_subset(scope))
         // What is allowed in detail is allowed once.
         && request.authorization_details.is_empty();
     request.prompt.consent || !can_be_known || !(client.trusted || has_consent)

@@ -35,6 +35,7 @@ fn login() -> Session {
         bound: false,
         jkt: None,
         pairwise_subject: None,
+        claims: Default::default(),
     }
 }
 
@@ -50,6 +51,7 @@ fn code() -> AuthorizationCode {
         auth_time: NOW,
         scope: "openid offline_access".parse().unwrap(),
         authorization_details: details(r#"[{"type":"a"},{"type":"b"}]"#),
+        claims: Default::default(),
         resource: "https://api.example.com".into(),
         nonce: None,
         expires_at: later(60),

@@ -27,6 +27,7 @@ fn login() -> Session {
         bound: false,
         jkt: None,
         pairwise_subject: None,
+        claims: Default::default(),
     }
 }
 

@@ -55,6 +55,7 @@ impl Issuer {
                 let id_token = IdTokenOf {
                     client: registered,
                     scope: &code.scope,
+                    claims: &code.claims.id_token,
                     auth_time: code.auth_time,
                     nonce: code.nonce.as_deref(),
                 };

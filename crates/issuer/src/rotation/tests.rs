@@ -28,6 +28,7 @@ fn session() -> Session {
         bound: false,
         jkt: None,
         pairwise_subject: None,
+        claims: Default::default(),
     }
 }
 

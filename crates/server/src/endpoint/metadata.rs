@@ -184,7 +184,7 @@ impl Metadata {
                 "preferred_username",
             ],
             prompt_values_supported: ["none", "login", "consent", "select_account"],
-            claims_parameter_supported: false,
+            claims_parameter_supported: true,
         };
         let cache_control = cache_for(max_age);
         Self {

@@ -261,12 +261,13 @@ pub(super) fn consent_page(
     login: &SignedOn,
 ) -> Result<Response, Stop> {
     let (browser, cookies) = visit.browser()?;
+    let asked = request.asked_scope();
     let issuer = &visit.server.issuer;
     let page = ConsentPage {
         base: &visit.server.base_path,
         client: &request.client.shown_name(),
         username: login.user.username.as_str(),
-        scopes: describe_scope(&request.scope),
+        scopes: describe_scope(&asked),
         details: describe_details(&request.authorization_details),
         destination: &destination(request.back.redirect_uri.as_str()),
         request: visit.query,

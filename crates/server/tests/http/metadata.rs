@@ -72,7 +72,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
     let claims = "iss sub aud exp iat auth_time nonce acr amr sid preferred_username";
     want["claims_supported"] = claims.split(' ').collect();
     want["prompt_values_supported"] = json!(["none", "login", "consent", "select_account"]);
-    want["claims_parameter_supported"] = json!(false);
+    want["claims_parameter_supported"] = json!(true);
     let openid = fixture.get("/.well-known/openid-configuration").send().await.expect(StatusCode::OK);
     assert_eq!(openid.json(), want);
 

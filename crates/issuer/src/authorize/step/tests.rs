@@ -42,6 +42,7 @@ fn request() -> AuthorizationRequest {
         max_age: None,
         login_hint: None,
         hint: None,
+        claims: Default::default(),
         object: None,
         pushed: None,
     }

@@ -114,6 +114,7 @@ pub(crate) fn session_at(user: UserId, now: Timestamp) -> Session {
         bound: false,
         jkt: None,
         pairwise_subject: None,
+        claims: Default::default(),
     }
 }
 
