@@ -1,6 +1,7 @@
 //! The real binary: built, configured, started, and spoken to.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -127,6 +128,11 @@ impl Installation {
         Ok(installation)
     }
 
+    /// Adds to the configuration.
+    pub(crate) fn configure(&self, text: &str) -> Result<()> {
+        Ok(fs::OpenOptions::new().append(true).open(self.path("server.toml"))?.write_all(text.as_bytes())?)
+    }
+
     pub(crate) fn issuer(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -159,22 +165,47 @@ impl Installation {
         Ok((process, started.elapsed()))
     }
 
-    /// The header fields of a form that the client of the measurements sends.
-    pub(crate) fn form_fields(&self) -> Vec<(&'static str, String)> {
-        let basic = base64_standard(format!("{CLIENT}:{}", self.secret).as_bytes());
-        vec![
-            ("content-type", "application/x-www-form-urlencoded".to_owned()),
-            ("authorization", format!("Basic {basic}")),
-        ]
+    /// What the client of the measurements authenticates with.
+    pub(crate) fn client(&self) -> (&str, &str) {
+        (CLIENT, &self.secret)
+    }
+
+    /// How it does that: the value of `Authorization`.
+    pub(crate) fn authorization(&self) -> String {
+        format!("Basic {}", base64_standard(format!("{CLIENT}:{}", self.secret).as_bytes()))
+    }
+
+    /// A form that the client of the measurements sends.
+    pub(crate) fn form(&self, address: SocketAddr, path: &str, body: &str) -> Vec<u8> {
+        form(address, path, &self.authorization(), body)
     }
 
     /// A request for an access token.
     pub(crate) fn token_request(&self, audience: &str, scope: &str) -> Vec<u8> {
-        let fields = self.form_fields();
-        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let form =
-            format!("grant_type=client_credentials&scope={scope}&resource={}", percent_encode(audience));
-        post(self.address, "/oauth/token", &fields, &form)
+        self.token_request_at(self.address, "/oauth/token", audience, scope)
+    }
+
+    /// The same for a token endpoint elsewhere.
+    pub(crate) fn token_request_at(
+        &self,
+        address: SocketAddr,
+        path: &str,
+        audience: &str,
+        scope: &str,
+    ) -> Vec<u8> {
+        let resource = percent_encode(audience);
+        self.form(address, path, &format!("grant_type=client_credentials&scope={scope}&resource={resource}"))
+    }
+
+    /// A question about a token.
+    pub(crate) fn introspection_request(&self, address: SocketAddr, path: &str, token: &str) -> Vec<u8> {
+        self.form(address, path, &format!("token={token}"))
+    }
+
+    /// The JWK Set of the running server.
+    pub(crate) async fn published_keys(&self) -> Result<Vec<u8>> {
+        let mut connection = Connection::open(self.address).await?;
+        Ok(connection.exchange(&get(self.address, "/.well-known/jwks.json", &[])).await?.body.to_vec())
     }
 
     /// That many different access tokens.
@@ -189,6 +220,12 @@ impl Installation {
         }
         Ok(tokens)
     }
+}
+
+/// A form that somebody with that `Authorization` sends.
+pub(crate) fn form(address: SocketAddr, path: &str, authorization: &str, body: &str) -> Vec<u8> {
+    let fields = [("content-type", "application/x-www-form-urlencoded"), ("authorization", authorization)];
+    post(address, path, &fields, body)
 }
 
 /// Waits until a program answers 200.

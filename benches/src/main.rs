@@ -1,5 +1,5 @@
-//! `cargo xtask bench [tokens] [tricks] [hostile] [encryption] [revocation] [server] [gateway]
-//! [latency] [fanout] [--quick]`: prints what gatepass costs on this machine, as ratios to what cannot be
+//! `cargo xtask bench [tokens] [tricks] [hostile] [encryption] [revocation] [seen] [server]
+//! [gateway] [latency] [fanout] [soak] [--quick]`: prints what gatepass costs on this machine, as ratios to what cannot be
 //! avoided.
 //!
 //! Absolute figures drift from machine to machine and from hour to hour: contestants run in
@@ -15,6 +15,7 @@ mod process;
 mod proxies;
 mod raw;
 mod revocation;
+mod seen;
 mod server;
 
 use std::fs;
@@ -33,7 +34,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The tables of the program in `jose`, which builds other libraries to compare with.
 const OF_JOSE: [&str; 4] = ["tokens", "tricks", "hostile", "encryption"];
 /// The tables of this program, in the order in which they are made, after those.
-const SECTIONS: [&str; 5] = ["revocation", "server", "gateway", "latency", "fanout"];
+const SECTIONS: [&str; 6] = ["revocation", "seen", "server", "gateway", "latency", "fanout"];
+/// Ten minutes long, and made when it is asked for.
+const SOAK: &str = "soak";
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {
@@ -51,8 +54,9 @@ fn run(args: impl Iterator<Item = String>) -> Result<()> {
         match arg.as_str() {
             "--quick" => quick = true,
             section if OF_JOSE.contains(&section) || SECTIONS.contains(&section) => chosen.push(arg),
+            SOAK => chosen.push(arg),
             other => {
-                let known = [OF_JOSE.as_slice(), SECTIONS.as_slice()].concat().join(", ");
+                let known = [OF_JOSE.as_slice(), SECTIONS.as_slice(), &[SOAK]].concat().join(", ");
                 bail!("{other} is not measured; give any of {known} and --quick")
             }
         }
@@ -65,7 +69,8 @@ fn run(args: impl Iterator<Item = String>) -> Result<()> {
         let status = program.args(of_jose).args(quick.then_some("--quick")).status()?;
         ensure!(status.success(), "the token tables could not be made");
     }
-    SECTIONS.into_iter().filter(is_chosen).try_for_each(|section| measure(section, quick))
+    SECTIONS.into_iter().filter(is_chosen).try_for_each(|section| measure(section, quick))?;
+    if chosen.iter().any(|section| section == SOAK) { measure(SOAK, quick) } else { Ok(()) }
 }
 
 fn measure(section: &str, quick: bool) -> Result<()> {
@@ -74,8 +79,13 @@ fn measure(section: &str, quick: bool) -> Result<()> {
     let over_http = if quick { effort(3, 300) } else { effort(7, 1000) };
     match section {
         "revocation" => revocation::run(in_process),
+        "seen" => seen::run(in_process),
         "server" => run_in(Place::Beside, server::run(over_http)),
         "gateway" => run_in(Place::Measured, gateway::run(over_http)),
+        SOAK => run_in(
+            Place::Beside,
+            server::soak::run(if quick { effort(3, 20_000) } else { effort(10, 60_000) }),
+        ),
         "latency" => runtime()?.block_on(latency::run()),
         _ => {
             let (alone, seconds) = if quick { (10, 2) } else { (200, 10) };

@@ -26,7 +26,7 @@ pub(crate) struct Process {
 pub(crate) struct Memory {
     resident: u64,
     /// What is not backed by a file, such as the program itself.
-    own: u64,
+    pub(crate) own: u64,
 }
 
 impl fmt::Display for Memory {

@@ -1,7 +1,9 @@
 //! The authorization server as a process of its own.
 
 mod flood;
+mod peer;
 mod sessions;
+pub(crate) mod soak;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -16,7 +18,7 @@ use gatepass_jose::Alg;
 use serde_json::json;
 
 use crate::gatepass::{Hashing, Installation, PASSWORD, USER, audience, binary};
-use crate::load::{Caller, Clients, Cycle, Load, get, post};
+use crate::load::{Caller, Clients, Connection, Cycle, Load, get, post};
 use crate::process::{Memory, Process};
 use crate::raw;
 
@@ -25,9 +27,17 @@ const CONNECTIONS: usize = 16;
 /// What runs before it is looked at, so that connections are open and memory is warm.
 const WARM_UP: Duration = Duration::from_millis(100);
 
-/// Something that is asked of the server in every round.
-struct Operation {
+/// A server that is measured.
+#[derive(Clone, Copy)]
+struct Server<'s> {
+    process: &'s Process,
+    address: SocketAddr,
+}
+
+/// Something that is asked of a server in every round.
+struct Operation<'s> {
     name: String,
+    server: Server<'s>,
     callers: Vec<Box<dyn Caller>>,
     target: &'static str,
     /// CPU time in microseconds per answer, of every round.
@@ -37,10 +47,27 @@ struct Operation {
     p99: Vec<f64>,
 }
 
-impl Operation {
-    fn new(name: impl Into<String>, target: &'static str, callers: Vec<Box<dyn Caller>>) -> Self {
+impl<'s> Operation<'s> {
+    fn new(
+        server: Server<'s>,
+        name: impl Into<String>,
+        target: &'static str,
+        callers: Vec<Box<dyn Caller>>,
+    ) -> Self {
         let (cpu, rates, p50, p99) = Default::default();
-        Self { name: name.into(), callers, target, cpu, rates, p50, p99 }
+        Self { name: name.into(), server, callers, target, cpu, rates, p50, p99 }
+    }
+
+    /// Runs for a while; the CPU time of connecting is left out.
+    async fn measure(&mut self, slice: Duration) -> Result<()> {
+        let Server { process, address } = self.server;
+        let mut clients = Clients::connect(address, std::mem::take(&mut self.callers)).await?;
+        clients.run(WARM_UP).await?;
+        let before = process.cpu_time()?;
+        let load = clients.run(slice).await?;
+        self.record(process.cpu_time()? - before, &load);
+        self.callers = clients.disconnect();
+        Ok(())
     }
 
     fn record(&mut self, cpu: Duration, load: &Load) {
@@ -111,21 +138,24 @@ async fn print_start(binary: &Path, effort: Effort) -> Result<()> {
 
 async fn print_operations(binary: &Path, effort: Effort) -> Result<()> {
     let installation = Installation::create(binary, Hashing::Default)?;
-    let (server, _) = installation.start(Place::Measured).await?;
-    print_table(&server, installation.address, operations(&installation).await?, effort).await?;
-    server.stop()
+    let (process, _) = installation.start(Place::Measured).await?;
+    let server = Server { process: &process, address: installation.address };
+    let peer = peer::start(&installation).await?;
+    let mut operations = operations(&installation, server).await?;
+    if let Some(peer) = &peer {
+        println!("  Idle memory of {}: {}.\n", peer::NAME, peer.process.memory()?);
+        operations.extend(peer.operations(&installation).await?);
+    }
+    print_table(operations, effort).await?;
+    peer.into_iter().try_for_each(|peer| peer.process.stop())?;
+    process.stop()
 }
 
 /// Measures all operations in every round.
-async fn print_table(
-    server: &Process,
-    address: SocketAddr,
-    mut operations: Vec<Operation>,
-    effort: Effort,
-) -> Result<()> {
+async fn print_table(mut operations: Vec<Operation<'_>>, effort: Effort) -> Result<()> {
     for _ in 0..effort.rounds {
         for operation in &mut operations {
-            measure(server, address, operation, effort.slice).await?;
+            operation.measure(effort.slice).await.with_context(|| operation.name.clone())?;
         }
     }
     let mut table = Table::new(&["operation", "CPU µs", "per second", "p50 ms", "p99 ms", "target"]);
@@ -134,51 +164,32 @@ async fn print_table(
     Ok(())
 }
 
-/// Runs one operation for a while; the CPU time of connecting is left out.
-async fn measure(
-    server: &Process,
-    address: SocketAddr,
-    operation: &mut Operation,
-    slice: Duration,
-) -> Result<()> {
-    let mut clients = Clients::connect(address, std::mem::take(&mut operation.callers)).await?;
-    clients.run(WARM_UP).await.with_context(|| operation.name.clone())?;
-    let before = server.cpu_time()?;
-    let load = clients.run(slice).await.with_context(|| operation.name.clone())?;
-    operation.record(server.cpu_time()? - before, &load);
-    operation.callers = clients.disconnect();
-    Ok(())
-}
-
-async fn operations(installation: &Installation) -> Result<Vec<Operation>> {
+async fn operations<'s>(installation: &Installation, server: Server<'s>) -> Result<Vec<Operation<'s>>> {
     let address = installation.address;
-    let cycle = |requests| Cycle::shared(requests, CONNECTIONS, 200);
-    let jwks = get(address, "/.well-known/jwks.json", &[]);
-    let fields = installation.form_fields();
-    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let introspect = |token: &String| post(address, "/oauth/introspect", &fields, &format!("token={token}"));
+    let new = |name: &str, target, requests| {
+        Operation::new(server, name, target, Cycle::shared(requests, CONNECTIONS, 200))
+    };
+    let introspect = |token: &String| installation.introspection_request(address, "/oauth/introspect", token);
     let tokens = installation.tokens(&audience("ES256"), "orders:read", 5000).await?;
     let mut operations = vec![
-        Operation::new("JWK Set", "≤ 12 µs", cycle(vec![jwks])),
-        Operation::new(
-            "discovery",
-            "≤ 12 µs",
-            cycle(vec![get(address, "/.well-known/openid-configuration", &[])]),
-        ),
+        new("JWK Set", "≤ 12 µs", vec![get(address, "/.well-known/jwks.json", &[])]),
+        new("discovery", "≤ 12 µs", vec![get(address, "/.well-known/openid-configuration", &[])]),
     ];
     for (alg, target) in [("ES256", "≤ 60 µs"), ("EdDSA", "≤ 60 µs"), ("RS256", "≤ RSA + 60 µs")] {
         let request = installation.token_request(&audience(alg), "orders:read");
-        operations.push(Operation::new(format!("client credentials, {alg}"), target, cycle(vec![request])));
+        operations.push(new(&format!("client credentials, {alg}"), target, vec![request]));
     }
     let one = tokens.iter().take(1).map(introspect).collect();
-    operations.push(Operation::new("introspection, one token", "≤ 20 µs", cycle(one)));
+    operations.push(new("introspection, one token", "≤ 20 µs", one));
     let many = tokens.iter().map(introspect).collect();
-    operations.push(Operation::new("introspection, 5,000 tokens in turn", "≤ 100 µs", cycle(many)));
-    operations.push(Operation::new(
-        "password login",
-        "hash + ≤ 200 µs",
-        cycle(vec![login_request(address, "cookie")]),
-    ));
+    operations.push(new("introspection, 5,000 tokens in turn", "≤ 100 µs", many));
+    let mut connection = Connection::open(address).await?;
+    let mut refreshing = Vec::new();
+    for _ in 0..CONNECTIONS {
+        refreshing.push(sessions::log_in(&mut connection, address).await?);
+    }
+    operations.push(Operation::new(server, "refresh, durable", "≤ 120 µs", refreshing));
+    operations.push(new("password login", "hash + ≤ 200 µs", vec![login_request(address, "cookie")]));
     Ok(operations)
 }
 

@@ -2,13 +2,13 @@
 
 use crate::{run, tools};
 
-/// The sections that compare with libraries of other languages.
-const WITH_PEERS: [&str; 2] = ["tokens", "encryption"];
+/// The sections that compare with what others wrote in other languages.
+const WITH_PEERS: [&str; 3] = ["tokens", "encryption", "server"];
 
-/// Installs those libraries where their tables are asked for, then builds and runs the benches.
+/// Installs these where their tables are asked for, then builds and runs the benches.
 ///
 /// # Errors
-/// The benches do not build or do not run. A library that cannot be installed is only missing in its table.
+/// The benches do not build or do not run. What cannot be installed is only missing in its table.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let mut cargo = run::cargo();
     let manifest = run::root().join("benches/Cargo.toml");

@@ -11,35 +11,35 @@ use gatepass_bench::place::Place;
 use gatepass_bench::rounds::{Effort, median};
 use serde_json::json;
 
-use super::{Operation, login_request, print_table};
+use super::{Operation, Server, login_request, print_table};
 use crate::gatepass::{Hashing, Installation};
 use crate::load::{Answer, Caller, Clients, Connection, Cycle, post};
 use crate::process::Memory;
 
 /// Refreshes one session, with each token that the refresh before it has brought.
-struct Refreshing {
-    address: SocketAddr,
+pub(super) struct Refreshing<F> {
     request: Vec<u8>,
+    /// The request that shows a refresh token.
+    showing: F,
 }
 
-impl Refreshing {
-    fn next(&mut self, answer: &[u8]) -> Result<()> {
-        let body = json!({ "refresh_token": refresh_token(answer)? }).to_string();
-        self.request = post(self.address, "/session/refresh", &[("content-type", "application/json")], &body);
-        Ok(())
+impl<F: Fn(&str) -> Vec<u8> + 'static> Refreshing<F> {
+    pub(super) fn first(token: &str, showing: F) -> Box<dyn Caller> {
+        Box::new(Self { request: showing(token), showing })
     }
 }
 
-impl Caller for Refreshing {
+impl<F: Fn(&str) -> Vec<u8>> Caller for Refreshing<F> {
     fn request(&mut self) -> &[u8] {
         &self.request
     }
 
     fn answered(&mut self, answer: Answer<'_>) -> Result<()> {
         match answer.status {
-            200 => self.next(answer.body),
+            200 => self.request = (self.showing)(refresh_token(answer.body)?),
             status => bail!("refresh: status {status}: {}", String::from_utf8_lossy(answer.body)),
         }
+        Ok(())
     }
 }
 
@@ -57,14 +57,16 @@ pub(super) async fn log_in(connection: &mut Connection, address: SocketAddr) -> 
     if answer.status != 200 {
         bail!("login: status {}: {}", answer.status, String::from_utf8_lossy(answer.body));
     }
-    let mut caller = Refreshing { address, request: Vec::new() };
-    caller.next(answer.body)?;
-    Ok(Box::new(caller))
+    Ok(Refreshing::first(refresh_token(answer.body)?, move |token| {
+        let body = json!({ "refresh_token": token }).to_string();
+        post(address, "/session/refresh", &[("content-type", "application/json")], &body)
+    }))
 }
 
 pub(super) async fn print_refreshes(binary: &Path, effort: Effort) -> Result<()> {
     let installation = Installation::create(binary, Hashing::Cheap)?;
-    let (server, _) = installation.start(Place::Measured).await?;
+    let (process, _) = installation.start(Place::Measured).await?;
+    let server = Server { process: &process, address: installation.address };
     let flush = flush_time(installation.dir.path())?;
     println!(
         "  Durable refreshes; flushing 4 kB to this disk takes {:.2} ms (median of 51).",
@@ -81,12 +83,14 @@ pub(super) async fn print_refreshes(binary: &Path, effort: Effort) -> Result<()>
         for _ in 0..connections {
             callers.push(log_in(&mut connection, installation.address).await?);
         }
-        operations.push(Operation::new(format!("refresh, {connections} connections"), target, callers));
+        let name = format!("refresh, {connections} connections");
+        operations.push(Operation::new(server, name, target, callers));
     }
     let logins = Cycle::shared(vec![login_request(installation.address, "body")], 16, 200);
-    operations.push(Operation::new("login with next to no hash, 16 connections", "≤ 200 µs", logins));
-    print_table(&server, installation.address, operations, effort).await?;
-    server.stop()
+    let name = "login with next to no hash, 16 connections";
+    operations.push(Operation::new(server, name, "≤ 200 µs", logins));
+    print_table(operations, effort).await?;
+    process.stop()
 }
 
 /// How long a write of a page takes until it is on disk, in seconds.
@@ -134,7 +138,8 @@ pub(super) async fn print_many_sessions(binary: &Path, effort: Effort) -> Result
     Ok(())
 }
 
-fn disk_usage(dir: &Path) -> Result<u64> {
+/// What the database takes, its log included.
+pub(super) fn disk_usage(dir: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(dir)? {
         let entry = entry?;

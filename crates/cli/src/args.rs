@@ -277,6 +277,9 @@ pub(crate) enum Client {
         /// It may log users in on devices that cannot show a page (RFC 8628)
         #[arg(long)]
         device: bool,
+        /// It may trade assertions of trusted issuers for tokens (RFC 7523)
+        #[arg(long)]
+        jwt_bearer: bool,
         /// Where browsers may be sent to after a logout, any number of times
         #[arg(long = "post-logout-redirect-uri", value_name = "URI", requires = "redirect_uris")]
         post_logout_redirect_uris: Vec<String>,

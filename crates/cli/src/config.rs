@@ -2,6 +2,8 @@
 //!
 //! The raw shape refuses keys that it does not know; one function turns it into what the rooms use.
 
+mod trusted_issuer;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,10 +19,11 @@ use gatepass_issuer::{
     ADMIN_SCOPE, Config, Profile, ResourceServer, ResourceServers, Signing, ThrottleLimit,
 };
 use gatepass_jose::{Alg, Issuer, SecretKey};
-use gatepass_server::{ClientDocumentFetch, HttpConfig};
+use gatepass_server::{Fetch, HttpConfig};
 use gatepass_token::ScopeSet;
 use serde::{Deserialize, Deserializer};
 
+use self::trusted_issuer::RawTrustedIssuer;
 use crate::master_key::{MasterKeySource, RawMasterKey};
 
 /// What `gatepass serve` needs.
@@ -34,14 +37,14 @@ pub(crate) struct ServerConfig {
     /// Clients that nobody has registered, where they are served.
     pub(crate) client_documents: Option<ClientDocumentConfig>,
     /// Fetches what registered clients refer to by URL.
-    pub(crate) client_urls: ClientDocumentFetch,
+    pub(crate) client_urls: Fetch,
 }
 
 /// What clients may do that nobody has registered, and where their documents are fetched.
 #[derive(Debug)]
 pub(crate) struct ClientDocumentConfig {
     pub(crate) policy: RegistrationPolicy,
-    pub(crate) fetch: ClientDocumentFetch,
+    pub(crate) fetch: Fetch,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,6 +83,8 @@ struct RawConfig {
     #[serde(default)]
     hashing: RawHashing,
     client_documents: Option<RawClientDocuments>,
+    #[serde(default)]
+    trusted_issuer: Vec<RawTrustedIssuer>,
     #[serde(default)]
     client_urls: RawClientUrls,
 }
@@ -253,6 +258,8 @@ impl ServerConfig {
         hashing.passes = raw.hashing.passes.unwrap_or(hashing.passes);
         hashing.workers = raw.hashing.workers.unwrap_or(hashing.workers);
         hashing.queue = raw.hashing.queue.unwrap_or(hashing.queue);
+        let trusted = raw.trusted_issuer.iter().map(|issuer| issuer.check(folder));
+        config.trusted_issuers = trusted.collect::<anyhow::Result<_>>()?;
         require_durations(&config)?;
 
         let mut http = HttpConfig {
@@ -276,7 +283,7 @@ impl ServerConfig {
             issuer: config,
             http,
             client_documents,
-            client_urls: ClientDocumentFetch::new(private_origins)?,
+            client_urls: Fetch::new(private_origins)?,
         })
     }
 }
@@ -308,7 +315,7 @@ impl RawClientDocuments {
                 scope,
                 grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             },
-            fetch: ClientDocumentFetch::new(origins)?,
+            fetch: Fetch::new(origins)?,
         })
     }
 }

@@ -141,7 +141,7 @@ pub(crate) fn enforce<T>(
 ) -> Result<Option<T>, Refusal> {
     match outcome {
         Err(refusal) if !route.enforce => {
-            shared.counters.count_would_refuse(refusal.code());
+            shared.counters.refusals.count_would_refuse(&refusal);
             Ok(None)
         }
         outcome => outcome.map(Some),

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 
 use crate::body::ResponseBody;
 use crate::client::InFlight;
-use crate::gateway::{Shared, State};
+use crate::gateway::State;
 use crate::header::{remove_fields, sole_value};
 use crate::message;
 use crate::proxy::request_path;
@@ -124,7 +124,6 @@ pub(crate) fn preflight(
 /// Answers a preflight.
 pub(crate) fn answer(
     preflight: Result<HeaderMap, Refusal>,
-    shared: &Shared,
     state: &State,
     recording: &mut Recording,
     in_flight: InFlight,
@@ -137,7 +136,6 @@ pub(crate) fn answer(
             response
         }
         Err(refusal) => {
-            shared.counters.count_refused(refusal.code());
             recording.refused(&refusal);
             refusal.log();
             refusal.into_response(&state.challenge, in_flight)

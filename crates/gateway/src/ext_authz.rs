@@ -86,7 +86,7 @@ async fn answer(
             )
         }
         Err(refusal) => {
-            let mut response = forward_auth::refuse(shared, &refusal, recording);
+            let mut response = forward_auth::refuse(&refusal, recording);
             fields.set(response.headers_mut());
             deny(&response, refusal.code())
         }

@@ -100,15 +100,14 @@ pub(crate) async fn serve(
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
-        Err(refusal) => refuse(shared, &refusal, recording).map(|text| ResponseBody::own(text, in_flight)),
+        Err(refusal) => refuse(&refusal, recording).map(|text| ResponseBody::own(text, in_flight)),
     };
     fields.set(response.headers_mut());
     response
 }
 
 /// The refusal as the proxy's client is to see it.
-pub(crate) fn refuse(shared: &Shared, refusal: &Refusal, recording: &mut Recording) -> Response<Bytes> {
-    shared.counters.count_refused(refusal.code());
+pub(crate) fn refuse(refusal: &Refusal, recording: &mut Recording) -> Response<Bytes> {
     recording.refused(refusal);
     refusal.log();
     let mut response = refusal.to_response(&Challenge::default());

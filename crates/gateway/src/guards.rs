@@ -8,7 +8,7 @@ use std::time::Duration;
 use gatepass_guard::{
     Admitted, AskedFor, Challenge, Denied, Exchange, ExchangeError, ExchangedToken, Guard, GuardedRequest,
     IssuerConfig, IssuerStatus, OpenIdIssuer, Scheme, StaleAction, StalePolicy, StartError, Status,
-    credentials, unverified_issuer,
+    TokenKind, credentials, is_opaque, unverified_issuer,
 };
 use http::{HeaderMap, HeaderValue, Method, header};
 
@@ -44,6 +44,7 @@ pub(crate) enum NotTrusted {
 struct Trusted {
     issuer: String,
     fingerprint: u64,
+    takes_opaque_tokens: bool,
     guard: Guard,
 }
 
@@ -160,10 +161,15 @@ impl Guards {
     }
 
     /// The token's own word only chooses among those that are trusted. The one chosen then checks `iss`
-    /// like everything else.
+    /// like everything else. One that says nothing is the one's whose tokens are such.
     fn guard_for(&self, token: &str) -> Result<&Guard, Denied> {
         if let [only] = self.trusted.as_slice() {
             return Ok(&only.guard);
+        }
+        if is_opaque(token)
+            && let Some(trusted) = self.trusted.iter().find(|trusted| trusted.takes_opaque_tokens)
+        {
+            return Ok(&trusted.guard);
         }
         let issuer = unverified_issuer(token)?;
         self.guard_named(issuer.as_ref())
@@ -203,7 +209,12 @@ impl Trusted {
     }
 
     fn of(settings: &IssuerSettings, guard: Guard) -> Self {
-        Self { issuer: settings.config.issuer.clone(), fingerprint: settings.fingerprint, guard }
+        Self {
+            issuer: settings.config.issuer.clone(),
+            fingerprint: settings.fingerprint,
+            takes_opaque_tokens: matches!(settings.config.tokens, TokenKind::Opaque(_)),
+            guard,
+        }
     }
 
     /// Whether anybody's tokens have been let in so far: there are keys, and revocations where they are told.

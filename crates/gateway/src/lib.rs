@@ -34,6 +34,7 @@
 //! [[issuer]]
 //! url = "https://auth.example.com"              # required; compared exactly with `iss`
 //! audience = ["https://api.example.com"]        # required; a token must name one of them
+//! tokens = "rfc9068"                            # or "jwt", "opaque": see "Other issuers' tokens"
 //! jwks_uri = "https://auth.example.com/jwks"    # or jwks_file, or secret_file for HS256; else discovered
 //! algs = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
 //! clock_skew = "60s"
@@ -282,7 +283,7 @@
 //! has ended: `time` (its begin), `request_id`, `client` (as trusted proxies tell) and `peer` where that is another, `protocol`,
 //! `tls`, `method`, `host`, `path` (1,024 bytes at most; never the query), `route`, `outcome` (`passed`,
 //! `answered` by the gateway itself, `refused`, `failed`, `aborted` by the client), `status`, `code` of a refusal
-//! or of what ended the response, `issuer`, `sub`, `client_id`, `sid`, `jti` of a token that was let in,
+//! or of what ended the response and `check` (see "What was it that failed"), `issuer`, `sub`, `client_id`, `sid`, `jti` of a token that was let in,
 //! `bytes_in`, `bytes_out` (of bodies), `complete`, `duration_ms`, `upstream`, `upstream_ms` (to the head of its
 //! answer), `trace_id`, `span_id`. What is not known is left out; there is no token, query, cookie or other
 //! field in it. Lines are written by a thread of their own, and those it cannot keep up with or cannot write are
@@ -292,9 +293,17 @@
 //! **Traces** follow the W3C Trace Context. Each request is one span of the trace that its `traceparent` names, or
 //! of a new one; a malformed `traceparent` counts for none. Everybody may name a trace, which at worst puts
 //! spans into a trace where they do not belong, or has more of them kept than `sample` says; `callers =
-//! "trusted_proxies"` begins a new trace for everybody else. Spans tell the route, path, status, code, addresses
+//! "trusted_proxies"` begins a new trace for everybody else. Spans tell the route, path, status, code, check, addresses
 //! and issuer, and of the token nothing more. A collector that asks for header fields gets those of
 //! `OTEL_EXPORTER_OTLP_HEADERS`.
+//!
+//! **What was it that failed.** A client is told a `code`, and of a token that is not good here no more than that; the
+//! operator is told the `check` beside it, one of a few fixed words: `bad-signature`, `wrong-audience`, `wrong-issuer`,
+//! `untrusted-issuer`, `unknown-key`, `alg-mismatch`, `not-yet-valid`, `malformed` …; what was revoked (`token`, `session`,
+//! `subject`, `client`, `key`, `all`); `role`, `claim`; `dpop-replayed`, `dpop-stale`, `dpop-key` and the like. It is a
+//! label in `/metrics`, a member of `checks` in `/stats`, `check` in the access log and `gatepass.check` in
+//! spans, for refusals, for what `enforce = false` lets pass and for streams that end. The audit log says it in a sentence,
+//! with what was expected and found.
 //!
 //! # The servers behind
 //!
@@ -326,6 +335,25 @@
 //! is named no more ends what it has, gets nothing new, and loses its idle connections.
 //!
 //! How it stands with each is at `/upstreams` and [`Gateway::upstreams`].
+//!
+//! # Other issuers' tokens
+//!
+//! | `tokens` | what an issuer's access tokens are |
+//! |---|---|
+//! | `"rfc9068"` | JWTs to RFC 9068: `typ` is `at+jwt`, and `jti` and `client_id` are there. So with gatepass, and with others that can be set so |
+//! | `"jwt"` | JWTs as Keycloak, Auth0, Okta, Entra and others make them: `typ` is `at+jwt`, `JWT` or absent, `jti` may be too, the client is in `client_id`, `azp`, `cid` or `appid`, scopes in `scope` or `scp`, as a text or a list |
+//! | `"opaque"` | text that only the issuer can read: it is asked about each (RFC 7662), as `introspection` says |
+//!
+//! `iss`, `sub`, `aud` and `exp` are there in any case. With `"jwt"` the claims keep the issuer's other tokens out: `nonce`,
+//! `at_hash`, `events` and others, a claim `typ` or `token_use` that names another kind. An ID token that has none of
+//! these is told by its `aud` alone, so `audience` must not be the `client_id` of an application. A token without `jti`
+//! is revoked with its session, subject, client or key, or by introspection.
+//!
+//! With `"opaque"` the issuer's answer is what a token says: its claims are for rules and `forward`, `cnf` binds it, and `aud`,
+//! `exp`, `client_id` and a `token_type` (a refresh token has none) must be in it. Without `sub` the client is the subject. An
+//! answer counts for five seconds and never past `exp`; without one, 503. `revocation` may be `"introspect"` or `"none"`,
+//! which say the same then, or a feed, whose revocations count at once. One `[[issuer]]` may have such tokens: whatever is
+//! no JWT is that one's.
 //!
 //! # How clients find their way
 //!
@@ -366,7 +394,7 @@
 //! nothing, and its algorithm is the one configured, or else among `id_token_signing_alg_values_supported` of the
 //! issuer's metadata: RS256 where they name none.
 //!
-//! Any OpenID Connect provider will do whose access tokens the `[[issuer]]` verifies (RFC 9068), so register the gateway
+//! Any OpenID Connect provider will do whose access tokens the `[[issuer]]` verifies, so register the gateway
 //! there for code flow and refresh, and name in `resource` what makes it issue such tokens. Its `jwks_uri` is where the
 //! keys of both come from.
 //!
@@ -574,6 +602,6 @@ pub use bff::{BffStartError, KeyFileError, SessionStoreError};
 pub use config::{Config, ConfigError, LoadError, parse_duration};
 pub use gateway::{Gateway, ReloadError, StartError};
 pub use import::{ImportError, InvalidUpstream, Proposal, UpstreamServer};
-pub use stats::{RequestCount, RouteCounts, Seconds, Stats};
+pub use stats::{RefusalCount, RequestCount, RouteCounts, Seconds, Stats};
 pub use trace::{Span, SpanSink, SpanValue};
 pub use upstream::{ServerState, ServerStatus, UpstreamStatus};

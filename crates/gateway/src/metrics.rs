@@ -10,7 +10,7 @@ use gatepass_guard::{AskedFor, IssuerStatus, RevocationStatus, Status};
 pub(crate) use self::page::Format;
 use self::page::Page;
 use crate::gateway::Shared;
-use crate::stats::Stats;
+use crate::stats::{RefusalCount, Stats};
 use crate::upstream::{ServerState, UpstreamStatus};
 
 /// The whole page.
@@ -50,19 +50,7 @@ fn requests(page: &mut Page, stats: &Stats) {
     for route in &stats.routes {
         page.distribution(&[("route", &route.route), ("methods", &route.methods)], &route.seconds);
     }
-    page.counter("gatepass_gateway_refusals", "Requests that were refused or got no answer, by code.");
-    for (code, count) in &stats.refused {
-        page.value(&[("code", code)], count);
-    }
-    page.counter(
-        "gatepass_gateway_would_refuse",
-        "Requests that a route with enforce = false would have refused, by code.",
-    );
-    for (code, count) in &stats.would_refuse {
-        page.value(&[("code", code)], count);
-    }
-    page.counter("gatepass_gateway_streams_ended", "Streams that ended with their token.");
-    page.value(&[], stats.ended);
+    refusals(page, &stats.checks);
     page.gauge("gatepass_gateway_connections", "Connections of clients that are open.");
     page.value(&[], stats.connections);
     page.gauge("gatepass_gateway_requests_in_flight", "Requests whose response or tunnel has not ended.");
@@ -71,6 +59,30 @@ fn requests(page: &mut Page, stats: &Stats) {
     page.value(&[], stats.tunnels);
     page.counter("gatepass_gateway_access_log_lost", "Lines that the access log lacks.");
     page.value(&[], stats.log_lines_dropped);
+}
+
+fn refusals(page: &mut Page, checks: &[RefusalCount]) {
+    let mut by_check = |name, help, counter: fn(&RefusalCount) -> u64| {
+        page.counter(name, help);
+        for count in checks.iter().filter(|count| counter(count) > 0) {
+            page.value(&[("code", count.code), ("check", count.check)], counter(count));
+        }
+    };
+    by_check(
+        "gatepass_gateway_refusals",
+        "Requests that were refused or got no answer, by the code that the client got and the check that failed.",
+        |count| count.refused,
+    );
+    by_check(
+        "gatepass_gateway_would_refuse",
+        "Requests that a route with enforce = false would have refused, by code and check.",
+        |count| count.would_refuse,
+    );
+    by_check(
+        "gatepass_gateway_streams_ended",
+        "Streams that ended with their token, by code and check.",
+        |count| count.ended,
+    );
 }
 
 fn upstreams(page: &mut Page, upstreams: &[UpstreamStatus]) {

@@ -76,12 +76,12 @@ async fn answer(
     {
         recording.serves_sessions();
         // Not inline: other requests are not to be as large.
-        return Box::pin(bff::serve(shared, state, bff, endpoint, &request, recording, in_flight)).await;
+        return Box::pin(bff::serve(state, bff, endpoint, &request, recording, in_flight)).await;
     }
     if *request.method() == Method::OPTIONS
         && let Some(preflight) = cors::preflight(state, &request, recording)
     {
-        return cors::answer(preflight, shared, state, recording, in_flight);
+        return cors::answer(preflight, state, recording, in_flight);
     }
     let mut fields = AnswerFields::default();
     let wishes = hop_by_hop::wishes(request.headers());
@@ -117,7 +117,6 @@ async fn answer(
             head
         }
         Err(refusal) => {
-            shared.counters.count_refused(refusal.code());
             recording.refused(&refusal);
             refusal.log();
             refusal.into_response(&fields.challenge(state), in_flight)
@@ -269,7 +268,7 @@ async fn exchange(
     match state.guards.exchange(token, headers, wanted).await.map_err(Refusal::from) {
         Ok(exchanged) => Ok(Some(exchanged.authorization().clone())),
         Err(refusal) if !route.enforce => {
-            shared.counters.count_would_refuse(refusal.code());
+            shared.counters.refusals.count_would_refuse(&refusal);
             Ok(None)
         }
         Err(refusal) => Err(refusal),

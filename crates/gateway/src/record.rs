@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use gatepass_guard::Admitted;
+use gatepass_guard::{Admitted, Denied};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
@@ -20,6 +20,7 @@ use crate::client::ClientConnection;
 use crate::gateway::{Shared, State};
 use crate::header::{reads_like, remove_fields, sole_value};
 use crate::refusal::Refusal;
+use crate::stats::refusals::Reason;
 use crate::stats::route::{Outcome, RouteStats};
 use crate::trace::{self, Place};
 use crate::{clock, id};
@@ -74,8 +75,8 @@ pub(crate) struct Record {
     pub(crate) route: Option<String>,
     pub(crate) outcome: Outcome,
     pub(crate) status: Option<StatusCode>,
-    /// Of the refusal.
-    pub(crate) code: Option<&'static str>,
+    /// Of the refusal, or of what ended the response.
+    pub(crate) reason: Option<Reason>,
     pub(crate) token: Option<Admitted>,
     pub(crate) upstream: Option<String>,
     /// From asking it to the head of its answer.
@@ -175,11 +176,14 @@ impl Recording {
         self.outcome = Outcome::Passed;
     }
 
+    /// Counts a refusal.
     pub(crate) fn refused(&mut self, refusal: &Refusal) {
+        let reason = Reason::from(refusal);
+        self.shared.counters.refusals.count_refused(reason);
         let failed = refusal.status().is_server_error();
         self.outcome = if failed { Outcome::Failed } else { Outcome::Refused };
         if let Some(record) = &mut self.record {
-            record.code = Some(refusal.code());
+            record.reason = Some(reason);
         }
     }
 
@@ -220,10 +224,10 @@ impl Recording {
     }
 
     /// The response ends before its time, for the token's sake.
-    pub(crate) fn ended(&mut self, code: &'static str) {
+    pub(crate) fn ended(&mut self, denied: &Denied) {
         self.is_ended = true;
         if let Some(record) = &mut self.record {
-            record.code = Some(code);
+            record.reason = Some(denied.into());
         }
     }
 
@@ -307,7 +311,7 @@ impl Record {
             route: None,
             outcome: Outcome::Aborted,
             status: None,
-            code: None,
+            reason: None,
             token: None,
             upstream: None,
             upstream_took: None,

@@ -173,6 +173,15 @@ impl Refusal {
         }
     }
 
+    /// The guard's word, where it was the guard's.
+    pub(crate) fn denied(&self) -> Option<&Denied> {
+        match self {
+            Self::Denied(denied) => Some(denied),
+            Self::Upstream(UpstreamError::Upload(UploadError::Ended(denied))) => Some(denied),
+            _ => None,
+        }
+    }
+
     /// Tells the operator what only the operator can put right; of who was denied, the audit log tells.
     pub(crate) fn log(&self) {
         match self {

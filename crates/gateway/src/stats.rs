@@ -1,27 +1,25 @@
 //! Counters. Counting takes no lock and allocates nothing.
 
+pub(crate) mod refusals;
 pub(crate) mod route;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
+pub use self::refusals::RefusalCount;
+use self::refusals::{Refusals, by_code};
 use self::route::RouteStats;
 pub use self::route::{RequestCount, RouteCounts, Seconds};
-
-/// Codes that are told apart: more than there are.
-const CODES: usize = 96;
 
 /// Counts since the start.
 #[derive(Debug)]
 pub(crate) struct Counters {
     passed: AtomicU64,
     verified: AtomicU64,
-    ended: AtomicU64,
-    refused: ByCode,
-    would_refuse: ByCode,
+    pub(crate) refusals: Refusals,
     /// Lines of the access log that could not be written.
     pub(crate) log_lines_dropped: Arc<AtomicU64>,
     pub(crate) connections: Arc<Gauge>,
@@ -48,16 +46,6 @@ pub(crate) struct Gauge(AtomicU64);
 #[derive(Debug)]
 pub(crate) struct Present(Arc<Gauge>);
 
-/// The codes are a few constants, so each finds its place in a table that does not grow.
-#[derive(Debug)]
-struct ByCode([Counted; CODES]);
-
-#[derive(Debug, Default)]
-struct Counted {
-    code: OnceLock<&'static str>,
-    count: AtomicU64,
-}
-
 /// What the gateway has counted since its start.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -72,6 +60,8 @@ pub struct Stats {
     pub refused: BTreeMap<String, u64>,
     /// Requests that were passed on and would have been refused, had their route's rule been enforced.
     pub would_refuse: BTreeMap<String, u64>,
+    /// The same, and streams that were ended, by the check that failed.
+    pub checks: Vec<RefusalCount>,
     /// Connections of clients that are open now.
     pub connections: u64,
     /// Requests that are being answered now, with those whose response or tunnel has not ended.
@@ -89,9 +79,7 @@ impl Default for Counters {
         Self {
             passed: AtomicU64::new(0),
             verified: AtomicU64::new(0),
-            ended: AtomicU64::new(0),
-            refused: ByCode::default(),
-            would_refuse: ByCode::default(),
+            refusals: Refusals::default(),
             log_lines_dropped: Arc::default(),
             connections: Arc::default(),
             in_flight: Gauge::default(),
@@ -115,18 +103,6 @@ impl Counters {
         self.verified.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn count_ended(&self) {
-        self.ended.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_refused(&self, code: &'static str) {
-        self.refused.count(code);
-    }
-
-    pub(crate) fn count_would_refuse(&self, code: &'static str) {
-        self.would_refuse.count(code);
-    }
-
     /// With the routes that these count for.
     pub(crate) fn read(&self, routes: &[Arc<RouteStats>]) -> Stats {
         let OwnStats { none, forward_auth, metadata, sessions } = &self.own;
@@ -135,12 +111,14 @@ impl Counters {
             routes.iter().position(|other| Arc::ptr_eq(other, route)) == Some(*at)
         };
         let routes = routes.iter().enumerate().filter(first).map(|(_, route)| &**route);
+        let checks = self.refusals.read();
         Stats {
             passed: self.passed.load(Ordering::Relaxed),
             verified: self.verified.load(Ordering::Relaxed),
-            ended: self.ended.load(Ordering::Relaxed),
-            refused: self.refused.read(),
-            would_refuse: self.would_refuse.read(),
+            ended: checks.iter().map(|count| count.ended).sum(),
+            refused: by_code(&checks, |count| count.refused),
+            would_refuse: by_code(&checks, |count| count.would_refuse),
+            checks,
             connections: self.connections.now(),
             in_flight: self.in_flight.now(),
             tunnels: self.tunnels.now(),
@@ -177,48 +155,9 @@ impl Drop for Present {
     }
 }
 
-impl Default for ByCode {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| Counted::default()))
-    }
-}
-
-impl ByCode {
-    fn count(&self, code: &'static str) {
-        let place = self.0.iter().find(|place| *place.code.get_or_init(|| code) == code);
-        debug_assert!(place.is_some(), "there are more codes than CODES");
-        if let Some(place) = place {
-            place.count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn read(&self) -> BTreeMap<String, u64> {
-        let counted =
-            |place: &Counted| Some(((*place.code.get()?).to_owned(), place.count.load(Ordering::Relaxed)));
-        self.0.iter().map_while(counted).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn codes_are_counted_from_many_threads_each_in_one_place() {
-        let counts = ByCode::default();
-        let codes = ["a", "b", "c", "d"];
-        std::thread::scope(|scope| {
-            for start in 0..4 {
-                let counts = &counts;
-                scope.spawn(move || {
-                    for number in 0..1000 {
-                        counts.count(codes[(start + number) % 4]);
-                    }
-                });
-            }
-        });
-        assert_eq!(counts.read(), codes.map(|code| (code.to_owned(), 1000)).into());
-    }
 
     #[test]
     fn routes_of_one_name_are_read_once() {

@@ -90,7 +90,7 @@ impl Opened {
 
     fn end(&self, denied: Denied) {
         if self.ended.set(denied.clone()).is_ok() {
-            self.shared.counters.count_ended();
+            self.shared.counters.refusals.count_ended(&denied);
             denied.audit("a stream that it opened", Some(&self.admitted));
         }
     }

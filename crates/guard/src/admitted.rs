@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use gatepass_jose::{Timestamp, Verified};
+use gatepass_jose::Timestamp;
 use gatepass_token::AccessClaims;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,20 +27,20 @@ impl Admitted {
         Self { believed, sender, at }
     }
 
-    pub(crate) fn verified(&self) -> &Verified<AccessClaims> {
-        &self.believed.claims
+    pub(crate) fn believed(&self) -> &Believed {
+        &self.believed
     }
 
-    /// The claims of an access token (RFC 9068).
+    /// The claims of an access token (RFC 9068). Of one of another kind ([`TokenKind`](crate::TokenKind)) `jti` may be empty.
     #[must_use]
     pub fn claims(&self) -> &AccessClaims {
-        &self.believed.claims
+        self.believed.claims()
     }
 
-    /// The key that signed the token.
+    /// The key that signed the token; `None` for an opaque one.
     #[must_use]
-    pub fn kid(&self) -> &str {
-        self.believed.claims.kid()
+    pub fn kid(&self) -> Option<&str> {
+        self.believed.kid()
     }
 
     /// When the guard looked at it: the `now` of every check that was made, and of those that a
@@ -70,7 +70,7 @@ impl Admitted {
         self.sender.next_nonce.as_deref()
     }
 
-    /// The verified payload, as it was signed.
+    /// The verified payload, as it was signed; of an opaque token, what its issuer says of it as a JSON object.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.believed.payload

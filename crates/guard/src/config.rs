@@ -33,6 +33,8 @@ pub struct IssuerConfig {
     pub algs: Vec<Alg>,
     /// Where the keys come from; by default the issuer's metadata say.
     pub keys: KeySource,
+    /// What its access tokens are: [`TokenKind::Rfc9068`] by default.
+    pub tokens: TokenKind,
     /// How revoked tokens are told.
     pub revocation: Revocation,
     /// On what terms tokens are taken that are bound to a key of their sender's.
@@ -71,6 +73,7 @@ impl IssuerConfig {
             audience: audience.into_iter().map(Into::into).collect(),
             algs: Self::DEFAULT_ALGS.to_vec(),
             keys: KeySource::Discovery,
+            tokens: TokenKind::default(),
             revocation,
             dpop: Dpop::default(),
             client: None,
@@ -81,6 +84,30 @@ impl IssuerConfig {
             insecure_http: false,
         }
     }
+}
+
+/// What an issuer's access tokens are.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum TokenKind {
+    /// JWTs to [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068): of type `at+jwt`, with every claim that it demands. No other token of
+    /// the issuer's can pass for one.
+    #[default]
+    Rfc9068,
+    /// JWTs of an issuer that does not keep to it, as many do not: of type `at+jwt`, `JWT` or none, with `aud`, `exp`,
+    /// `sub` and a client, which may stand in `azp`, `cid` or `appid`. [`JwtAccessClaims`](crate::JwtAccessClaims) tells how they are
+    /// read, and how ID tokens and others are kept out.
+    ///
+    /// A token without `jti` cannot be revoked alone, only with its session, subject, client or key.
+    Jwt,
+    /// Text that means nothing to anybody but its issuer, which is asked about each
+    /// ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)) at most every five seconds. Its answer must name an audience of this
+    /// guard's, an expiry, a client, and a `token_type`; a refresh token has none. Of several issuers one may have such
+    /// tokens: whatever is in none of the JOSE formats ([`is_opaque`](crate::is_opaque)) is that one's.
+    ///
+    /// [`Revocation::Introspect`] and [`Revocation::None`] mean the same here. With a feed, a revocation of whatever the answer names
+    /// counts at once. [`IssuerConfig::keys`] are for what the issuer signs beside tokens; nobody can be logged in with them.
+    Opaque(Introspection),
 }
 
 /// Where an issuer's keys come from.
@@ -330,6 +357,12 @@ pub enum StartError {
         issuer: String,
         /// What is wrong with it.
         source: gatepass_jose::KeyError,
+    },
+    /// Nobody could tell whose an opaque token is.
+    #[error("the issuer {issuer} is the second one with opaque tokens, which do not say whose they are")]
+    SecondOpaqueIssuer {
+        /// The issuer.
+        issuer: String,
     },
     /// The terms of DPoP name no algorithm, or one of secrets.
     #[error("the algorithms of DPoP proofs for the issuer {issuer} must be one or more signature algorithms")]

@@ -506,7 +506,11 @@ impl Denied {
         let request: String = request.escape_debug().take(300).collect();
         let (code, check) = (self.code(), self.check());
         let (iss, sub, jti) = match who {
-            Some(who) => (Some(who.iss.as_str()), Some(who.sub.as_str()), Some(who.jti.as_str())),
+            Some(who) => (
+                Some(who.iss.as_str()),
+                Some(who.sub.as_str()),
+                Some(who.jti.as_str()).filter(|jti| !jti.is_empty()),
+            ),
             None => (None, None, None),
         };
         match self {

@@ -8,7 +8,8 @@ use crate::location::{Location, Refused};
 /// What a guard needs of an issuer's metadata.
 #[derive(Debug)]
 pub(crate) struct Metadata {
-    pub(crate) jwks_uri: Url,
+    /// Not there where the issuer signs nothing (RFC 8414 section 2).
+    pub(crate) jwks_uri: Option<Url>,
     pub(crate) introspection_endpoint: Option<Url>,
     pub(crate) login: LoginMetadata,
 }
@@ -43,7 +44,7 @@ pub(crate) enum DiscoveryError {
 #[derive(Deserialize)]
 struct Wire {
     issuer: String,
-    jwks_uri: String,
+    jwks_uri: Option<String>,
     introspection_endpoint: Option<String>,
     #[serde(flatten)]
     login: LoginMetadata,
@@ -76,10 +77,10 @@ async fn metadata_at(http: &Http, location: &Location, url: Url) -> Result<Metad
         let found = wire.issuer.chars().take(200).collect();
         return Err(DiscoveryError::AnotherIssuer { url, found });
     }
-    let endpoint = wire.introspection_endpoint.as_deref();
+    let named = |url: &str| location.named(url);
     Ok(Metadata {
-        jwks_uri: location.named(&wire.jwks_uri)?,
-        introspection_endpoint: endpoint.map(|url| location.named(url)).transpose()?,
+        jwks_uri: wire.jwks_uri.as_deref().map(named).transpose()?,
+        introspection_endpoint: wire.introspection_endpoint.as_deref().map(named).transpose()?,
         login: wire.login,
     })
 }

@@ -15,6 +15,7 @@ use crate::denied::{Denied, TicketProblem};
 use crate::exchange::{Exchange, ExchangeError, ExchangedToken};
 use crate::http::Http;
 use crate::issuer::TrustedIssuer;
+use crate::opaque::is_opaque;
 use crate::openid::OpenIdIssuer;
 use crate::request::GuardedRequest;
 use crate::sender::Sender;
@@ -26,9 +27,9 @@ use crate::ticket;
 /// Verifies access tokens for a resource server.
 ///
 /// It fetches the keys of the issuers it trusts and follows their revocations in the background;
-/// verifying a token is a matter of memory and arithmetic. Only in three cases does it ask an issuer
+/// verifying a token is a matter of memory and arithmetic. Only in four cases does it ask an issuer
 /// first: a token names a key that is not known (at most one fetch per interval, whatever the load), the
-/// configuration demands introspection, or it demands that for a stale view.
+/// configuration demands introspection, or it demands that for a stale view, or the issuer's tokens are opaque.
 ///
 /// Cloning shares everything. When the last clone is dropped, the background tasks end.
 ///
@@ -104,6 +105,10 @@ impl Guard {
             let before = old.and_then(|old| old.0.issuer_named(&config.issuer));
             trusted.push(trust(&config, before, &means)?);
         }
+        let mut opaque = trusted.iter().filter(|issuer| issuer.takes_opaque_tokens());
+        if let (Some(_), Some(second)) = (opaque.next(), opaque.next()) {
+            return Err(StartError::SecondOpaqueIssuer { issuer: second.issuer.as_str().to_owned() });
+        }
         if trusted.is_empty() {
             return Err(StartError::NoIssuer);
         }
@@ -146,7 +151,7 @@ impl Guard {
         let now = self.0.clock.now();
         let issuer = self.issuer_of(credentials.token)?;
         let believed = issuer.verify(credentials.token, now, request.on_stale).await?;
-        let sender = issuer.senders.require(&believed.claims, credentials, request, now)?;
+        let sender = issuer.senders.require(believed.claims(), credentials, request, now)?;
         Ok(Admitted::new(believed, sender, now.wall))
     }
 
@@ -164,7 +169,7 @@ impl Guard {
         on_stale: Option<&StalePolicy>,
     ) -> Result<(), Denied> {
         let believed = self.issuer_of(token)?.verify(token, self.0.clock.now(), on_stale).await?;
-        if believed.payload != admitted.payload() {
+        if !believed.is_of_same_token(admitted.believed()) {
             self.verify(token).await?;
         }
         Ok(())
@@ -181,7 +186,7 @@ impl Guard {
         let believed = self.issuer_of(ticket)?.verify_ticket(ticket, now).await?;
         ticket::require_for(&believed.payload, method, target)?;
         // Nobody could prove anything with it: it came without any other field.
-        if believed.claims.cnf.is_some() {
+        if believed.claims().cnf.is_some() {
             return Err(TicketProblem::NotTaken.into());
         }
         Ok(Admitted::new(believed, Sender::default(), now.wall))
@@ -294,10 +299,15 @@ impl Guard {
     }
 
     /// Which issuer's verifier to ask. The token's own word only chooses among those that are trusted;
-    /// the one chosen then checks `iss` like everything else.
+    /// the one chosen then checks `iss` like everything else. One that says nothing is the one's whose tokens are such.
     fn issuer_of(&self, token: &str) -> Result<&TrustedIssuer, Denied> {
         if let [only] = self.0.issuers.as_slice() {
             return Ok(only);
+        }
+        if is_opaque(token)
+            && let Some(issuer) = self.0.issuers.iter().find(|issuer| issuer.takes_opaque_tokens())
+        {
+            return Ok(issuer);
         }
         let claimed = unverified_issuer(token)?;
         self.0

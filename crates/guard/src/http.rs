@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::config::ClientSecret;
 
-/// The longest document that is read: metadata, a JWK Set, the answer to an introspection.
+/// The longest document that is read: metadata, a JWK Set.
 const MAX_DOCUMENT: usize = 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -138,14 +138,15 @@ impl Http {
         }
     }
 
-    /// Posts a form with a client's credentials and reads the answer, whatever its status.
+    /// Posts a form with a client's credentials and reads the answer of up to `limit` bytes, if its status is 200.
     pub(crate) async fn post_form(
         &self,
         url: &Url,
         client: (&str, &ClientSecret),
         form: String,
+        limit: usize,
     ) -> Result<Vec<u8>, FetchError> {
-        match self.ask(url, client, form, MAX_DOCUMENT).await? {
+        match self.ask(url, client, form, limit).await? {
             (StatusCode::OK, body) => Ok(body),
             (status, _) => Err(FetchError::Status { url: url.clone(), status }),
         }

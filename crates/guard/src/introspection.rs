@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gatepass_jose::{JsonError, Timestamp, parse_strict_json};
+use gatepass_jose::{JsonError, Malformed, Timestamp, parse_strict_json};
 use serde::Deserialize;
 use tokio::sync::{OnceCell, Semaphore};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use crate::believed::Believed;
 use crate::clock::Now;
 use crate::config::Introspection;
 use crate::denied::Denied;
@@ -17,19 +18,24 @@ use crate::discovery::{DiscoveryError, discover};
 use crate::failures::Failures;
 use crate::http::{FetchError, Http};
 use crate::location::{Location, Refused};
+use crate::opaque::AnswerReader;
 use crate::status::AskedFor;
 
 /// For how long an answer is taken for true: so long may a revoked token still pass.
 const ANSWER_LIFETIME: Duration = Duration::from_secs(5);
 const MAX_ANSWERS: usize = 1024;
-/// Longer tokens are asked about every time.
+/// Longer tokens are asked about every time, and longer opaque ones not at all.
 const MAX_KEPT_TOKEN: usize = 4 * 1024;
+/// The longest answer that is read.
+const MAX_ANSWER: usize = 64 * 1024;
 /// Requests to the issuer at a time; further ones wait, but not for long.
 const MAX_REQUESTS: usize = 64;
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Introspector {
     config: Introspection,
+    /// Reads what the issuer says of a token that says nothing by itself.
+    reader: Option<AnswerReader>,
     location: Location,
     http: Http,
     failures: Arc<Failures>,
@@ -41,11 +47,14 @@ pub(crate) struct Introspector {
 }
 
 /// Answers by token, with the moment by the steady clock until which they count.
-type Answers = HashMap<Box<str>, (Timestamp, bool)>;
+type Answers = HashMap<Box<str>, (Timestamp, Word)>;
 
 /// Questions that are being asked, by token: whoever comes with the same token waits for the same answer.
 type Asking = HashMap<Box<str>, Arc<Question>>;
-type Question = OnceCell<Result<bool, String>>;
+type Question = OnceCell<Word>;
+
+/// What the issuer says of a token that it calls active, where that is read, or why the token is refused.
+type Word = Result<Option<Arc<Believed>>, Denied>;
 
 /// A share in a question, which is taken down when it has been answered or nobody waits for it any more.
 struct Share<'i, 't> {
@@ -86,6 +95,7 @@ impl Introspector {
     ) -> Self {
         Introspector {
             config,
+            reader: None,
             location,
             http,
             failures,
@@ -97,17 +107,38 @@ impl Introspector {
         }
     }
 
+    /// The same, for tokens that say nothing by themselves.
+    pub(crate) fn reading(self, reader: AnswerReader) -> Self {
+        Self { reader: Some(reader), ..self }
+    }
+
     /// Lets a token pass that the issuer calls active.
     pub(crate) async fn require_active(&self, token: &str, now: Now) -> Result<(), Denied> {
-        let active = match self.kept(token, now) {
-            Some(active) => active,
+        self.answer(token, now).await.map(drop)
+    }
+
+    /// What the issuer says of a token that says nothing by itself. Whatever looks like none costs no question.
+    pub(crate) async fn believe(&self, token: &str, now: Now) -> Result<Arc<Believed>, Denied> {
+        if token.len() > MAX_KEPT_TOKEN {
+            return Err(Malformed::TooLong { limit: MAX_KEPT_TOKEN }.into());
+        }
+        match (self.answer(token, now).await?, &self.reader) {
+            (Some(believed), Some(reader)) => {
+                reader.require_current(&believed, now).map_err(Denied::Rejected)?;
+                Ok(believed)
+            }
+            _ => Err(Denied::Inactive),
+        }
+    }
+
+    async fn answer(&self, token: &str, now: Now) -> Word {
+        match self.kept(token, now) {
+            Some(word) => word,
             None => {
                 let share = self.share(token);
-                let answer = share.question.get_or_init(|| self.ask_and_keep(token, now)).await;
-                answer.clone().map_err(Denied::IntrospectionFailed)?
+                share.question.get_or_init(|| self.ask_and_keep(token, now)).await.clone()
             }
-        };
-        if active { Ok(()) } else { Err(Denied::Inactive) }
+        }
     }
 
     fn share<'i, 't>(&'i self, token: &'t str) -> Share<'i, 't> {
@@ -116,20 +147,20 @@ impl Introspector {
         Share { introspector: self, token, question }
     }
 
-    async fn ask_and_keep(&self, token: &str, now: Now) -> Result<bool, String> {
+    async fn ask_and_keep(&self, token: &str, now: Now) -> Word {
         match self.ask(token).await {
-            Ok(active) => {
-                self.keep(token, active, now);
-                Ok(active)
+            Ok(word) => {
+                self.keep(token, &word, now);
+                word
             }
             Err(error) => {
                 self.failures.note(AskedFor::Introspection, &error);
-                Err(error.to_string())
+                Err(Denied::IntrospectionFailed(error.to_string()))
             }
         }
     }
 
-    async fn ask(&self, token: &str) -> Result<bool, IntrospectionError> {
+    async fn ask(&self, token: &str) -> Result<Word, IntrospectionError> {
         let permit = tokio::time::timeout(self.max_wait, self.requests.acquire()).await;
         let _permit = permit.map_err(|_| IntrospectionError::Busy)?;
         let endpoint = self.endpoint.get_or_try_init(|| self.find_endpoint());
@@ -140,9 +171,15 @@ impl Introspector {
             .append_pair("token_type_hint", "access_token")
             .finish();
         let client = (self.config.client_id.as_str(), &self.config.client_secret);
-        let body = self.http.post_form(endpoint, client, form).await?;
+        let body = self.http.post_form(endpoint, client, form, MAX_ANSWER).await?;
         let answer: Answer = parse_strict_json(&body).map_err(IntrospectionError::Malformed)?;
-        Ok(answer.active)
+        Ok(match &self.reader {
+            _ if !answer.active => Err(Denied::Inactive),
+            None => Ok(None),
+            Some(reader) => {
+                reader.read(token, &body).map(|told| Some(Arc::new(told))).map_err(Denied::Rejected)
+            }
+        })
     }
 
     async fn find_endpoint(&self) -> Result<Url, IntrospectionError> {
@@ -155,21 +192,30 @@ impl Introspector {
         }
     }
 
-    fn kept(&self, token: &str, now: Now) -> Option<bool> {
+    fn kept(&self, token: &str, now: Now) -> Option<Word> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.get(token).filter(|(until, _)| now.steady < *until).map(|(_, active)| *active)
+        answers.get(token).filter(|(until, _)| now.steady < *until).map(|(_, word)| word.clone())
     }
 
-    fn keep(&self, token: &str, active: bool, now: Now) {
-        if token.len() > MAX_KEPT_TOKEN {
+    fn keep(&self, token: &str, word: &Word, now: Now) {
+        let lifetime = match word {
+            // What has expired is asked about again: its issuer may have prolonged it.
+            Ok(Some(believed)) => ANSWER_LIFETIME.min(believed.claims().exp.0.since(now.wall)),
+            Ok(None) | Err(_) => ANSWER_LIFETIME,
+        };
+        if token.len() > MAX_KEPT_TOKEN || lifetime.is_zero() {
             return;
         }
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if answers.len() >= MAX_ANSWERS {
             answers.retain(|_, (until, _)| now.steady < *until);
         }
+        // Whoever makes tokens up is not to have good ones asked about each time.
+        if answers.len() >= MAX_ANSWERS && word.is_ok() {
+            answers.retain(|_, (_, word)| word.is_ok());
+        }
         if answers.len() < MAX_ANSWERS {
-            answers.insert(token.into(), (now.steady.saturating_add(ANSWER_LIFETIME), active));
+            answers.insert(token.into(), (now.steady.saturating_add(lifetime), word.clone()));
         }
     }
 }

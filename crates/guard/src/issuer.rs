@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use gatepass_jose::{Issuer, SignatureCounts, Verified};
+use gatepass_jose::{Issuer, SignatureCounts};
 use gatepass_revocation::{TokenRef, View};
-use gatepass_token::AccessClaims;
 use tokio::sync::watch;
 
 use crate::admitted::Admitted;
@@ -42,6 +41,8 @@ pub(crate) struct TrustedIssuer {
 pub(crate) enum Tokens {
     Published(Arc<KeyCache>),
     Shared(Box<SharedSecret>),
+    /// With its issuer's own word.
+    Opaque(Box<Introspector>),
 }
 
 /// How an issuer tells that a token is revoked.
@@ -76,11 +77,10 @@ impl TrustedIssuer {
         let believed = match &self.tokens {
             Tokens::Published(keys) => keys.verify(token, now).await?,
             Tokens::Shared(secret) => secret.verify(token, now).map(Arc::new).map_err(Denied::Rejected)?,
+            Tokens::Opaque(introspector) => introspector.believe(token, now).await?,
         };
         let valid = match &self.revocations {
-            Revocations::Followed(followed) => {
-                followed.require_valid(&believed.claims, token, now, on_stale).await
-            }
+            Revocations::Followed(followed) => followed.require_valid(&believed, token, now, on_stale).await,
             Revocations::Asked(introspector) => introspector.require_active(token, now).await,
             Revocations::Listed(lists) => lists.require_valid(&believed.payload, token, now, on_stale).await,
             Revocations::NotTold => Ok(()),
@@ -97,7 +97,7 @@ impl TrustedIssuer {
         let Tokens::Published(keys) = &self.tokens else { return Err(TicketProblem::NotTaken.into()) };
         let believed = keys.verify_ticket(ticket, now).await?;
         if let Revocations::Followed(followed) = &self.revocations {
-            followed.require_not_revoked(&believed.claims)?;
+            followed.require_not_revoked(&believed)?;
         }
         Ok(believed)
     }
@@ -113,7 +113,7 @@ impl TrustedIssuer {
         match &self.revocations {
             Revocations::Followed(followed) => {
                 let staleness = followed.staleness(now);
-                followed.require_not_revoked(admitted.verified())?;
+                followed.require_not_revoked(admitted.believed())?;
                 let policy = on_stale.unwrap_or(&followed.on_stale);
                 let is_fresh = staleness.is_some_and(|staleness| staleness <= policy.after);
                 match policy.then {
@@ -137,7 +137,7 @@ impl TrustedIssuer {
     ) -> Result<(), Denied> {
         match &self.revocations {
             Revocations::Followed(followed) => {
-                followed.require_valid(admitted.verified(), token, now, Some(on_stale)).await
+                followed.require_valid(admitted.believed(), token, now, Some(on_stale)).await
             }
             Revocations::Listed(lists) => {
                 lists.require_valid(admitted.payload(), token, now, Some(on_stale)).await
@@ -152,6 +152,11 @@ impl TrustedIssuer {
             Revocations::Followed(followed) => Some(Arc::clone(&followed.view)),
             Revocations::Asked(_) | Revocations::Listed(_) | Revocations::NotTold => None,
         }
+    }
+
+    /// Whether its tokens say nothing by themselves.
+    pub(crate) fn takes_opaque_tokens(&self) -> bool {
+        matches!(self.tokens, Tokens::Opaque(_))
     }
 
     /// Waits until there are keys, and the revocations are known.
@@ -170,6 +175,7 @@ impl TrustedIssuer {
                 (keys.len(), keys.age(now), *keys.watch().borrow(), keys.signature_counts())
             }
             Tokens::Shared(_) => (1, None, true, SignatureCounts::default()),
+            Tokens::Opaque(_) => (0, None, true, SignatureCounts::default()),
         };
         let revocation = match &self.revocations {
             Revocations::Followed(followed) => Some(followed.status(now)),
@@ -189,13 +195,14 @@ impl TrustedIssuer {
 }
 
 impl Followed {
-    fn require_not_revoked(&self, claims: &Verified<AccessClaims>) -> Result<(), Denied> {
+    fn require_not_revoked(&self, believed: &Believed) -> Result<(), Denied> {
+        let claims = believed.claims();
         self.view.check(&TokenRef {
             jti: &claims.jti,
             sid: claims.sid.as_deref(),
             sub: &claims.sub,
             client_id: &claims.client_id,
-            kid: claims.kid(),
+            kid: believed.kid().unwrap_or_default(),
             minted_at: claims.minted_at(),
         })?;
         for actor in claims.actors() {
@@ -206,14 +213,14 @@ impl Followed {
 
     async fn require_valid(
         &self,
-        claims: &Verified<AccessClaims>,
+        believed: &Believed,
         token: &str,
         now: Now,
         on_stale: Option<&StalePolicy>,
     ) -> Result<(), Denied> {
         // First: what a view that is complete by now was lacking just before would be missed else.
         let staleness = self.staleness(now);
-        self.require_not_revoked(claims)?;
+        self.require_not_revoked(believed)?;
         let policy = on_stale.unwrap_or(&self.on_stale);
         if staleness.is_some_and(|staleness| staleness <= policy.after) {
             return Ok(());

@@ -11,14 +11,14 @@ use gatepass_jose::{
     Alg, Audience, JsonError, JwkSet, KeySet, Rejection, SignatureCounts, Timestamp, Verifier,
 };
 use gatepass_revocation::{Kind, Revoked, View};
-use gatepass_token::{access_verifier, ticket_verifier};
+use gatepass_token::ticket_verifier;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 use url::Url;
 
 use crate::backoff::{Backoff, jittered};
-use crate::believed::Believed;
+use crate::believed::{Believed, Profile};
 use crate::clock::{Clock, Now};
 use crate::config::IssuerConfig;
 use crate::denied::Denied;
@@ -50,6 +50,7 @@ pub(crate) struct Terms {
     pub(crate) audience: Audience,
     pub(crate) algs: Vec<Alg>,
     pub(crate) clock_skew: Duration,
+    pub(crate) profile: Profile,
 }
 
 pub(crate) struct KeyCache {
@@ -87,6 +88,7 @@ struct Keys {
     /// may sign with another one than it uses for this audience's tokens.
     all: KeySet,
     verifier: Verifier,
+    profile: Profile,
     /// What `verifier` has read.
     recent: Recent,
     /// As `verifier`, for tickets.
@@ -110,6 +112,8 @@ enum KeySetError {
     Fetch(#[from] FetchError),
     #[error(transparent)]
     Refused(#[from] Refused),
+    #[error("the issuer's metadata name no key set")]
+    NotNamed,
     #[error("the key set at {url} cannot be read: {source}")]
     Malformed { url: Url, source: JsonError },
     #[error("the key set at {url} holds no key that can be used")]
@@ -303,7 +307,7 @@ impl KeyCache {
     async fn refresh(&self) -> Result<Duration, KeySetError> {
         let mut fetching = self.fetching.lock().await;
         if matches!(self.source, Source::Discovery) {
-            let jwks_uri = discover(&self.http, &self.location).await?.jwks_uri;
+            let jwks_uri = self.discover().await?;
             if fetching.jwks_uri.replace(jwks_uri.clone()) != Some(jwks_uri) {
                 fetching.etag = None;
             }
@@ -311,12 +315,16 @@ impl KeyCache {
         self.fetch(&mut fetching).await
     }
 
+    async fn discover(&self) -> Result<Url, KeySetError> {
+        discover(&self.http, &self.location).await?.jwks_uri.ok_or(KeySetError::NotNamed)
+    }
+
     /// Fetches the set and puts it in place; answers how long it may be used.
     async fn fetch(&self, fetching: &mut Fetching) -> Result<Duration, KeySetError> {
         let url = match (&self.source, &fetching.jwks_uri) {
             (Source::JwksUri(url), _) => self.location.reach(url)?,
             (_, Some(url)) => url.clone(),
-            (_, None) => discover(&self.http, &self.location).await?.jwks_uri,
+            (_, None) => self.discover().await?,
         };
         let max_age = match self.http.document(&url, fetching.etag.as_ref()).await? {
             Document::NotModified { max_age } => max_age,
@@ -363,10 +371,10 @@ impl Keys {
         if let Some(spot) = &spot
             && let Some(believed) = spot.find()
         {
-            let verified = self.verifier.verify_again(&believed.claims, now.wall);
+            let verified = believed.verify_again(&self.verifier, now);
             return verified.inspect_err(|_| spot.forget()).map(|()| believed);
         }
-        let believed = Arc::new(Believed::verify(&self.verifier, token, now)?);
+        let believed = Arc::new(Believed::verify(self.profile, &self.verifier, token, now)?);
         if let Some(spot) = spot {
             spot.keep(&believed);
         }
@@ -374,7 +382,7 @@ impl Keys {
     }
 
     fn verify_ticket(&self, ticket: &str, now: Now) -> Result<Arc<Believed>, Rejection> {
-        Believed::verify(&self.tickets, ticket, now).map(Arc::new)
+        Believed::verify(Profile::Rfc9068, &self.tickets, ticket, now).map(Arc::new)
     }
 
     fn signature_counts(&self) -> SignatureCounts {
@@ -393,12 +401,14 @@ fn sum(left: SignatureCounts, right: SignatureCounts) -> SignatureCounts {
 fn keys(location: &Location, terms: &Terms, view: Option<&View>, published: JwkSet, generation: u64) -> Keys {
     let good = |algs: &[Alg]| not_revoked(&published, algs, view);
     let (set, all) = (good(&terms.algs), good(&IssuerConfig::DEFAULT_ALGS));
-    let verifier = access_verifier(location.issuer().clone(), terms.audience.clone(), set.clone())
+    let profile = terms.profile;
+    let verifier = profile
+        .verifier(location.issuer().clone(), terms.audience.clone(), set.clone())
         .with_clock_skew(terms.clock_skew)
         .remembering_signatures(SEEN_TOKENS);
     let tickets = ticket_verifier(location.issuer().clone(), terms.audience.clone(), set.clone())
         .with_clock_skew(terms.clock_skew);
-    Keys { generation, published, set, all, verifier, recent: Recent::default(), tickets }
+    Keys { generation, published, set, all, verifier, profile, recent: Recent::default(), tickets }
 }
 
 fn not_revoked(published: &JwkSet, algs: &[Alg], view: Option<&View>) -> KeySet {

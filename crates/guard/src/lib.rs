@@ -32,6 +32,10 @@
 //! }
 //! ```
 //!
+//! # Other issuers' tokens
+//!
+//! An issuer's access tokens are those of RFC 9068 unless [`IssuerConfig::tokens`] says otherwise: see [`TokenKind`].
+//!
 //! # Tokens that are bound to their sender
 //!
 //! A token with a confirmation claim (`cnf`) is good only for whoever holds the key in it, so that a stolen
@@ -97,6 +101,7 @@ mod issuer;
 mod keys;
 mod layer;
 mod location;
+mod opaque;
 mod openid;
 mod recent;
 mod request;
@@ -115,7 +120,7 @@ pub use authorization::{Credentials, Scheme, bearer_token, credentials};
 pub use challenge::Challenge;
 pub use config::{
     Client, ClientSecret, Dpop, Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation,
-    StartError, StatusListSource, WhenStale,
+    StartError, StatusListSource, TokenKind, WhenStale,
 };
 pub use denied::{BadAuthorization, Denied, DpopProblem, NoStatus, Problem, TicketProblem, Unproven};
 pub use exchange::{Exchange, ExchangeError, ExchangedToken};
@@ -123,6 +128,7 @@ pub use extract::{Claims, RequireScope, RequiredScope};
 pub use grpc::{GrpcGuardLayer, GrpcGuardService};
 pub use guard::Guard;
 pub use layer::{GuardLayer, GuardService};
+pub use opaque::is_opaque;
 pub use openid::{
     AuthorizationEndpoints, IdToken, IdTokenError, OpenIdClient, OpenIdError, OpenIdIssuer, TokenAnswer,
     TokenEndpointAuthMethod,
@@ -137,5 +143,6 @@ pub use user_authentication::{UserAuthentication, WeakAuthentication};
 pub use gatepass_jose::jwt::unverified_issuer;
 pub use gatepass_jose::{Alg, JwkSet, Rejection, SecretKey, Timestamp};
 pub use gatepass_revocation::{Kind, Reason, Revoked};
+pub use gatepass_token::JwtAccessClaims;
 pub use gatepass_token::{AccessClaims, Actor, Confirmation, DpopRejection, InvalidScope, Scope, ScopeSet};
 pub use gatepass_token::{AmbiguousTicket, take_ticket};

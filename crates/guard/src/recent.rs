@@ -124,10 +124,10 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use gatepass_jose::{Alg, Audience, Issuer, KeySet, SigningKey, Timestamp, Typ, Verifier, jwt};
-    use gatepass_token::access_verifier;
     use serde_json::json;
 
     use super::*;
+    use crate::believed::Profile;
     use crate::clock::Now;
 
     const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
@@ -144,7 +144,7 @@ mod tests {
             let (issuer, audience) =
                 (Issuer::new("https://auth.example.com"), Audience::new(["https://api.example.com"]));
             let keys = KeySet::new(vec![key.verifying_key().unwrap()]);
-            Self { verifier: access_verifier(issuer.unwrap(), audience.unwrap(), keys), key }
+            Self { verifier: Profile::Jwt.verifier(issuer.unwrap(), audience.unwrap(), keys), key }
         }
 
         fn token(&self, sub: &str) -> String {
@@ -156,12 +156,13 @@ mod tests {
         }
 
         fn believed(&self, token: &str) -> Arc<Believed> {
-            Arc::new(Believed::verify(&self.verifier, token, Now { wall: NOW, steady: NOW }).unwrap())
+            let now = Now { wall: NOW, steady: NOW };
+            Arc::new(Believed::verify(Profile::Jwt, &self.verifier, token, now).unwrap())
         }
     }
 
     fn found(recent: &Recent, token: &str) -> Option<String> {
-        recent.spot(token)?.find().map(|believed| believed.claims.sub.clone())
+        recent.spot(token)?.find().map(|believed| believed.claims().sub.clone())
     }
 
     #[test]

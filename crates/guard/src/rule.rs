@@ -195,7 +195,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::WeakAuthentication;
-    use crate::believed::Believed;
+    use crate::believed::{Believed, Profile};
     use crate::clock::Now;
     use crate::sender::Sender;
 
@@ -215,7 +215,8 @@ mod tests {
             Audience::new(["api"]).unwrap(),
             KeySet::new(vec![key.verifying_key().unwrap()]),
         );
-        let believed = Believed::verify(&verifier, &token, Now { wall: now, steady: now }).unwrap();
+        let believed =
+            Believed::verify(Profile::Rfc9068, &verifier, &token, Now { wall: now, steady: now }).unwrap();
         Admitted::new(Arc::new(believed), Sender::default(), now)
     }
 

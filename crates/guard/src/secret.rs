@@ -2,7 +2,6 @@ use arc_swap::ArcSwap;
 use std::sync::Arc;
 
 use gatepass_jose::{Alg, Issuer, KeyError, KeySet, Rejection, SecretKey, Verifier, VerifyingKey};
-use gatepass_token::access_verifier;
 
 use crate::believed::Believed;
 use crate::clock::Now;
@@ -26,13 +25,13 @@ impl SharedSecret {
     }
 
     pub(crate) fn verify(&self, token: &str, now: Now) -> Result<Believed, Rejection> {
-        let kid = match Believed::verify(&self.verifier.load(), token, now) {
+        let kid = match Believed::verify(self.terms.profile, &self.verifier.load(), token, now) {
             Err(Rejection::UnknownKey { kid: Some(kid) }) => kid,
             answer => return answer,
         };
         let unknown = |_| Rejection::UnknownKey { kid: Some(kid.clone()) };
         let renamed = verifier(self.alg, &kid, &self.secret, &self.issuer, &self.terms).map_err(unknown)?;
-        let believed = Believed::verify(&renamed, token, now)?;
+        let believed = Believed::verify(self.terms.profile, &renamed, token, now)?;
         self.verifier.store(Arc::new(renamed));
         Ok(believed)
     }
@@ -47,5 +46,6 @@ fn verifier(
 ) -> Result<Verifier, KeyError> {
     let key = VerifyingKey::from_secret(alg, kid, secret)?;
     let keys = KeySet::new(vec![key]);
-    Ok(access_verifier(issuer.clone(), terms.audience.clone(), keys).with_clock_skew(terms.clock_skew))
+    let verifier = terms.profile.verifier(issuer.clone(), terms.audience.clone(), keys);
+    Ok(verifier.with_clock_skew(terms.clock_skew))
 }

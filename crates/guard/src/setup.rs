@@ -9,10 +9,11 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::background::Background;
+use crate::believed::Profile;
 use crate::clock::Clock;
 use crate::config::{
     Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation, StartError, StatusListSource,
-    WhenStale,
+    TokenKind, WhenStale,
 };
 use crate::exchange::Exchanger;
 use crate::failures::Failures;
@@ -22,6 +23,7 @@ use crate::introspection::Introspector;
 use crate::issuer::{Followed, Revocations, Tokens, TrustedIssuer};
 use crate::keys::{KeyCache, Source, Terms};
 use crate::location::{Location, Refused, join};
+use crate::opaque::AnswerReader;
 use crate::openid::OpenIdIssuer;
 use crate::secret::SharedSecret;
 use crate::sender::SenderCheck;
@@ -52,8 +54,11 @@ pub(crate) fn trust(
             let followed = setup.follow(feed, view, &tokens)?;
             (tokens, Revocations::Followed(followed))
         }
+        Revocation::Introspect(_) if matches!(config.tokens, TokenKind::Opaque(_)) => {
+            (setup.tokens(None)?, Revocations::NotTold)
+        }
         Revocation::Introspect(introspection) => {
-            (setup.tokens(None)?, Revocations::Asked(setup.introspector(introspection)?))
+            (setup.tokens(None)?, Revocations::Asked(Box::new(setup.introspector(introspection)?)))
         }
         Revocation::StatusList(source) => {
             let tokens = setup.tokens(None)?;
@@ -64,7 +69,7 @@ pub(crate) fn trust(
     };
     let openid = match &tokens {
         Tokens::Published(keys) => Some(setup.openid(keys)),
-        Tokens::Shared(_) => None,
+        Tokens::Shared(_) | Tokens::Opaque(_) => None,
     };
     Ok(TrustedIssuer {
         issuer: setup.location.issuer().clone(),
@@ -94,7 +99,11 @@ fn terms(config: &IssuerConfig) -> Result<Terms, StartError> {
     if config.algs.is_empty() || config.algs.iter().any(|alg| alg.is_symmetric()) {
         return Err(StartError::Algs { issuer: issuer() });
     }
-    Ok(Terms { audience, algs: config.algs.clone(), clock_skew: config.clock_skew })
+    let profile = match config.tokens {
+        TokenKind::Rfc9068 => Profile::Rfc9068,
+        TokenKind::Jwt | TokenKind::Opaque(_) => Profile::Jwt,
+    };
+    Ok(Terms { audience, algs: config.algs.clone(), clock_skew: config.clock_skew, profile })
 }
 
 struct Setup<'a> {
@@ -107,24 +116,30 @@ struct Setup<'a> {
 
 impl Setup<'_> {
     fn tokens(&self, view: Option<&Arc<View>>) -> Result<Tokens, StartError> {
-        let issuer = || self.config.issuer.clone();
-        let source = match &self.config.keys {
-            KeySource::Discovery => Source::Discovery,
-            KeySource::JwksUri(url) => Source::JwksUri(self.location.reach(url).map_err(insecure)?),
+        if let TokenKind::Opaque(introspection) = &self.config.tokens {
+            let reader = AnswerReader::new(&self.location, &self.terms);
+            return Ok(Tokens::Opaque(Box::new(self.introspector(introspection)?.reading(reader))));
+        }
+        if let KeySource::Secret { alg, secret } = &self.config.keys {
+            let (issuer, terms) = (self.location.issuer().clone(), self.terms.clone());
+            return match SharedSecret::new(*alg, secret.clone(), issuer, terms) {
+                Ok(shared) => Ok(Tokens::Shared(Box::new(shared))),
+                Err(source) => Err(StartError::Secret { issuer: self.config.issuer.clone(), source }),
+            };
+        }
+        Ok(Tokens::Published(self.key_cache(self.source()?, view)?))
+    }
+
+    /// Where the published keys are.
+    fn source(&self) -> Result<Source, StartError> {
+        match &self.config.keys {
+            KeySource::JwksUri(url) => Ok(Source::JwksUri(self.location.reach(url).map_err(insecure)?)),
             KeySource::Inline(set) if KeySet::from_jwks(set, &self.terms.algs).is_empty() => {
-                return Err(StartError::NoUsableKey { issuer: issuer() });
+                Err(StartError::NoUsableKey { issuer: self.config.issuer.clone() })
             }
-            KeySource::Inline(set) => Source::Fixed(set.clone()),
-            KeySource::Secret { alg, secret } => {
-                let (issuer, terms) = (self.location.issuer().clone(), self.terms.clone());
-                let shared = SharedSecret::new(*alg, secret.clone(), issuer, terms);
-                return match shared {
-                    Ok(shared) => Ok(Tokens::Shared(Box::new(shared))),
-                    Err(source) => Err(StartError::Secret { issuer: self.config.issuer.clone(), source }),
-                };
-            }
-        };
-        Ok(Tokens::Published(self.key_cache(source, view)?))
+            KeySource::Inline(set) => Ok(Source::Fixed(set.clone())),
+            KeySource::Discovery | KeySource::Secret { .. } => Ok(Source::Discovery),
+        }
     }
 
     fn key_cache(&self, source: Source, view: Option<&Arc<View>>) -> Result<Arc<KeyCache>, StartError> {
@@ -156,7 +171,7 @@ impl Setup<'_> {
         )
     }
 
-    fn introspector(&self, introspection: &Introspection) -> Result<Box<Introspector>, StartError> {
+    fn introspector(&self, introspection: &Introspection) -> Result<Introspector, StartError> {
         match &introspection.endpoint {
             Some(url) => self.location.reach(url),
             None => self.location.openid_configuration(),
@@ -164,7 +179,7 @@ impl Setup<'_> {
         .map_err(insecure)?;
         let (location, http) = (self.location.clone(), self.means.http.clone());
         let failures = Arc::clone(&self.failures);
-        Ok(Box::new(Introspector::new(introspection.clone(), location, http, failures)))
+        Ok(Introspector::new(introspection.clone(), location, http, failures))
     }
 
     fn exchanger(&self) -> Result<Option<Exchanger>, StartError> {
@@ -197,7 +212,7 @@ impl Setup<'_> {
         };
         let introspection = introspection.or(otherwise);
         let introspector = introspection.map(|introspection| self.introspector(introspection)).transpose()?;
-        Ok((StalePolicy { after: on_stale.after, then }, introspector))
+        Ok((StalePolicy { after: on_stale.after, then }, introspector.map(Box::new)))
     }
 
     /// The keys that the issuer signs with what it says of its tokens. They are published ones even where
@@ -205,7 +220,7 @@ impl Setup<'_> {
     fn published_keys(&self, tokens: &Tokens, view: Option<&Arc<View>>) -> Result<Arc<KeyCache>, StartError> {
         match tokens {
             Tokens::Published(keys) => Ok(Arc::clone(keys)),
-            Tokens::Shared(_) => self.key_cache(Source::Discovery, view),
+            Tokens::Shared(_) | Tokens::Opaque(_) => self.key_cache(self.source()?, view),
         }
     }
 

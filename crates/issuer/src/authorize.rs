@@ -22,7 +22,7 @@ pub(crate) use self::claims::PREFERRED_USERNAME;
 pub use self::claims::{ClaimsRequest, RequestedClaims};
 pub use self::logout::{LoggedOut, LogoutError, LogoutRequest, LogoutStep};
 pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};
-pub(crate) use self::request::{WITHOUT_MEANING, requested_scope};
+pub(crate) use self::request::{WITHOUT_MEANING, requested_details, requested_scope};
 pub use self::request_object::RequestObject;
 use self::request_object::RequestObjectRejection;
 pub use self::response::ResponseMode;

@@ -157,6 +157,9 @@ pub enum GrantType {
     /// [RFC 8628](https://www.rfc-editor.org/rfc/rfc8628).
     #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
     DeviceCode,
+    /// [RFC 7523 section 2.1](https://www.rfc-editor.org/rfc/rfc7523#section-2.1).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
+    JwtBearer,
     /// [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693), within the client's [`ExchangePolicy`].
     #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
     TokenExchange,

@@ -11,6 +11,7 @@ use crate::password::{HashPolicy, PasswordPolicy};
 use crate::profile::Profile;
 use crate::rotation::RefreshPolicy;
 use crate::throttle::ThrottlePolicy;
+use crate::trusted_issuer::TrustedIssuer;
 
 /// The scope that opens the admin API.
 pub const ADMIN_SCOPE: &str = "gatepass:admin";
@@ -52,6 +53,8 @@ pub struct Config {
     /// How long verifiers may keep the key set: the `max-age` it is served with. A key is published
     /// twice as long before it signs.
     pub jwks_max_age: Duration,
+    /// Issuers elsewhere whose assertions are taken ([RFC 7523 section 2.1](https://www.rfc-editor.org/rfc/rfc7523#section-2.1)).
+    pub trusted_issuers: Vec<TrustedIssuer>,
     /// How fast passwords can be guessed.
     pub throttle: ThrottlePolicy,
     /// What is asked of a new password.
@@ -76,6 +79,7 @@ impl Config {
             dpop: DpopPolicy::default(),
             rotate_keys_every: Duration::from_secs(30 * 24 * 3600),
             jwks_max_age: Duration::from_secs(300),
+            trusted_issuers: Vec::new(),
             throttle: ThrottlePolicy::default(),
             passwords: PasswordPolicy::default(),
             hashing: HashPolicy::default(),

@@ -82,6 +82,8 @@ pub struct DeviceAuthorization {
     pub client: ClientId,
     /// What it asks for, within its registration.
     pub scope: ScopeSet,
+    /// What it asks for beyond that.
+    pub authorization_details: AuthorizationDetails,
     /// The audience of the tokens.
     pub resource: String,
     /// Until when it can be answered, and the answer fetched.
@@ -184,13 +186,12 @@ pub fn decide(
         DeviceState::Allowed(allowed) => {
             let login = login.filter(|login| login.user == allowed.user && login.is_live(presented.now));
             let Some(login) = login else { return DeviceDecision::Refuse(DeviceRefusal::LoginEnded) };
-            // Devices ask for scope alone.
-            let (none, no_claims) = (AuthorizationDetails::default(), RequestedClaims::default());
+            let claims = RequestedClaims::default(); // devices ask for none
             let granted = Granted {
                 client: &asked.client,
                 scope: &asked.scope,
-                authorization_details: &none,
-                claims: &no_claims,
+                authorization_details: &asked.authorization_details,
+                claims: &claims,
                 resource: &asked.resource,
             };
             DeviceDecision::Give(allowed.clone(), Box::new(presented.session(granted, login)))

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use gatepass_jose::{Rejection, Timestamp, Verified};
-use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, ScopeSet};
+use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, Confirmation, ScopeSet};
 use thiserror::Error;
 
 use crate::client::{Client, ExchangePolicy, IDENTITY_SCOPES};
@@ -72,9 +72,9 @@ pub enum Unusable {
     /// It was taken back.
     #[error("was revoked")]
     Revoked,
-    /// It is bound to a key ([RFC 7800](https://www.rfc-editor.org/rfc/rfc7800)) whose holder has not shown
-    /// itself here; the new token would be good without the key.
-    #[error("is bound to its sender's key, which the new token would not be")]
+    /// It is bound to a key ([RFC 7800](https://www.rfc-editor.org/rfc/rfc7800)) that the request does not prove; the
+    /// new token would be good without that key, or for another.
+    #[error("is bound to its sender's key, of which the request brings no proof")]
     Bound,
     /// It is not meant for a resource server that the client stands for, nor was it issued to the client.
     #[error("is not one that this client was meant to be sent")]
@@ -82,7 +82,7 @@ pub enum Unusable {
 }
 
 impl Issuer {
-    /// Exchanges a token. The new one speaks for the same subject and belongs to the same session; it has at
+    /// Exchanges a token. One that is bound to a key is taken with a proof of that key, which binds the new one. The new one speaks for the same subject and belongs to the same session; it has at
     /// most the old one's scope, dies no later, and is stamped so that a revocation which the check here could
     /// not know of yet reaches it.
     pub(crate) fn exchange(
@@ -95,12 +95,12 @@ impl Issuer {
     ) -> Result<TokenResponse, TokenError> {
         let policy = client.exchange.as_ref().ok_or(TokenError::UnauthorizedClient)?;
         let target = self.exchange_target(policy, &exchange.audience)?;
-        let subject = self.usable(&exchange.subject_token, now).map_err(ExchangeRefusal::Subject)?;
+        let subject = self.usable(&exchange.subject_token, jkt, now).map_err(ExchangeRefusal::Subject)?;
         if !self.is_sent_to(&subject, client, policy) {
             return Err(ExchangeRefusal::Subject(Unusable::NotTheClients).into());
         }
         let actor_token = match &exchange.actor_token {
-            Some(token) => Some(self.actor(token, client, now).map_err(ExchangeRefusal::Actor)?),
+            Some(token) => Some(self.actor(token, client, jkt, now).map_err(ExchangeRefusal::Actor)?),
             None => None,
         };
         let actor = match &actor_token {
@@ -148,7 +148,12 @@ impl Issuer {
     }
 
     /// The claims of a token that can be exchanged at all.
-    fn usable(&self, token: &str, now: Timestamp) -> Result<Verified<AccessClaims>, Unusable> {
+    fn usable(
+        &self,
+        token: &str,
+        shown: Option<Jkt>,
+        now: Timestamp,
+    ) -> Result<Verified<AccessClaims>, Unusable> {
         let verified = self.verify_own(token, now).map_err(|error| match error {
             BearerError::Rejected(Rejection::Expired { .. }) => Unusable::Expired,
             BearerError::Revoked(_) => Unusable::Revoked,
@@ -157,16 +162,20 @@ impl Issuer {
         if verified.exp.0 <= now {
             return Err(Unusable::Expired);
         }
-        if verified.cnf.is_some() { Err(Unusable::Bound) } else { Ok(verified) }
+        match &verified.cnf {
+            Some(cnf) if !is_proven(cnf, shown) => Err(Unusable::Bound),
+            _ => Ok(verified),
+        }
     }
 
     fn actor(
         &self,
         token: &str,
         client: &Client,
+        shown: Option<Jkt>,
         now: Timestamp,
     ) -> Result<Verified<AccessClaims>, Unusable> {
-        let actor = self.usable(token, now)?;
+        let actor = self.usable(token, shown, now)?;
         // One that acts for somebody itself is no single party.
         let is_own = actor.client_id == client.id.as_str() && actor.act.is_none();
         if is_own { Ok(actor) } else { Err(Unusable::NotTheClients) }
@@ -182,6 +191,13 @@ impl Issuer {
         };
         token.client_id == client.id.as_str() || own.any(|audience| token.aud.contains(audience))
     }
+}
+
+/// Whether a token is bound to the key that was shown, and to nothing else. The new token is bound to that key too, so
+/// what was bound stays bound.
+fn is_proven(cnf: &Confirmation, shown: Option<Jkt>) -> bool {
+    let shown = shown.map(|jkt| jkt.to_string());
+    shown.is_some_and(|jkt| *cnf == Confirmation::dpop(jkt))
 }
 
 /// What is said to a service. That a client may read who its user is stays with the client that was told.

@@ -3,6 +3,7 @@
 
 mod authorization_code;
 mod device_code;
+mod jwt_bearer;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use self::authorization_code::ShownCode;
+use self::jwt_bearer::ShownAssertion;
 use crate::client::{Client, GrantType};
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
 use crate::config::ISSUER_SCOPES;
@@ -47,6 +49,15 @@ pub enum TokenRequest {
     DeviceCode {
         /// The device code as presented.
         device_code: Zeroizing<String>,
+    },
+    /// [RFC 7523 section 2.1](https://www.rfc-editor.org/rfc/rfc7523#section-2.1).
+    JwtBearer {
+        /// The assertion of an issuer elsewhere.
+        assertion: Zeroizing<String>,
+        /// What is asked for; `None`: everything that the client may have by such an assertion.
+        scope: Option<ScopeSet>,
+        /// For which resource server (RFC 8707); `None`: the client's first.
+        resource: Option<String>,
     },
     /// [RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4).
     ClientCredentials {
@@ -128,6 +139,12 @@ pub enum TokenError {
     /// The code or the refresh token is not valid, used before, or another client's.
     #[error("the code or refresh token is not valid")]
     InvalidGrant,
+    /// The assertion of an issuer elsewhere is not taken.
+    #[error("the assertion is not accepted")]
+    Assertion,
+    /// The keys to verify an assertion with cannot be had now.
+    #[error("the keys of the assertion's issuer cannot be had")]
+    AssertionKeys,
     /// The client is not registered for this grant.
     #[error("the client may not use this grant")]
     UnauthorizedClient,
@@ -208,6 +225,10 @@ impl Issuer {
             }
             TokenRequest::DeviceCode { device_code } => {
                 self.device_code(&client, &device_code, jkt, minted_at, now).await
+            }
+            TokenRequest::JwtBearer { assertion, scope, resource } => {
+                let shown = ShownAssertion { assertion, scope, resource, jkt };
+                self.jwt_bearer(&client, shown, minted_at, now).await
             }
             TokenRequest::ClientCredentials { scope, resource, authorization_details } => {
                 let client = require_confidential(client)?;

@@ -54,6 +54,7 @@ pub mod store;
 mod subject;
 mod throttle;
 mod ticket;
+mod trusted_issuer;
 pub mod user;
 
 pub use backchannel_logout::{Delivered, LogoutDelivery, LogoutNotice, LogoutTokenError, pause_after};
@@ -87,3 +88,6 @@ pub use status_list::{StatusListError, StatusRecord};
 pub use subject::{SubjectType, Subjects};
 pub use throttle::{ThrottleLimit, ThrottlePolicy};
 pub use ticket::{ConsumeError, NewTicket, Ticket, TicketError};
+pub use trusted_issuer::{
+    FetchedKeys, KeySetError, KeySetSource, PublishedKeys, SubjectMapping, TrustedIssuer, TrustedKeys,
+};

@@ -686,7 +686,7 @@ impl Issuer {
     }
 
     /// All that holders of `roles` may do where the token is good.
-    fn scope_of(&self, roles: &[RoleName], target: Target<'_>) -> ScopeSet {
+    pub(crate) fn scope_of(&self, roles: &[RoleName], target: Target<'_>) -> ScopeSet {
         let known = self.roles.load();
         let all = roles
             .iter()

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::client_authentication::ClientAuthentication;
 use crate::config::{CLOCK_ALLOWANCE, Signing};
+use crate::dpop::ShownProof;
 use crate::grant::{TokenError, require_confidential};
 use crate::issuer::Issuer;
 use crate::mint::{MintError, require_size};
@@ -107,22 +108,24 @@ impl Issuer {
     /// Mints a ticket for one request, on behalf of whoever holds `access_token`: for the same subject, session
     /// and audience, with at most its scope, and to die no later.
     ///
+    /// A token that is bound to a key is taken with `shown`, its proof. The ticket is not bound: a link can carry no
+    /// proof, and names one request, which whoever holds the key has named.
+    ///
     /// Nothing is kept of it. It dies with its session, user or client as any token does.
     ///
     /// # Errors
     /// [`TicketError`].
-    pub fn mint_ticket(
+    pub async fn mint_ticket(
         &self,
         access_token: &str,
+        shown: Option<&ShownProof>,
         new: &NewTicket,
         now: Timestamp,
     ) -> Result<Ticket, TicketError> {
         // Before the revocations are looked at: one that this check cannot know of yet reaches the ticket.
         let minted_at = self.feed.minting_instant(now);
         let token = self.verify_own(access_token, now)?;
-        if token.cnf.is_some() {
-            return Err(BearerError::Bound.into());
-        }
+        self.require_possession(&token, access_token, shown, now).await?;
         let request = TicketRequest::new(&new.method, &new.target, token.exp)?;
         if new.lifetime.is_zero() || new.lifetime > MAX_TICKET_LIFETIME {
             return Err(TicketError::Lifetime);
@@ -138,6 +141,7 @@ impl Issuer {
             return Err(TicketError::Target);
         };
         let claims = AccessClaims {
+            cnf: None,
             aud: Audience::new(audience).map_err(|_| TicketError::Target)?,
             exp: now.saturating_add(new.lifetime).min(token.exp.0).into(),
             iat: Timestamp::from_secs(now.as_secs()).into(),

@@ -82,7 +82,7 @@ impl OAuthError {
 
     /// A grant that is not served.
     pub(crate) fn unsupported_grant_type() -> Self {
-        let description = "grant_type is authorization_code, client_credentials, refresh_token, that of device codes or of token exchange";
+        let description = "grant_type is authorization_code, client_credentials, refresh_token, that of device codes, of assertions or of token exchange";
         Self::bad_request("unsupported_grant_type", description)
     }
 
@@ -133,7 +133,10 @@ impl From<TokenError> for OAuthError {
         let description = error.to_string();
         match error {
             TokenError::InvalidClient => Self::invalid_client(),
-            TokenError::InvalidGrant => Self::bad_request("invalid_grant", description),
+            TokenError::InvalidGrant | TokenError::Assertion => Self::bad_request("invalid_grant", description),
+            TokenError::AssertionKeys => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description)
+            }
             TokenError::UnauthorizedClient => Self::bad_request("unauthorized_client", description),
             TokenError::InvalidScope => Self::bad_request("invalid_scope", description),
             TokenError::InvalidAuthorizationDetails => Self::invalid_authorization_details(description),

@@ -74,6 +74,8 @@ pub(crate) struct DevicePage<'p> {
     pub(crate) username: &'p str,
     /// Each scope, with words for it where there are some.
     pub(crate) scopes: Vec<(&'p str, Option<&'p str>)>,
+    /// What is asked for beyond them: its type, and all that it says.
+    pub(crate) details: Vec<(&'p str, String)>,
     pub(crate) user_code: &'p str,
     pub(crate) token: &'p str,
 }

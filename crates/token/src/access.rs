@@ -24,7 +24,7 @@ pub struct AccessClaims {
     /// From when it is valid; checked where present, sent only if asked for.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub nbf: Option<NumericDate>,
-    /// Names this token.
+    /// Names this token. Empty where another issuer's token has no name ([`JwtAccessClaims`](crate::JwtAccessClaims)).
     pub jti: String,
     /// The client it was issued to.
     pub client_id: String,

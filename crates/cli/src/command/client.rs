@@ -35,6 +35,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             jwks,
             redirect_uris,
             device,
+            jwt_bearer,
             post_logout_redirect_uris,
             backchannel_logout_uri,
             frontchannel_logout_uri,
@@ -55,6 +56,9 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             };
             if !redirect_uris.is_empty() {
                 grants.push("authorization_code");
+            }
+            if jwt_bearer {
+                grants.push("urn:ietf:params:oauth:grant-type:jwt-bearer");
             }
             if device {
                 grants.push("urn:ietf:params:oauth:grant-type:device_code");

@@ -1,8 +1,6 @@
 //! What a gateway answers at `/stats`, as far as it is looked at here. What is lacking, as an older or a newer
 //! gateway may, counts for nothing.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -11,14 +9,22 @@ pub(super) struct Overview {
     pub(super) ready: bool,
     pub(super) reasons: Vec<String>,
     pub(super) ended: u64,
-    pub(super) refused: BTreeMap<String, u64>,
-    pub(super) would_refuse: BTreeMap<String, u64>,
+    pub(super) checks: Vec<Check>,
     pub(super) connections: u64,
     pub(super) in_flight: u64,
     pub(super) tunnels: u64,
     pub(super) routes: Vec<Route>,
     pub(super) issuers: Vec<Issuer>,
     pub(super) upstreams: Vec<Upstream>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Check {
+    pub(super) code: String,
+    pub(super) check: String,
+    pub(super) refused: u64,
+    pub(super) would_refuse: u64,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

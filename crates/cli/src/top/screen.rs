@@ -54,7 +54,7 @@ impl Shown {
         frame.render_widget(Paragraph::new(self.head()), head);
         frame.render_widget(Paragraph::new(trouble), below);
         let Some(view) = &self.view else { return };
-        let [left, right] = Layout::horizontal([Constraint::Length(42), Constraint::Min(30)]).areas(middle);
+        let [left, right] = Layout::horizontal([Constraint::Length(52), Constraint::Min(30)]).areas(middle);
         frame.render_widget(refused_table(view), left);
         frame.render_widget(route_table(&view.routes), right);
         frame.render_widget(box_of("Upstreams", UPSTREAM_HEADING, upstreams), upper);
@@ -92,13 +92,13 @@ fn summary(view: &View) -> String {
 
 fn refused_table(view: &View) -> Table<'_> {
     let row = |refused: &Refused, mark: &str| {
-        Row::new([format!("{}{mark}", refused.code), refused.count.to_string(), rate(refused.per_second)])
+        Row::new([format!("{mark}{}", refused.reason()), refused.count.to_string(), rate(refused.per_second)])
     };
     let refused = view.refused.iter().map(|refused| row(refused, ""));
-    let rows = refused.chain(view.would_refuse.iter().map(|refused| row(refused, " (not enforced)")));
-    Table::new(rows, [Constraint::Min(20), Constraint::Length(9), Constraint::Length(8)])
+    let rows = refused.chain(view.would_refuse.iter().map(|refused| row(refused, "not enforced: ")));
+    Table::new(rows, [Constraint::Min(32), Constraint::Length(9), Constraint::Length(8)])
         .header(Row::new(["refused", "count", "/s"]).style(FAINT))
-        .block(Block::bordered().title("Refusals"))
+        .block(Block::bordered().title("Refusals by reason"))
 }
 
 fn route_table(routes: &[RouteView]) -> Table<'_> {
@@ -181,12 +181,14 @@ pub(super) fn lines(view: &View) -> Vec<String> {
     lines.extend(view.reasons.iter().cloned());
     lines.push(summary(view));
     lines.extend(
-        view.refused.iter().map(|refused| format!("refused       {:>9}  {}", refused.count, refused.code)),
+        view.refused
+            .iter()
+            .map(|refused| format!("refused       {:>9}  {}", refused.count, refused.reason())),
     );
     lines.extend(
         view.would_refuse
             .iter()
-            .map(|refused| format!("would refuse  {:>9}  {}", refused.count, refused.code)),
+            .map(|refused| format!("would refuse  {:>9}  {}", refused.count, refused.reason())),
     );
     for route in &view.routes {
         let [name, count, _, p50, p99, not_passed] = route_cells(route);
@@ -231,7 +233,7 @@ mod tests {
         let overview = json!({
             "ready": false,
             "reasons": ["https://auth.example.com: its key set has not been fetched yet"],
-            "refused": { "expired": 7 },
+            "checks": [{ "code": "invalid-token", "check": "wrong-audience", "refused": 7, "would_refuse": 5 }],
             "routes": [{
                 "route": "/api/{id}",
                 "methods": "GET",
@@ -258,7 +260,8 @@ mod tests {
                 let screen = terminal.backend().to_string();
                 for part in [
                     "not ready",
-                    "expired",
+                    "invalid-token: wrong-audience",
+                    "not enforced: invalid-token",
                     "7",
                     "GET /api/{id}",
                     "12",
@@ -277,7 +280,8 @@ mod tests {
     #[test]
     fn plain_lines_say_the_same_and_move_no_cursor() {
         let text = lines(&view()).join("\n");
-        for part in ["not ready", "expired", "GET /api/{id}", "p50 0.50 ms", "3.2 s"] {
+        for part in ["not ready", "7  invalid-token: wrong-audience", "GET /api/{id}", "p50 0.50 ms", "3.2 s"]
+        {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "{text:?}");

@@ -1,11 +1,10 @@
 //! From two looks at a gateway to what a person wants to know.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::overview::{Issuer, Overview, Route, Upstream};
+use super::overview::{Check, Issuer, Overview, Route, Upstream};
 
 /// One look. Rates and quantiles are of the time since the look before; without one, there is no rate, and
 /// quantiles are of all that there was.
@@ -38,7 +37,10 @@ pub(super) struct Traffic {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Refused {
+    /// What clients were told.
     pub(super) code: String,
+    /// Which check failed.
+    pub(super) check: String,
     pub(super) count: u64,
     pub(super) per_second: Option<f64>,
 }
@@ -94,11 +96,8 @@ impl View {
             in_flight: now.in_flight,
             tunnels: now.tunnels,
             streams_ended: now.ended,
-            refused: refused(&now.refused, since.map(|(before, passed)| (&before.refused, passed))),
-            would_refuse: refused(
-                &now.would_refuse,
-                since.map(|(before, passed)| (&before.would_refuse, passed)),
-            ),
+            refused: refused(now, since, |check| check.refused),
+            would_refuse: refused(now, since, |check| check.would_refuse),
             routes,
             issuers: now.issuers.iter().map(issuer_view).collect(),
             upstreams: now.upstreams.clone(),
@@ -176,19 +175,32 @@ fn quantile(places: &[(Option<f64>, u64)], share: f64) -> Option<f64> {
     Some(from)
 }
 
-fn refused(now: &BTreeMap<String, u64>, since: Option<(&BTreeMap<String, u64>, Duration)>) -> Vec<Refused> {
-    let per_second = |code: &String, count: u64| {
+fn refused(now: &Overview, since: Since<'_>, count: impl Fn(&Check) -> u64) -> Vec<Refused> {
+    let per_second = |now: &Check| {
         let (before, passed) = since?;
-        Some(rate(count, before.get(code).copied().unwrap_or_default(), passed))
+        let same = |other: &&Check| (&other.code, &other.check) == (&now.code, &now.check);
+        Some(rate(count(now), before.checks.iter().find(same).map_or(0, &count), passed))
     };
-    let refused = |(code, count): (&String, &u64)| Refused {
-        code: code.clone(),
-        count: *count,
-        per_second: per_second(code, *count),
+    let refused = |check: &Check| Refused {
+        code: check.code.clone(),
+        check: check.check.clone(),
+        count: count(check),
+        per_second: per_second(check),
     };
-    let mut refused: Vec<Refused> = now.iter().map(refused).collect();
+    let mut refused: Vec<Refused> = now.checks.iter().filter(|check| count(check) > 0).map(refused).collect();
     refused.sort_by_key(|refused| std::cmp::Reverse(refused.count));
     refused
+}
+
+impl Refused {
+    /// The code, and the check where that says more.
+    pub(super) fn reason(&self) -> String {
+        if self.check == self.code || self.check.is_empty() {
+            self.code.clone()
+        } else {
+            format!("{}: {}", self.code, self.check)
+        }
+    }
 }
 
 fn issuer_view(issuer: &Issuer) -> IssuerView {
@@ -221,7 +233,11 @@ mod tests {
         let places = [json!([0.001, places[0]]), json!([0.01, places[1]]), json!([null, places[2]])];
         serde_json::from_value(json!({
             "ready": true,
-            "refused": { "expired": refused, "no-route": 1 },
+            "checks": [
+                { "code": "no-route", "check": "no-route", "refused": 1 },
+                { "code": "revoked", "check": "session", "refused": refused, "would_refuse": 0 },
+                { "code": "revoked", "check": "subject", "would_refuse": 2 },
+            ],
             "routes": [{
                 "route": "/a",
                 "methods": "GET",
@@ -241,8 +257,12 @@ mod tests {
         let view = View::new(&second, Some((&first, Duration::from_secs(2))));
         assert_eq!((view.traffic.requests, view.traffic.per_second), (220, Some(60.0)));
         assert_eq!(view.traffic.p50_ms.map(|p50| p50.round()), Some(6.0), "those before do not count");
-        let expired = Refused { code: "expired".to_owned(), count: 30, per_second: Some(10.0) };
-        assert_eq!(view.refused.first(), Some(&expired));
+        let reasons = |refused: &[Refused]| -> Vec<_> {
+            refused.iter().map(|refused| (refused.reason(), refused.count, refused.per_second)).collect()
+        };
+        let session = ("revoked: session".to_owned(), 30, Some(10.0));
+        assert_eq!(reasons(&view.refused), [session, ("no-route".to_owned(), 1, Some(0.0))]);
+        assert_eq!(reasons(&view.would_refuse), [("revoked: subject".to_owned(), 2, Some(0.0))]);
         assert_eq!(
             (view.routes.len(), view.routes[0].not_passed),
             (1, 30),

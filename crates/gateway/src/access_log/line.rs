@@ -35,6 +35,8 @@ struct Line<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     issuer: Option<&'r str>,
     #[serde(flatten)]
     identity: Option<Identity<'r>>,
@@ -61,6 +63,7 @@ struct Identity<'r> {
     client_id: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<&'r str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
     jti: &'r str,
 }
 
@@ -97,7 +100,8 @@ fn line(record: &Record, identity: bool) -> Line<'_> {
         route: record.route.as_deref(),
         outcome: record.outcome.name(),
         status: record.status.map(|status| status.as_u16()),
-        code: record.code,
+        code: record.reason.map(|reason| reason.code),
+        check: record.reason.map(|reason| reason.check),
         issuer: token.map(|token| short(&token.iss)),
         identity: token.filter(|_| identity).map(identity_of),
         bytes_in: record.received,

@@ -14,7 +14,7 @@ use super::session::{Holder, Session, Tokens};
 use super::{Bff, SessionError, bearing, now, own_path, page, site};
 use crate::body::ResponseBody;
 use crate::client::InFlight;
-use crate::gateway::{Shared, State};
+use crate::gateway::State;
 use crate::guards::Guards;
 use crate::message;
 use crate::record::Recording;
@@ -67,7 +67,6 @@ impl Endpoint {
 
 /// Answers a request for an endpoint of sessions.
 pub(crate) async fn serve(
-    shared: &Shared,
     state: &State,
     bff: &Arc<Bff>,
     endpoint: Endpoint,
@@ -80,7 +79,6 @@ pub(crate) async fn serve(
         Err(refusal) => Err(refusal),
     };
     let mut response = answered.unwrap_or_else(|refusal| {
-        shared.counters.count_refused(refusal.code());
         recording.refused(&refusal);
         refusal.log();
         bff.refuse(endpoint, &refusal, state)

@@ -173,7 +173,7 @@ impl Sending {
     /// The server sees its end of the stream closed with this.
     fn end(&mut self, denied: &Denied) {
         if let Some(recording) = &mut self.recording {
-            recording.ended(denied.code());
+            recording.ended(denied);
         }
         if let Source::Watched(_, ending) = &self.source {
             self.source = ending.form.end(denied).unwrap_or_else(|error| Source::Broken(Some(error)));

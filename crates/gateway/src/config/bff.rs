@@ -10,7 +10,7 @@ use url::{Host, Url};
 use super::ConfigError;
 use super::check::Source;
 use super::issuer::{alg, client_secret};
-use super::raw::{Field, RawAuthMethod, RawBff, RawConfig};
+use super::raw::{Field, RawAuthMethod, RawBff, RawConfig, RawTokens};
 use crate::bff::{BffSettings, is_plain_path, own_path};
 
 /// Checks `[bff]`, and the routes for it: those that take sessions where there are none, and those in its way.
@@ -97,6 +97,15 @@ impl Checker<'_, '_> {
                 .source
                 .error(issuer, "this issuer is verified with a secret, and ID tokens need its published keys")
                 .hint("take `secret_file` out of its [[issuer]]"));
+        }
+        if found.tokens.as_ref().is_some_and(|kind| *kind.get_ref() == RawTokens::Opaque) {
+            return Err(self
+                .source
+                .error(
+                    issuer,
+                    "the keys of an issuer with opaque tokens are not fetched, and ID tokens need them",
+                )
+                .hint("have it issue JWTs for this API, often by `resource`, and write tokens = \"jwt\""));
         }
         Ok(issuer.get_ref().clone())
     }

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use gatepass_guard::{
     Alg, Client, ClientSecret, Feed, Introspection, IssuerConfig, JwkSet, KeySource, OnStale, Revocation,
-    SecretKey, StatusListSource, WhenStale,
+    SecretKey, StatusListSource, TokenKind, WhenStale,
 };
 use toml::Spanned;
 use url::Url;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::ConfigError;
 use super::check::Source;
 use super::error::nearest;
-use super::raw::{Field, RawIntrospection, RawIssuer, RawOnStale, RawRevocation, RawThen};
+use super::raw::{Field, RawIntrospection, RawIssuer, RawOnStale, RawRevocation, RawThen, RawTokens};
 use super::stale;
 use crate::guards::IssuerSettings;
 
@@ -31,9 +31,18 @@ pub(super) fn check_all(
                 source.error(table, format!("the issuer {} is configured twice", settings.config.issuer))
             );
         }
+        if is_opaque(&settings) && issuers.iter().any(is_opaque) {
+            return Err(source
+                .error(table, "a second issuer has opaque tokens, and no such token says whose it is")
+                .hint("keep one with tokens = \"opaque\""));
+        }
         issuers.push(settings);
     }
     Ok(issuers)
+}
+
+fn is_opaque(issuer: &IssuerSettings) -> bool {
+    matches!(issuer.config.tokens, TokenKind::Opaque(_))
 }
 
 fn check(
@@ -56,6 +65,7 @@ fn check(
     let audience = reader.audience()?;
     let revocation = reader.revocation()?;
     let mut config = IssuerConfig::new(url.get_ref(), audience, revocation);
+    config.tokens = reader.tokens()?;
     (config.keys, config.algs) = reader.keys(config.algs)?;
     if let Some(skew) = &raw.clock_skew {
         config.clock_skew = source.duration(skew)?;
@@ -88,6 +98,23 @@ impl Reader<'_, '_> {
                 .hint(format!("give {what}")));
         }
         Ok(audience.get_ref().clone())
+    }
+
+    fn tokens(&mut self) -> Result<TokenKind, ConfigError> {
+        let raw = self.table.get_ref();
+        let Some(kind) = &raw.tokens else { return Ok(TokenKind::Rfc9068) };
+        match kind.get_ref() {
+            RawTokens::Rfc9068 => Ok(TokenKind::Rfc9068),
+            RawTokens::Jwt => Ok(TokenKind::Jwt),
+            RawTokens::Opaque => {
+                if let Some(file) = &raw.secret_file {
+                    return Err(self
+                        .source
+                        .error(file, "`secret_file` has no meaning: opaque tokens are not signed"));
+                }
+                self.introspection(kind).map(TokenKind::Opaque)
+            }
+        }
     }
 
     fn keys(&mut self, default: Vec<Alg>) -> Result<(KeySource, Vec<Alg>), ConfigError> {
@@ -190,7 +217,8 @@ impl Reader<'_, '_> {
         let can_be_stale = is_feed || is_list;
         self.allow("on_stale", &raw.on_stale, can_be_stale, "revocation = \"feed\" or \"status-list\"")?;
         let asks_by_itself = raw.on_stale.as_ref().is_some_and(|on_stale| on_stale.get_ref().asks());
-        let is_asked = asks_by_itself || (can_be_stale && self.routes_ask);
+        let is_opaque = raw.tokens.as_ref().is_some_and(|kind| *kind.get_ref() == RawTokens::Opaque);
+        let is_asked = is_opaque || asks_by_itself || (can_be_stale && self.routes_ask);
         if let Some(table) = &raw.introspection
             && *kind.get_ref() != RawRevocation::Introspect
             && !is_asked

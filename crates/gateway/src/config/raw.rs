@@ -84,6 +84,7 @@ pub(super) enum RawCallers {
 pub(super) struct RawIssuer {
     pub(super) url: Field<String>,
     pub(super) audience: Field<Vec<String>>,
+    pub(super) tokens: Field<RawTokens>,
     pub(super) jwks_uri: Field<String>,
     pub(super) jwks_file: Field<String>,
     pub(super) algs: Field<Vec<String>>,
@@ -100,6 +101,14 @@ pub(super) struct RawIssuer {
     pub(super) origins: Field<Vec<String>>,
     #[serde(default)]
     pub(super) insecure_http: bool,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Hash)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawTokens {
+    Rfc9068,
+    Jwt,
+    Opaque,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Hash)]

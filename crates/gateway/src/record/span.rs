@@ -51,7 +51,8 @@ impl Record {
             ),
             ("error.type", self.error_type().and_then(text)),
             ("gatepass.outcome", text(self.outcome.name())),
-            ("gatepass.code", self.code.and_then(text)),
+            ("gatepass.code", self.reason.and_then(|reason| text(reason.code))),
+            ("gatepass.check", self.reason.and_then(|reason| text(reason.check))),
             ("gatepass.issuer", self.token.as_ref().and_then(|token| text(&super::shortened(&token.iss)))),
             ("gatepass.request_id", request_id.and_then(text)),
             ("gatepass.upstream", self.upstream.as_deref().and_then(text)),
@@ -62,7 +63,7 @@ impl Record {
     /// Refusals are no errors of this server.
     fn error_type(&self) -> Option<&str> {
         match self.outcome {
-            Outcome::Failed => self.code,
+            Outcome::Failed => self.reason.map(|reason| reason.code),
             Outcome::Aborted => Some("aborted"),
             _ => self.status.as_ref().filter(|status| status.is_server_error()).map(|status| status.as_str()),
         }

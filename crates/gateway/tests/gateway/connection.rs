@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::harness::{
     Backend, OPEN, Running, config, connect, full, mirrored, raw, read, read_to_end, send, send_on, until,
@@ -325,6 +325,10 @@ async fn http_2_without_tls() {
 
 /// A port that nobody listens on.
 pub(crate) async fn closed_port() -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    // Bound and never listening: a port that is given back may be another test's server in a moment.
+    std::mem::forget(socket);
+    address
 }

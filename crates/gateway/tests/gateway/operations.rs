@@ -27,7 +27,7 @@ fn logging(backend: &Backend, folder: &Path, more: &str) -> String {
 }
 
 /// The lines of the access log once there are so many.
-async fn lines(file: &Path, count: usize) -> Vec<Value> {
+pub(crate) async fn lines(file: &Path, count: usize) -> Vec<Value> {
     let text = || std::fs::read_to_string(file).unwrap_or_default();
     until("the lines of the access log", || text().lines().count() >= count).await;
     text()
@@ -36,7 +36,7 @@ async fn lines(file: &Path, count: usize) -> Vec<Value> {
         .collect()
 }
 
-async fn operator(gateway: &Running) -> std::net::SocketAddr {
+pub(crate) async fn operator(gateway: &Running) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let gateway = gateway.gateway.clone();
@@ -44,7 +44,7 @@ async fn operator(gateway: &Running) -> std::net::SocketAddr {
     address
 }
 
-async fn ask(address: std::net::SocketAddr, path: &str) -> Answer {
+pub(crate) async fn ask(address: std::net::SocketAddr, path: &str) -> Answer {
     send(address, Request::get(path).body(full("")).unwrap()).await
 }
 
@@ -273,8 +273,8 @@ async fn metrics_are_of_routes_and_never_of_what_clients_invent() {
         "gatepass_gateway_requests_total{route=\"/closed/{id}\",methods=\"GET,POST\",outcome=\"refused\",status=\"4xx\"} 1",
         "gatepass_gateway_requests_total{route=\"(none)\",methods=\"*\",outcome=\"refused\",status=\"4xx\"} 21",
         "gatepass_gateway_requests_total{route=\"(forward-auth)\",methods=\"*\",outcome=\"refused\",status=\"4xx\"} 1",
-        "gatepass_gateway_refusals_total{code=\"token-missing\"} 2",
-        "gatepass_gateway_refusals_total{code=\"no-route\"} 21",
+        "gatepass_gateway_refusals_total{code=\"token-missing\",check=\"token-missing\"} 2",
+        "gatepass_gateway_refusals_total{code=\"no-route\",check=\"no-route\"} 21",
         "gatepass_gateway_response_seconds_count{route=\"/closed/{id}\",methods=\"GET,POST\"} 2",
         "gatepass_gateway_ready 1",
         "gatepass_gateway_upstream_waiting{upstream=\"backend\"} 0",
@@ -302,7 +302,7 @@ async fn metrics_are_of_routes_and_never_of_what_clients_invent() {
 
 /// Keeps what it is given.
 #[derive(Clone, Default)]
-struct Spans(Arc<Mutex<Vec<Span>>>);
+pub(crate) struct Spans(pub(crate) Arc<Mutex<Vec<Span>>>);
 
 impl SpanSink for Spans {
     fn take(&self, span: Span) {

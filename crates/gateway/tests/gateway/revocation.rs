@@ -156,6 +156,9 @@ async fn a_websocket_ends_when_its_session_is_revoked() {
     issuer.revoke_session("s1");
     assert_eq!(rest(&mut ends).await, close(4401, "revoked"));
     assert_eq!(gateway.gateway.stats().ended, 1);
+    let checks = gateway.gateway.stats().checks;
+    let checks: Vec<_> = checks.iter().map(|count| (count.code, count.check, count.ended)).collect();
+    assert_eq!(checks, [("revoked", "session", 1)]);
     tokio::io::AsyncWriteExt::write_all(&mut goes_on, b"\x82\x00").await.unwrap();
     within(goes_on.read_exact(&mut [0; 2])).await.unwrap();
 }

@@ -1,6 +1,7 @@
 //! An issuer to test against: keys, metadata, feed and introspection over real HTTP, each of which can be
 //! made to misbehave.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -44,6 +45,8 @@ pub(crate) struct Issuer {
     pub(crate) silent: AtomicBool,
     pub(crate) inactive: AtomicBool,
     pub(crate) introspection_down: AtomicBool,
+    /// What is said of opaque tokens.
+    pub(crate) opaque: Mutex<HashMap<String, Value>>,
     log: Mutex<Vec<Entry>>,
     pub(crate) log_id: Mutex<Option<LogId>>,
     /// Ends every open stream.
@@ -117,6 +120,7 @@ impl Issuer {
             silent: AtomicBool::new(false),
             inactive: AtomicBool::new(false),
             introspection_down: AtomicBool::new(false),
+            opaque: Mutex::default(),
             log: Mutex::default(),
             log_id: Mutex::new(Some(LogId::new([1; 16]))),
             cut: broadcast::Sender::new(4),
@@ -180,6 +184,16 @@ impl Issuer {
         let mut claims = self.claims();
         claims[name] = value.into();
         self.sign(&claims)
+    }
+
+    /// Gives out an opaque token with the claims of [`Issuer::claims`], changed so.
+    pub(crate) fn give_out(&self, token: &str, changes: Value) {
+        let mut told = self.claims();
+        let own = json!({ "active": true, "token_type": "Bearer" });
+        for changes in [own, changes] {
+            told.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        }
+        self.opaque.lock().unwrap().insert(token.to_owned(), told);
     }
 
     pub(crate) fn sign(&self, claims: &Value) -> String {
@@ -377,6 +391,11 @@ async fn introspect(
     // "guard" and "s3cret+and+more", as RFC 6749 section 2.3.1 has it.
     if headers.get(AUTHORIZATION).is_none_or(|basic| basic != "Basic Z3VhcmQ6czNjcmV0K2FuZCttb3Jl") {
         return Err(StatusCode::UNAUTHORIZED);
+    }
+    let opaque = form.strip_prefix("token=t-").and_then(|rest| rest.split_once('&'));
+    if let Some((name, _)) = opaque {
+        let told = issuer.opaque.lock().unwrap().get(&format!("t-{name}")).cloned();
+        return Ok(Json(told.unwrap_or_else(|| json!({ "active": false }))));
     }
     assert!(form.starts_with("token=ey") && form.ends_with("&token_type_hint=access_token"), "{form}");
     Ok(Json(json!({ "active": !issuer.inactive.load(Ordering::SeqCst) })))

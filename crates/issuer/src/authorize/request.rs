@@ -168,7 +168,7 @@ impl AuthorizationRequest {
             params.claims.filter(|_| scope.contains(OPENID)).map(ClaimsRequest::parse).transpose()?;
         Ok(Self {
             challenge,
-            authorization_details: authorization_details(&client, params.authorization_details)?,
+            authorization_details: requested_details(&client, params.authorization_details)?,
             claims: claims.unwrap_or_default(),
             jkt: jkt.map_err(|_| invalid("dpop_jkt is not the base64url text of a SHA-256 digest"))?,
             prompt: prompt(params.prompt)?,
@@ -233,7 +233,10 @@ pub(crate) fn requested_scope(client: &Client, asked: Option<&str>) -> Result<Sc
 
 /// What is asked for beyond scopes, of types that the client may ask for
 /// ([RFC 9396 section 5](https://www.rfc-editor.org/rfc/rfc9396#section-5)).
-fn authorization_details(client: &Client, asked: Option<&str>) -> Result<AuthorizationDetails, Refusal> {
+pub(crate) fn requested_details(
+    client: &Client,
+    asked: Option<&str>,
+) -> Result<AuthorizationDetails, Refusal> {
     let details =
         asked.map(AuthorizationDetails::parse).transpose().map_err(|_| ODD_DETAILS)?.unwrap_or_default();
     match details.are_of(&client.extensions.authorization_details_types) {

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::{
     Allowed, DeviceAnswer, DeviceAuthorization, DeviceCode, DeviceCodeDigest, DeviceState, UserCode,
 };
-use crate::authorize::{Refusal, requested_scope};
+use crate::authorize::{Refusal, requested_details, requested_scope};
 use crate::client::{Client, GrantType};
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
 use crate::grant::TokenError;
@@ -67,6 +67,8 @@ impl DeviceThrottles {
 pub struct AskedByDevice<'d> {
     /// `scope`.
     pub scope: Option<&'d str>,
+    /// `authorization_details` (RFC 9396).
+    pub authorization_details: Option<&'d str>,
     /// `resource` (RFC 8707).
     pub resource: Option<&'d str>,
     /// Where it asks from.
@@ -144,6 +146,7 @@ impl Issuer {
             .map_err(|Throttled { retry_after }| DeviceAuthorizationError::Throttled { retry_after })?;
         self.devices.requests.failed(attempt, now);
         let scope = requested_scope(&client, asked.scope)?;
+        let authorization_details = requested_details(&client, asked.authorization_details)?;
         let resource = self.granted_resource(&client, &scope, asked.resource);
         let resource = resource.ok_or(TokenError::InvalidTarget)?;
         let device_code = DeviceCode::from_random(&random().map_err(TokenError::from)?);
@@ -154,6 +157,7 @@ impl Issuer {
                 user_code: self.secrets.user_code_digest(&user_code),
                 client: client.id.clone(),
                 scope: scope.clone(),
+                authorization_details: authorization_details.clone(),
                 resource: resource.clone(),
                 expires_at: now.saturating_add(DEVICE_CODE_LIFETIME),
                 state: DeviceState::Pending,

@@ -41,6 +41,7 @@ fn asked(state: DeviceState) -> DeviceAuthorization {
         user_code: UserCodeDigest([4; 32]),
         client: "tv".parse().unwrap(),
         scope: "openid orders:read".parse().unwrap(),
+        authorization_details: AuthorizationDetails::parse(r#"[{"type":"payment"}]"#).unwrap(),
         resource: "https://api.example.com".into(),
         expires_at: after(600),
         state,

@@ -65,6 +65,7 @@ pub struct Verifier {
     issuer: Issuer,
     audience: Audience,
     typ: Typ,
+    other_typ: Option<Typ>,
     typ_is_optional: bool,
     keys: Vec<TrustedKey>,
     skew: Duration,
@@ -105,6 +106,7 @@ impl Verifier {
             issuer,
             audience,
             typ,
+            other_typ: None,
             typ_is_optional: false,
             keys,
             skew: Duration::from_secs(60),
@@ -128,6 +130,14 @@ impl Verifier {
     #[must_use]
     pub fn with_optional_typ(mut self) -> Self {
         self.typ_is_optional = true;
+        self
+    }
+
+    /// Also takes tokens of another type. As with [`with_optional_typ`](Self::with_optional_typ), the claims must keep other
+    /// kinds of tokens that come under it from passing: `JWT` names none in particular.
+    #[must_use]
+    pub fn with_other_typ(mut self, typ: Typ) -> Self {
+        self.other_typ = Some(typ);
         self
     }
 
@@ -225,8 +235,10 @@ impl Verifier {
             NoKey::Unknown => Rejection::UnknownKey { kid: header.kid.clone() },
             NoKey::OtherAlg(key) => Rejection::AlgMismatch { key, found: Excerpt::of(&header.alg) },
         })?;
-        let is_typ = header.typ.as_deref().map_or(self.typ_is_optional, |typ| self.typ.matches(typ));
-        if !is_typ {
+        let is_typ = |typ: &str| {
+            [Some(&self.typ), self.other_typ.as_ref()].iter().flatten().any(|own| own.matches(typ))
+        };
+        if !header.typ.as_deref().map_or(self.typ_is_optional, is_typ) {
             let found = header.typ.as_deref().map(Excerpt::of);
             return Err(Rejection::Typ { expected: self.typ.clone(), found });
         }
@@ -249,7 +261,12 @@ impl Verifier {
         Ok(())
     }
 
-    fn require_claims(&self, claims: &Registered<'_>, now: Timestamp) -> Result<(), Rejection> {
+    /// Holds claims against issuer, audience and time, as [`verify`](Self::verify) does when the signature holds. For
+    /// whoever has them vouched for in another way than by a signature: an issuer that was asked, for one.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`], of the checks that are made.
+    pub fn require_claims(&self, claims: &Registered<'_>, now: Timestamp) -> Result<(), Rejection> {
         if claims.issuer != Some(self.issuer.as_str()) {
             let found = claims.issuer.map(Excerpt::of);
             return Err(Rejection::Issuer { expected: self.issuer.clone(), found });

@@ -18,7 +18,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::authorize::{Stop, Visit};
-use super::sign_on::{LoginForm, OwnForm, SignedIn};
+use super::sign_on::{LoginForm, OwnForm, SignedIn, describe_details};
 use crate::client_address::ClientAddress;
 use crate::form::Form;
 use crate::page::{self, Allowed, DevicePage, MessagePage, UserCodePage};
@@ -183,6 +183,7 @@ impl Visit<'_> {
             client: &client.shown_name(),
             username: login.user.username.as_str(),
             scopes: describe_scope(&asked.scope),
+            details: describe_details(&asked.authorization_details),
             user_code: &code,
             token: &self.server.issuer.form_token(FormStep::Device, &browser, &code, Some(login.session.id)),
         };

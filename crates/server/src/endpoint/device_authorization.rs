@@ -36,7 +36,12 @@ pub(crate) async fn authorize(
     FormBody(form): FormBody,
 ) -> Result<Response, OAuthError> {
     let authentication = client_authentication::parse(&headers, &form)?;
-    let asked = AskedByDevice { scope: form.find("scope"), resource: form.find("resource"), address };
+    let asked = AskedByDevice {
+        scope: form.find("scope"),
+        authorization_details: form.find("authorization_details"),
+        resource: form.find("resource"),
+        address,
+    };
     let given = server.issuer.authorize_device(&authentication, asked, server.now()).await?;
     let (page, user_code) = (verification_uri(&server), given.user_code.to_string());
     let answer = DeviceAnswer {

@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::client_authentication;
 use crate::conditional::Document;
 use crate::endpoint::ssf::Configuration;
-use crate::endpoint::token::{DEVICE_CODE, TOKEN_EXCHANGE};
+use crate::endpoint::token::{DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE};
 use crate::server::Server;
 
 /// The documents, written once.
@@ -64,7 +64,7 @@ struct AuthorizationServer<'m> {
     /// [JARM section 4](https://openid.net/specs/oauth-v2-jarm.html#section-4).
     authorization_signing_alg_values_supported: [Alg; 1],
     scopes_supported: [&'static str; 3],
-    grant_types_supported: &'static [&'static str],
+    grant_types_supported: Vec<&'static str>,
     revocation_endpoint: String,
     revocation_endpoint_auth_methods_supported: &'m [&'static str],
     revocation_endpoint_auth_signing_alg_values_supported: &'m [Alg],
@@ -143,13 +143,7 @@ impl Metadata {
             response_modes_supported: ResponseMode::NAMES,
             authorization_signing_alg_values_supported: [ID_TOKEN_ALG],
             scopes_supported: IDENTITY_SCOPES,
-            grant_types_supported: &[
-                "authorization_code",
-                "client_credentials",
-                "refresh_token",
-                DEVICE_CODE,
-                TOKEN_EXCHANGE,
-            ],
+            grant_types_supported: grant_types(issuer),
             revocation_endpoint: format!("{base}/oauth/revoke"),
             revocation_endpoint_auth_methods_supported: methods,
             revocation_endpoint_auth_signing_alg_values_supported: &assertion_algs,
@@ -194,6 +188,13 @@ impl Metadata {
             cache_control,
         }
     }
+}
+
+/// Assertions are taken where there is somebody to trust.
+fn grant_types(issuer: &Issuer) -> Vec<&'static str> {
+    let always = ["authorization_code", "client_credentials", "refresh_token", DEVICE_CODE, TOKEN_EXCHANGE];
+    let trusts = !issuer.config().trusted_issuers.is_empty();
+    always.into_iter().chain(trusts.then_some(JWT_BEARER)).collect()
 }
 
 fn cache_for(max_age: Duration) -> HeaderValue {

@@ -280,7 +280,7 @@ pub(super) fn consent_page(
 }
 
 /// What is asked for in detail. Nothing is left out of it: nobody here knows what counts.
-fn describe_details(details: &AuthorizationDetails) -> Vec<(&str, String)> {
+pub(super) fn describe_details(details: &AuthorizationDetails) -> Vec<(&str, String)> {
     // Text, numbers and lists of them: there is nothing that JSON could refuse.
     let text = |object| serde_json::to_string_pretty(object).unwrap_or_default();
     details.iter().map(|(name, object)| (name, text(object))).collect()

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::bearer::{self, BearerRefusal};
 use crate::body::{FormBody, Json};
 use crate::client_authentication;
+use crate::dpop::Proof;
 use crate::oauth_error::OAuthError;
 use crate::problem::Problem;
 use crate::server::Server;
@@ -40,16 +41,17 @@ struct TicketAnswer<'t> {
 pub(crate) async fn mint(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     Json(request): Json<TicketRequest>,
 ) -> Result<Response, Problem> {
-    let token = bearer::token(&headers)?;
+    let sent = bearer::sent_token(&headers, &proof)?;
     let new = NewTicket {
         method: request.method,
         target: request.path,
         lifetime: Duration::from_secs(request.ttl.unwrap_or(LIFETIME)),
         scope: request.scope,
     };
-    let ticket = server.issuer.mint_ticket(token, &new, server.now())?;
+    let ticket = server.issuer.mint_ticket(sent.token, sent.proof, &new, server.now()).await?;
     let answer = TicketAnswer { ticket: &ticket.ticket, expires_in: ticket.expires_in.as_secs() };
     Ok(axum::Json(answer).into_response())
 }

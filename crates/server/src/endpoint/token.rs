@@ -19,6 +19,8 @@ use crate::server::Server;
 
 /// RFC 8628 section 3.4.
 pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// RFC 7523 section 2.1.
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// RFC 8693 section 2.1.
 pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// The one type of token that is taken and given (RFC 8693 section 3).
@@ -89,6 +91,11 @@ fn token_request(form: &Form) -> Result<TokenRequest, OAuthError> {
         DEVICE_CODE => {
             let device_code = form.find("device_code").ok_or_else(|| missing("device_code"))?;
             Ok(TokenRequest::DeviceCode { device_code: Zeroizing::new(device_code.to_owned()) })
+        }
+        JWT_BEARER => {
+            let assertion = form.find("assertion").ok_or_else(|| missing("assertion"))?;
+            let assertion = Zeroizing::new(assertion.to_owned());
+            Ok(TokenRequest::JwtBearer { assertion, scope, resource: form.find("resource").map(str::to_owned) })
         }
         TOKEN_EXCHANGE => token_exchange(form, scope).map(TokenRequest::TokenExchange),
         _ => Err(OAuthError::unsupported_grant_type()),

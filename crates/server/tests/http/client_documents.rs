@@ -9,7 +9,7 @@ use axum::routing::get;
 use gatepass_issuer::ClientDocuments;
 use gatepass_issuer::client::GrantType;
 use gatepass_issuer::registration::RegistrationPolicy;
-use gatepass_server::{ClientDocumentFetch, HttpConfig};
+use gatepass_server::{Fetch, HttpConfig};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ impl Host {
             scope: "orders:read".parse().unwrap(),
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
         };
-        let fetch = ClientDocumentFetch::new(vec![self.origin.parse().unwrap()]).unwrap();
+        let fetch = Fetch::new(vec![self.origin.parse().unwrap()]).unwrap();
         let documents = ClientDocuments::new(policy, Arc::new(fetch));
         Fixture::made(HttpConfig::default(), |_| {}, |issuer| issuer.with_client_documents(documents)).await
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use gatepass_issuer::admin::{NewClient, NewCredential, SignOnClient};
 use gatepass_issuer::client::{ClientExtensions, GrantType};
-use http::StatusCode;
+use gatepass_server::HttpConfig;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, LOGIN_COOKIE, claims, encode, text};
@@ -288,4 +289,42 @@ async fn nobody_else_can_send_the_forms() {
     poll(&fixture, "tv", &asked).await.expect(StatusCode::OK);
     let again = browser.submit(&page, &[("decision", "allow")]).await;
     assert_eq!(again.status, StatusCode::BAD_REQUEST, "it was answered before");
+}
+
+#[tokio::test]
+async fn what_a_device_asks_for_in_detail_is_shown_and_given() {
+    const DETAILS: &str = r#"[{"type":"payment","amount":"5.00","to":"<b>Bo</b>"}]"#;
+    let fixture = Fixture::with(HttpConfig::default(), |config| {
+        config.authorization_details_types = vec!["payment".to_owned(), "account".to_owned()];
+    })
+    .await;
+    register(&fixture).await;
+    let types = json!({ "authorization_details_types": ["payment"] });
+    let change = fixture.call(Method::PATCH, "/admin/v1/clients/tv").bearer(&fixture.admin().await);
+    change.json(&types).send().await.expect(StatusCode::OK);
+    let ask = |client: &str, details: &str| {
+        let asked = [("client_id", client), ("scope", "orders:read"), ("authorization_details", details)];
+        fixture.post("/oauth/device_authorization").form(&encode(asked))
+    };
+    for (name, client, details) in [
+        ("not_this_client", "car", DETAILS),
+        ("not_this_type", "tv", r#"[{"type":"account"}]"#),
+        ("no_type", "tv", r#"[{"amount":"5.00"}]"#),
+        ("no_array", "tv", "{}"),
+    ] {
+        let refused = ask(client, details).send().await.oauth_error();
+        assert_eq!(refused, (400, "invalid_authorization_details".into()), "{name}");
+    }
+    let asked = ask("tv", DETAILS).send().await.expect(StatusCode::OK).json();
+    let mut browser = Browser::new(&fixture);
+    let page = find(&mut browser, asked["user_code"].as_str().unwrap()).await.expect(StatusCode::OK);
+    let shown = text(&page);
+    assert!(shown.contains("payment") && shown.contains("5.00"), "{shown}");
+    assert!(shown.contains("&#60;b&#62;Bo") && !shown.contains("<b>"), "{shown}");
+    browser.submit(&page, &[("decision", "allow")]).await.expect(StatusCode::OK);
+    fixture.pass(Duration::from_secs(5));
+    let tokens = poll(&fixture, "tv", &asked).await.expect(StatusCode::OK).json();
+    let want: Value = serde_json::from_str(DETAILS).unwrap();
+    assert_eq!(tokens["authorization_details"], want);
+    assert_eq!(claims(tokens["access_token"].as_str().unwrap())["authorization_details"], want);
 }

@@ -86,6 +86,13 @@ async fn log_in(fixture: &Fixture, key: &Key) -> Value {
     call.send().await.expect(StatusCode::OK).json()
 }
 
+/// An access token of a login in one's own app, bound to `key`.
+pub(crate) async fn log_in_with(fixture: &Fixture, key: &Key) -> String {
+    let call = fixture.post("/session/login").json(&crate::fixture::credentials());
+    let answer = call.header("dpop", &key.proof(fixture, ("POST", "/session/login"))).send().await;
+    access(&answer.expect(StatusCode::OK).json()).to_owned()
+}
+
 fn userinfo(fixture: &Fixture, token: &str, proof: &str) -> Call {
     fixture.get("/oauth/userinfo").header("authorization", &format!("DPoP {token}")).header("dpop", proof)
 }

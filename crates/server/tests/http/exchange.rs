@@ -6,6 +6,7 @@ use gatepass_jose::base64url;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::dpop::{Key, log_in_with};
 use crate::fixture::{API, Answer, Fixture, ISSUER, forged};
 
 const OTHER: &str = "https://other.example.com";
@@ -237,5 +238,61 @@ async fn another_policy_takes_back_what_the_client_got_under_the_old_one() {
         ("unknown_member", json!({ "for": [OTHER], "to": [API] })),
     ] {
         assert_eq!(change(policy).await.problem().0, 400, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_bound_stays_bound_to_the_same_key() {
+    const TOKEN: (&str, &str) = ("POST", "/oauth/token");
+    let (fixture, secret) = with_gateway(plain()).await;
+    let (key, thief) = (Key::new(), Key::new());
+    let bound = log_in_with(&fixture, &key).await;
+    let plain = fixture.log_in("alice").await.access;
+    let own = |proof: Option<String>| {
+        let call = fixture.post("/oauth/token").basic("gateway", &secret);
+        let call = call.form("grant_type=client_credentials");
+        match proof {
+            Some(proof) => call.header("dpop", &proof),
+            None => call,
+        }
+    };
+    let token_of = |answer: Answer| answer.json()["access_token"].as_str().unwrap().to_owned();
+    let actor = token_of(own(None).send().await.expect(StatusCode::OK));
+    let bound_actor = token_of(own(Some(key.proof(&fixture, TOKEN))).send().await.expect(StatusCode::OK));
+    let stolen = token_of(own(Some(thief.proof(&fixture, TOKEN))).send().await.expect(StatusCode::OK));
+    // the subject's token, the actor's, the key that is shown, the key that the new token is bound to
+    type Case<'c> = (&'static str, &'c str, Option<&'c str>, Option<&'c Key>, Result<Option<&'c Key>, ()>);
+    let cases: [Case<'_>; 9] = [
+        ("bound_to_nothing", &plain, None, None, Ok(None)),
+        ("bound_from_now_on", &plain, None, Some(&thief), Ok(Some(&thief))),
+        ("with_its_key", &bound, None, Some(&key), Ok(Some(&key))),
+        ("without_its_key", &bound, None, None, Err(())),
+        ("with_another_key", &bound, None, Some(&thief), Err(())),
+        ("with_a_plain_actor", &bound, Some(&actor), Some(&key), Ok(Some(&key))),
+        ("with_an_actor_of_the_same_key", &bound, Some(&bound_actor), Some(&key), Ok(Some(&key))),
+        ("with_an_actor_of_another_key", &bound, Some(&stolen), Some(&key), Err(())),
+        ("with_an_actor_whose_key_is_not_shown", &plain, Some(&bound_actor), None, Err(())),
+    ];
+    for (name, subject, actor, shown, want) in cases {
+        let actor = actor.map(|token| format!("&actor_token={token}&actor_token_type={TYPE}"));
+        let actor = actor.unwrap_or_default();
+        let form =
+            format!("{GRANT}&subject_token={subject}&subject_token_type={TYPE}&audience={OTHER}{actor}");
+        let call = fixture.post("/oauth/token").basic("gateway", &secret).form(&form);
+        let call = match shown {
+            Some(key) => call.header("dpop", &key.proof(&fixture, TOKEN)),
+            None => call,
+        };
+        let answer = call.send().await;
+        match want {
+            Ok(bound_to) => {
+                let answer = answer.expect(StatusCode::OK);
+                let token_type = if bound_to.is_some() { "DPoP" } else { "Bearer" };
+                assert_eq!(answer.json()["token_type"], token_type, "{name}");
+                let cnf = claims(&token_of(answer)).get("cnf").cloned();
+                assert_eq!(cnf, bound_to.map(|key| json!({ "jkt": key.jkt() })), "{name}");
+            }
+            Err(()) => assert_eq!(answer.oauth_error(), (400, "invalid_request".into()), "{name}"),
+        }
     }
 }

@@ -17,6 +17,7 @@ mod fapi;
 mod feed;
 mod fixture;
 mod hostile;
+mod jwt_bearer;
 mod login;
 mod logout_notice;
 mod metadata;

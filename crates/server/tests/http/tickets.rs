@@ -6,6 +6,7 @@ use gatepass_jose::base64url;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::dpop::{Key, log_in_with};
 use crate::fixture::{API, Answer, Fixture, ISSUER, forged};
 
 fn part(token: &str, at: usize) -> Value {
@@ -139,4 +140,33 @@ async fn what_is_not_used_up() {
     fixture.post("/session/logout").cookie(&session.refresh).send().await.expect(StatusCode::NO_CONTENT);
     let ended = consume(&fixture, &good).await;
     assert_eq!(ended.oauth_error(), (400, "invalid_grant".to_owned()), "it dies with its session");
+}
+
+#[tokio::test]
+async fn a_bound_token_gets_a_ticket_with_a_proof_of_its_key() {
+    const TICKETS: (&str, &str) = ("POST", "/tickets");
+    let fixture = Fixture::new().await;
+    let (key, thief) = (Key::new(), Key::new());
+    let token = log_in_with(&fixture, &key).await;
+    let plain = fixture.log_in("alice").await.access;
+    let ask = |token: &str, proof: &str| {
+        let call =
+            fixture.post("/tickets").json(&download()).header("authorization", &format!("DPoP {token}"));
+        call.header("dpop", proof)
+    };
+    let proof = key.proof_with(&fixture, TICKETS, &token);
+    let ticket = ask(&token, &proof).send().await.expect(StatusCode::OK).json();
+    let ticket = ticket["ticket"].as_str().unwrap();
+    assert!(part(ticket, 1).get("cnf").is_none(), "a link can carry no proof");
+    consume(&fixture, ticket).await.expect(StatusCode::NO_CONTENT);
+    let cases = [
+        ("the_same_proof", ask(&token, &proof), "invalid-dpop-proof"),
+        ("another_key", ask(&token, &thief.proof_with(&fixture, TICKETS, &token)), "invalid-dpop-proof"),
+        ("another_token", ask(&token, &key.proof_with(&fixture, TICKETS, &plain)), "invalid-dpop-proof"),
+        ("no_proof_at_all", fixture.post("/tickets").json(&download()).bearer(&token), "invalid-token"),
+        ("a_token_of_no_key", ask(&plain, &key.proof_with(&fixture, TICKETS, &plain)), "invalid-token"),
+    ];
+    for (name, call, want) in cases {
+        assert_eq!(call.send().await.problem(), (401, want.to_owned()), "{name}");
+    }
 }

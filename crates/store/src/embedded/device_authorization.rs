@@ -15,9 +15,8 @@ use super::row::Columns;
 use super::session;
 use super::writer::Group;
 
-const COLUMNS: &str =
-    "digest, user_code, client, scope, resource, expires_at, denied, used_at, session, user,
-                       login, auth_time";
+const COLUMNS: &str = "digest, user_code, client, scope, authorization_details, resource, expires_at, denied,
+                       used_at, session, user, login, auth_time";
 
 fn read(row: &Row<'_>) -> Result<DeviceAuthorization, Failure> {
     let columns = &mut Columns::of("device_authorization", row);
@@ -26,6 +25,7 @@ fn read(row: &Row<'_>) -> Result<DeviceAuthorization, Failure> {
         user_code: UserCodeDigest(columns.value()?),
         client: columns.parsed()?,
         scope: columns.parsed()?,
+        authorization_details: columns.read(|json| serde_json::from_str(json))?,
         resource: columns.value()?,
         expires_at: columns.instant()?,
         state: state(columns)?,
@@ -49,10 +49,12 @@ fn state(columns: &mut Columns<'_>) -> Result<DeviceState, Failure> {
 
 /// `false`, with nothing kept, when the user code is another's.
 pub(super) fn keep(connection: &Connection, asked: &DeviceAuthorization) -> Result<bool, Failure> {
+    let unstorable = |error| Failure::unstorable("the device's request", error);
     let kept = connection
         .prepare_cached(
-            "INSERT INTO device_authorization (digest, user_code, client, scope, resource, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (user_code) DO NOTHING",
+            "INSERT INTO device_authorization (digest, user_code, client, scope, resource, expires_at,
+                                               authorization_details)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (user_code) DO NOTHING",
         )?
         .execute(params![
             asked.digest.0,
@@ -60,7 +62,8 @@ pub(super) fn keep(connection: &Connection, asked: &DeviceAuthorization) -> Resu
             asked.client.as_str(),
             asked.scope.to_string(),
             asked.resource,
-            asked.expires_at.as_millis()
+            asked.expires_at.as_millis(),
+            serde_json::to_string(&asked.authorization_details).map_err(unstorable)?
         ])?;
     Ok(kept == 1)
 }

@@ -21,6 +21,17 @@ fn what_is_refused_where_and_with_which_advice() {
         ("listen = '[::]:1'\nlisten = '[::]:2'".into(), Some(2), "duplicate key"),
         ("listen = '[::]:1'\nlisen = 1".into(), Some(2), "unknown field `lisen`"),
         ("listen = '[::]:1'\n\n[[rout]]".into(), Some(3), "did you mean `route`?"),
+        (with_issuer("tokens = 'opaqe'"), Some(5), "unknown variant `opaqe`"),
+        (
+            with_issuer("tokens = 'opaque'\nrevocation = 'none'"),
+            Some(5),
+            "`introspection` is missing: as whom to ask the issuer",
+        ),
+        (
+            with_issuer("tokens = 'opaque'\nrevocation = 'none'\nsecret_file = 'x'"),
+            Some(7),
+            "opaque tokens are not signed",
+        ),
         (
             "listen = '[::]:1'\ntrusted_proxies = ['10.0.0.0/8', '10.0.0/8']".into(),
             Some(2),

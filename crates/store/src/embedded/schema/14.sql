@@ -1,4 +1,3 @@
--- Version 14: users with another name in every sector.
+-- Version 14: rich authorization requests of devices.
 
--- What the session's tokens call the user; null where that is the user's own identifier.
-ALTER TABLE session ADD COLUMN pairwise_subject TEXT;
+ALTER TABLE device_authorization ADD COLUMN authorization_details TEXT NOT NULL DEFAULT '[]'; -- a JSON array

@@ -16,6 +16,7 @@ fn asked(name: u8) -> DeviceAuthorization {
         user_code: UserCodeDigest([name + 100; 32]),
         client: "tv".parse().unwrap(),
         scope: "openid orders:read".parse().unwrap(),
+        authorization_details: serde_json::from_str(r#"[{"type":"payment"}]"#).unwrap(),
         resource: "https://api.example.com".into(),
         expires_at: at(600),
         state: DeviceState::Pending,
