@@ -23,7 +23,9 @@ use crate::password::{InvalidHash, InvalidPassword, KnownWords, Overloaded, Pass
 use crate::profile::ProfileMismatch;
 use crate::redirect_uri::RedirectUri;
 use crate::secrets::{SecretError, random};
-use crate::store::{ChangeError, EndSessions, HolderRevocation, Page, StoreError, UserChange, Whose};
+use crate::store::{
+    ChangeError, EndSessions, HolderRevocation, Page, RegistrationRotation, StoreError, UserChange, Whose,
+};
 use crate::subject::{SubjectType, is_pairwise, require_sector};
 use crate::user::{Role, RoleName, User, Username};
 
@@ -444,6 +446,18 @@ impl Issuer {
         change: ChangeClient,
         now: Timestamp,
     ) -> Result<(Client, Option<ClientSecret>), AdminError> {
+        self.change_client_and(id, change, None, now).await
+    }
+
+    /// The same, and with it the token of the client's registration: both or neither. [`AdminError::Unknown`] where that
+    /// was rotated meanwhile.
+    pub(crate) async fn change_client_and(
+        &self,
+        id: &ClientId,
+        change: ChangeClient,
+        rotation: Option<RegistrationRotation>,
+        now: Timestamp,
+    ) -> Result<(Client, Option<ClientSecret>), AdminError> {
         let before = self.find_client(id).await?;
         let mut client = before.clone();
         if let Some(audience) = change.audience {
@@ -505,7 +519,14 @@ impl Issuer {
         let sweep = self.feed.sweep(now).await;
         let revocation =
             reason.clone().map(|reason| self.swept(&sweep, Kind::Client, id.as_str(), reason, now));
-        self.store.replace_client(&client, revocation.into_iter().collect()).await?;
+        let revocations = revocation.into_iter().collect();
+        match rotation {
+            None => self.store.replace_client(&client, revocations).await?,
+            Some(rotation) => {
+                let changed = self.store.change_registration(&client, revocations, rotation).await?;
+                changed.then_some(()).ok_or(AdminError::Unknown)?;
+            }
+        }
         self.feed.pump(&*self.store).await?;
         drop(sweep);
         tracing::info!(target: "gatepass::audit", event = "client-changed", client_id = %id, ?reason);

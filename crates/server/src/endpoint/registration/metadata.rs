@@ -36,12 +36,12 @@ pub(crate) struct Metadata {
     require_signed_request_object: Option<bool>,
     subject_type: Option<SubjectType>,
     sector_identifier_uri: Option<NotificationUri>,
+    frontchannel_logout_uri: Option<NotificationUri>,
     id_token_signed_response_alg: Option<String>,
     #[serde(flatten)]
     responses: ResponseFormats,
     // Not served.
     backchannel_logout_uri: Option<IgnoredAny>,
-    frontchannel_logout_uri: Option<IgnoredAny>,
     jwks_uri: Option<IgnoredAny>,
     id_token_encrypted_response_alg: Option<IgnoredAny>,
     userinfo_encrypted_response_alg: Option<IgnoredAny>,
@@ -82,6 +82,8 @@ pub(super) struct MetadataAnswer {
     client_name: String,
     redirect_uris: Vec<RedirectUri>,
     post_logout_redirect_uris: Vec<RedirectUri>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frontchannel_logout_uri: Option<NotificationUri>,
     token_endpoint_auth_method: AuthMethod,
     grant_types: Vec<GrantType>,
     response_types: Vec<&'static str>,
@@ -136,6 +138,7 @@ impl Metadata {
             scope: self.scope,
             redirect_uris: redirect_uris(self.redirect_uris)?,
             post_logout_redirect_uris: redirect_uris(self.post_logout_redirect_uris)?,
+            frontchannel_logout_uri: self.frontchannel_logout_uri,
             require_pushed: self.require_pushed_authorization_requests.unwrap_or_default(),
             extensions: ClientExtensions {
                 dpop_bound_access_tokens: self.dpop_bound_access_tokens.unwrap_or_default(),
@@ -156,10 +159,6 @@ impl Metadata {
             (
                 is_set(&self.backchannel_logout_uri),
                 "backchannel_logout_uri is for an administrator to register",
-            ),
-            (
-                is_set(&self.frontchannel_logout_uri),
-                "frontchannel_logout_uri is for an administrator to register",
             ),
             (is_set(&self.jwks_uri), "jwks_uri is not served: give the keys themselves, as jwks"),
             (
@@ -225,6 +224,7 @@ impl MetadataAnswer {
             client_name: client.name,
             redirect_uris: client.redirect_uris,
             post_logout_redirect_uris: client.post_logout_redirect_uris,
+            frontchannel_logout_uri: client.logout.frontchannel,
             token_endpoint_auth_method: method,
             grant_types: client.grants,
             response_types: if has_code { vec!["code"] } else { Vec::new() },
