@@ -301,6 +301,12 @@ pub(crate) enum Client {
         /// A type of authorization details that it may ask for (RFC 9396), any number of times
         #[arg(long = "authorization-details-type", value_name = "TYPE")]
         details_types: Vec<String>,
+        /// Its users are called otherwise than anywhere else, so that nobody can tell who they are by comparing
+        #[arg(long)]
+        pairwise: bool,
+        /// Where the redirect URIs of its sector are listed, if those have several hosts
+        #[arg(long, value_name = "URI", requires = "pairwise")]
+        sector_identifier_uri: Option<String>,
         /// What signs what it hears at the userinfo endpoint, such as ES256
         #[arg(long = "userinfo-signed-alg", value_name = "ALG")]
         userinfo_signed_alg: Option<String>,

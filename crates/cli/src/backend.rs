@@ -42,6 +42,7 @@ impl Backend {
             let documents = ClientDocuments::new(policy.clone(), Arc::new(fetch.clone()));
             issuer = issuer.with_client_documents(documents);
         }
+        issuer = issuer.with_remote_documents(Arc::new(config.client_urls.clone()));
         let backend = Self { issuer: Arc::new(issuer), data, store };
         backend.ensure_admin_role(admin_scopes).await?;
         backend.ensure_operator().await?;

@@ -36,6 +36,8 @@ pub(crate) struct ServerConfig {
     pub(crate) http: HttpConfig,
     /// Clients that nobody has registered, where they are served.
     pub(crate) client_documents: Option<ClientDocumentConfig>,
+    /// Fetches what registered clients refer to by URL.
+    pub(crate) client_urls: Fetch,
 }
 
 /// What clients may do that nobody has registered, and where their documents are fetched.
@@ -83,6 +85,16 @@ struct RawConfig {
     client_documents: Option<RawClientDocuments>,
     #[serde(default)]
     trusted_issuer: Vec<RawTrustedIssuer>,
+    #[serde(default)]
+    client_urls: RawClientUrls,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClientUrls {
+    /// Origins that may have private addresses and speak plain http.
+    #[serde(default)]
+    private_origins: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -262,6 +274,7 @@ impl ServerConfig {
             http.same_site = same_site.parse().context("`cookie.same_site`")?;
         }
         let master_key = raw.master_key.check(folder)?;
+        let private_origins = parse_all("client_urls.private_origins", &raw.client_urls.private_origins)?;
         let client_documents = raw.client_documents.as_ref().map(RawClientDocuments::check).transpose()?;
         Ok(Self {
             listen: raw.listen,
@@ -270,6 +283,7 @@ impl ServerConfig {
             issuer: config,
             http,
             client_documents,
+            client_urls: Fetch::new(private_origins)?,
         })
     }
 }

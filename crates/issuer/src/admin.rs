@@ -2,6 +2,7 @@
 
 mod credential;
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
 use gatepass_jose::{Alg, Timestamp};
@@ -22,7 +23,10 @@ use crate::password::{InvalidHash, InvalidPassword, KnownWords, Overloaded, Pass
 use crate::profile::ProfileMismatch;
 use crate::redirect_uri::RedirectUri;
 use crate::secrets::{SecretError, random};
-use crate::store::{ChangeError, EndSessions, HolderRevocation, Page, StoreError, UserChange, Whose};
+use crate::store::{
+    ChangeError, EndSessions, HolderRevocation, Page, RegistrationRotation, StoreError, UserChange, Whose,
+};
+use crate::subject::{SubjectType, is_pairwise, require_sector};
 use crate::user::{Role, RoleName, User, Username};
 
 /// The most that one page holds.
@@ -71,6 +75,12 @@ pub enum AdminError {
     /// That type is not configured.
     #[error("authorization details of type {0:?} are none of the configured ones")]
     UnknownDetailsType(String),
+    /// A subject was to be revoked that is one of several names of a user.
+    #[error("that is what one client calls a user; revoke the session, or the user by its own identifier")]
+    PairwiseSubject,
+    /// It is not certain whose users' pairwise subjects the client may learn.
+    #[error("{0}")]
+    Sector(String),
     /// Something was to be signed for a client with an algorithm that this server has no key for.
     #[error("this server does not sign with {0}")]
     UnservedAlg(Alg),
@@ -257,6 +267,10 @@ pub struct ChangeClient {
     pub require_signed_request_object: Option<bool>,
     /// Other types of authorization details, all of them; fewer take the client's tokens back.
     pub authorization_details_types: Option<Vec<String>>,
+    /// How its users are called. Another way takes its tokens back.
+    pub subject_type: Option<SubjectType>,
+    /// Where the redirect URIs of its sector are listed, or nowhere.
+    pub sector_identifier_uri: Option<Option<NotificationUri>>,
     /// In which form it is told things.
     pub responses: ChangeResponses,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
@@ -367,6 +381,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<(Client, Option<ClientSecret>), AdminError> {
         let (client, secret) = self.new_client(new, now)?;
+        self.require_sector_document(&client, now).await?;
         self.store.create_client(&client).await?;
         tracing::info!(target: "gatepass::audit", event = "client-created", client_id = %client.id);
         Ok((client, secret))
@@ -431,6 +446,18 @@ impl Issuer {
         change: ChangeClient,
         now: Timestamp,
     ) -> Result<(Client, Option<ClientSecret>), AdminError> {
+        self.change_client_and(id, change, None, now).await
+    }
+
+    /// The same, and with it the token of the client's registration: both or neither. [`AdminError::Unknown`] where that
+    /// was rotated meanwhile.
+    pub(crate) async fn change_client_and(
+        &self,
+        id: &ClientId,
+        change: ChangeClient,
+        rotation: Option<RegistrationRotation>,
+        now: Timestamp,
+    ) -> Result<(Client, Option<ClientSecret>), AdminError> {
         let before = self.find_client(id).await?;
         let mut client = before.clone();
         if let Some(audience) = change.audience {
@@ -460,9 +487,18 @@ impl Issuer {
         if let Some(types) = change.authorization_details_types {
             extensions.authorization_details_types = types;
         }
+        extensions.subject_type = change.subject_type.unwrap_or(extensions.subject_type);
+        if let Some(uri) = change.sector_identifier_uri {
+            extensions.sector_identifier_uri = uri;
+        }
         extensions.responses = change.responses.of(std::mem::take(&mut extensions.responses));
         self.require_served(&client)?;
         require_sign_on(&client)?;
+        let is_moved = before.redirect_uris != client.redirect_uris
+            || before.extensions.sector_identifier_uri != client.extensions.sector_identifier_uri;
+        if is_moved {
+            self.require_sector_document(&client, now).await?;
+        }
         client.disabled = change.disabled.unwrap_or(client.disabled);
         let secret = self.change_credential(&mut client, change.keys, change.new_secret)?;
         if !client.disabled {
@@ -473,6 +509,8 @@ impl Issuer {
             || before.audience != client.audience
             || before.exchange.is_some() && before.exchange != client.exchange
             || before.extensions.authorization_details_types != client.extensions.authorization_details_types
+            // Nobody could take back by the user's name what says another.
+            || named_by(&before) != named_by(&client)
             || client.extensions.dpop_bound_access_tokens && !before.extensions.dpop_bound_access_tokens;
         let reason = match client.disabled && !before.disabled {
             true => Some(Reason::DISABLED),
@@ -481,7 +519,14 @@ impl Issuer {
         let sweep = self.feed.sweep(now).await;
         let revocation =
             reason.clone().map(|reason| self.swept(&sweep, Kind::Client, id.as_str(), reason, now));
-        self.store.replace_client(&client, revocation.into_iter().collect()).await?;
+        let revocations = revocation.into_iter().collect();
+        match rotation {
+            None => self.store.replace_client(&client, revocations).await?,
+            Some(rotation) => {
+                let changed = self.store.change_registration(&client, revocations, rotation).await?;
+                changed.then_some(()).ok_or(AdminError::Unknown)?;
+            }
+        }
         self.feed.pump(&*self.store).await?;
         drop(sweep);
         tracing::info!(target: "gatepass::audit", event = "client-changed", client_id = %id, ?reason);
@@ -541,6 +586,9 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<u64, AdminError> {
         Entry::require_id(kind, id)?;
+        if kind == Kind::Subject && is_pairwise(id) {
+            return Err(AdminError::PairwiseSubject);
+        }
         match kind {
             Kind::Key => {
                 self.withdraw_key(id, reason.clone(), now).await?;
@@ -623,6 +671,11 @@ fn whose(kind: Kind, id: &str) -> Option<Whose> {
     }
 }
 
+/// By what a client's users are called; `None`: by their own identifiers.
+fn named_by(client: &Client) -> Option<Cow<'_, str>> {
+    (client.extensions.subject_type == SubjectType::Pairwise).then(|| client.sector())
+}
+
 /// A public client without a code challenge would let anybody use a code who sees one.
 fn require_sign_on(client: &Client) -> Result<(), AdminError> {
     let logs_in = client.may_use(GrantType::AuthorizationCode);
@@ -637,7 +690,7 @@ fn require_sign_on(client: &Client) -> Result<(), AdminError> {
         Client { credential: Credential::None, require_pkce: false, .. } => Err(AdminError::NeedsPkce),
         Client { credential: Credential::None, require_pushed: true, .. } => Err(AdminError::CannotPush),
         _ if client.extensions.require_signed_request_object && !has_keys => Err(AdminError::CannotSign),
-        _ => Ok(()),
+        _ => require_sector(client),
     }
 }
 

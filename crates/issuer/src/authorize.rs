@@ -7,6 +7,7 @@
 //! server a gate to anywhere. From then on the client hears of it ([`AuthorizeError::Refused`]), and the
 //! proof that it may is in the [`Back`] that every later step carries.
 
+mod claims;
 mod logout;
 mod request;
 mod request_object;
@@ -17,6 +18,8 @@ use gatepass_jose::Timestamp;
 use gatepass_token::ScopeSet;
 use thiserror::Error;
 
+pub(crate) use self::claims::PREFERRED_USERNAME;
+pub use self::claims::{ClaimsRequest, RequestedClaims};
 pub use self::logout::{LoggedOut, LogoutError, LogoutRequest, LogoutStep};
 pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};
 pub(crate) use self::request::{WITHOUT_MEANING, requested_details, requested_scope};
@@ -189,8 +192,7 @@ impl Issuer {
             Arrival::Pushed(digest) => Some(digest),
             Arrival::WithBrowser | Arrival::BeingPushed => None,
         };
-        request.hinted_user =
-            params.id_token_hint.and_then(|hint| self.read_hint(hint)).map(|hint| hint.user);
+        request.hint = params.id_token_hint.and_then(|hint| self.read_hint(hint));
         request.object = object;
         Ok(request)
     }
@@ -221,8 +223,18 @@ impl Issuer {
             Some(login) => self.store.find_consent(login.user.id, &request.client.id).await?,
             None => None,
         };
+        let is_hinted = match (&request.hint, login) {
+            (Some(hint), Some(login)) => self.names(hint, login.user.id, now).await?,
+            _ => true,
+        };
+        let is_named = |login: &SignedOn| {
+            let name = self.subject(Some(&request.client), login.user.id);
+            request.claims.subjects.iter().all(|subject| *subject == name)
+        };
+        let is_hinted = is_hinted && login.is_none_or(is_named);
         let situation = Situation {
-            login: login.map(|login| (login.user.id, login.session.created_at)),
+            login: login.map(|login| login.session.created_at),
+            is_hinted,
             consented: consent.as_ref().map(|consent| &consent.scope),
             done,
             now,
@@ -240,7 +252,7 @@ impl Issuer {
         login: &SignedOn,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.remember_consent(login.user.id, &request.client.id, &request.scope, now).await
+        self.remember_consent(login.user.id, &request.client.id, &request.asked_scope(), now).await
     }
 
     /// Uses up what the client signed, where that counts once; `false` when it was before.
@@ -278,6 +290,7 @@ impl Issuer {
             challenge: request.challenge,
             jkt: request.jkt,
             authorization_details: request.authorization_details.clone(),
+            claims: request.claims.requested.clone(),
             user: login.user.id,
             login: login.session.id,
             auth_time: login.session.created_at,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use gatepass_jose::{NumericDate, Timestamp, Typ, base64url, jwt};
 use serde::Serialize;
 
-use crate::client::NotificationUri;
+use crate::client::{Client, NotificationUri};
 use crate::id::{ClientId, SessionId, UserId};
 use crate::id_token::ID_TOKEN_ALG;
 use crate::issuer::Issuer;
@@ -93,9 +93,10 @@ impl Issuer {
         let mut deliveries = Vec::new();
         for notice in self.store.due_logout_notices(now, limit).await? {
             let client = self.store.find_client(&notice.client).await?;
-            match client.filter(|client| !client.disabled).and_then(|client| client.logout.backchannel) {
-                Some(uri) => {
-                    let token = self.logout_token(&notice, now)?;
+            let client = client.filter(|client| !client.disabled);
+            match client.as_ref().and_then(|client| Some((client, client.logout.backchannel.clone()?))) {
+                Some((client, uri)) => {
+                    let token = self.logout_token(&notice, client, now)?;
                     deliveries.push(LogoutDelivery { notice, uri, token });
                 }
                 None => self.store.settle_logout_notice(notice.id, None).await?, // nobody wants to know any more
@@ -132,12 +133,17 @@ impl Issuer {
         Ok(())
     }
 
-    fn logout_token(&self, notice: &LogoutNotice, now: Timestamp) -> Result<String, MintError> {
+    fn logout_token(
+        &self,
+        notice: &LogoutNotice,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<String, MintError> {
         let ring = self.ring.load();
         let signer = ring.signer(ID_TOKEN_ALG, now).ok_or(MintError::NoKey(ID_TOKEN_ALG))?;
         let claims = LogoutClaims {
             iss: self.config.issuer.as_str(),
-            sub: notice.user.to_string(),
+            sub: self.subject(Some(client), notice.user),
             aud: notice.client.as_str(),
             iat: now.into(),
             exp: now.saturating_add(LIFETIME).into(),

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::ClientId;
 use crate::redirect_uri::{RedirectUri, RegisteredRedirectUri};
+use crate::subject::SubjectType;
 
 pub use self::keys::{ClientKeys, InvalidClientKeys};
 pub use self::logout::{ClientLogout, InvalidNotificationUri, NotificationUri};
@@ -120,6 +121,12 @@ pub struct ClientExtensions {
     /// The types of authorization details that it may ask for
     /// ([RFC 9396 section 10](https://www.rfc-editor.org/rfc/rfc9396#section-10)).
     pub authorization_details_types: Vec<String>,
+    /// How its users are called.
+    pub subject_type: SubjectType,
+    /// Where the redirect URIs of its sector are listed
+    /// ([OpenID Connect Core 1.0 section 8.1](https://openid.net/specs/openid-connect-core-1_0.html#PairwiseAlg)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sector_identifier_uri: Option<NotificationUri>,
     /// In which form it is told things.
     pub responses: ResponseFormats,
 }

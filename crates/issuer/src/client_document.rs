@@ -13,23 +13,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gatepass_jose::Timestamp;
 use thiserror::Error;
-use tokio::sync::Semaphore;
 
 use crate::admin::NewCredential;
 use crate::client::{Client, Credential};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::registration::{ClientMetadata, RegistrationPolicy};
+use crate::remote_document::Fetches;
 use crate::store::StoreError;
-use crate::throttle::{Throttle, ThrottleLimit, ThrottlePolicy};
 
 /// The least and the most that a document is believed for, whatever its server says.
 const LEAST_FRESH: Duration = Duration::from_secs(60);
 const MOST_FRESH: Duration = Duration::from_secs(24 * 3600);
 
-/// The most documents that are kept, and that are fetched at once.
+/// The most documents that are kept.
 const MOST_KEPT: usize = 1000;
-const MOST_FETCHES: usize = 16;
 
 /// Fetches the documents of clients.
 #[async_trait]
@@ -60,9 +58,7 @@ pub struct ClientDocuments {
     policy: RegistrationPolicy,
     source: Arc<dyn ClientDocumentSource>,
     kept: Mutex<HashMap<ClientId, Kept>>,
-    /// Fetches by the host that is asked: a stranger names it, and it is not ours to flood.
-    fetches: Throttle,
-    places: Semaphore,
+    fetches: Fetches,
 }
 
 struct Kept {
@@ -80,25 +76,14 @@ impl ClientDocuments {
     /// Serves clients whose documents `source` fetches, within `policy`.
     #[must_use]
     pub fn new(policy: RegistrationPolicy, source: Arc<dyn ClientDocumentSource>) -> Self {
-        let limit = ThrottleLimit { burst: 20, every: Duration::from_secs(1) };
-        Self {
-            policy,
-            source,
-            kept: Mutex::default(),
-            fetches: Throttle::new(ThrottlePolicy { account: limit, address: limit }),
-            places: Semaphore::new(MOST_FETCHES),
-        }
+        Self { policy, source, kept: Mutex::default(), fetches: Fetches::new() }
     }
 
     async fn client(&self, id: &ClientId, now: Timestamp) -> Result<Client, DocumentError> {
         if let Some(client) = self.kept(id, now) {
             return Ok(client);
         }
-        let attempt = self.fetches.attempt(id.host(), None);
-        let _place =
-            self.places.try_acquire().map_err(|_| refused("too many documents are being fetched"))?;
-        self.fetches.check(attempt, now).map_err(|_| refused("its host was asked too often"))?;
-        self.fetches.failed(attempt, now);
+        let _place = self.fetches.begin(id.host(), now)?;
         let document = self.source.fetch(id).await?;
         let client = self.made_of(id, document.metadata, now)?;
         let fresh_for = document.fresh_for.clamp(LEAST_FRESH, MOST_FRESH);
@@ -187,7 +172,7 @@ impl Issuer {
     }
 }
 
-fn refused(why: &str) -> DocumentError {
+pub(crate) fn refused(why: &str) -> DocumentError {
     DocumentError(why.to_owned())
 }
 

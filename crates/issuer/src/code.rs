@@ -13,11 +13,13 @@ pub use gatepass_token::CodeChallenge;
 use gatepass_token::{AuthorizationDetails, CodeVerifier, ScopeSet};
 use zeroize::Zeroizing;
 
+use crate::authorize::RequestedClaims;
 use crate::client::OFFLINE_ACCESS;
 use crate::dpop::Jkt;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::rotation::RefreshPolicy;
 use crate::session::Session;
+use crate::subject::Subjects;
 
 /// How long a code can be redeemed.
 pub const CODE_LIFETIME: Duration = Duration::from_secs(60);
@@ -80,6 +82,8 @@ pub struct AuthorizationCode {
     pub scope: ScopeSet,
     /// What was granted beyond that.
     pub authorization_details: AuthorizationDetails,
+    /// The claims that were granted one by one.
+    pub claims: RequestedClaims,
     /// The audience of the tokens.
     pub resource: String,
     /// What the ID token is to repeat.
@@ -119,6 +123,8 @@ pub struct PresentedCode {
     pub policy: RefreshPolicy,
     /// How long one without lives: as long as its access token.
     pub access_token_lifetime: Duration,
+    /// What it calls users.
+    pub subjects: Subjects,
 }
 
 /// What is to happen to the code's row.
@@ -165,6 +171,7 @@ pub fn decide(code: &AuthorizationCode, login: Option<&Session>, presented: &Pre
                 client: &code.client,
                 scope: &code.scope,
                 authorization_details: &code.authorization_details,
+                claims: &code.claims,
                 resource: &code.resource,
             };
             Decision::Give(Box::new(presented.session(granted, login)))
@@ -219,6 +226,7 @@ pub(crate) struct Granted<'g> {
     pub(crate) client: &'g ClientId,
     pub(crate) scope: &'g ScopeSet,
     pub(crate) authorization_details: &'g AuthorizationDetails,
+    pub(crate) claims: &'g RequestedClaims,
     pub(crate) resource: &'g str,
 }
 
@@ -255,6 +263,8 @@ impl PresentedCode {
             revoked_at: None,
             bound: self.confidential || jkt.is_some(),
             jkt,
+            pairwise_subject: self.subjects.pairwise(login.user),
+            claims: granted.claims.clone(),
         }
     }
 }

@@ -21,6 +21,7 @@ pub use self::authorization::{
     UserCodeError,
 };
 pub use self::user_code::{InvalidUserCode, UserCode};
+use crate::authorize::RequestedClaims;
 use crate::code::{Granted, PresentedCode};
 use crate::id::{ClientId, SessionId, UserId};
 use crate::session::Session;
@@ -185,10 +186,12 @@ pub fn decide(
         DeviceState::Allowed(allowed) => {
             let login = login.filter(|login| login.user == allowed.user && login.is_live(presented.now));
             let Some(login) = login else { return DeviceDecision::Refuse(DeviceRefusal::LoginEnded) };
+            let claims = RequestedClaims::default(); // devices ask for none
             let granted = Granted {
                 client: &asked.client,
                 scope: &asked.scope,
                 authorization_details: &asked.authorization_details,
+                claims: &claims,
                 resource: &asked.resource,
             };
             DeviceDecision::Give(allowed.clone(), Box::new(presented.session(granted, login)))

@@ -1,6 +1,8 @@
 //! ID tokens and what the userinfo endpoint says
 //! ([OpenID Connect Core 1.0](https://openid.net/specs/openid-connect-core-1_0.html)).
 
+use std::collections::BTreeSet;
+
 use aws_lc_rs::digest;
 use gatepass_jose::{
     Alg, Audience, Claims, NumericDate, Registered, Timestamp, Typ, base64url, decode_unverified, jwt,
@@ -10,9 +12,10 @@ use gatepass_token::ScopeSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::client::{OPENID, PROFILE};
+use crate::authorize::PREFERRED_USERNAME;
+use crate::client::{Client, OPENID, PROFILE};
 use crate::dpop::ShownProof;
-use crate::id::{ClientId, SessionId, UserId};
+use crate::id::{ClientId, SessionId};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
 use crate::sessions::BearerError;
@@ -59,7 +62,7 @@ struct ProfileClaims {
 /// ([OpenID Connect Core 1.0 section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UserClaims {
-    sub: UserId,
+    sub: String,
     #[serde(flatten)]
     profile: ProfileClaims,
 }
@@ -107,8 +110,8 @@ pub enum UserClaimsError {
 /// What an ID token that comes back as a hint says, verified but for its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
-    /// The user.
-    pub user: UserId,
+    /// What the client calls the user.
+    pub subject: String,
     /// The client it was made for.
     pub client: ClientId,
     /// The client's session.
@@ -118,7 +121,7 @@ pub struct Hint {
 #[derive(Deserialize)]
 struct HintClaims {
     iss: String,
-    sub: UserId,
+    sub: String,
     aud: Audience,
     exp: NumericDate,
     iat: NumericDate,
@@ -138,8 +141,9 @@ impl Claims for HintClaims {
 }
 
 impl ProfileClaims {
-    fn of(user: &User, scope: &ScopeSet) -> Self {
-        let shown = scope.contains(PROFILE);
+    /// What the scope opens, and what was asked for besides.
+    fn of(user: &User, scope: &ScopeSet, requested: &BTreeSet<String>) -> Self {
+        let shown = scope.contains(PROFILE) || requested.contains(PREFERRED_USERNAME);
         Self { preferred_username: shown.then(|| user.username.as_str().to_owned()) }
     }
 }
@@ -147,9 +151,11 @@ impl ProfileClaims {
 /// The login that an ID token tells a client of.
 pub(crate) struct IdTokenOf<'l> {
     /// The client.
-    pub(crate) client: &'l ClientId,
+    pub(crate) client: &'l Client,
     /// What was granted.
     pub(crate) scope: &'l ScopeSet,
+    /// What was granted of the user besides.
+    pub(crate) claims: &'l BTreeSet<String>,
     /// When the user showed who they are.
     pub(crate) auth_time: Timestamp,
     /// What the client wants to see again.
@@ -173,8 +179,8 @@ impl Issuer {
         let signer = ring.signer(ID_TOKEN_ALG, now).ok_or(MintError::NoKey(ID_TOKEN_ALG))?;
         let claims = IdClaims {
             iss: self.config.issuer.as_str(),
-            sub: user.id.to_string(),
-            aud: login.client.as_str(),
+            sub: self.subject(Some(login.client), user.id),
+            aud: login.client.id.as_str(),
             exp: now.saturating_add(self.config.access_token_lifetime).into(),
             iat: now.into(),
             auth_time: login.auth_time.into(),
@@ -183,7 +189,7 @@ impl Issuer {
             amr: ["pwd"],
             at_hash: at_hash(access_token),
             sid: session.to_string(),
-            profile: ProfileClaims::of(user, login.scope),
+            profile: ProfileClaims::of(user, login.scope, login.claims),
         };
         Ok(Some(jwt::sign(&ID_TOKEN, &claims, signer)?))
     }
@@ -197,7 +203,8 @@ impl Issuer {
         let verifier = self.ring.load().hint_verifier(ID_TOKEN, &audience)?;
         // As of the moment that it says it was made: the signature covers that too.
         let verified = verifier.verify::<HintClaims>(id_token, unverified.iat.0).ok()?;
-        Some(Hint { user: verified.sub, client: audience.parse().ok()?, session: verified.sid })
+        let (client, session) = (audience.parse().ok()?, verified.sid);
+        Some(Hint { subject: verified.into_claims().sub, client, session })
     }
 
     /// What the userinfo endpoint says to whoever holds `access_token` and, where it is bound to a key, shows that
@@ -217,14 +224,26 @@ impl Issuer {
         if !verified.scope.contains(OPENID) {
             return Err(UserClaimsError::Scope);
         }
-        let id: UserId = verified.sub.parse().map_err(|_| UserClaimsError::Nobody)?;
+        let session = match verified.sid.as_deref().and_then(|sid| sid.parse().ok()) {
+            Some(sid) => self.store.find_session(sid).await?,
+            None => None,
+        };
+        // A pairwise subject says nothing to us either, but its session does.
+        let id = verified.sub.parse().ok().or(session.as_ref().map(|session| session.user));
+        let id = id.ok_or(UserClaimsError::Nobody)?;
         let user = self.store.find_user(id).await?.filter(|user| !user.disabled);
         let user = user.ok_or(UserClaimsError::Nobody)?;
-        let claims = UserClaims { sub: user.id, profile: ProfileClaims::of(&user, &verified.scope) };
+        // Of a token that somebody exchanged, the session is another client's.
+        let session = session.filter(|session| session.client.as_str() == verified.client_id);
+        let requested = session.map(|session| session.claims.userinfo).unwrap_or_default();
         // The operator's own apps are registered nowhere.
         let client = match verified.client_id.parse() {
             Ok(id) => self.client_of(&id, now).await?,
             Err(_) => None,
+        };
+        let claims = UserClaims {
+            sub: self.subject(client.as_ref(), user.id),
+            profile: ProfileClaims::of(&user, &verified.scope, &requested),
         };
         match client.and_then(|client| client.extensions.responses.userinfo_signed_response_alg) {
             Some(alg) => {

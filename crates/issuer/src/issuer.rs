@@ -20,6 +20,7 @@ use crate::feed::{Feed, LogPosition, REVOCATION_REACH, Sweep};
 use crate::keys::{self, KeyPolicy, KeyRecord, KeyState, NewKey, Plan};
 use crate::master_key::MasterKeyKeeper;
 use crate::password::{Decoys, HashPool, SAMPLE};
+use crate::remote_document::RemoteDocuments;
 use crate::ring::{KeyRing, Published};
 use crate::secrets::{MasterKey, Reseal, Roots, SecretError, Secrets, random};
 use crate::signals::{KEPT_FOR, Signals};
@@ -48,6 +49,8 @@ pub struct Issuer {
     pub(crate) devices: DeviceThrottles,
     /// Clients that nobody has registered; `None`: there are none.
     pub(crate) documents: Option<ClientDocuments>,
+    /// What clients refer to by URL; `None`: nothing.
+    pub(crate) remote: Option<RemoteDocuments>,
     pub(crate) passwords: HashPool,
     /// What an unknown user's login costs.
     pub(crate) decoys: ArcSwap<Decoys>,
@@ -126,6 +129,7 @@ impl Issuer {
             throttle: Arc::new(Throttle::new(config.throttle)),
             devices: DeviceThrottles::new(config.throttle),
             documents: None,
+            remote: None,
             passwords: HashPool::start(config.hashing)?,
             decoys: ArcSwap::default(),
             decoys_due: AtomicI64::new(0),

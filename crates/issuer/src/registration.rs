@@ -19,7 +19,9 @@ use zeroize::Zeroizing;
 
 use crate::admin::{AdminError, NewClient, NewCredential, SignOnClient};
 use crate::authorize::WITHOUT_MEANING;
-use crate::client::{Client, ClientExtensions, ClientSecret, GrantType, IDENTITY_SCOPES};
+use crate::client::{
+    Client, ClientExtensions, ClientLogout, ClientSecret, GrantType, IDENTITY_SCOPES, NotificationUri,
+};
 use crate::config::ISSUER_SCOPES;
 use crate::id::ClientId;
 use crate::mint::MintError;
@@ -140,6 +142,8 @@ pub struct ClientMetadata {
     pub redirect_uris: Vec<RedirectUri>,
     /// Where browsers may be sent to after a logout.
     pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// What the browser opens in a frame of the logout page.
+    pub frontchannel_logout_uri: Option<NotificationUri>,
     /// Whether it must push its authorization requests.
     pub require_pushed: bool,
     /// What it registers beyond that.
@@ -206,6 +210,7 @@ impl RegistrationPolicy {
             sign_on: SignOnClient {
                 redirect_uris: metadata.redirect_uris,
                 post_logout_redirect_uris: metadata.post_logout_redirect_uris,
+                logout: ClientLogout { backchannel: None, frontchannel: metadata.frontchannel_logout_uri },
                 require_pushed: metadata.require_pushed,
                 ..SignOnClient::default()
             },
@@ -271,6 +276,7 @@ mod tests {
             scope: scope.map(|scope| scope.parse().unwrap()),
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
+            frontchannel_logout_uri: None,
             require_pushed: false,
             extensions: ClientExtensions::default(),
         }

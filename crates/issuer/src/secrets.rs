@@ -112,6 +112,7 @@ pub(crate) struct Secrets {
     device_code_mac: hmac::Key,
     user_code_mac: hmac::Key,
     registration_mac: hmac::Key,
+    pub(crate) subject_mac: hmac::Key,
     roots: ArcSwap<Roots>,
     seals: ArcSwap<Seals>,
 }
@@ -139,6 +140,7 @@ impl Secrets {
             device_code_mac: mac(b"device codes")?,
             user_code_mac: mac(b"user codes")?,
             registration_mac: mac(b"registration tokens")?,
+            subject_mac: mac(b"pairwise subjects")?,
             seals: ArcSwap::from_pointee(Seals::of(&roots)?),
             roots: ArcSwap::from_pointee(roots),
         })

@@ -3,6 +3,7 @@
 use gatepass_jose::Timestamp;
 use gatepass_token::{AuthorizationDetails, ScopeSet};
 
+use crate::authorize::RequestedClaims;
 use crate::client::OFFLINE_ACCESS;
 use crate::dpop::Jkt;
 use crate::id::{ClientId, SessionId, UserId};
@@ -42,6 +43,10 @@ pub struct Session {
     pub bound: bool,
     /// The key that its refresh tokens are bound to, where the client is a public one that showed a key.
     pub jkt: Option<Jkt>,
+    /// What its tokens call the user; `None`: by the user's own identifier.
+    pub pairwise_subject: Option<String>,
+    /// The claims that its client asked for one by one.
+    pub claims: RequestedClaims,
 }
 
 impl Session {
@@ -49,6 +54,12 @@ impl Session {
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && now < self.idle_expires_at && now < self.expires_at
+    }
+
+    /// What its tokens call the user.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        self.pairwise_subject.clone().unwrap_or_else(|| self.user.to_string())
     }
 
     /// Whether it is a login at the authorization server's own pages, which serves every application.

@@ -10,6 +10,7 @@ use gatepass_token::{AccessClaims, AuthorizationDetails, ScopeSet};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::authorize::RequestedClaims;
 use crate::client::{Client, IDENTITY_SCOPES};
 use crate::config::{ADMIN_SCOPE, ISSUER_SCOPES, ResourceServer};
 use crate::dpop::{DpopError, Jkt, ShownProof, TokenType};
@@ -346,6 +347,8 @@ impl Issuer {
             revoked_at: None,
             bound: false,
             jkt: None,
+            pairwise_subject: None,
+            claims: RequestedClaims::default(),
         })
     }
 
@@ -456,6 +459,10 @@ impl Issuer {
             }
             Rotated::Rotated(session, user) | Rotated::Repeated(session, user) => {
                 let target = self.session_target(&session, registered).ok_or(RefreshError::Invalid)?;
+                // A client whose users are called otherwise by now has to log them in anew.
+                if session.subject() != self.subject(registered, user.id) {
+                    return Err(RefreshError::Invalid);
+                }
                 let most = registered.map(Client::most_of_a_user);
                 let limits: Vec<&ScopeSet> = scope.into_iter().chain(&most).collect();
                 let types = registered.map(|client| client.extensions.authorization_details_types.as_slice());
@@ -617,7 +624,7 @@ impl Issuer {
             scope = scope.union(&identity_scope(session.scope.iter().chain(terms.scope.iter().copied())));
         }
         let grant = Grant {
-            subject: user.id.to_string(),
+            subject: session.subject(),
             client: &session.client,
             scope,
             authorization_details: terms

@@ -51,6 +51,9 @@ pub enum ChangeError {
 }
 
 /// A revocation that has no place in the log yet.
+///
+/// With one of a user ([`Kind::Subject`]) a store appends the same for every [`Session::pairwise_subject`] that the user's
+/// sessions have, ended ones too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRevocation {
     /// What `id` names.
@@ -119,6 +122,15 @@ pub enum RedeemedDevice {
     Replayed(Option<SessionId>),
     /// There is no such device code.
     Unknown,
+}
+
+/// A registration access token, and the one that follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegistrationRotation {
+    /// What is good until now.
+    pub old: RegistrationTokenDigest,
+    /// What is good from now on.
+    pub new: RegistrationTokenDigest,
 }
 
 /// What [`Store::register_client`] did.
@@ -234,12 +246,13 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Registering, StoreError>;
     /// The registration of a client that has registered itself.
     async fn find_registration(&self, client: &ClientId) -> Result<Option<Registration>, StoreError>;
-    /// Puts `new` in the place of `old`, if that is what is kept. Durable. `false`, with nothing changed, otherwise.
-    async fn rotate_registration_token(
+    /// Replaces a client's row as [`Store::replace_client`] does and puts `rotation.new` in the place of `rotation.old`, if
+    /// that is what is kept for its registration: all or nothing. Durable. `false`, with nothing changed, otherwise.
+    async fn change_registration(
         &self,
-        client: &ClientId,
-        old: RegistrationTokenDigest,
-        new: RegistrationTokenDigest,
+        client: &Client,
+        revocations: Vec<NewRevocation>,
+        rotation: RegistrationRotation,
     ) -> Result<bool, StoreError>;
 
     /// All roles, by name. There are few.

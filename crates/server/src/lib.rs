@@ -102,6 +102,7 @@ mod oauth_error;
 mod origin;
 mod page;
 mod problem;
+mod remote_documents;
 mod request_id;
 mod router;
 mod serve;

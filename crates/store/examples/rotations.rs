@@ -157,6 +157,8 @@ fn session(n: usize, user: UserId) -> Session {
         revoked_at: None,
         bound: false,
         jkt: None,
+        pairwise_subject: None,
+        claims: Default::default(),
     }
 }
 

@@ -24,3 +24,16 @@ async fn npm_openid_client_reads_what_is_signed_for_it() {
     let plain = json!({ "sub": sub, "username": ADMIN, "active": true, "introspectedSub": sub });
     assert_eq!(told("signed"), plain);
 }
+
+#[tokio::test]
+async fn the_command_line_registers_how_a_client_is_told_things() {
+    let up = Up::start().await;
+    let add = "client add quiet --redirect-uri https://quiet.example/cb --pairwise --userinfo-signed-alg ES256 \
+               --introspection-signed-alg ES256";
+    let made = gatepass(&up, add).await.json();
+    let names = ["subject_type", "userinfo_signed_response_alg", "introspection_signed_response_alg"];
+    assert_eq!(names.map(|name| made[name].as_str().unwrap()), ["pairwise", "ES256", "ES256"]);
+    let two = "client add two --redirect-uri https://a.example/ --redirect-uri https://b.example/ --pairwise";
+    let complaint = gatepass(&up, two).await.failed();
+    assert!(complaint.contains("sector_identifier_uri"), "{complaint}");
+}

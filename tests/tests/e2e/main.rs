@@ -34,6 +34,7 @@ mod offline;
 mod openidconnect;
 mod operations;
 mod other_issuers;
+mod pairwise;
 mod proxies;
 mod refresh;
 mod revocation;

@@ -43,6 +43,8 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             require_signed_request,
             dpop,
             details_types,
+            pairwise,
+            sector_identifier_uri,
             userinfo_signed_alg,
             introspection_signed_alg,
             trusted,
@@ -81,11 +83,14 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 frontchannel_logout_uri.map(|uri| ("frontchannel_logout_uri".to_owned(), json!(uri))),
             );
             let formats = [
+                ("subject_type", pairwise.then(|| "pairwise".to_owned())),
+                ("sector_identifier_uri", sector_identifier_uri),
                 ("userinfo_signed_response_alg", userinfo_signed_alg),
                 ("introspection_signed_response_alg", introspection_signed_alg),
             ];
-            optional
-                .extend(formats.into_iter().filter_map(|(name, alg)| Some((name.to_owned(), json!(alg?)))));
+            optional.extend(
+                formats.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))),
+            );
             optional.extend(id.map(|id| ("client_id".to_owned(), json!(id))));
             let mut body = json!({
                 "client_name": name,

@@ -81,8 +81,11 @@ impl Issuer {
             (None, named) => named,
         };
         let back = self.post_logout(client.as_ref(), request.post_logout_redirect_uri, now).await?;
-        let is_theirs =
-            hint.as_ref().is_some_and(|hint| login.is_none_or(|login| login.user.id == hint.user));
+        let is_theirs = match (&hint, login) {
+            (Some(hint), Some(login)) => self.names(hint, login.user.id, now).await?,
+            // Anybody may have come by an old ID token; without a login there is nothing that it could end.
+            (_, None) | (None, Some(_)) => false,
+        };
         if login.is_some() && !is_theirs && !confirmed {
             return Ok(LogoutStep::Ask(back));
         }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use gatepass_token::{AuthorizationDetails, CodeChallenge, InvalidCodeChallenge, ScopeSet};
 
-use super::{Back, Refusal, RequestObject, ResponseMode};
+use super::{Back, ClaimsRequest, Refusal, RequestObject, ResponseMode};
 use crate::client::{Client, GrantType, IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID};
 use crate::dpop::Jkt;
-use crate::id::{ClientId, UserId};
+use crate::id::ClientId;
+use crate::id_token::Hint;
 use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
 
@@ -41,6 +42,7 @@ pub struct AuthorizationParams<'p> {
     pub resource: Option<&'p str>,
     pub dpop_jkt: Option<&'p str>,
     pub authorization_details: Option<&'p str>,
+    pub claims: Option<&'p str>,
     pub request: Option<&'p str>,
     pub request_uri: Option<&'p str>,
     pub registration: Option<&'p str>,
@@ -68,6 +70,8 @@ pub struct AuthorizationRequest {
     pub scope: ScopeSet,
     /// What it asks for beyond that.
     pub authorization_details: AuthorizationDetails,
+    /// The claims that it asks for one by one; nothing without the scope `openid`.
+    pub claims: ClaimsRequest,
     /// The audience of the tokens.
     pub resource: String,
     /// What the ID token is to repeat.
@@ -83,7 +87,7 @@ pub struct AuthorizationRequest {
     /// Who the client thinks is there; to be shown in the login form, and believed by nobody.
     pub login_hint: Option<String>,
     /// Who the client had there before, by an ID token of this issuer.
-    pub hinted_user: Option<UserId>,
+    pub hint: Option<Hint>,
     /// Under which name it was pushed, if it was.
     pub pushed: Option<RequestUriDigest>,
     /// What its client signed, if it did.
@@ -110,6 +114,7 @@ impl<'p> AuthorizationParams<'p> {
             resource: find("resource"),
             dpop_jkt: find("dpop_jkt"),
             authorization_details: find("authorization_details"),
+            claims: find("claims"),
             request: find("request"),
             request_uri: find("request_uri"),
             registration: find("registration"),
@@ -132,6 +137,12 @@ impl<'p> AuthorizationParams<'p> {
 }
 
 impl AuthorizationRequest {
+    /// All that the user is asked for: what claims are asked for one by one belongs to a scope too.
+    #[must_use]
+    pub fn asked_scope(&self) -> ScopeSet {
+        self.scope.union(&self.claims.requested.scope())
+    }
+
     pub(super) fn check(
         client: Client,
         back: Back,
@@ -153,9 +164,12 @@ impl AuthorizationRequest {
             return Err(invalid("code_challenge is missing: this server requires PKCE with S256"));
         }
         let jkt = params.dpop_jkt.map(str::parse).transpose();
+        let claims =
+            params.claims.filter(|_| scope.contains(OPENID)).map(ClaimsRequest::parse).transpose()?;
         Ok(Self {
             challenge,
             authorization_details: requested_details(&client, params.authorization_details)?,
+            claims: claims.unwrap_or_default(),
             jkt: jkt.map_err(|_| invalid("dpop_jkt is not the base64url text of a SHA-256 digest"))?,
             prompt: prompt(params.prompt)?,
             max_age: max_age(params.max_age)?,
@@ -165,7 +179,7 @@ impl AuthorizationRequest {
             scope,
             nonce,
             resource: String::new(),
-            hinted_user: None,
+            hint: None,
             pushed: None,
             object: None,
         })

@@ -129,8 +129,9 @@ fn text(name: &str, value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         Value::Number(number) => Some(number.to_string()),
-        // The one parameter that is JSON in a query too (RFC 9396 section 2).
+        // The parameters that are JSON in a query too (RFC 9396 section 2, OpenID Connect Core 1.0 section 5.5).
         Value::Array(_) if name == "authorization_details" => Some(value.to_string()),
+        Value::Object(_) if name == "claims" => Some(value.to_string()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
@@ -172,9 +173,10 @@ mod tests {
     fn which_objects_are_taken() {
         use RequestObjectRejection::*;
         let key = SigningKey::generate(Alg::ES256, Some("k")).unwrap();
-        let cases: [(&str, Value, Result<(), RequestObjectRejection>); 18] = [
+        let cases: [(&str, Value, Result<(), RequestObjectRejection>); 19] = [
             ("good", claims(), Ok(())),
             ("several_audiences", with("aud", json!(["https://other.example", ISSUER])), Ok(())),
+            ("claims", with("claims", json!({ "id_token": { "acr": null } })), Ok(())),
             ("details", with("authorization_details", json!([{ "type": "a" }])), Ok(())),
             ("no_jti", with("jti", Value::Null), Ok(())),
             ("another_audience", with("aud", json!("https://other.example")), Err(Audience)),

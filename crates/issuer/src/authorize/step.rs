@@ -4,7 +4,6 @@ use gatepass_jose::Timestamp;
 use gatepass_token::ScopeSet;
 
 use super::{AuthorizationRequest, Refusal};
-use crate::id::UserId;
 
 /// What the user has just done for this very request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,8 +17,10 @@ pub struct Done {
 /// What is known of the user.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'s> {
-    /// Who is logged in, and since when.
-    pub login: Option<(UserId, Timestamp)>,
+    /// Since when somebody is logged in, if anybody is.
+    pub login: Option<Timestamp>,
+    /// Whether that is who the client expects, where it says whom.
+    pub is_hinted: bool,
     /// What they have allowed the client before.
     pub consented: Option<&'s ScopeSet>,
     /// What they have just done.
@@ -44,15 +45,13 @@ pub enum Step {
 /// Decides what comes next.
 #[must_use]
 pub fn decide(request: &AuthorizationRequest, situation: &Situation<'_>) -> Step {
-    let Situation { login, done, .. } = *situation;
-    let is_other = |user| request.hinted_user.is_some_and(|hinted| hinted != user);
+    let Situation { login, is_hinted, done, .. } = *situation;
     let asked = request.prompt;
     match login {
         // Asked again they would be the same person again.
-        Some((user, _)) if done.login && is_other(user) => return Step::Refuse(Refusal::LOGIN_REQUIRED),
-        Some((user, since))
-            if !is_too_old(request, since, situation) && (done.login || !(asked.login || is_other(user))) => {
-        }
+        Some(_) if done.login && !is_hinted => return Step::Refuse(Refusal::LOGIN_REQUIRED),
+        Some(since)
+            if !is_too_old(request, since, situation) && (done.login || !asked.login && is_hinted) => {}
         _ if asked.none => return Step::Refuse(Refusal::LOGIN_REQUIRED),
         _ => return Step::LogIn,
     }
@@ -79,7 +78,7 @@ fn is_too_old(request: &AuthorizationRequest, since: Timestamp, situation: &Situ
 fn needs_consent(request: &AuthorizationRequest, consented: Option<&ScopeSet>) -> bool {
     let client = &request.client;
     let can_be_known = client.is_confidential() || request.back.redirect_uri.is_claimed();
-    let has_consent = consented.is_some_and(|scope| request.scope.is_subset(scope))
+    let has_consent = consented.is_some_and(|scope| request.asked_scope().is_subset(scope))
         // What is allowed in detail is allowed once.
         && request.authorization_details.is_empty();
     request.prompt.consent || !can_be_known || !(client.trusted || has_consent)

@@ -34,6 +34,8 @@ fn login() -> Session {
         revoked_at: None,
         bound: false,
         jkt: None,
+        pairwise_subject: None,
+        claims: Default::default(),
     }
 }
 
@@ -49,6 +51,7 @@ fn code() -> AuthorizationCode {
         auth_time: NOW,
         scope: "openid offline_access".parse().unwrap(),
         authorization_details: details(r#"[{"type":"a"},{"type":"b"}]"#),
+        claims: Default::default(),
         resource: "https://api.example.com".into(),
         nonce: None,
         expires_at: later(60),
@@ -71,6 +74,7 @@ fn presented() -> PresentedCode {
         now: NOW,
         policy: RefreshPolicy::default(),
         access_token_lifetime: Duration::from_secs(900),
+        subjects: Default::default(),
     }
 }
 

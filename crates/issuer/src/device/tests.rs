@@ -26,6 +26,8 @@ fn login() -> Session {
         authorization_details: Default::default(),
         bound: false,
         jkt: None,
+        pairwise_subject: None,
+        claims: Default::default(),
     }
 }
 
@@ -60,6 +62,7 @@ fn presented(client: &str, now: Timestamp) -> PresentedCode {
         now,
         policy: Default::default(),
         access_token_lifetime: Duration::from_secs(900),
+        subjects: Default::default(),
     }
 }
 

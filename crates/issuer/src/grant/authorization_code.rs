@@ -53,8 +53,9 @@ impl Issuer {
         match self.store.redeem_code(digest, &presented, on_replay).await? {
             Redeemed::Given(code, session, user) => {
                 let id_token = IdTokenOf {
-                    client: client_id,
+                    client: registered,
                     scope: &code.scope,
+                    claims: &code.claims.id_token,
                     auth_time: code.auth_time,
                     nonce: code.nonce.as_deref(),
                 };
@@ -106,6 +107,7 @@ impl Issuer {
             now,
             policy: self.config.refresh,
             access_token_lifetime: self.config.access_token_lifetime,
+            subjects: self.subjects(registered),
         })
     }
 

@@ -1,6 +1,8 @@
 //! The grant of a user who has allowed it at another device
 //! ([RFC 8628 section 3.4](https://www.rfc-editor.org/rfc/rfc8628#section-3.4)).
 
+use std::collections::BTreeSet;
+
 use gatepass_jose::Timestamp;
 use gatepass_revocation::{Kind, Reason};
 
@@ -40,8 +42,9 @@ impl Issuer {
         match self.store.redeem_device_authorization(digest, &presented, on_replay).await? {
             RedeemedDevice::Given(allowed, session, user) => {
                 let id_token = IdTokenOf {
-                    client: client_id,
+                    client: registered,
                     scope: &asked.scope,
+                    claims: &BTreeSet::new(),
                     auth_time: allowed.auth_time,
                     nonce: None,
                 };

@@ -12,6 +12,7 @@ use crate::dpop::Jkt;
 use crate::issuer::Issuer;
 use crate::mint::Grant;
 use crate::sessions::limit_to;
+use crate::subject::SubjectType;
 use crate::trusted_issuer::{AssertedSubject, GrantRejection, TrustedIssuer, unverified_issuer};
 use crate::user::Username;
 
@@ -75,6 +76,10 @@ impl Issuer {
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
+        // Without a session, no revocation of the user would reach a token that says another name.
+        if client.extensions.subject_type == SubjectType::Pairwise {
+            return Err(TokenError::UnauthorizedClient);
+        }
         let user = self.store.find_user_by_name(name).await?.filter(|user| !user.disabled);
         let user = user.ok_or(TokenError::Assertion)?;
         let asked = shown.scope.unwrap_or_default();

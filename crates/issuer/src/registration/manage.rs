@@ -12,7 +12,7 @@ use crate::client::{ChangeResponses, Client, Credential};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::secrets::{SecretError, random};
-use crate::store::{Registering, StoreError};
+use crate::store::{Registering, RegistrationRotation, StoreError};
 
 impl Issuer {
     /// Makes a token with which clients register themselves. It is given here and never again.
@@ -77,6 +77,7 @@ impl Issuer {
         let found = found.filter(|found| found.uses_left > 0 && now < found.expires_at);
         let found = found.ok_or(RegistrationError::Token)?;
         let (client, secret) = self.new_client(found.policy.allow(metadata)?, now)?;
+        self.require_sector_document(&client, now).await?;
         let token = RegistrationToken::management(&random()?);
         let registration = Registration {
             client: client.id.clone(),
@@ -120,12 +121,16 @@ impl Issuer {
             let why = "token_endpoint_auth_method cannot be changed: register anew";
             return Err(RegistrationError::Metadata(why.into()));
         }
-        let (client, _) = self.change_client(id, change_to(new), now).await?;
         let token = RegistrationToken::management(&random()?);
-        let digest = self.secrets.registration_token_digest(token.expose());
-        if !self.store.rotate_registration_token(id, registration.digest, digest).await? {
-            return Err(RegistrationError::Token); // another change came between
-        }
+        let rotation = RegistrationRotation {
+            old: registration.digest,
+            new: self.secrets.registration_token_digest(token.expose()),
+        };
+        let changed = self.change_client_and(id, change_to(new), Some(rotation), now).await;
+        let (client, _) = match changed {
+            Err(AdminError::Unknown) => return Err(RegistrationError::Token), // another change came between
+            changed => changed?,
+        };
         Ok(Registered { client, secret: None, token: Some(token) })
     }
 
@@ -184,6 +189,9 @@ fn change_to(new: NewClient) -> ChangeClient {
         require_pushed: Some(new.sign_on.require_pushed),
         dpop_bound_access_tokens: Some(new.extensions.dpop_bound_access_tokens),
         require_signed_request_object: Some(new.extensions.require_signed_request_object),
+        frontchannel_logout_uri: Some(new.sign_on.logout.frontchannel),
+        subject_type: Some(new.extensions.subject_type),
+        sector_identifier_uri: Some(new.extensions.sector_identifier_uri),
         responses: ChangeResponses::to(new.extensions.responses),
         keys: match new.credential {
             NewCredential::Keys(keys) => Some(keys),

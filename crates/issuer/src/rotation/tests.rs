@@ -27,6 +27,8 @@ fn session() -> Session {
         revoked_at: None,
         bound: false,
         jkt: None,
+        pairwise_subject: None,
+        claims: Default::default(),
     }
 }
 

@@ -132,8 +132,9 @@ impl Issuer {
         let mut sets = self.verifications(stream, now)?;
         let mut taken_up_to = stream.taken_up_to;
         let mut all_taken = true;
+        let receiver = self.store.find_client(&stream.client).await?;
         for entry in self.store.revocations_after(stream.taken_up_to, ENTRIES).await? {
-            for (number, event) in self.events(&entry, stream).await?.iter().enumerate() {
+            for (number, event) in self.events(&entry, stream, receiver.as_ref()).await?.iter().enumerate() {
                 if !self.is_taken(stream.id, (entry.seq, number)) {
                     all_taken = false;
                     sets.push(self.security_event_token(

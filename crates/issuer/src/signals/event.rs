@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 
 use super::SecurityEventToken;
 use super::stream::Stream;
+use crate::client::Client;
 use crate::feed::REVOCATION_REACH;
 use crate::id::{SessionId, UserId};
 use crate::id_token::ID_TOKEN_ALG;
 use crate::issuer::Issuer;
 use crate::mint::MintError;
 use crate::store::StoreError;
+use crate::subject::is_pairwise;
 
 /// The `typ` of a security event token ([RFC 8417 section 2.3](https://www.rfc-editor.org/rfc/rfc8417#section-2.3)).
 const SECURITY_EVENT: Typ = Typ::new("secevent+jwt");
@@ -70,8 +72,13 @@ struct SetClaims<'c> {
 }
 
 impl Issuer {
-    /// The events that an entry is, those that the stream's receiver asked for.
-    pub(super) async fn events(&self, entry: &Entry, stream: &Stream) -> Result<Vec<Event>, StoreError> {
+    /// The events that an entry is, those that the stream's receiver asked for, in the names that it has for users.
+    pub(super) async fn events(
+        &self,
+        entry: &Entry,
+        stream: &Stream,
+        receiver: Option<&Client>,
+    ) -> Result<Vec<Event>, StoreError> {
         let mut events = Vec::new();
         for kind in kinds(entry) {
             if !stream.events_delivered().any(|delivered| delivered == *kind) {
@@ -92,7 +99,7 @@ impl Issuer {
                 }
                 _ => {}
             }
-            events.push(Event { kind: *kind, subject: self.subject(entry).await?, says });
+            events.push(Event { kind: *kind, subject: self.subject_id(entry, receiver).await?, says });
         }
         Ok(events)
     }
@@ -128,7 +135,7 @@ impl Issuer {
         Ok(SecurityEventToken { jti, token })
     }
 
-    async fn subject(&self, entry: &Entry) -> Result<Value, StoreError> {
+    async fn subject_id(&self, entry: &Entry, receiver: Option<&Client>) -> Result<Value, StoreError> {
         let iss_sub =
             |sub: &str| json!({ "format": "iss_sub", "iss": self.config.issuer.as_str(), "sub": sub });
         let opaque = |id: &str| json!({ "format": "opaque", "id": id });
@@ -140,13 +147,16 @@ impl Issuer {
                 };
                 let mut subject = json!({ "format": "complex", "session": opaque(&entry.id) });
                 if let (Some(session), Some(subject)) = (session, subject.as_object_mut()) {
-                    subject.extend([("user".to_owned(), iss_sub(&session.user.to_string()))]);
+                    subject.extend([("user".to_owned(), iss_sub(&self.subject(receiver, session.user)))]);
                 }
                 subject
             }
             Kind::Client => json!({ "format": "complex", "application": opaque(&entry.id) }),
             Kind::All => json!({ "format": "complex", "tenant": opaque(self.config.issuer.as_str()) }),
-            Kind::Subject | Kind::Token | Kind::Key => iss_sub(&entry.id),
+            Kind::Subject | Kind::Token | Kind::Key => match entry.id.parse::<UserId>() {
+                Ok(user) => iss_sub(&self.subject(receiver, user)),
+                Err(_) => iss_sub(&entry.id),
+            },
         })
     }
 
@@ -165,6 +175,8 @@ impl Issuer {
 fn kinds(entry: &Entry) -> &'static [EventType] {
     match (entry.kind, &entry.reason) {
         (Kind::Token | Kind::Key, _) => &[],
+        // The user's own entry stands beside it, and is told in the receiver's name for the user.
+        (Kind::Subject, _) if is_pairwise(&entry.id) => &[],
         (Kind::Subject, reason) if *reason == Reason::CLAIMS_CHANGED => &[EventType::TokenClaimsChange],
         // What a client may ask for is no news of a person.
         (Kind::Client, reason) if *reason == Reason::CLAIMS_CHANGED => &[],
@@ -213,5 +225,7 @@ mod tests {
         for (kind, reason, want) in cases {
             assert_eq!(kinds(&entry(kind, reason.clone())), want, "{kind} {reason}");
         }
+        let other_name = Entry { id: "p:x".into(), ..entry(Kind::Subject, Reason::DISABLED) };
+        assert!(kinds(&other_name).is_empty(), "told once, by the entry beside it");
     }
 }

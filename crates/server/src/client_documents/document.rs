@@ -53,6 +53,7 @@ pub(super) fn parse(id: &ClientId, body: &[u8]) -> Result<ClientMetadata, Docume
         scope: None,
         redirect_uris: redirect_uris(&document.redirect_uris)?,
         post_logout_redirect_uris: redirect_uris(&document.post_logout_redirect_uris)?,
+        frontchannel_logout_uri: None,
         require_pushed: false,
         extensions: ClientExtensions {
             dpop_bound_access_tokens: document.dpop_bound_access_tokens,

@@ -201,6 +201,8 @@ impl From<AdminError> for Problem {
             AdminError::NeedsPkce => Self::invalid_value("require_pkce", detail),
             AdminError::CannotPush => Self::invalid_value("require_pushed_authorization_requests", detail),
             AdminError::Profile(why) => Self::invalid_request(why.to_string()),
+            AdminError::PairwiseSubject => Self::invalid_value("id", detail),
+            AdminError::Sector(_) => Self::invalid_value("sector_identifier_uri", detail),
             AdminError::UnservedAlg(_) => Self::invalid_value("signed_response_alg", detail),
             AdminError::UnknownDetailsType(_) => Self::invalid_value("authorization_details_types", detail),
             AdminError::CannotSign => Self::invalid_value("require_signed_request_object", detail),

@@ -161,7 +161,13 @@ impl Visit<'_> {
             notice,
             user_code: &known_form(Some(typed)),
             // Which code it will be, nobody knows yet.
-            token: &self.server.issuer.form_token(FormStep::UserCode, &browser, "", Some(login.session.id)),
+            token: &self.server.issuer.form_token(
+                FormStep::UserCode,
+                &browser,
+                "",
+                Some(login.session.id),
+                self.now,
+            ),
         };
         let status = if notice.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
         let mut response = page::answer(status, &page, Allowed::default());
@@ -185,7 +191,13 @@ impl Visit<'_> {
             scopes: describe_scope(&asked.scope),
             details: describe_details(&asked.authorization_details),
             user_code: &code,
-            token: &self.server.issuer.form_token(FormStep::Device, &browser, &code, Some(login.session.id)),
+            token: &self.server.issuer.form_token(
+                FormStep::Device,
+                &browser,
+                &code,
+                Some(login.session.id),
+                self.now,
+            ),
         };
         let mut response = page::answer(StatusCode::OK, &page, Allowed::default());
         response.headers_mut().extend(cookies);

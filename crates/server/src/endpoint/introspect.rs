@@ -155,11 +155,11 @@ impl IntrospectionAnswer {
     fn of_refresh_token(session: Session, issuer: &str) -> Self {
         Self {
             active: true,
+            sub: Some(session.subject()),
             scope: session.scope,
             client_id: Some(session.client.to_string()),
             exp: Some(session.idle_expires_at.min(session.expires_at).into()),
             iat: Some(session.rotated_at.unwrap_or(session.created_at).into()),
-            sub: Some(session.user.to_string()),
             iss: Some(issuer.to_owned()),
             sid: Some(session.id.to_string()),
             authorization_details: session.authorization_details,

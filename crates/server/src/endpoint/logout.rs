@@ -106,7 +106,13 @@ impl Visit<'_> {
             base: &self.server.base_path,
             username: login.user.username.as_str(),
             request: self.query,
-            token: &issuer.form_token(FormStep::LogOut, &browser, self.query, Some(login.session.id)),
+            token: &issuer.form_token(
+                FormStep::LogOut,
+                &browser,
+                self.query,
+                Some(login.session.id),
+                self.now,
+            ),
         };
         let allowed = Allowed { form_to: back, ..Allowed::default() };
         let mut response = page::answer(StatusCode::OK, &page, allowed);

@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use gatepass_issuer::authorize::ResponseMode;
 use gatepass_issuer::client::{ClientKeys, IDENTITY_SCOPES};
-use gatepass_issuer::{ACR_PASSWORD, ID_TOKEN_ALG, Issuer, Profile, assertion_algs};
+use gatepass_issuer::{ACR_PASSWORD, ID_TOKEN_ALG, Issuer, Profile, SubjectType, assertion_algs};
 use gatepass_jose::Alg;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
@@ -80,7 +80,7 @@ struct AuthorizationServer<'m> {
 struct OpenId<'m> {
     #[serde(flatten)]
     authorization_server: &'m AuthorizationServer<'m>,
-    subject_types_supported: [&'static str; 1],
+    subject_types_supported: [SubjectType; 2],
     id_token_signing_alg_values_supported: [Alg; 1],
     userinfo_endpoint: String,
     userinfo_signing_alg_values_supported: &'m [Alg],
@@ -154,7 +154,7 @@ impl Metadata {
         };
         let openid = OpenId {
             authorization_server: &metadata,
-            subject_types_supported: ["public"],
+            subject_types_supported: [SubjectType::Public, SubjectType::Pairwise],
             id_token_signing_alg_values_supported: [ID_TOKEN_ALG],
             userinfo_endpoint: format!("{base}/oauth/userinfo"),
             userinfo_signing_alg_values_supported: &response_algs,
@@ -178,7 +178,7 @@ impl Metadata {
                 "preferred_username",
             ],
             prompt_values_supported: ["none", "login", "consent", "select_account"],
-            claims_parameter_supported: false,
+            claims_parameter_supported: true,
         };
         let cache_control = cache_for(max_age);
         Self {

@@ -120,7 +120,7 @@ impl<'v> Visit<'v> {
             return Ok(false);
         };
         let login = login.map(|login| login.session.id);
-        Ok(self.server.issuer.is_form_token(token, step, &browser, self.query, login))
+        Ok(self.server.issuer.is_form_token(token, step, &browser, self.query, login, self.now))
     }
 }
 
@@ -215,7 +215,7 @@ impl Visit<'_> {
             client: form.client.as_deref(),
             notice,
             request: self.query,
-            token: &self.server.issuer.form_token(FormStep::LogIn, &browser, self.query, None),
+            token: &self.server.issuer.form_token(FormStep::LogIn, &browser, self.query, None, self.now),
             username,
         };
         let allowed = Allowed { form_to: form.form_to, ..Allowed::default() };
@@ -261,16 +261,23 @@ pub(super) fn consent_page(
     login: &SignedOn,
 ) -> Result<Response, Stop> {
     let (browser, cookies) = visit.browser()?;
+    let asked = request.asked_scope();
     let issuer = &visit.server.issuer;
     let page = ConsentPage {
         base: &visit.server.base_path,
         client: &request.client.shown_name(),
         username: login.user.username.as_str(),
-        scopes: describe_scope(&request.scope),
+        scopes: describe_scope(&asked),
         details: describe_details(&request.authorization_details),
         destination: &destination(request.back.redirect_uri.as_str()),
         request: visit.query,
-        token: &issuer.form_token(FormStep::Consent, &browser, visit.query, Some(login.session.id)),
+        token: &issuer.form_token(
+            FormStep::Consent,
+            &browser,
+            visit.query,
+            Some(login.session.id),
+            visit.now,
+        ),
     };
     let allowed = Allowed { form_to: Some(&request.back.redirect_uri), ..Allowed::default() };
     let mut response = page::answer(StatusCode::OK, &page, allowed);

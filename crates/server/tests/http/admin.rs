@@ -114,7 +114,7 @@ async fn a_clients_secret_is_shown_once() {
             "redirect_uris": [], "post_logout_redirect_uris": [], "trusted": false, "require_pkce": true,
             "token_endpoint_auth_method": "client_secret_basic", "require_pushed_authorization_requests": false,
             "dpop_bound_access_tokens": false, "require_signed_request_object": false,
-            "authorization_details_types": [],
+            "authorization_details_types": [], "subject_type": "public",
         })
     );
     assert_eq!(admin.get("clients/report").await.expect(StatusCode::OK).json(), want);

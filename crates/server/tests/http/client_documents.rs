@@ -18,15 +18,15 @@ use crate::fixture::{Fixture, with};
 
 /// A server with one document, and how often it was asked for it.
 #[derive(Clone)]
-struct Host {
-    origin: String,
+pub(crate) struct Host {
+    pub(crate) origin: String,
     /// Status, media type and body.
     answer: Arc<Mutex<(u16, String, String)>>,
     asked: Arc<Mutex<u32>>,
 }
 
 impl Host {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let host = Self { origin, answer: Arc::default(), asked: Arc::default() };
@@ -36,7 +36,7 @@ impl Host {
         host
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("{}/client", self.origin)
     }
 
@@ -47,15 +47,15 @@ impl Host {
         })
     }
 
-    fn say(&self, document: Value) {
+    pub(crate) fn say(&self, document: Value) {
         self.answer(200, "application/json", &document.to_string());
     }
 
-    fn answer(&self, status: u16, media_type: &str, body: &str) {
+    pub(crate) fn answer(&self, status: u16, media_type: &str, body: &str) {
         *self.answer.lock().unwrap() = (status, media_type.to_owned(), body.to_owned());
     }
 
-    fn asked(&self) -> u32 {
+    pub(crate) fn asked(&self) -> u32 {
         *self.asked.lock().unwrap()
     }
 

@@ -6,6 +6,7 @@
 mod admin;
 mod assertions;
 mod browser;
+mod claims;
 mod client_documents;
 mod cors;
 mod details;
@@ -22,6 +23,7 @@ mod logout_notice;
 mod metadata;
 mod oauth;
 mod openapi;
+mod pairwise;
 mod par;
 mod passwords;
 mod registration;

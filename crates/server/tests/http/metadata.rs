@@ -55,7 +55,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
     });
     assert_eq!(answer.json(), want);
 
-    want["subject_types_supported"] = json!(["public"]);
+    want["subject_types_supported"] = json!(["public", "pairwise"]);
     want["id_token_signing_alg_values_supported"] = json!(["ES256"]);
     want["userinfo_signing_alg_values_supported"] = json!(["ES256"]);
     want["userinfo_endpoint"] = json!(format!("{ISSUER}/oauth/userinfo"));
@@ -72,7 +72,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
     let claims = "iss sub aud exp iat auth_time nonce acr amr sid preferred_username";
     want["claims_supported"] = claims.split(' ').collect();
     want["prompt_values_supported"] = json!(["none", "login", "consent", "select_account"]);
-    want["claims_parameter_supported"] = json!(false);
+    want["claims_parameter_supported"] = json!(true);
     let openid = fixture.get("/.well-known/openid-configuration").send().await.expect(StatusCode::OK);
     assert_eq!(openid.json(), want);
 

@@ -173,8 +173,14 @@ async fn what_a_client_says_of_itself_is_checked() {
         ("keys_of_nobody", but("jwks", json!({ "keys": [] })), "invalid_client_metadata"),
         ("a_secret", but("jwks", json!({ "keys": [key] })), "invalid_client_metadata"),
         ("keys_elsewhere", but("jwks_uri", json!("https://169.254.169.254/")), "invalid_client_metadata"),
+        (
+            "foreign_frame",
+            but("frontchannel_logout_uri", json!("https://evil.example/")),
+            "invalid_client_metadata",
+        ),
         ("logouts", but("backchannel_logout_uri", json!("https://10.0.0.1/")), "invalid_client_metadata"),
-        ("pairwise", but("subject_type", json!("pairwise")), "invalid_client_metadata"),
+        ("odd_subjects", but("subject_type", json!("ephemeral")), "invalid_client_metadata"),
+        ("sector", but("sector_identifier_uri", json!("https://10.0.0.1/")), "invalid_client_metadata"),
         ("unsigned", but("id_token_signed_response_alg", json!("none")), "invalid_client_metadata"),
         (
             "public_and_pushed",
@@ -313,4 +319,34 @@ async fn a_client_that_registered_itself_is_always_asked_for() {
         "invalid_request",
         "PKCE is not negotiable"
     );
+}
+
+#[tokio::test]
+async fn of_two_changes_at_once_one_takes_effect() {
+    let fixture = Fixture::new().await;
+    let token = initial(&fixture, &json!({ "scope": "orders:read" })).await;
+    let registered = register(&fixture, &token, &metadata()).await.expect(StatusCode::CREATED).json();
+    let managed = Managed::of(&fixture, &registered);
+    let id = &registered["client_id"];
+    let change = |name: &str| with(with(metadata(), "client_id", id.clone()), "client_name", json!(name));
+    let (one, other) = (change("One"), change("Other"));
+    let (one, other) = tokio::join!(managed.put(&one), managed.put(&other));
+    let (won, lost) = if one.status == 200 { (one, other) } else { (other, one) };
+    let won = won.expect(StatusCode::OK).json();
+    assert_eq!(lost.oauth_error(), (401, "invalid_token".into()));
+    let shown = Managed::of(&fixture, &won).get().await.expect(StatusCode::OK).json();
+    assert_eq!(shown["client_name"], won["client_name"], "nothing of the other's");
+}
+
+#[tokio::test]
+async fn a_client_registers_what_browsers_open_when_they_log_out() {
+    let fixture = Fixture::new().await;
+    let token = initial(&fixture, &json!({ "scope": "orders:read" })).await;
+    let uri = json!("https://app.example.com/front");
+    let wanted = with(metadata(), "frontchannel_logout_uri", uri.clone());
+    let registered = register(&fixture, &token, &wanted).await.expect(StatusCode::CREATED).json();
+    assert_eq!(registered["frontchannel_logout_uri"], uri);
+    let change = with(metadata(), "client_id", registered["client_id"].clone());
+    let changed = Managed::of(&fixture, &registered).put(&change).await.expect(StatusCode::OK).json();
+    assert!(changed.get("frontchannel_logout_uri").is_none(), "left out, it is gone");
 }

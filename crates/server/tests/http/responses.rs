@@ -11,7 +11,7 @@ use crate::fixture::{API, Answer, Fixture, ISSUER, with};
 const SIGNED: &str = "application/token-introspection+jwt";
 
 /// Changes a client as an administrator does.
-async fn change(fixture: &Fixture, client: &str, change: Value) -> Answer {
+pub(crate) async fn change(fixture: &Fixture, client: &str, change: Value) -> Answer {
     let admin = fixture.admin().await;
     fixture
         .call(Method::PATCH, &format!("/admin/v1/clients/{client}"))

@@ -516,3 +516,39 @@ async fn a_client_that_loses_a_scope_does_not_get_it_back_by_refreshing() {
     call.send().await.expect(StatusCode::OK);
     assert_eq!(refresh("").await.oauth_error().1, "invalid_grant", "nor a resource server");
 }
+
+#[tokio::test]
+async fn an_id_token_alone_ends_nothing() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let mut browser = Browser::new(&fixture);
+    let query = request(&[("client_id", "own"), ("scope", "openid offline_access")]);
+    let call = fixture.post("/oauth/token").form(&exchange("own", &browser.code(&query).await));
+    let tokens = call.send().await.expect(StatusCode::OK).json();
+    let hint = tokens["id_token"].as_str().unwrap();
+    let mut stranger = Browser::new(&fixture);
+    let query =
+        encode([("id_token_hint", hint), ("post_logout_redirect_uri", "https://app.example.com/bye")]);
+    let gone = stranger.open(&format!("/oauth/logout?{query}")).await;
+    assert_eq!(gone.header(LOCATION), "https://app.example.com/bye");
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(fixture.get("/oauth/userinfo").bearer(token).send().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_consent_page_is_good_for_an_hour() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    for (minutes, allowed) in [(60, true), (61, false)] {
+        let mut browser = Browser::new(&fixture);
+        let page = browser.authorize(&request(&[("prompt", "consent")])).await.expect(StatusCode::OK);
+        let page = browser.log_in(&page, "alice").await.expect(StatusCode::OK);
+        assert!(text(&page).contains("/oauth/consent"));
+        fixture.pass(Duration::from_secs(minutes * 60));
+        let answer = browser.submit(&page, &[("decision", "allow")]).await;
+        match allowed {
+            true => assert!(sent_back(&answer).contains_key("code")),
+            false => assert!(text(&answer).contains("/oauth/consent"), "asked again: {}", text(&answer)),
+        }
+    }
+}

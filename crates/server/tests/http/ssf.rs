@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gatepass_issuer::SubjectType;
 use gatepass_issuer::admin::{ChangeUser, NewClient, NewCredential, SignOnClient};
 use gatepass_issuer::client::{ClientExtensions, GrantType};
 use gatepass_issuer::password::Password;
@@ -9,7 +10,7 @@ use gatepass_issuer::signals::Taken;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::browser::claims;
+use crate::browser::{Browser, claims, exchange, register, request};
 use crate::fixture::{Fixture, ISSUER};
 
 const SESSION_REVOKED: &str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
@@ -19,6 +20,10 @@ const VERIFICATION: &str = "https://schemas.openid.net/secevent/ssf/event-type/v
 
 /// Registers a receiver and gives its access token.
 async fn receiver(fixture: &Fixture, id: &str, scope: &str) -> String {
+    receiver_with(fixture, id, scope, ClientExtensions::default()).await
+}
+
+async fn receiver_with(fixture: &Fixture, id: &str, scope: &str, extensions: ClientExtensions) -> String {
     let new = NewClient {
         id: Some(id.parse().unwrap()),
         name: id.to_owned(),
@@ -28,7 +33,7 @@ async fn receiver(fixture: &Fixture, id: &str, scope: &str) -> String {
         audience: vec![ISSUER.to_owned()],
         sign_on: SignOnClient::default(),
         exchange: None,
-        extensions: ClientExtensions::default(),
+        extensions,
     };
     let (_, secret) = fixture.issuer.create_client(new, fixture.now()).await.unwrap();
     let call = fixture.post("/oauth/token").basic(id, secret.unwrap().expose());
@@ -265,4 +270,31 @@ async fn what_is_pushed_waits_in_order_for_a_receiver_that_is_away() {
     let enabled = json!({ "stream_id": id, "status": "enabled" });
     fixture.post("/ssf/status").bearer(&token).json(&enabled).send().await.expect(StatusCode::OK);
     assert!(due().await.is_empty(), "what happened while it was disabled is not told later");
+}
+
+#[tokio::test]
+async fn a_pairwise_receiver_hears_of_users_by_its_own_names_and_once() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let pairwise = || ClientExtensions { subject_type: SubjectType::Pairwise, ..ClientExtensions::default() };
+    let token = receiver_with(&fixture, "siem", "ssf.manage", pairwise()).await;
+    create(&fixture, &token, &json!({})).await;
+    crate::responses::change(&fixture, "own", json!({ "subject_type": "pairwise" }))
+        .await
+        .expect(StatusCode::OK);
+    let code = Browser::new(&fixture).code(&request(&[("client_id", "own")])).await;
+    let call = fixture.post("/oauth/token").form(&exchange("own", &code));
+    let tokens = call.send().await.expect(StatusCode::OK).json();
+    let at_own = claims(tokens["id_token"].as_str().unwrap())["sub"].clone();
+
+    let change = ChangeUser { disabled: Some(true), ..ChangeUser::default() };
+    fixture.issuer.change_user(fixture.alice, change, fixture.now()).await.unwrap();
+    let heard = poll(&fixture, &token, json!({})).await;
+    let of_users: Vec<&Value> =
+        heard.iter().map(|(_, set)| &set["sub_id"]["sub"]).filter(|sub| !sub.is_null()).collect();
+    assert_eq!(of_users.len(), 1, "{heard:?}");
+    let name = of_users[0].as_str().unwrap();
+    assert!(name.starts_with("p:") && name != at_own, "{name}");
+    let all: String = heard.iter().map(|(_, set)| set.to_string()).collect();
+    assert!(!all.contains(&fixture.alice.to_string()) && !all.contains(at_own.as_str().unwrap()), "{all}");
 }

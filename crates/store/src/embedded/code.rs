@@ -32,6 +32,7 @@ fn read(row: &Row<'_>) -> Result<AuthorizationCode, Failure> {
         session: columns.value::<Option<[u8; 16]>>()?.map(SessionId::from_bytes),
         jkt: columns.value::<Option<[u8; 32]>>()?.map(Jkt),
         authorization_details: columns.read(|json| serde_json::from_str(json))?,
+        claims: columns.read(|json| serde_json::from_str(json))?,
     })
 }
 
@@ -46,8 +47,8 @@ pub(super) fn keep(connection: &Connection, code: &AuthorizationCode) -> Result<
     connection
         .prepare_cached(
             "INSERT INTO code (digest, client, redirect_uri, challenge, user, login, auth_time, scope, resource,
-                               nonce, expires_at, used_at, session, jkt, authorization_details)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                               nonce, expires_at, used_at, session, jkt, authorization_details, claims)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             code.digest.0,
@@ -64,7 +65,8 @@ pub(super) fn keep(connection: &Connection, code: &AuthorizationCode) -> Result<
             code.used_at.map(Timestamp::as_millis),
             code.session.as_ref().map(SessionId::as_bytes),
             code.jkt.map(|Jkt(jkt)| jkt),
-            serde_json::to_string(&code.authorization_details).map_err(unstorable)?
+            serde_json::to_string(&code.authorization_details).map_err(unstorable)?,
+            serde_json::to_string(&code.claims).map_err(unstorable)?
         ])?;
     Ok(())
 }
@@ -104,7 +106,7 @@ pub(super) fn redeem(
 fn find(connection: &Connection, digest: CodeDigest) -> Result<Option<AuthorizationCode>, Failure> {
     let mut statement = connection.prepare_cached(
         "SELECT digest, client, redirect_uri, challenge, user, login, auth_time, scope, resource, nonce,
-                expires_at, used_at, session, jkt, authorization_details
+                expires_at, used_at, session, jkt, authorization_details, claims
          FROM code WHERE digest = ?1",
     )?;
     let mut rows = statement.query([digest.0])?;

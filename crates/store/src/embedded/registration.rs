@@ -3,7 +3,7 @@
 use gatepass_issuer::client::Client;
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::registration::{InitialAccessToken, Registration, RegistrationTokenDigest};
-use gatepass_issuer::store::Registering;
+use gatepass_issuer::store::{NewRevocation, Registering, RegistrationRotation};
 use gatepass_jose::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -127,15 +127,19 @@ pub(super) fn find(connection: &Connection, client: &ClientId) -> Result<Option<
     rows.next()?.map(read).transpose()
 }
 
-/// `false`, with nothing changed, when `old` is not what is kept.
-pub(super) fn rotate(
-    connection: &Connection,
-    client: &ClientId,
-    RegistrationTokenDigest(old): RegistrationTokenDigest,
-    RegistrationTokenDigest(new): RegistrationTokenDigest,
+/// Changes the client and rotates its token. `false`, with nothing changed, when `rotation.old` is not what is kept.
+pub(super) fn change(
+    group: &Group<'_>,
+    client: &Client,
+    revocations: &[NewRevocation],
+    rotation: RegistrationRotation,
 ) -> Result<bool, Failure> {
-    let changed = connection
-        .prepare_cached("UPDATE registration SET digest = ?3 WHERE client = ?1 AND digest = ?2")?
-        .execute(params![client.as_str(), old, new])?;
-    Ok(changed == 1)
+    let RegistrationRotation { old, new } = rotation;
+    group.atomically(|connection| {
+        let rotated = connection
+            .prepare_cached("UPDATE registration SET digest = ?3 WHERE client = ?1 AND digest = ?2")?
+            .execute(params![client.id.as_str(), old.0, new.0])?;
+        // A registration without a client there is not: both go at once.
+        Ok(rotated == 1 && client::replace(group, client, revocations)?)
+    })
 }

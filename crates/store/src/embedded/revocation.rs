@@ -1,14 +1,32 @@
 //! The table `revocation`: the ordered log.
 
+use gatepass_issuer::id::UserId;
 use gatepass_issuer::store::NewRevocation;
 use gatepass_jose::Timestamp;
-use gatepass_revocation::Entry;
+use gatepass_revocation::{Entry, Kind};
 use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::row::Columns;
+use super::session;
 
+/// A user's entry comes with one for each pairwise subject that tokens call the user by. It is here so that no way of
+/// taking back can forget it.
 pub(super) fn append(connection: &Connection, new: NewRevocation) -> Result<Entry, Failure> {
+    let user = match new.kind {
+        Kind::Subject => new.id.parse::<UserId>().ok(),
+        _ => None,
+    };
+    if let Some(user) = user {
+        for id in session::pairwise_subjects(connection, user)? {
+            insert(connection, &NewRevocation { id, ..new.clone() })?;
+        }
+    }
+    let seq = insert(connection, &new)?;
+    Ok(new.at(seq))
+}
+
+fn insert(connection: &Connection, new: &NewRevocation) -> Result<u64, Failure> {
     connection
         .prepare_cached(
             "INSERT INTO revocation (kind, id, issued_before, forget_after, reason)
@@ -21,9 +39,8 @@ pub(super) fn append(connection: &Connection, new: NewRevocation) -> Result<Entr
             new.forget_after.as_millis(),
             new.reason.as_str()
         ])?;
-    let seq = u64::try_from(connection.last_insert_rowid())
-        .map_err(|error| Failure::unstorable("the revocation", error))?;
-    Ok(new.at(seq))
+    u64::try_from(connection.last_insert_rowid())
+        .map_err(|error| Failure::unstorable("the revocation", error))
 }
 
 pub(super) fn append_all(connection: &Connection, new: &[NewRevocation]) -> Result<(), Failure> {

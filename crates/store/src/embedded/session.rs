@@ -28,7 +28,7 @@ const GENERATION_OFFSET: i64 = 1 << 31;
 macro_rules! columns {
     () => {
         "id, user, client, login, scope, resource, device, created_at, generation, rotated_at, idle_expires_at,
-         expires_at, revoked_at, bound, jkt, authorization_details"
+         expires_at, revoked_at, bound, jkt, authorization_details, pairwise_subject, claims"
     };
 }
 
@@ -59,6 +59,8 @@ fn read(row: &Row<'_>) -> Result<Session, Failure> {
         bound: columns.value()?,
         jkt: columns.value::<Option<[u8; 32]>>()?.map(Jkt),
         authorization_details: columns.read(|json| serde_json::from_str(json))?,
+        pairwise_subject: columns.value()?,
+        claims: columns.read(|json| serde_json::from_str(json))?,
     })
 }
 
@@ -85,8 +87,8 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
         .prepare_cached(
             "INSERT INTO session (id, user, client, scope, resource, device, created_at, generation,
                                   rotated_at, idle_expires_at, expires_at, revoked_at, bound, login, jkt,
-                                  authorization_details)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                                  authorization_details, pairwise_subject, claims)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         )?
         .execute(params![
             session.id.as_bytes(),
@@ -104,7 +106,9 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
             session.bound,
             session.login.as_ref().map(SessionId::as_bytes),
             session.jkt.map(|Jkt(jkt)| jkt),
-            serde_json::to_string(&session.authorization_details).map_err(unstorable)?
+            serde_json::to_string(&session.authorization_details).map_err(unstorable)?,
+            session.pairwise_subject,
+            serde_json::to_string(&session.claims).map_err(unstorable)?
         ])?;
     Ok(Some(user))
 }
@@ -140,6 +144,16 @@ fn live_of_user(
     connection
         .prepare_cached(sql)?
         .query_and_then(params![user.as_bytes(), now.as_millis(), limit], read)?
+        .collect()
+}
+
+/// What else a user is called in tokens: by all of their sessions, because what an ended one gave may live.
+pub(super) fn pairwise_subjects(connection: &Connection, user: UserId) -> Result<Vec<String>, Failure> {
+    connection
+        .prepare_cached(
+            "SELECT DISTINCT pairwise_subject FROM session WHERE user = ?1 AND pairwise_subject IS NOT NULL",
+        )?
+        .query_and_then([user.as_bytes()], |row| Columns::of("session", row).value())?
         .collect()
 }
 

@@ -14,7 +14,7 @@ use gatepass_issuer::session::Session;
 use gatepass_issuer::signals::Stream;
 use gatepass_issuer::store::{
     ChangeError, EndSessions, HolderRevocation, NewRevocation, Page, Redeemed, RedeemedDevice, Registering,
-    Rotated, Store, StoreError, UserChange, Whose,
+    RegistrationRotation, Rotated, Store, StoreError, UserChange, Whose,
 };
 use gatepass_issuer::user::{Role, RoleName, User, Username};
 use gatepass_issuer::{JtiDigest, LogoutNotice, PushedRequest, RequestUriDigest, Reseal, StatusRecord};
@@ -170,14 +170,14 @@ impl Store for Embedded {
         self.read(move |connection| registration::find(connection, &client)).await
     }
 
-    async fn rotate_registration_token(
+    async fn change_registration(
         &self,
-        client: &ClientId,
-        old: RegistrationTokenDigest,
-        new: RegistrationTokenDigest,
+        client: &Client,
+        revocations: Vec<NewRevocation>,
+        rotation: RegistrationRotation,
     ) -> Result<bool, StoreError> {
         let client = client.clone();
-        self.write(move |group| registration::rotate(group, &client, old, new)).await
+        self.write(move |group| registration::change(group, &client, &revocations, rotation)).await
     }
 
     async fn list_roles(&self) -> Result<Vec<Role>, StoreError> {

@@ -99,6 +99,7 @@ macro_rules! every_promise_holds_for {
                 places_in_the_log_are_never_used_twice
                 the_log_is_read_from_any_place_in_pages
                 an_entry_comes_back_as_it_was_made
+                a_users_entry_comes_with_one_for_each_other_name
                 entries_are_forgotten_when_their_time_has_come
             }
             tickets {

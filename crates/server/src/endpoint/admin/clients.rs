@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::response::Response;
+use gatepass_issuer::SubjectType;
 use gatepass_issuer::admin::{ChangeClient, NewClient, SignOnClient};
 use gatepass_issuer::client::{
     ChangeResponses, Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential,
@@ -97,6 +98,13 @@ pub(super) struct CreateRequest {
     /// The types of authorization details that it may ask for (RFC 9396).
     #[serde(default)]
     authorization_details_types: Vec<String>,
+    /// How its users are called: `public`, or `pairwise`, which is another name in every sector.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "public")]
+    subject_type: SubjectType,
+    /// Where the redirect URIs of its sector are listed, if those have several hosts.
+    #[schema(value_type = Option<String>)]
+    sector_identifier_uri: Option<NotificationUri>,
     /// What signs what it hears at the userinfo endpoint; plain JSON if left out.
     #[schema(value_type = Option<String>, example = "ES256")]
     userinfo_signed_response_alg: Option<Alg>,
@@ -181,6 +189,13 @@ pub(super) struct ChangeRequest {
     require_signed_request_object: Option<bool>,
     /// The types of authorization details that it may ask for (RFC 9396). Others take its access tokens back.
     authorization_details_types: Option<Vec<String>>,
+    /// How its users are called: `public` or `pairwise`. Another way takes its access tokens back.
+    #[schema(value_type = Option<String>)]
+    subject_type: Option<SubjectType>,
+    /// Where the redirect URIs of its sector are listed; null: nowhere any more.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    sector_identifier_uri: Option<Option<NotificationUri>>,
     /// What signs what it hears at the userinfo endpoint; null: nothing any more.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
@@ -256,6 +271,13 @@ pub(super) struct ClientAnswer {
     require_signed_request_object: bool,
     /// The types of authorization details that it may ask for (RFC 9396).
     authorization_details_types: Vec<String>,
+    /// How its users are called: `public` or `pairwise`.
+    #[schema(value_type = String)]
+    subject_type: SubjectType,
+    /// Where the redirect URIs of its sector are listed; left out where nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    sector_identifier_uri: Option<NotificationUri>,
     /// What signs what it hears at the userinfo endpoint; left out where nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -319,6 +341,8 @@ pub(super) async fn create(
             dpop_bound_access_tokens: request.dpop_bound_access_tokens,
             require_signed_request_object: request.require_signed_request_object,
             authorization_details_types: request.authorization_details_types,
+            subject_type: request.subject_type,
+            sector_identifier_uri: request.sector_identifier_uri,
             responses: ResponseFormats {
                 userinfo_signed_response_alg: request.userinfo_signed_response_alg,
                 introspection_signed_response_alg: request.introspection_signed_response_alg,
@@ -396,6 +420,8 @@ pub(super) async fn change(
         dpop_bound_access_tokens: request.dpop_bound_access_tokens,
         require_signed_request_object: request.require_signed_request_object,
         authorization_details_types: request.authorization_details_types,
+        subject_type: request.subject_type,
+        sector_identifier_uri: request.sector_identifier_uri,
         responses: ChangeResponses {
             userinfo_signed_response_alg: request.userinfo_signed_response_alg,
             introspection_signed_response_alg: request.introspection_signed_response_alg,
@@ -462,6 +488,8 @@ impl ClientAnswer {
             dpop_bound_access_tokens: client.extensions.dpop_bound_access_tokens,
             require_signed_request_object: client.extensions.require_signed_request_object,
             authorization_details_types: client.extensions.authorization_details_types,
+            subject_type: client.extensions.subject_type,
+            sector_identifier_uri: client.extensions.sector_identifier_uri,
             userinfo_signed_response_alg: client.extensions.responses.userinfo_signed_response_alg,
             introspection_signed_response_alg: client.extensions.responses.introspection_signed_response_alg,
             disabled: client.disabled,

@@ -3,12 +3,14 @@
 //! Members that nobody here knows are passed over, as section 2 demands. What is known and not served is refused: a
 //! client that asked for it and heard nothing would believe that it has it.
 
-use gatepass_issuer::ID_TOKEN_ALG;
 use gatepass_issuer::admin::NewCredential;
-use gatepass_issuer::client::{ClientExtensions, ClientKeys, Credential, GrantType, ResponseFormats};
+use gatepass_issuer::client::{
+    ClientExtensions, ClientKeys, Credential, GrantType, NotificationUri, ResponseFormats,
+};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_issuer::registration::{ClientMetadata, Registered};
+use gatepass_issuer::{ID_TOKEN_ALG, SubjectType};
 use gatepass_token::ScopeSet;
 use http::StatusCode;
 use serde::de::IgnoredAny;
@@ -32,13 +34,14 @@ pub(crate) struct Metadata {
     require_pushed_authorization_requests: Option<bool>,
     dpop_bound_access_tokens: Option<bool>,
     require_signed_request_object: Option<bool>,
-    subject_type: Option<String>,
+    subject_type: Option<SubjectType>,
+    sector_identifier_uri: Option<NotificationUri>,
+    frontchannel_logout_uri: Option<NotificationUri>,
     id_token_signed_response_alg: Option<String>,
     #[serde(flatten)]
     responses: ResponseFormats,
     // Not served.
     backchannel_logout_uri: Option<IgnoredAny>,
-    frontchannel_logout_uri: Option<IgnoredAny>,
     jwks_uri: Option<IgnoredAny>,
     id_token_encrypted_response_alg: Option<IgnoredAny>,
     userinfo_encrypted_response_alg: Option<IgnoredAny>,
@@ -79,6 +82,8 @@ pub(super) struct MetadataAnswer {
     client_name: String,
     redirect_uris: Vec<RedirectUri>,
     post_logout_redirect_uris: Vec<RedirectUri>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frontchannel_logout_uri: Option<NotificationUri>,
     token_endpoint_auth_method: AuthMethod,
     grant_types: Vec<GrantType>,
     response_types: Vec<&'static str>,
@@ -89,6 +94,9 @@ pub(super) struct MetadataAnswer {
     dpop_bound_access_tokens: bool,
     require_signed_request_object: bool,
     authorization_details_types: Vec<String>,
+    subject_type: SubjectType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sector_identifier_uri: Option<NotificationUri>,
     #[serde(flatten)]
     responses: ResponseFormats,
 }
@@ -130,10 +138,13 @@ impl Metadata {
             scope: self.scope,
             redirect_uris: redirect_uris(self.redirect_uris)?,
             post_logout_redirect_uris: redirect_uris(self.post_logout_redirect_uris)?,
+            frontchannel_logout_uri: self.frontchannel_logout_uri,
             require_pushed: self.require_pushed_authorization_requests.unwrap_or_default(),
             extensions: ClientExtensions {
                 dpop_bound_access_tokens: self.dpop_bound_access_tokens.unwrap_or_default(),
                 require_signed_request_object: self.require_signed_request_object.unwrap_or_default(),
+                subject_type: self.subject_type.unwrap_or_default(),
+                sector_identifier_uri: self.sector_identifier_uri,
                 responses: self.responses,
                 ..ClientExtensions::default()
             },
@@ -149,12 +160,7 @@ impl Metadata {
                 is_set(&self.backchannel_logout_uri),
                 "backchannel_logout_uri is for an administrator to register",
             ),
-            (
-                is_set(&self.frontchannel_logout_uri),
-                "frontchannel_logout_uri is for an administrator to register",
-            ),
             (is_set(&self.jwks_uri), "jwks_uri is not served: give the keys themselves, as jwks"),
-            (is_other(&self.subject_type, "public"), "subject_type is public"),
             (
                 is_other(&self.id_token_signed_response_alg, ID_TOKEN_ALG.name()),
                 "id_token_signed_response_alg is not one that is served",
@@ -218,6 +224,7 @@ impl MetadataAnswer {
             client_name: client.name,
             redirect_uris: client.redirect_uris,
             post_logout_redirect_uris: client.post_logout_redirect_uris,
+            frontchannel_logout_uri: client.logout.frontchannel,
             token_endpoint_auth_method: method,
             grant_types: client.grants,
             response_types: if has_code { vec!["code"] } else { Vec::new() },
@@ -227,6 +234,8 @@ impl MetadataAnswer {
             dpop_bound_access_tokens: client.extensions.dpop_bound_access_tokens,
             require_signed_request_object: client.extensions.require_signed_request_object,
             authorization_details_types: client.extensions.authorization_details_types,
+            subject_type: client.extensions.subject_type,
+            sector_identifier_uri: client.extensions.sector_identifier_uri,
             responses: client.extensions.responses,
         }
     }

@@ -29,6 +29,7 @@ pub(super) fn code(login: &Session, digest: u8) -> AuthorizationCode {
         auth_time: NOW,
         scope: "openid".parse().unwrap(),
         authorization_details: serde_json::from_str(r#"[{"type":"payment","amount":"5.00"}]"#).unwrap(),
+        claims: serde_json::from_str(r#"{"id_token":["preferred_username"]}"#).unwrap(),
         resource: "https://api.example.com".into(),
         nonce: Some("größer \"n\"".into()),
         expires_at: at(60),
@@ -51,6 +52,7 @@ pub(super) fn shown() -> PresentedCode {
         now: at(1),
         policy: Default::default(),
         access_token_lifetime: std::time::Duration::from_secs(900),
+        subjects: Default::default(),
     }
 }
 

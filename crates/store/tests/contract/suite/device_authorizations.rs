@@ -45,6 +45,7 @@ fn shown() -> PresentedCode {
         now: at(9),
         policy: Default::default(),
         access_token_lifetime: std::time::Duration::from_secs(900),
+        subjects: Default::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use gatepass_issuer::registration::{
     InitialAccessToken, Registration, RegistrationPolicy, RegistrationTokenDigest,
 };
 use gatepass_issuer::session::Session;
-use gatepass_issuer::store::Registering;
+use gatepass_issuer::store::{Registering, RegistrationRotation};
 use tokio::task::JoinSet;
 
 use super::Engine;
@@ -96,9 +96,19 @@ pub(crate) async fn a_registration_is_rotated_by_compare_and_swap_and_removed_wi
     }
     let (web, other) = ("web".parse().unwrap(), "other".parse().unwrap());
     let digest = |name| RegistrationTokenDigest([name; 32]);
-    assert!(!store.rotate_registration_token(&web, digest(4), digest(5)).await.unwrap(), "another's");
-    assert!(store.rotate_registration_token(&web, digest(3), digest(5)).await.unwrap());
-    assert!(!store.rotate_registration_token(&web, digest(3), digest(6)).await.unwrap(), "used before");
+    let change = async |name: &str, old, new| {
+        let mut client = store.find_client(&web).await.unwrap().unwrap();
+        client.name = name.to_owned();
+        let rotation = RegistrationRotation { old: digest(old), new: digest(new) };
+        let changed = store.change_registration(&client, vec![revocation(name)], rotation).await.unwrap();
+        let kept = store.find_client(&web).await.unwrap().unwrap();
+        assert_eq!(kept.name == name, changed, "{name}: both or neither");
+        assert_eq!(log(&*store).await.iter().any(|entry| entry.id == name), changed, "{name}");
+        changed
+    };
+    assert!(!change("another's", 4, 5).await);
+    assert!(change("own", 3, 5).await);
+    assert!(!change("used before", 3, 6).await);
     assert_eq!(store.find_registration(&web).await.unwrap(), Some(registration("web", 5)));
 
     let owner = user("alice");
@@ -114,7 +124,7 @@ pub(crate) async fn a_registration_is_rotated_by_compare_and_swap_and_removed_wi
     }
     assert!(store.remove_client(&web, at(2), revocation("web")).await.unwrap());
     assert!(!store.remove_client(&web, at(2), revocation("web")).await.unwrap());
-    assert_eq!(logged(&*store).await, ["web"], "once");
+    assert_eq!(logged(&*store).await, ["own", "web"], "once");
     assert_eq!(store.find_client(&web).await.unwrap(), None);
     assert_eq!(store.find_registration(&web).await.unwrap(), None);
     for (session, live) in sessions.iter().zip([false, true]) {

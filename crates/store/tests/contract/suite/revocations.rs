@@ -1,4 +1,5 @@
-use gatepass_revocation::{Kind, Reason};
+use gatepass_issuer::store::NewRevocation;
+use gatepass_revocation::{Entry, Kind, Reason};
 use tokio::task::JoinSet;
 
 use super::Engine;
@@ -83,4 +84,40 @@ pub(crate) async fn entries_are_forgotten_when_their_time_has_come<E: Engine>() 
     store.forget_revocations(at(2400)).await.unwrap();
     let left = log(&*store).await;
     assert_eq!(left.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=101).collect::<Vec<_>>());
+}
+
+/// The guards know tokens of these by nothing else.
+pub(crate) async fn a_users_entry_comes_with_one_for_each_other_name<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let (alice, bob) = (user("alice"), user("bob"));
+    for user in [&alice, &bob] {
+        store.create_user(user).await.unwrap();
+    }
+    let sessions = [
+        (&alice, Some("p:a")),
+        (&alice, None),
+        (&bob, Some("p:b")),
+        (&alice, Some("p:c")),
+        (&alice, Some("p:a")),
+    ];
+    for (at_work, (user, name)) in sessions.into_iter().enumerate() {
+        let mut session = session(user.id);
+        session.pairwise_subject = name.map(str::to_owned);
+        session.revoked_at = (at_work == 3).then_some(at(5)); // what it gave may live
+        store.start_session(&session).await.unwrap().unwrap();
+        assert_eq!(store.find_session(session.id).await.unwrap().unwrap(), session);
+    }
+    let new = NewRevocation { kind: Kind::Subject, ..revocation(&alice.id.to_string()) };
+    let entry = store.append_revocation(new.clone()).await.unwrap();
+    let mut logged = log(&*store).await;
+    assert_eq!(logged.last(), Some(&entry));
+    logged.sort_by(|one, other| one.id.cmp(&other.id));
+    let mut want = [alice.id.to_string(), "p:a".to_owned(), "p:c".to_owned()];
+    want.sort();
+    assert_eq!(logged.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>(), want);
+    let is_alike = |one: &Entry| {
+        (one.kind, one.issued_before, one.forget_after) == (new.kind, new.issued_before, new.forget_after)
+    };
+    assert!(logged.iter().all(is_alike));
 }

@@ -78,6 +78,8 @@ pub(crate) fn client(id: &str) -> Client {
             dpop_bound_access_tokens: true,
             require_signed_request_object: true,
             authorization_details_types: vec!["payment".into()],
+            subject_type: Default::default(),
+            sector_identifier_uri: Some("https://app.example.com/uris".parse().unwrap()),
             responses: ResponseFormats {
                 userinfo_signed_response_alg: Some(gatepass_jose::Alg::ES256),
                 ..ResponseFormats::default()
@@ -111,6 +113,8 @@ pub(crate) fn session_at(user: UserId, now: Timestamp) -> Session {
         revoked_at: None,
         bound: false,
         jkt: None,
+        pairwise_subject: None,
+        claims: Default::default(),
     }
 }
 

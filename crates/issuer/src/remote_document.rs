@@ -1,0 +1,89 @@
+//! Documents that clients refer to by URL: who fetches them, and how often.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gatepass_jose::Timestamp;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use url::Url;
+
+use crate::client::NotificationUri;
+use crate::client_document::{DocumentError, refused};
+use crate::throttle::{Throttle, ThrottleLimit, ThrottlePolicy};
+
+/// The most documents that are fetched at once.
+const MOST_FETCHES: usize = 16;
+
+/// Fetches JSON documents from where clients say.
+#[async_trait]
+pub trait RemoteDocumentSource: Send + Sync + 'static {
+    /// The document at a URL that somebody else chose: to be asked for only where that cannot be used against us.
+    ///
+    /// # Errors
+    /// [`DocumentError`].
+    async fn fetch(&self, url: &Url) -> Result<RemoteDocument, DocumentError>;
+}
+
+/// A document as it came.
+#[derive(Clone, Debug)]
+pub struct RemoteDocument {
+    /// JSON, or so its server says.
+    pub body: Vec<u8>,
+    /// For how long its server lets it be kept.
+    pub fresh_for: Duration,
+}
+
+/// The fetches that are under way, and how often each host was asked: a stranger names it, and it is not ours to flood.
+pub(crate) struct Fetches {
+    by_host: Throttle,
+    places: Semaphore,
+}
+
+impl Fetches {
+    pub(crate) fn new() -> Self {
+        let limit = ThrottleLimit { burst: 20, every: Duration::from_secs(1) };
+        Self {
+            by_host: Throttle::new(ThrottlePolicy { account: limit, address: limit }),
+            places: Semaphore::new(MOST_FETCHES),
+        }
+    }
+
+    /// The place for one more, to be held as long as it takes.
+    pub(crate) fn begin(&self, host: &str, now: Timestamp) -> Result<SemaphorePermit<'_>, DocumentError> {
+        let attempt = self.by_host.attempt(host, None);
+        let place = self.places.try_acquire().map_err(|_| refused("too many documents are being fetched"))?;
+        self.by_host.check(attempt, now).map_err(|_| refused("its host was asked too often"))?;
+        self.by_host.failed(attempt, now);
+        Ok(place)
+    }
+}
+
+/// Documents that registered clients refer to.
+pub(crate) struct RemoteDocuments {
+    source: Arc<dyn RemoteDocumentSource>,
+    fetches: Fetches,
+}
+
+impl fmt::Debug for RemoteDocuments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteDocuments").finish_non_exhaustive()
+    }
+}
+
+impl RemoteDocuments {
+    pub(crate) fn new(source: Arc<dyn RemoteDocumentSource>) -> Self {
+        Self { source, fetches: Fetches::new() }
+    }
+
+    pub(crate) async fn fetch(
+        &self,
+        uri: &NotificationUri,
+        now: Timestamp,
+    ) -> Result<RemoteDocument, DocumentError> {
+        let url = Url::parse(uri.as_str()).map_err(|_| refused("it is no URL"))?;
+        let _place = self.fetches.begin(url.host_str().unwrap_or_default(), now)?;
+        self.source.fetch(&url).await
+    }
+}
