@@ -10,8 +10,8 @@ use gatepass_token::ScopeSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::binding::Possession;
 use crate::client::{OPENID, PROFILE};
-use crate::dpop::ShownProof;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
@@ -209,11 +209,11 @@ impl Issuer {
     pub async fn user_claims(
         &self,
         access_token: &str,
-        proof: Option<&ShownProof>,
+        shown: Possession<'_>,
         now: Timestamp,
     ) -> Result<UserInfoResponse, UserClaimsError> {
         let verified = self.verify_own(access_token, now)?;
-        self.require_possession(&verified, access_token, proof, now).await?;
+        self.require_possession(&verified, access_token, shown, now).await?;
         if !verified.scope.contains(OPENID) {
             return Err(UserClaimsError::Scope);
         }
