@@ -52,7 +52,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         target: Target,
         #[command(subcommand)]
-        command: Client,
+        command: Box<Client>,
     },
     /// Define and show what roles allow
     Role {
@@ -271,6 +271,15 @@ pub(crate) enum Client {
         /// Its public keys for private_key_jwt: a JWK Set, a JWK, PEM or DER; `-` is standard input
         #[arg(long, value_name = "FILE", required_if_eq("auth", "private_key_jwt"))]
         jwks: Option<Input>,
+        /// What its certificate is known by for tls_client_auth: subject_dn=, san_dns=, san_uri=, san_ip= or san_email=
+        #[arg(long, value_name = "KIND=NAME", required_if_eq("auth", "tls_client_auth"))]
+        certificate_name: Option<String>,
+        /// Its certificates for self_signed_tls_client_auth, in PEM; `-` is standard input
+        #[arg(long, value_name = "FILE", required_if_eq("auth", "self_signed_tls_client_auth"))]
+        certificate: Option<Input>,
+        /// It gets no access token that is not bound to its TLS certificate (RFC 8705)
+        #[arg(long)]
+        certificate_bound: bool,
         /// Where browsers may be sent back to after a login, any number of times; it may then log users in
         #[arg(long = "redirect-uri", value_name = "URI")]
         redirect_uris: Vec<String>,
@@ -345,6 +354,16 @@ pub(crate) enum Client {
         #[arg(long, value_name = "FILE")]
         jwks: Input,
     },
+    /// Know it by another certificate; the old one is good for nothing at once
+    Certificate {
+        id: String,
+        /// As at `client add`
+        #[arg(long, value_name = "KIND=NAME", required_unless_present = "certificate")]
+        certificate_name: Option<String>,
+        /// As at `client add`
+        #[arg(long, value_name = "FILE", conflicts_with = "certificate_name")]
+        certificate: Option<Input>,
+    },
     /// Take its tokens back and give it no more
     Disable { id: String },
     /// Let it have tokens again
@@ -357,6 +376,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
+#[allow(clippy::enum_variant_names)] // as they are registered
 pub(crate) enum ClientAuth {
     /// By a secret that it sends, in the header or in the body
     #[default]
@@ -365,6 +385,10 @@ pub(crate) enum ClientAuth {
     ClientSecretJwt,
     /// By assertions under its own keys
     PrivateKeyJwt,
+    /// By the certificate of its TLS connection, for which an authority vouches
+    TlsClientAuth,
+    /// By the certificate of its TLS connection, which is known itself
+    SelfSignedTlsClientAuth,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 //!
 //! The raw shape refuses keys that it does not know; one function turns it into what the rooms use.
 
+mod client_certificates;
 mod trusted_issuer;
 
 use std::fs;
@@ -23,6 +24,7 @@ use gatepass_server::{Fetch, HttpConfig};
 use gatepass_token::ScopeSet;
 use serde::{Deserialize, Deserializer};
 
+use self::client_certificates::RawClientCertificates;
 use self::trusted_issuer::RawTrustedIssuer;
 use crate::master_key::{MasterKeySource, RawMasterKey};
 
@@ -87,6 +89,7 @@ struct RawConfig {
     trusted_issuer: Vec<RawTrustedIssuer>,
     #[serde(default)]
     client_urls: RawClientUrls,
+    client_certificates: Option<RawClientCertificates>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -265,6 +268,7 @@ impl ServerConfig {
         let mut http = HttpConfig {
             app_origins: parse_all("app_origins", &raw.app_origins)?,
             trusted_proxies: parse_all("trusted_proxies", &raw.trusted_proxies)?,
+            client_certificates: raw.client_certificates.map(|raw| raw.check(folder)).transpose()?,
             ..HttpConfig::default()
         };
         if let Some(name) = raw.cookie.name {

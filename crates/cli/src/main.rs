@@ -68,7 +68,7 @@ async fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Top(top) => top::run(&top).await,
         Command::Demo(demo) => demo::run(demo).await,
         Command::User { target, command } => command::user::run(&target, command).await,
-        Command::Client { target, command } => command::client::run(&target, command).await,
+        Command::Client { target, command } => command::client::run(&target, *command).await,
         Command::Role { target, command } => command::role::run(&target, command).await,
         Command::Key { target, command } => command::key::run(&target, command).await,
         Command::Revoke { target, revocation } => command::revoke::run(&target, revocation).await,

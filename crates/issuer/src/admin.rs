@@ -11,6 +11,7 @@ use gatepass_token::ScopeSet;
 use thiserror::Error;
 
 pub use self::credential::NewCredential;
+use crate::certificate::RegisteredCertificate;
 use crate::client::{
     ChangeResponses, Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential,
     ExchangePolicy, GrantType, NotificationUri,
@@ -90,6 +91,9 @@ pub enum AdminError {
     /// A client was to get keys that does not authenticate with keys.
     #[error("the client does not authenticate with private_key_jwt")]
     NotByKeys,
+    /// A client that authenticates without a certificate has none.
+    #[error("the client does not authenticate with a certificate")]
+    NotByCertificate,
     /// A token was to be made with which nobody may register.
     #[error("{1}")]
     NotRegistrable(&'static str, &'static str),
@@ -263,6 +267,8 @@ pub struct ChangeClient {
     /// Whether it gets no access token that is not bound to a key. A client that is held to it from now on loses
     /// those that it has.
     pub dpop_bound_access_tokens: Option<bool>,
+    /// Whether its access tokens are bound to its certificate. From false to true takes its access tokens back.
+    pub tls_client_certificate_bound_access_tokens: Option<bool>,
     /// Whether it must sign its authorization requests.
     pub require_signed_request_object: Option<bool>,
     /// Other types of authorization details, all of them; fewer take the client's tokens back.
@@ -278,6 +284,8 @@ pub struct ChangeClient {
     /// Other keys, all of them, for a client that authenticates with keys; the old ones are good for nothing at
     /// once.
     pub keys: Option<ClientKeys>,
+    /// Another certificate, where it authenticates with one.
+    pub certificate: Option<RegisteredCertificate>,
     /// Whether to give it a new secret; the old one is good for nothing at once.
     pub new_secret: bool,
 }
@@ -482,6 +490,8 @@ impl Issuer {
         let extensions = &mut client.extensions;
         extensions.dpop_bound_access_tokens =
             change.dpop_bound_access_tokens.unwrap_or(extensions.dpop_bound_access_tokens);
+        let certified = &mut extensions.tls_client_certificate_bound_access_tokens;
+        *certified = change.tls_client_certificate_bound_access_tokens.unwrap_or(*certified);
         extensions.require_signed_request_object =
             change.require_signed_request_object.unwrap_or(extensions.require_signed_request_object);
         if let Some(types) = change.authorization_details_types {
@@ -500,7 +510,8 @@ impl Issuer {
             self.require_sector_document(&client, now).await?;
         }
         client.disabled = change.disabled.unwrap_or(client.disabled);
-        let secret = self.change_credential(&mut client, change.keys, change.new_secret)?;
+        let secret =
+            self.change_credential(&mut client, change.keys, change.certificate, change.new_secret)?;
         if !client.disabled {
             self.held(client.clone())?;
         }
@@ -511,7 +522,9 @@ impl Issuer {
             || before.extensions.authorization_details_types != client.extensions.authorization_details_types
             // Nobody could take back by the user's name what says another.
             || named_by(&before) != named_by(&client)
-            || client.extensions.dpop_bound_access_tokens && !before.extensions.dpop_bound_access_tokens;
+            || client.extensions.dpop_bound_access_tokens && !before.extensions.dpop_bound_access_tokens
+            || client.extensions.tls_client_certificate_bound_access_tokens
+                && !before.extensions.tls_client_certificate_bound_access_tokens;
         let reason = match client.disabled && !before.disabled {
             true => Some(Reason::DISABLED),
             false => loses.then_some(Reason::CLAIMS_CHANGED),

@@ -11,6 +11,7 @@ use gatepass_jose::{Timestamp, base64url};
 use gatepass_token::ScopeSet;
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::RegisteredCertificate;
 use crate::id::ClientId;
 use crate::redirect_uri::{RedirectUri, RegisteredRedirectUri};
 use crate::subject::SubjectType;
@@ -115,6 +116,9 @@ pub struct ClientExtensions {
     /// Whether it gets no access token that is not bound to a key
     /// ([RFC 9449 section 5.2](https://www.rfc-editor.org/rfc/rfc9449#section-5.2)).
     pub dpop_bound_access_tokens: bool,
+    /// Whether its access tokens are bound to the certificate of its TLS connection, which it must show
+    /// ([RFC 8705 section 3.4](https://www.rfc-editor.org/rfc/rfc8705#section-3.4)).
+    pub tls_client_certificate_bound_access_tokens: bool,
     /// Whether it must sign its authorization requests
     /// ([RFC 9101 section 10.5](https://www.rfc-editor.org/rfc/rfc9101#section-10.5)).
     pub require_signed_request_object: bool,
@@ -142,6 +146,8 @@ pub enum Credential {
     SharedSecret(SealedSecret),
     /// By assertions under keys of its own: `private_key_jwt`.
     Keys(ClientKeys),
+    /// By the certificate of its TLS connection: `tls_client_auth` and `self_signed_tls_client_auth`.
+    Certificate(RegisteredCertificate),
 }
 
 /// The grants that a client may be registered for.

@@ -94,7 +94,9 @@ pub(crate) fn keys(client: &Client, secrets: &Secrets) -> Result<KeySet, Asserti
             let key = VerifyingKey::from_secret(SHARED_SECRET_ALG, "", &secret);
             Ok(KeySet::new(key.into_iter().collect()))
         }
-        Credential::Secret(_) | Credential::None => Err(AssertionRejection::NotRegistered),
+        Credential::Secret(_) | Credential::Certificate(_) | Credential::None => {
+            Err(AssertionRejection::NotRegistered)
+        }
     }
 }
 

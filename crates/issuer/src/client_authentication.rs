@@ -3,6 +3,8 @@
 use gatepass_jose::Timestamp;
 use zeroize::Zeroizing;
 
+use crate::binding::Binding;
+use crate::certificate::{ShownCertificate, X5t};
 use crate::client::{Client, Credential, SecretDigest};
 use crate::client_assertion::{self, AssertionRejection};
 use crate::dpop::{Jkt, ShownProof};
@@ -18,6 +20,14 @@ pub struct ClientAuthentication {
     pub id: Option<ClientId>,
     /// What is to prove that it is this client.
     pub proof: Option<ClientProof>,
+    /// The certificate of its TLS connection, where it has shown one.
+    pub certificate: Option<ShownCertificate>,
+}
+
+impl ClientAuthentication {
+    pub(crate) fn x5t(&self) -> Option<X5t> {
+        self.certificate.as_ref().map(|certificate| certificate.x5t)
+    }
 }
 
 /// What a client presents. Nobody has looked at it yet.
@@ -55,6 +65,17 @@ impl AuthenticatedClient {
         match self {
             Self::Confidential(client) | Self::Public(client) => client.extensions.dpop_bound_access_tokens,
             Self::FirstParty => profile == Profile::Fapi2,
+        }
+    }
+
+    /// What its tokens are to be bound to of what it has shown: any DPoP key, and its certificate where it is registered for
+    /// that.
+    pub(crate) fn binding(&self, shown: Binding) -> Result<Binding, TokenError> {
+        let is_certified = |client: &Client| client.extensions.tls_client_certificate_bound_access_tokens;
+        match self.registered().is_some_and(is_certified) {
+            true if shown.x5t.is_none() => Err(TokenError::CertificateMissing),
+            true => Ok(shown),
+            false => Ok(Binding::dpop(shown.jkt)),
         }
     }
 
@@ -105,9 +126,11 @@ impl Issuer {
                 self.authenticate_by_assertion(id.as_ref(), assertion, now).await
             }
             (Some(id), Some(ClientProof::Secret(secret))) => {
-                self.authenticate_by_secret(id, Some(secret.as_str()), now).await
+                self.authenticate_by_secret(id, Some(secret.as_str()), None, now).await
             }
-            (Some(id), None) => self.authenticate_by_secret(id, None, now).await,
+            (Some(id), None) => {
+                self.authenticate_by_secret(id, None, authentication.certificate.as_ref(), now).await
+            }
         }
     }
 
@@ -127,10 +150,12 @@ impl Issuer {
         Ok((client, self.use_up(proof).await?))
     }
 
+    /// By what needs no signature of the client's own here: a secret, the certificate of its connection, or nothing.
     async fn authenticate_by_secret(
         &self,
         id: &ClientId,
         secret: Option<&str>,
+        certificate: Option<&ShownCertificate>,
         now: Timestamp,
     ) -> Result<AuthenticatedClient, TokenError> {
         let client = match id.is_first_party() {
@@ -147,6 +172,11 @@ impl Issuer {
         match (client, credential, secret) {
             (Some(client), ..) if client.disabled => Err(TokenError::InvalidClient),
             (Some(client), Some(Credential::Secret(_)), Some(_)) if proved => {
+                Ok(AuthenticatedClient::Confidential(Box::new(client)))
+            }
+            (Some(client), Some(Credential::Certificate(registered)), None)
+                if certificate.is_some_and(|shown| registered.is(shown)) =>
+            {
                 Ok(AuthenticatedClient::Confidential(Box::new(client)))
             }
             (Some(client), Some(Credential::None), None) => Ok(AuthenticatedClient::Public(Box::new(client))),

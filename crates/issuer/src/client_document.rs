@@ -123,8 +123,10 @@ impl ClientDocuments {
         let credential = match &metadata.credential {
             NewCredential::None => Credential::None,
             NewCredential::Keys(keys) => Credential::Keys(keys.clone()),
-            NewCredential::Secret | NewCredential::SharedSecret => {
-                return Err(refused("a client without registration has no secret"));
+            NewCredential::Secret | NewCredential::SharedSecret | NewCredential::Certificate(_) => {
+                return Err(refused(
+                    "a client without registration has no secret, and no certificate that is known here",
+                ));
             }
         };
         if metadata.redirect_uris.is_empty() {

@@ -14,6 +14,7 @@ use gatepass_token::{AuthorizationDetails, CodeVerifier, ScopeSet};
 use zeroize::Zeroizing;
 
 use crate::authorize::RequestedClaims;
+use crate::binding::Binding;
 use crate::client::OFFLINE_ACCESS;
 use crate::dpop::Jkt;
 use crate::id::{ClientId, SessionId, UserId};
@@ -113,8 +114,8 @@ pub struct PresentedCode {
     pub resource: Option<String>,
     /// A part of the authorization details that were granted, if it was sent.
     pub authorization_details: Option<AuthorizationDetails>,
-    /// The key that was shown.
-    pub jkt: Option<Jkt>,
+    /// The keys that were shown.
+    pub binding: Binding,
     /// The session to start.
     pub session: SessionId,
     /// When.
@@ -204,7 +205,7 @@ fn require_bindings<'l>(
         (None, Some(_)) => return Err(CodeRefusal::VerifierUnexpected),
         (None, None) => {}
     }
-    if code.jkt.is_some() && code.jkt != presented.jkt {
+    if code.jkt.is_some() && code.jkt != presented.binding.jkt {
         return Err(CodeRefusal::WrongKey);
     }
     if presented.resource.as_ref().is_some_and(|resource| *resource != code.resource) {
@@ -245,7 +246,7 @@ impl PresentedCode {
             false => (access_token_lifetime, access_token_lifetime),
         };
         // A confidential client's refresh tokens are bound to the client (RFC 9449 section 5).
-        let jkt = self.jkt.filter(|_| !self.confidential);
+        let binding = if self.confidential { Binding::default() } else { self.binding };
         Session {
             id: self.session,
             user: login.user,
@@ -261,8 +262,8 @@ impl PresentedCode {
             idle_expires_at: now.saturating_add(idle),
             expires_at: now.saturating_add(absolute),
             revoked_at: None,
-            bound: self.confidential || jkt.is_some(),
-            jkt,
+            bound: self.confidential || binding.is_some(),
+            binding,
             pairwise_subject: self.subjects.pairwise(login.user),
             claims: granted.claims.clone(),
         }

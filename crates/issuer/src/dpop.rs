@@ -13,6 +13,7 @@ use gatepass_token::{
 };
 use thiserror::Error;
 
+use crate::binding::{Binding, Possession};
 use crate::issuer::Issuer;
 use crate::jti::JtiDigest;
 use crate::profile::Profile;
@@ -221,25 +222,29 @@ impl Issuer {
         }
     }
 
-    /// Demands that whoever sends `token`, which says `claims`, holds the key that it is bound to, if it is bound
-    /// ([RFC 9449 section 7](https://www.rfc-editor.org/rfc/rfc9449#section-7)). `shown` is `None` for a token that
-    /// was sent as `Bearer`.
+    /// Demands that whoever sends `token`, which says `claims`, holds the keys that it is bound to, if it is bound
+    /// ([RFC 9449 section 7](https://www.rfc-editor.org/rfc/rfc9449#section-7),
+    /// [RFC 8705 section 3](https://www.rfc-editor.org/rfc/rfc8705#section-3)).
     pub(crate) async fn require_possession(
         &self,
         claims: &AccessClaims,
         token: &str,
-        shown: Option<&ShownProof>,
+        shown: Possession<'_>,
         now: Timestamp,
     ) -> Result<(), BearerError> {
-        let bound_to = match (&claims.cnf, shown) {
+        let bound = Binding::of_token(claims).ok_or(BearerError::Bound)?;
+        if bound.x5t.is_some() && bound.x5t != shown.x5t {
+            return Err(BearerError::Bound);
+        }
+        let bound_to = match (bound.jkt, shown.dpop) {
             (None, None) => return Ok(()),
             // Sent so, a stolen token would pass wherever `Bearer` does.
             (Some(_), None) => return Err(BearerError::Bound),
             (None, Some(_)) => return Err(BearerError::NotBound),
-            (Some(cnf), Some(_)) => cnf.jkt.as_deref().ok_or(BearerError::Bound)?,
+            (Some(jkt), Some(_)) => jkt,
         };
-        let held = self.verify_proof(shown, Some(token), now)?;
-        if held.as_ref().is_none_or(|held| held.proof.jkt != bound_to) {
+        let held = self.verify_proof(shown.dpop, Some(token), now)?;
+        if held.as_ref().is_none_or(|held| held.jkt != bound_to) {
             return Err(DpopError::AnotherKey.into());
         }
         self.use_up(held).await?;

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use gatepass_jose::{Rejection, Timestamp, Verified};
-use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, Confirmation, ScopeSet};
+use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, ScopeSet};
 use thiserror::Error;
 
+use crate::binding::Binding;
 use crate::client::{Client, ExchangePolicy, IDENTITY_SCOPES};
-use crate::dpop::Jkt;
 use crate::grant::{TokenError, TokenResponse};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, Target};
@@ -74,11 +74,20 @@ pub enum Unusable {
     Revoked,
     /// It is bound to a key ([RFC 7800](https://www.rfc-editor.org/rfc/rfc7800)) that the request does not prove; the
     /// new token would be good without that key, or for another.
-    #[error("is bound to its sender's key, of which the request brings no proof")]
+    #[error("is bound to its sender's key, which the request does not show")]
     Bound,
     /// It is not meant for a resource server that the client stands for, nor was it issued to the client.
     #[error("is not one that this client was meant to be sent")]
     NotTheClients,
+}
+
+/// What the client has shown with the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown {
+    /// All of it.
+    pub(crate) all: Binding,
+    /// What its tokens are to be bound to.
+    pub(crate) binding: Binding,
 }
 
 impl Issuer {
@@ -89,18 +98,19 @@ impl Issuer {
         &self,
         client: &Client,
         exchange: &TokenExchange,
-        jkt: Option<Jkt>,
+        shown: Shown,
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
         let policy = client.exchange.as_ref().ok_or(TokenError::UnauthorizedClient)?;
         let target = self.exchange_target(policy, &exchange.audience)?;
-        let subject = self.usable(&exchange.subject_token, jkt, now).map_err(ExchangeRefusal::Subject)?;
+        let subject =
+            self.usable(&exchange.subject_token, shown.all, now).map_err(ExchangeRefusal::Subject)?;
         if !self.is_sent_to(&subject, client, policy) {
             return Err(ExchangeRefusal::Subject(Unusable::NotTheClients).into());
         }
         let actor_token = match &exchange.actor_token {
-            Some(token) => Some(self.actor(token, client, jkt, now).map_err(ExchangeRefusal::Actor)?),
+            Some(token) => Some(self.actor(token, client, shown.all, now).map_err(ExchangeRefusal::Actor)?),
             None => None,
         };
         let actor = match &actor_token {
@@ -108,6 +118,15 @@ impl Issuer {
             None if policy.impersonate => subject.act.clone(),
             None => Some(act(&subject, client.id.as_str())?),
         };
+        // What was bound stays bound.
+        let tokens = [Some(&subject), actor_token.as_ref()];
+        let is_certified =
+            |token: &Verified<AccessClaims>| token.cnf.as_ref().is_some_and(|cnf| cnf.x5t_s256.is_some());
+        let x5t = match tokens.into_iter().flatten().any(is_certified) {
+            true => shown.all.x5t,
+            false => shown.binding.x5t,
+        };
+        let binding = Binding { x5t, ..shown.binding };
         let asked = exchange.scope.as_ref().unwrap_or(&subject.scope);
         if !asked.is_subset(&subject.scope) {
             return Err(TokenError::InvalidScope);
@@ -122,13 +141,13 @@ impl Issuer {
             session: subject.sid.as_deref().and_then(|sid| sid.parse().ok()),
             target,
             minted_at,
-            not_after: [Some(&subject), actor_token.as_ref()]
+            not_after: tokens
                 .into_iter()
                 .flatten()
                 .map(|token| token.exp.0)
                 .fold(now.saturating_add(MAX_LIFETIME), Timestamp::min),
             actor,
-            jkt,
+            binding,
         };
         let minted = self.mint(grant, now)?;
         tracing::info!(
@@ -151,7 +170,7 @@ impl Issuer {
     fn usable(
         &self,
         token: &str,
-        shown: Option<Jkt>,
+        shown: Binding,
         now: Timestamp,
     ) -> Result<Verified<AccessClaims>, Unusable> {
         let verified = self.verify_own(token, now).map_err(|error| match error {
@@ -162,17 +181,15 @@ impl Issuer {
         if verified.exp.0 <= now {
             return Err(Unusable::Expired);
         }
-        match &verified.cnf {
-            Some(cnf) if !is_proven(cnf, shown) => Err(Unusable::Bound),
-            _ => Ok(verified),
-        }
+        let bound = Binding::of_token(&verified);
+        if bound.is_some_and(|bound| shown.shows(&bound)) { Ok(verified) } else { Err(Unusable::Bound) }
     }
 
     fn actor(
         &self,
         token: &str,
         client: &Client,
-        shown: Option<Jkt>,
+        shown: Binding,
         now: Timestamp,
     ) -> Result<Verified<AccessClaims>, Unusable> {
         let actor = self.usable(token, shown, now)?;
@@ -191,13 +208,6 @@ impl Issuer {
         };
         token.client_id == client.id.as_str() || own.any(|audience| token.aud.contains(audience))
     }
-}
-
-/// Whether a token is bound to the key that was shown, and to nothing else. The new token is bound to that key too, so
-/// what was bound stays bound.
-fn is_proven(cnf: &Confirmation, shown: Option<Jkt>) -> bool {
-    let shown = shown.map(|jkt| jkt.to_string());
-    shown.is_some_and(|jkt| *cnf == Confirmation::dpop(jkt))
 }
 
 /// What is said to a service. That a client may read who its user is stays with the client that was told.

@@ -14,12 +14,13 @@ use zeroize::Zeroizing;
 
 use self::authorization_code::ShownCode;
 use self::jwt_bearer::ShownAssertion;
+use crate::binding::Binding;
 use crate::client::{Client, GrantType};
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
 use crate::config::ISSUER_SCOPES;
 use crate::device::DeviceRefusal;
-use crate::dpop::{DpopError, Jkt, ShownProof, TokenType};
-use crate::exchange::{ExchangeRefusal, TokenExchange};
+use crate::dpop::{DpopError, ShownProof, TokenType};
+use crate::exchange::{ExchangeRefusal, Shown, TokenExchange};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Minted, Target};
 use crate::refresh_token::RefreshToken;
@@ -145,6 +146,10 @@ pub enum TokenError {
     /// The keys to verify an assertion with cannot be had now.
     #[error("the keys of the assertion's issuer cannot be had")]
     AssertionKeys,
+    /// The client gets no token that is not bound to its certificate, and has shown none
+    /// ([RFC 8705 section 3](https://www.rfc-editor.org/rfc/rfc8705#section-3)).
+    #[error("the client's tokens are bound to its TLS certificate, and it has shown none")]
+    CertificateMissing,
     /// The client is not registered for this grant.
     #[error("the client may not use this grant")]
     UnauthorizedClient,
@@ -212,6 +217,8 @@ impl Issuer {
             self.require_genuine(token)?;
         }
         let jkt = self.use_up(held).await?;
+        let shown = Binding { jkt, x5t: authentication.x5t() };
+        let binding = client.binding(shown)?;
         match request {
             TokenRequest::AuthorizationCode {
                 code,
@@ -220,26 +227,27 @@ impl Issuer {
                 resource,
                 authorization_details,
             } => {
-                let shown = ShownCode { code, redirect_uri, verifier, resource, authorization_details, jkt };
+                let shown =
+                    ShownCode { code, redirect_uri, verifier, resource, authorization_details, binding };
                 self.authorization_code(&client, shown, minted_at, now).await
             }
             TokenRequest::DeviceCode { device_code } => {
-                self.device_code(&client, &device_code, jkt, minted_at, now).await
+                self.device_code(&client, &device_code, binding, minted_at, now).await
             }
             TokenRequest::JwtBearer { assertion, scope, resource } => {
-                let shown = ShownAssertion { assertion, scope, resource, jkt };
+                let shown = ShownAssertion { assertion, scope, resource, binding };
                 self.jwt_bearer(&client, shown, minted_at, now).await
             }
             TokenRequest::ClientCredentials { scope, resource, authorization_details } => {
                 let client = require_confidential(client)?;
                 require_grant(&client, GrantType::ClientCredentials)?;
-                let asked = ClientCredentials { scope, resource, authorization_details, jkt };
+                let asked = ClientCredentials { scope, resource, authorization_details, binding };
                 self.client_credentials(&client, asked, minted_at, now)
             }
             TokenRequest::TokenExchange(exchange) => {
                 let client = require_confidential(client)?;
                 require_grant(&client, GrantType::TokenExchange)?;
-                self.exchange(&client, &exchange, jkt, minted_at, now)
+                self.exchange(&client, &exchange, Shown { all: shown, binding }, minted_at, now)
             }
             TokenRequest::RefreshToken { token, scope, authorization_details } => {
                 let shown = ShownRefresh {
@@ -249,7 +257,7 @@ impl Issuer {
                     scope: scope.as_ref(),
                     authorization_details: authorization_details.as_ref(),
                     registered: client.registered(),
-                    jkt,
+                    binding,
                 };
                 Ok(TokenResponse::of_session(self.refresh_within(shown, now).await?))
             }
@@ -263,7 +271,7 @@ impl Issuer {
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
-        let ClientCredentials { scope, resource, authorization_details, jkt } = asked;
+        let ClientCredentials { scope, resource, authorization_details, binding } = asked;
         let authorization_details = authorization_details.unwrap_or_default();
         if !authorization_details.are_of(&client.extensions.authorization_details_types) {
             return Err(TokenError::InvalidAuthorizationDetails);
@@ -284,7 +292,7 @@ impl Issuer {
             minted_at,
             not_after: Timestamp::MAX,
             actor: None,
-            jkt,
+            binding,
         };
         let minted = self.mint(grant, now)?;
         tracing::debug!(target: "gatepass::audit", event = "client-credentials", client_id = %client.id);
@@ -319,7 +327,7 @@ struct ClientCredentials {
     scope: Option<ScopeSet>,
     resource: Option<String>,
     authorization_details: Option<AuthorizationDetails>,
-    jkt: Option<Jkt>,
+    binding: Binding,
 }
 
 /// What only a client that can keep a secret may do.

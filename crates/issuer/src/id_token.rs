@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::authorize::PREFERRED_USERNAME;
+use crate::binding::Possession;
 use crate::client::{Client, OPENID, PROFILE};
-use crate::dpop::ShownProof;
 use crate::id::{ClientId, SessionId};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
@@ -216,11 +216,11 @@ impl Issuer {
     pub async fn user_claims(
         &self,
         access_token: &str,
-        proof: Option<&ShownProof>,
+        shown: Possession<'_>,
         now: Timestamp,
     ) -> Result<UserInfoResponse, UserClaimsError> {
         let verified = self.verify_own(access_token, now)?;
-        self.require_possession(&verified, access_token, proof, now).await?;
+        self.require_possession(&verified, access_token, shown, now).await?;
         if !verified.scope.contains(OPENID) {
             return Err(UserClaimsError::Scope);
         }

@@ -13,6 +13,8 @@
 pub mod admin;
 pub mod authorize;
 mod backchannel_logout;
+mod binding;
+pub mod certificate;
 pub mod client;
 mod client_assertion;
 mod client_authentication;
@@ -58,6 +60,7 @@ mod trusted_issuer;
 pub mod user;
 
 pub use backchannel_logout::{Delivered, LogoutDelivery, LogoutNotice, LogoutTokenError, pause_after};
+pub use binding::{Binding, Possession};
 pub use client_assertion::assertion_algs;
 pub use client_authentication::{AuthenticatedClient, ClientAuthentication, ClientProof};
 pub use client_document::{ClientDocument, ClientDocumentSource, ClientDocuments, DocumentError};

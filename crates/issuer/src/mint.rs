@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use gatepass_jose::{Alg, Audience, Timestamp, Typ, jwt};
-use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, Confirmation, ScopeSet, TokenId};
+use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, ScopeSet, TokenId};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::binding::Binding;
 use crate::config::{Config, ResourceServer, Signing};
-use crate::dpop::{Jkt, TokenType};
+use crate::dpop::TokenType;
 use crate::id::{ClientId, SessionId};
 use crate::issuer::Issuer;
 use crate::secrets::{SecretError, random};
@@ -37,8 +38,8 @@ pub(crate) struct Grant<'a> {
     pub(crate) not_after: Timestamp,
     /// Who acts for the subject, if not it itself.
     pub(crate) actor: Option<Actor>,
-    /// The key that it is bound to.
-    pub(crate) jkt: Option<Jkt>,
+    /// The keys that it is bound to.
+    pub(crate) binding: Binding,
 }
 
 /// Where a token can be used.
@@ -147,7 +148,7 @@ impl Issuer {
             authorization_details: grant.authorization_details,
             sid: grant.session.map(|sid| sid.to_string()),
             roles: grant.roles,
-            cnf: grant.jkt.map(|jkt| Confirmation::dpop(jkt.to_string())),
+            cnf: grant.binding.confirmation(),
             act: grant.actor,
         };
         let status = match &self.statuses {

@@ -68,8 +68,8 @@ impl KeyRing {
         let audience = Audience::new(audiences.chain([config.issuer.as_str()]))?;
         let trusted = KeySet::new(trusted);
         let tickets = ticket_verifier(config.issuer.clone(), audience.clone(), trusted.clone());
-        let verifier = access_verifier(config.issuer.clone(), audience, trusted)
-            .remembering_signatures(SEEN_TOKENS);
+        let verifier =
+            access_verifier(config.issuer.clone(), audience, trusted).remembering_signatures(SEEN_TOKENS);
         Ok(Self { keys, shared: shared(config)?, published: publish(&set), verifier, tickets })
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use gatepass_jose::Timestamp;
 use gatepass_token::{AuthorizationDetails, ScopeSet};
 
-use crate::dpop::Jkt;
+use crate::binding::Binding;
 use crate::id::ClientId;
 use crate::session::Session;
 
@@ -52,8 +52,8 @@ pub struct Presented {
     pub scope: Option<ScopeSet>,
     /// The authorization details that are asked for; `None`: all that the session has.
     pub authorization_details: Option<AuthorizationDetails>,
-    /// The key that a public client showed.
-    pub jkt: Option<Jkt>,
+    /// The keys that a public client showed.
+    pub binding: Binding,
     /// When.
     pub now: Timestamp,
     /// The policy to apply.
@@ -114,7 +114,7 @@ pub enum Refusal {
 /// passed, so that an honest client is not taken for a thief.
 #[must_use]
 pub fn decide(session: &Session, presented: &Presented) -> Decision {
-    let Presented { generation, ref client, jkt, now, policy, .. } = *presented;
+    let Presented { generation, ref client, binding, now, policy, .. } = *presented;
     if session.client != *client {
         return Decision::Refuse(Refusal::WrongClient);
     }
@@ -124,7 +124,7 @@ pub fn decide(session: &Session, presented: &Presented) -> Decision {
     if !session.is_live(now) {
         return Decision::Refuse(Refusal::Expired);
     }
-    if session.jkt.is_some() && session.jkt != jkt {
+    if !binding.shows(&session.binding) {
         return Decision::Refuse(Refusal::WrongKey);
     }
     let exceeds = exceeds(session, presented);

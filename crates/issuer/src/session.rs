@@ -4,8 +4,8 @@ use gatepass_jose::Timestamp;
 use gatepass_token::{AuthorizationDetails, ScopeSet};
 
 use crate::authorize::RequestedClaims;
+use crate::binding::Binding;
 use crate::client::OFFLINE_ACCESS;
-use crate::dpop::Jkt;
 use crate::id::{ClientId, SessionId, UserId};
 
 /// A session's one row. A rotation changes it in place; nothing else is ever stored for one.
@@ -41,8 +41,8 @@ pub struct Session {
     pub revoked_at: Option<Timestamp>,
     /// Whether the client must prove possession of a key to use the refresh token, or authenticates.
     pub bound: bool,
-    /// The key that its refresh tokens are bound to, where the client is a public one that showed a key.
-    pub jkt: Option<Jkt>,
+    /// The keys that its refresh tokens are bound to, where the client is a public one that showed some.
+    pub binding: Binding,
     /// What its tokens call the user; `None`: by the user's own identifier.
     pub pairwise_subject: Option<String>,
     /// The claims that its client asked for one by one.

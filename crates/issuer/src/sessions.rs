@@ -11,9 +11,10 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::authorize::RequestedClaims;
+use crate::binding::{Binding, Possession};
 use crate::client::{Client, IDENTITY_SCOPES};
 use crate::config::{ADMIN_SCOPE, ISSUER_SCOPES, ResourceServer};
-use crate::dpop::{DpopError, Jkt, ShownProof, TokenType};
+use crate::dpop::{DpopError, ShownProof, TokenType};
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Target};
@@ -93,8 +94,8 @@ pub(crate) struct ShownRefresh<'r> {
     /// The client as it is registered now, which bounds what there is, whatever was granted; `None` for the
     /// operator's own apps.
     pub(crate) registered: Option<&'r Client>,
-    /// The key that was shown.
-    pub(crate) jkt: Option<Jkt>,
+    /// The keys that were shown.
+    pub(crate) binding: Binding,
 }
 
 /// On what terms a session gives tokens.
@@ -107,8 +108,8 @@ pub(crate) struct Terms<'t> {
     pub(crate) authorization_details: Option<&'t AuthorizationDetails>,
     /// The types of authorization details that there are at most.
     pub(crate) types: &'t [String],
-    /// The key that they are bound to.
-    pub(crate) jkt: Option<Jkt>,
+    /// The keys that they are bound to.
+    pub(crate) binding: Binding,
 }
 
 /// Why a login failed.
@@ -288,7 +289,7 @@ impl Issuer {
         }
         let held = self.proof_of_own_app(proof, now)?;
         let user = self.require_password(&login, now).await?;
-        let jkt = self.use_up(held).await?;
+        let binding = Binding::dpop(self.use_up(held).await?);
         let minted_at = self.feed.minting_instant(now);
         let policy = self.config.refresh;
         let started = self.new_session(
@@ -299,14 +300,14 @@ impl Issuer {
             policy.absolute,
             now,
         )?;
-        let bound = jkt.is_some();
-        let session = Session { scope: login.scope, resource: login.resource, bound, jkt, ..started };
+        let bound = binding.is_some();
+        let session = Session { scope: login.scope, resource: login.resource, bound, binding, ..started };
         let Some(user) = self.store.start_session(&session).await? else {
             return Err(LoginError::Denied); // disabled since the password was read
         };
         tracing::info!(target: "gatepass::audit", event = "login", sub = %user.id, sid = %session.id);
         let target = self.session_target(&session, None).ok_or(LoginError::UnknownResource)?;
-        let terms = Terms { target, scope: &[], authorization_details: None, types: &[], jkt };
+        let terms = Terms { target, scope: &[], authorization_details: None, types: &[], binding };
         Ok(self.tokens(&session, &user, &terms, minted_at, now)?)
     }
 
@@ -346,7 +347,7 @@ impl Issuer {
             expires_at: now.saturating_add(absolute),
             revoked_at: None,
             bound: false,
-            jkt: None,
+            binding: Binding::default(),
             pairwise_subject: None,
             claims: RequestedClaims::default(),
         })
@@ -417,11 +418,18 @@ impl Issuer {
     ) -> Result<Tokens, RefreshError> {
         let held = self.proof_of_own_app(proof, now)?;
         self.require_genuine(token)?;
-        let jkt = self.use_up(held).await?;
+        let binding = Binding::dpop(self.use_up(held).await?);
         let client = &ClientId::first_party();
         let (scope, authorization_details, registered) = (None, None, None);
-        let shown =
-            ShownRefresh { token, client, is_public: true, scope, authorization_details, registered, jkt };
+        let shown = ShownRefresh {
+            token,
+            client,
+            is_public: true,
+            scope,
+            authorization_details,
+            registered,
+            binding,
+        };
         self.refresh_within(shown, now).await
     }
 
@@ -438,7 +446,7 @@ impl Issuer {
         shown: ShownRefresh<'_>,
         now: Timestamp,
     ) -> Result<Tokens, RefreshError> {
-        let ShownRefresh { token, client, scope, registered, jkt, .. } = shown;
+        let ShownRefresh { token, client, scope, registered, binding, .. } = shown;
         let genuine =
             refresh_token::verify(&self.secrets.refresh_mac, token).map_err(|_| RefreshError::Invalid)?;
         let sid = genuine.family.to_string();
@@ -448,7 +456,7 @@ impl Issuer {
             client: client.clone(),
             scope: scope.cloned(),
             authorization_details: shown.authorization_details.cloned(),
-            jkt: jkt.filter(|_| shown.is_public),
+            binding: if shown.is_public { binding } else { Binding::default() },
             now,
             policy: self.config.refresh,
         };
@@ -468,7 +476,7 @@ impl Issuer {
                 let types = registered.map(|client| client.extensions.authorization_details_types.as_slice());
                 let ShownRefresh { authorization_details, .. } = shown;
                 let types = types.unwrap_or_default();
-                let terms = Terms { target, scope: &limits, authorization_details, types, jkt };
+                let terms = Terms { target, scope: &limits, authorization_details, types, binding };
                 Ok(self.tokens(&session, &user, &terms, minted_at, now)?)
             }
             Rotated::Refused(Refusal::Scope) => Err(RefreshError::Scope),
@@ -585,14 +593,14 @@ impl Issuer {
     pub async fn authenticate(
         &self,
         token: &str,
-        proof: Option<&ShownProof>,
+        shown: Possession<'_>,
         now: Timestamp,
     ) -> Result<Caller, BearerError> {
         let verified = self.verify_own(token, now)?;
         if !verified.aud.contains(self.config.issuer.as_str()) {
             return Err(BearerError::Audience);
         }
-        self.require_possession(&verified, token, proof, now).await?;
+        self.require_possession(&verified, token, shown, now).await?;
         Ok(Caller { claims: verified.into_claims() })
     }
 
@@ -637,7 +645,7 @@ impl Issuer {
             minted_at,
             not_after: session.expires_at,
             actor: None,
-            jkt: terms.jkt,
+            binding: terms.binding,
         };
         let minted = self.mint(grant, now)?;
         Ok(Tokens {

@@ -10,9 +10,9 @@ use gatepass_token::{
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::binding::Possession;
 use crate::client_authentication::ClientAuthentication;
 use crate::config::{CLOCK_ALLOWANCE, Signing};
-use crate::dpop::ShownProof;
 use crate::grant::{TokenError, require_confidential};
 use crate::issuer::Issuer;
 use crate::mint::{MintError, require_size};
@@ -108,7 +108,7 @@ impl Issuer {
     /// Mints a ticket for one request, on behalf of whoever holds `access_token`: for the same subject, session
     /// and audience, with at most its scope, and to die no later.
     ///
-    /// A token that is bound to a key is taken with `shown`, its proof. The ticket is not bound: a link can carry no
+    /// A token that is bound to a key is taken with `shown`, which proves it. The ticket is not bound: a link can carry no
     /// proof, and names one request, which whoever holds the key has named.
     ///
     /// Nothing is kept of it. It dies with its session, user or client as any token does.
@@ -118,7 +118,7 @@ impl Issuer {
     pub async fn mint_ticket(
         &self,
         access_token: &str,
-        shown: Option<&ShownProof>,
+        shown: Possession<'_>,
         new: &NewTicket,
         now: Timestamp,
     ) -> Result<Ticket, TicketError> {

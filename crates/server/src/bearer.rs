@@ -1,7 +1,7 @@
 //! Access tokens presented to the issuer's own endpoints
 //! ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)).
 
-use gatepass_issuer::{ADMIN_SCOPE, BearerError, Caller, DpopError, Issuer, ShownProof};
+use gatepass_issuer::{ADMIN_SCOPE, BearerError, Caller, DpopError, Issuer, Possession};
 use gatepass_jose::{Rejection, Timestamp};
 use gatepass_revocation::{Kind, Reason};
 use http::header::WWW_AUTHENTICATE;
@@ -28,8 +28,8 @@ pub(crate) enum BearerRefusal {
 #[derive(Clone, Copy)]
 pub(crate) struct SentToken<'r> {
     pub(crate) token: &'r str,
-    /// What came with it; `None` where it was sent as `Bearer`.
-    pub(crate) proof: Option<&'r ShownProof>,
+    /// What came with it.
+    pub(crate) shown: Possession<'r>,
 }
 
 /// The caller that the request's access token speaks for.
@@ -40,7 +40,7 @@ pub(crate) async fn authenticate(
     now: Timestamp,
 ) -> Result<Caller, BearerRefusal> {
     let sent = sent_token(headers, proof)?;
-    issuer.authenticate(sent.token, sent.proof, now).await.map_err(|error| {
+    issuer.authenticate(sent.token, sent.shown, now).await.map_err(|error| {
         let refusal = BearerRefusal::Invalid(error);
         refusal.audit();
         refusal
@@ -55,10 +55,10 @@ pub(crate) fn sent_token<'r>(
 ) -> Result<SentToken<'r>, BearerRefusal> {
     match Authorization::of(headers) {
         Authorization::Dpop(token) => {
-            let proof = proof.shown().ok_or(BearerRefusal::Invalid(DpopError::Missing.into()))?;
-            Ok(SentToken { token, proof: Some(proof) })
+            let dpop = proof.shown().ok_or(BearerRefusal::Invalid(DpopError::Missing.into()))?;
+            Ok(SentToken { token, shown: Possession { dpop: Some(dpop), x5t: proof.x5t() } })
         }
-        _ => Ok(SentToken { token: token(headers)?, proof: None }),
+        _ => Ok(SentToken { token: token(headers)?, shown: Possession { dpop: None, x5t: proof.x5t() } }),
     }
 }
 
@@ -158,7 +158,9 @@ impl BearerRefusal {
                 "the token was revoked: claims-changed"
             }
             Self::Invalid(BearerError::Revoked(_)) => "the access token was revoked",
-            Self::Invalid(BearerError::Bound) => "the access token is bound to a key: DPoP and a proof of it",
+            Self::Invalid(BearerError::Bound) => {
+                "the access token is bound to a key or a certificate that the request does not show"
+            }
             Self::Invalid(BearerError::Dpop(DpopError::Nonce)) => {
                 "the DPoP proof must carry the nonce given here"
             }

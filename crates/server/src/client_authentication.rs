@@ -6,6 +6,7 @@ use http::HeaderMap;
 use zeroize::Zeroizing;
 
 use crate::authorization::Authorization;
+use crate::dpop::Proof;
 use crate::form::{self, Form};
 use crate::oauth_error::OAuthError;
 
@@ -17,8 +18,18 @@ pub(crate) const METHODS: [&str; 5] =
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Reads how the request identifies its client: HTTP Basic, or `client_id` and `client_secret` in the
-/// body, or an assertion, but no two of them (RFC 6749 section 2.3).
-pub(crate) fn parse(headers: &HeaderMap, form: &Form) -> Result<ClientAuthentication, OAuthError> {
+/// body, or an assertion, but no two of them (RFC 6749 section 2.3). The certificate of the connection is beside all of
+/// them; a client that is known by it sends its `client_id` alone (RFC 8705 section 2).
+pub(crate) fn parse(
+    headers: &HeaderMap,
+    proof: &Proof,
+    form: &Form,
+) -> Result<ClientAuthentication, OAuthError> {
+    let certificate = proof.certificate().cloned();
+    Ok(ClientAuthentication { certificate, ..said(headers, form)? })
+}
+
+fn said(headers: &HeaderMap, form: &Form) -> Result<ClientAuthentication, OAuthError> {
     let basic = match Authorization::of(headers) {
         Authorization::Absent => None,
         Authorization::Basic(credentials) => Some(basic(credentials).ok_or_else(OAuthError::invalid_client)?),
@@ -58,7 +69,7 @@ fn assertion(form: &Form) -> Result<Option<&str>, OAuthError> {
 /// An identifier that no client can have is an unknown client's.
 fn authentication(id: Option<&str>, proof: Option<ClientProof>) -> Result<ClientAuthentication, OAuthError> {
     let id = id.map(|id| id.parse().map_err(|_| OAuthError::invalid_client())).transpose()?;
-    Ok(ClientAuthentication { id, proof })
+    Ok(ClientAuthentication { id, proof, certificate: None })
 }
 
 /// Both halves are form-urlencoded before they are joined (RFC 6749 section 2.3.1).
@@ -120,7 +131,7 @@ mod tests {
         for (name, header, body, want) in cases {
             let mut headers = HeaderMap::new();
             headers.extend(header.map(|value| (AUTHORIZATION, value.parse().unwrap())));
-            let read = parse(&headers, &Form::parse(body.as_bytes()).unwrap());
+            let read = said(&headers, &Form::parse(body.as_bytes()).unwrap());
             let read = read
                 .map(|read| (read.id.map(|id| id.to_string()), read.proof.map(|proof| shown(&proof))))
                 .map_err(|error| error.into_response().status().as_u16());

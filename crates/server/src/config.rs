@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::client_certificate::ClientCertificates;
 use crate::network::Network;
 use crate::origin::Origin;
 
@@ -21,6 +22,8 @@ pub struct HttpConfig {
     pub app_origins: Vec<Origin>,
     /// The proxies whose `X-Forwarded-For` is believed. Empty: nobody's.
     pub trusted_proxies: Vec<Network>,
+    /// How clients' TLS certificates are known; `None`: not at all.
+    pub client_certificates: Option<ClientCertificates>,
     /// The longest request body, in bytes.
     pub max_body: usize,
     /// How long a client may take to send a body.
@@ -39,6 +42,7 @@ impl Default for HttpConfig {
             same_site: SameSite::Strict,
             app_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            client_certificates: None,
             max_body: 64 * 1024,
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),

@@ -1,4 +1,4 @@
-//! Proofs of possession in requests, and the nonces that answers give for the next one
+//! What requests bring to show that their sender holds a key, and the nonces that answers give for the next one
 //! ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)).
 
 use std::convert::Infallible;
@@ -8,19 +8,24 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use gatepass_issuer::ShownProof;
+use gatepass_issuer::certificate::{ShownCertificate, X5t};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderName, HeaderValue};
 
 use crate::server::Server;
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
-/// The proof that a request brings, if it brings one.
-pub(crate) struct Proof(Option<ShownProof>);
+/// What a request brings to show who sends it.
+pub(crate) struct Proof {
+    dpop: Option<ShownProof>,
+    certificate: Option<ShownCertificate>,
+}
 
 impl Proof {
-    pub(crate) fn of(server: &Server, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+    pub(crate) fn of(server: &Server, parts: &Parts) -> Self {
+        let Parts { method, uri, headers, .. } = parts;
         // Two fields are one with a comma between (RFC 9110 section 5.3), which is no proof, as
         // RFC 9449 section 4.3 has it.
         let fields: Vec<_> = headers.get_all(DPOP).iter().map(HeaderValue::as_bytes).collect();
@@ -30,11 +35,21 @@ impl Proof {
             // Where clients reach this server, whatever a proxy in front makes of it.
             uri: format!("{}{}", server.issuer.name().as_str().trim_end_matches('/'), uri.path()),
         };
-        Self((!fields.is_empty()).then(shown))
+        let certificate = server.config.client_certificates.as_ref();
+        let certificate = certificate.and_then(|known| known.of_request(parts, server.now()));
+        Self { dpop: (!fields.is_empty()).then(shown), certificate }
     }
 
     pub(crate) fn shown(&self) -> Option<&ShownProof> {
-        self.0.as_ref()
+        self.dpop.as_ref()
+    }
+
+    pub(crate) fn certificate(&self) -> Option<&ShownCertificate> {
+        self.certificate.as_ref()
+    }
+
+    pub(crate) fn x5t(&self) -> Option<X5t> {
+        self.certificate().map(|certificate| certificate.x5t)
     }
 }
 
@@ -42,7 +57,7 @@ impl FromRequestParts<Arc<Server>> for Proof {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Infallible> {
-        Ok(Self::of(server, &parts.method, &parts.uri, &parts.headers))
+        Ok(Self::of(server, parts))
     }
 }
 

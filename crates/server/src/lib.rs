@@ -86,6 +86,7 @@ mod bearer;
 mod body;
 mod client_address;
 mod client_authentication;
+mod client_certificate;
 mod client_documents;
 mod clock;
 mod completion;
@@ -109,6 +110,7 @@ mod serve;
 mod server;
 mod trusted_keys;
 
+pub use client_certificate::{ClientCertificates, InvalidAuthorities};
 pub use clock::Clock;
 pub use config::{CookieName, HttpConfig, InvalidCookieName, InvalidSameSite, SameSite};
 pub use delivery::Outbound;

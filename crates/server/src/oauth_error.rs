@@ -133,13 +133,16 @@ impl From<TokenError> for OAuthError {
         let description = error.to_string();
         match error {
             TokenError::InvalidClient => Self::invalid_client(),
-            TokenError::InvalidGrant | TokenError::Assertion => Self::bad_request("invalid_grant", description),
+            TokenError::InvalidGrant | TokenError::Assertion => {
+                Self::bad_request("invalid_grant", description)
+            }
             TokenError::AssertionKeys => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description)
             }
             TokenError::UnauthorizedClient => Self::bad_request("unauthorized_client", description),
             TokenError::InvalidScope => Self::bad_request("invalid_scope", description),
             TokenError::InvalidAuthorizationDetails => Self::invalid_authorization_details(description),
+            TokenError::CertificateMissing => Self::invalid_request(description),
             TokenError::InvalidTarget => Self::bad_request("invalid_target", description),
             TokenError::Device(refusal) => Self::bad_request(polling_error(refusal), description),
             TokenError::Exchange(_) => Self::bad_request("invalid_request", description),

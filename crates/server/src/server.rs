@@ -38,7 +38,7 @@ impl Server {
             cookie: RefreshCookie::new(&config, url.as_ref().map_or("", Url::path)),
             page_cookies: PageCookies::new(),
             base_path: url.as_ref().map_or("", Url::path).trim_end_matches('/').into(),
-            metadata: Metadata::new(&issuer),
+            metadata: Metadata::new(&issuer, config.client_certificates.as_ref()),
             snapshots: Snapshots::default(),
             streams: Arc::new(Semaphore::new(config.max_streams.min(Semaphore::MAX_PERMITS))),
             issuer,

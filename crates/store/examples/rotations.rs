@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gatepass_issuer::Binding;
 use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::password::PasswordHash;
 use gatepass_issuer::rotation::{Presented, RefreshPolicy};
@@ -156,7 +157,7 @@ fn session(n: usize, user: UserId) -> Session {
         expires_at: now.saturating_add(policy.absolute),
         revoked_at: None,
         bound: false,
-        jkt: None,
+        binding: Binding::default(),
         pairwise_subject: None,
         claims: Default::default(),
     }
@@ -168,7 +169,7 @@ fn presented(generation: u32) -> Presented {
         client: ClientId::first_party(),
         scope: None,
         authorization_details: None,
-        jkt: None,
+        binding: Binding::default(),
         now: NOW,
         policy: RefreshPolicy::default(),
     }

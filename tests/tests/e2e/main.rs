@@ -13,6 +13,7 @@ mod attack;
 mod backchannel_logout;
 mod browser;
 mod browser_session;
+mod certificates;
 mod cli;
 mod clients;
 mod crash;

@@ -1,6 +1,7 @@
 //! `gatepass client …`
 
 use clap::ValueEnum as _;
+use gatepass_issuer::certificate::{RegisteredCertificate, Thumbprints};
 use gatepass_jose::JwkSet;
 use serde_json::{Value, json};
 
@@ -33,6 +34,9 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             public,
             auth,
             jwks,
+            certificate_name,
+            certificate,
+            certificate_bound,
             redirect_uris,
             device,
             jwt_bearer,
@@ -77,6 +81,9 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             if let Some(file) = &jwks {
                 optional.push(("jwks".to_owned(), public_keys(file)?));
             }
+            if let Some(known) = known_by(certificate_name.as_deref(), certificate.as_ref())? {
+                optional.push(("certificate".to_owned(), known));
+            }
             optional
                 .extend(backchannel_logout_uri.map(|uri| ("backchannel_logout_uri".to_owned(), json!(uri))));
             optional.extend(
@@ -103,6 +110,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 "require_pushed_authorization_requests": require_pushed,
                 "require_signed_request_object": require_signed_request,
                 "dpop_bound_access_tokens": dpop,
+                "tls_client_certificate_bound_access_tokens": certificate_bound,
                 "authorization_details_types": details_types,
                 "trusted": trusted,
             });
@@ -129,10 +137,47 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
         Client::Keys { id, jwks } => {
             show(target, &change(&id, json!({ "jwks": public_keys(&jwks)? })).await?);
         }
+        Client::Certificate { id, certificate_name, certificate } => {
+            let known = known_by(certificate_name.as_deref(), certificate.as_ref())?;
+            show(target, &change(&id, json!({ "certificate": known })).await?);
+        }
         Client::Disable { id } => show(target, &change(&id, json!({ "disabled": true })).await?),
         Client::Enable { id } => show(target, &change(&id, json!({ "disabled": false })).await?),
     }
     Ok(())
+}
+
+/// What a certificate is known by: a name in it, or that it is one of a file's.
+fn known_by(name: Option<&str>, file: Option<&Input>) -> Result<Option<Value>, Complaint> {
+    let cannot = |what: &str, why: String| Complaint::unusable(format!("cannot use {what}")).at(why);
+    let known = match (name, file) {
+        (None, None) => return Ok(None),
+        (Some(name), None) => {
+            let kinds = "write subject_dn=CN=batch,O=Example, or san_dns=, san_uri=, san_ip= or san_email= and a name";
+            let (kind, value) = name.split_once('=').ok_or_else(|| cannot(name, kinds.to_owned()))?;
+            let known = serde_json::from_value(json!({ kind: value }));
+            let known: RegisteredCertificate =
+                known.map_err(|error| cannot(name, error.to_string()).try_this(kinds))?;
+            if !known.needs_authority() {
+                return Err(cannot(name, kinds.to_owned()));
+            }
+            known
+        }
+        (None, Some(file)) => {
+            let all = Thumbprints::of_pem(&file.read()?);
+            RegisteredCertificate::Sha256(all.map_err(|_| {
+                cannot(
+                    &file.to_string(),
+                    "it holds something else than 1 to 16 certificates in PEM".to_owned(),
+                )
+            })?)
+        }
+        (Some(_), Some(_)) => {
+            return Err(cannot("both", "a certificate is known by a name, or it is known itself".to_owned()));
+        }
+    };
+    // Strings only: there is nothing that JSON could refuse.
+    Ok(Some(json!(known)))
 }
 
 /// The keys of a file as a JWK Set. A private one goes nowhere: it is the client's alone.

@@ -1,6 +1,7 @@
 //! With what a client proves who it is: made, and made anew.
 
 use super::AdminError;
+use crate::certificate::RegisteredCertificate;
 use crate::client::{Client, ClientKeys, ClientSecret, Credential};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
@@ -17,6 +18,8 @@ pub enum NewCredential {
     SharedSecret,
     /// By assertions under these keys.
     Keys(ClientKeys),
+    /// By the certificate of its TLS connection.
+    Certificate(RegisteredCertificate),
 }
 
 impl Issuer {
@@ -29,6 +32,7 @@ impl Issuer {
         match new {
             NewCredential::None => Ok((Credential::None, None)),
             NewCredential::Keys(keys) => Ok((Credential::Keys(keys), None)),
+            NewCredential::Certificate(certificate) => Ok((Credential::Certificate(certificate), None)),
             NewCredential::Secret => {
                 let secret = ClientSecret::from_random(&random()?);
                 Ok((Credential::Secret(self.secrets.digest(&secret)), Some(secret)))
@@ -41,18 +45,21 @@ impl Issuer {
         }
     }
 
-    /// Gives a client other keys or another secret, in place of what it has of that kind; returns the secret.
+    /// Gives a client other keys, another certificate or another secret, in place of what it has of that kind; returns the secret.
     pub(super) fn change_credential(
         &self,
         client: &mut Client,
         keys: Option<ClientKeys>,
+        certificate: Option<RegisteredCertificate>,
         new_secret: bool,
     ) -> Result<Option<ClientSecret>, AdminError> {
-        let new = match (&client.credential, keys) {
-            (Credential::Keys(_), Some(keys)) => NewCredential::Keys(keys),
-            (_, Some(_)) => return Err(AdminError::NotByKeys),
-            (Credential::Secret(_), None) if new_secret => NewCredential::Secret,
-            (Credential::SharedSecret(_), None) if new_secret => NewCredential::SharedSecret,
+        let new = match (&client.credential, keys, certificate) {
+            (Credential::Keys(_), Some(keys), None) => NewCredential::Keys(keys),
+            (_, Some(_), _) => return Err(AdminError::NotByKeys),
+            (Credential::Certificate(_), None, Some(certificate)) => NewCredential::Certificate(certificate),
+            (_, None, Some(_)) => return Err(AdminError::NotByCertificate),
+            (Credential::Secret(_), None, None) if new_secret => NewCredential::Secret,
+            (Credential::SharedSecret(_), None, None) if new_secret => NewCredential::SharedSecret,
             _ => return Ok(None),
         };
         let (credential, secret) = self.make_credential(&client.id, new)?;

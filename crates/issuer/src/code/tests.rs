@@ -33,7 +33,7 @@ fn login() -> Session {
         expires_at: later(7200),
         revoked_at: None,
         bound: false,
-        jkt: None,
+        binding: Binding::default(),
         pairwise_subject: None,
         claims: Default::default(),
     }
@@ -69,7 +69,7 @@ fn presented() -> PresentedCode {
         verifier: Some(verifier(VERIFIER)),
         resource: None,
         authorization_details: None,
-        jkt: None,
+        binding: Binding::default(),
         session: SessionId::from_bytes([3; 16]),
         now: NOW,
         policy: RefreshPolicy::default(),
@@ -87,15 +87,15 @@ fn a_code_gives_nothing_with_any_binding_wrong() {
     let cases: [(&str, Change, Option<CodeRefusal>); 31] = [
         ("good", |_, _, _| {}, None),
         ("last_moment", |_, _, shown| shown.now = Timestamp::from_millis(later(60).as_millis() - 1), None),
-        ("a_key_that_nobody_asked_for", |_, _, shown| shown.jkt = Some(Jkt([1; 32])), None),
+        ("a_key_that_nobody_asked_for", |_, _, shown| shown.binding.jkt = Some(Jkt([1; 32])), None),
         (
             "the_key_asked_for",
-            |code, _, shown| (code.jkt, shown.jkt) = (Some(Jkt([1; 32])), Some(Jkt([1; 32]))),
+            |code, _, shown| (code.jkt, shown.binding.jkt) = (Some(Jkt([1; 32])), Some(Jkt([1; 32]))),
             None,
         ),
         (
             "another_key",
-            |code, _, shown| (code.jkt, shown.jkt) = (Some(Jkt([1; 32])), Some(Jkt([2; 32]))),
+            |code, _, shown| (code.jkt, shown.binding.jkt) = (Some(Jkt([1; 32])), Some(Jkt([2; 32]))),
             Some(WrongKey),
         ),
         ("no_key", |code, _, _| code.jkt = Some(Jkt([1; 32])), Some(WrongKey)),

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::binding::Binding;
 
 const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
 
@@ -25,7 +26,7 @@ fn login() -> Session {
         revoked_at: None,
         authorization_details: Default::default(),
         bound: false,
-        jkt: None,
+        binding: Binding::default(),
         pairwise_subject: None,
         claims: Default::default(),
     }
@@ -57,7 +58,7 @@ fn presented(client: &str, now: Timestamp) -> PresentedCode {
         verifier: None,
         resource: None,
         authorization_details: None,
-        jkt: None,
+        binding: Binding::default(),
         session: SessionId::from_bytes([5; 16]),
         now,
         policy: Default::default(),

@@ -7,10 +7,10 @@ use gatepass_token::{AuthorizationDetails, CodeVerifier};
 use zeroize::Zeroizing;
 
 use super::{TokenError, TokenResponse, require_grant};
+use crate::binding::Binding;
 use crate::client::{Client, GrantType};
 use crate::client_authentication::AuthenticatedClient;
 use crate::code::{CodeRefusal, PresentedCode};
-use crate::dpop::Jkt;
 use crate::id::SessionId;
 use crate::id_token::IdTokenOf;
 use crate::issuer::Issuer;
@@ -27,7 +27,7 @@ pub(super) struct ShownCode {
     pub(super) verifier: Option<CodeVerifier>,
     pub(super) resource: Option<String>,
     pub(super) authorization_details: Option<AuthorizationDetails>,
-    pub(super) jkt: Option<Jkt>,
+    pub(super) binding: Binding,
 }
 
 impl Issuer {
@@ -43,7 +43,7 @@ impl Issuer {
             verifier: shown.verifier,
             resource: shown.resource,
             authorization_details: shown.authorization_details,
-            ..self.presented_code(client, shown.jkt, now)?
+            ..self.presented_code(client, shown.binding, now)?
         };
         let registered = client.registered().ok_or(TokenError::InvalidClient)?;
         require_grant(registered, GrantType::AuthorizationCode)?;
@@ -86,7 +86,7 @@ impl Issuer {
     pub(super) fn presented_code(
         &self,
         client: &AuthenticatedClient,
-        jkt: Option<Jkt>,
+        binding: Binding,
         now: Timestamp,
     ) -> Result<PresentedCode, TokenError> {
         let (registered, confidential) = match client {
@@ -102,7 +102,7 @@ impl Issuer {
             verifier: None,
             resource: None,
             authorization_details: None,
-            jkt,
+            binding,
             session: SessionId::new(now, random()?),
             now,
             policy: self.config.refresh,
@@ -128,7 +128,7 @@ impl Issuer {
             scope: &[&client.most_of_a_user()],
             authorization_details: presented.authorization_details.as_ref(),
             types: &client.extensions.authorization_details_types,
-            jkt: presented.jkt,
+            binding: presented.binding,
         };
         let tokens = self.tokens(session, user, &terms, minted_at, now)?;
         let id_token = self.id_token(login, session.id, user, &tokens.access_token, now)?;

@@ -7,10 +7,10 @@ use gatepass_jose::Timestamp;
 use gatepass_revocation::{Kind, Reason};
 
 use super::{TokenError, TokenResponse, require_grant};
+use crate::binding::Binding;
 use crate::client::GrantType;
 use crate::client_authentication::AuthenticatedClient;
 use crate::device::{DeviceRefusal, DeviceState};
-use crate::dpop::Jkt;
 use crate::id_token::IdTokenOf;
 use crate::issuer::Issuer;
 use crate::store::RedeemedDevice;
@@ -20,11 +20,11 @@ impl Issuer {
         &self,
         client: &AuthenticatedClient,
         device_code: &str,
-        jkt: Option<Jkt>,
+        binding: Binding,
         minted_at: Timestamp,
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
-        let presented = self.presented_code(client, jkt, now)?;
+        let presented = self.presented_code(client, binding, now)?;
         let registered = client.registered().ok_or(TokenError::InvalidClient)?;
         require_grant(registered, GrantType::DeviceCode)?;
         let client_id = &registered.id;

@@ -6,9 +6,9 @@ use gatepass_token::{AuthorizationDetails, ScopeSet};
 use zeroize::Zeroizing;
 
 use super::{ClientCredentials, TokenError, TokenResponse, require_grant};
+use crate::binding::Binding;
 use crate::client::{Client, GrantType};
 use crate::client_authentication::AuthenticatedClient;
-use crate::dpop::Jkt;
 use crate::issuer::Issuer;
 use crate::mint::Grant;
 use crate::sessions::limit_to;
@@ -21,7 +21,7 @@ pub(super) struct ShownAssertion {
     pub(super) assertion: Zeroizing<String>,
     pub(super) scope: Option<ScopeSet>,
     pub(super) resource: Option<String>,
-    pub(super) jkt: Option<Jkt>,
+    pub(super) binding: Binding,
 }
 
 impl Issuer {
@@ -59,8 +59,8 @@ impl Issuer {
         );
         match asserted.subject {
             AssertedSubject::Client => {
-                let ShownAssertion { scope, resource, jkt, .. } = shown;
-                let asked = ClientCredentials { scope, resource, authorization_details: None, jkt };
+                let ShownAssertion { scope, resource, binding, .. } = shown;
+                let asked = ClientCredentials { scope, resource, authorization_details: None, binding };
                 self.client_credentials(client, asked, minted_at, now)
             }
             AssertedSubject::User(name) => self.asserted_user(client, &name, shown, minted_at, now).await,
@@ -95,7 +95,7 @@ impl Issuer {
             minted_at,
             not_after: Timestamp::MAX,
             actor: None,
-            jkt: shown.jkt,
+            binding: shown.binding,
         };
         Ok(TokenResponse::of(self.mint(grant, now)?))
     }

@@ -1,3 +1,5 @@
+mod real_tokens;
+
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);

@@ -176,6 +176,7 @@ fn is_same_way(before: &Credential, new: &NewCredential) -> bool {
             | (Credential::Secret(_), NewCredential::Secret)
             | (Credential::SharedSecret(_), NewCredential::SharedSecret)
             | (Credential::Keys(_), NewCredential::Keys(_))
+            | (Credential::Certificate(_), NewCredential::Certificate(_))
     )
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::certificate::X5t;
+use crate::dpop::Jkt;
 use crate::id::{SessionId, UserId};
 use proptest::prelude::*;
 
@@ -26,7 +28,7 @@ fn session() -> Session {
         expires_at: NOW.saturating_add(policy.absolute),
         revoked_at: None,
         bound: false,
-        jkt: None,
+        binding: Binding::default(),
         pairwise_subject: None,
         claims: Default::default(),
     }
@@ -38,7 +40,7 @@ fn presented(generation: u32, now: Timestamp) -> Presented {
         client: client(),
         scope: None,
         authorization_details: None,
-        jkt: None,
+        binding: Binding::default(),
         now,
         policy: RefreshPolicy::default(),
     }
@@ -111,17 +113,18 @@ fn authorization_details_are_narrowed_and_never_widened() {
 
 #[test]
 fn a_bound_session_is_moved_by_its_key_alone_and_ended_by_nobody_without_it() {
-    let key = Some(Jkt([1; 32]));
+    let key = Binding { jkt: Some(Jkt([1; 32])), x5t: Some(X5t([3; 32])) };
     let plain = Session { generation: 5, rotated_at: Some(NOW), ..session() };
-    let bound = Session { bound: true, jkt: key, ..plain };
+    let bound = Session { bound: true, binding: key, ..plain };
     let refused = Decision::Refuse(Refusal::WrongKey);
     for generation in [1, 3, 4, 5, 6] {
-        for jkt in [None, Some(Jkt([2; 32]))] {
-            let stolen = Presented { jkt, ..presented(generation, NOW) };
-            assert_eq!(decide(&bound, &stolen), refused, "{generation} {jkt:?}");
+        let other = Some(Jkt([2; 32]));
+        for binding in [Binding::default(), Binding { jkt: other, ..key }, Binding { x5t: None, ..key }] {
+            let stolen = Presented { binding, ..presented(generation, NOW) };
+            assert_eq!(decide(&bound, &stolen), refused, "{generation} {binding:?}");
         }
     }
-    let own = |generation| Presented { jkt: key, ..presented(generation, later(3600)) };
+    let own = |generation| Presented { binding: key, ..presented(generation, later(3600)) };
     assert_eq!(decide(&bound, &own(4)), Decision::Repeat);
     assert_eq!(decide(&bound, &own(3)), Decision::Revoke);
     assert!(matches!(decide(&bound, &own(5)), Decision::Rotate(_)));

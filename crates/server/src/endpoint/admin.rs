@@ -72,7 +72,9 @@ async fn require_admin(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let proof = Proof::of(&server, request.method(), request.uri(), request.headers());
+    let (parts, body) = request.into_parts();
+    let proof = Proof::of(&server, &parts);
+    let request = Request::from_parts(parts, body);
     let caller = bearer::authenticate_admin(&server.issuer, request.headers(), &proof, server.now()).await?;
     if !request.method().is_safe() {
         tracing::info!(
@@ -209,6 +211,7 @@ impl From<AdminError> for Problem {
             AdminError::NotRegistrable(member, why) => Self::invalid_value(member, why),
             AdminError::ForeignFrame => Self::invalid_value("frontchannel_logout_uri", detail),
             AdminError::NotByKeys => Self::invalid_value("jwks", detail),
+            AdminError::NotByCertificate => Self::invalid_value("certificate", detail),
             AdminError::MasterKey(RotateMasterError::KeptElsewhere) => {
                 Self::new(StatusCode::CONFLICT, "kept-elsewhere", detail)
             }

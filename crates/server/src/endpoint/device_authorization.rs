@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::body::FormBody;
 use crate::client_address::ClientAddress;
 use crate::client_authentication;
+use crate::dpop::Proof;
 use crate::oauth_error::OAuthError;
 use crate::server::Server;
 
@@ -33,9 +34,10 @@ pub(crate) async fn authorize(
     State(server): State<Arc<Server>>,
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
+    proof: Proof,
     FormBody(form): FormBody,
 ) -> Result<Response, OAuthError> {
-    let authentication = client_authentication::parse(&headers, &form)?;
+    let authentication = client_authentication::parse(&headers, &proof, &form)?;
     let asked = AskedByDevice {
         scope: form.find("scope"),
         authorization_details: form.find("authorization_details"),

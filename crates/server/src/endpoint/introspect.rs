@@ -112,7 +112,7 @@ async fn require_entitled(
         bearer::authenticate_admin(&server.issuer, headers, proof, now).await?;
         return Ok(None);
     }
-    let authentication = client_authentication::parse(headers, form)?;
+    let authentication = client_authentication::parse(headers, proof, form)?;
     match server.issuer.authenticate_client(&authentication, now).await? {
         AuthenticatedClient::Confidential(client) => Ok(Some(client)),
         AuthenticatedClient::Public(_) | AuthenticatedClient::FirstParty => Err(OAuthError::invalid_client()),
@@ -163,7 +163,7 @@ impl IntrospectionAnswer {
             iss: Some(issuer.to_owned()),
             sid: Some(session.id.to_string()),
             authorization_details: session.authorization_details,
-            cnf: session.jkt.map(|jkt| Confirmation::dpop(jkt.to_string())),
+            cnf: session.binding.confirmation(),
             ..Self::default()
         }
     }

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
 use crate::client_authentication;
+use crate::client_certificate::ClientCertificates;
 use crate::conditional::Document;
 use crate::endpoint::ssf::Configuration;
 use crate::endpoint::token::{DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE};
@@ -58,6 +59,12 @@ struct AuthorizationServer<'m> {
     /// [RFC 9396 section 10](https://www.rfc-editor.org/rfc/rfc9396#section-10).
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     authorization_details_types_supported: &'m [String],
+    /// [RFC 8705 section 3.3](https://www.rfc-editor.org/rfc/rfc8705#section-3.3).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tls_client_certificate_bound_access_tokens: bool,
+    /// [RFC 8705 section 5](https://www.rfc-editor.org/rfc/rfc8705#section-5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mtls_endpoint_aliases: Option<Aliases>,
     code_challenge_methods_supported: [&'static str; 1],
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 5],
@@ -73,6 +80,39 @@ struct AuthorizationServer<'m> {
     introspection_endpoint_auth_signing_alg_values_supported: &'m [Alg],
     /// [RFC 9701 section 7](https://www.rfc-editor.org/rfc/rfc9701#section-7).
     introspection_signing_alg_values_supported: &'m [Alg],
+}
+
+/// Where endpoints are reached with a certificate: where a login page asks for none.
+#[derive(Serialize)]
+struct Aliases {
+    token_endpoint: String,
+    pushed_authorization_request_endpoint: String,
+    device_authorization_endpoint: String,
+    revocation_endpoint: String,
+    introspection_endpoint: String,
+    userinfo_endpoint: String,
+}
+
+impl Aliases {
+    fn of(certificates: &ClientCertificates) -> Option<Self> {
+        let at = |path: &str| certificates.url.as_ref().map(|base| format!("{base}{path}"));
+        Some(Self {
+            token_endpoint: at("/oauth/token")?,
+            pushed_authorization_request_endpoint: at("/oauth/par")?,
+            device_authorization_endpoint: at("/oauth/device_authorization")?,
+            revocation_endpoint: at("/oauth/revoke")?,
+            introspection_endpoint: at("/oauth/introspect")?,
+            userinfo_endpoint: at("/oauth/userinfo")?,
+        })
+    }
+}
+
+/// How clients authenticate, with certificates too where they are known.
+fn by_certificate(certificates: Option<&ClientCertificates>) -> Vec<&'static str> {
+    let mut methods = client_authentication::METHODS.to_vec();
+    methods.extend(certificates.map(|_| "self_signed_tls_client_auth"));
+    methods.extend(certificates.filter(|known| known.has_authorities()).map(|_| "tls_client_auth"));
+    methods
 }
 
 /// [OpenID Connect Discovery 1.0 section 3](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata).
@@ -106,7 +146,7 @@ pub(crate) async fn openid(State(server): State<Arc<Server>>, headers: HeaderMap
 }
 
 impl Metadata {
-    pub(crate) fn new(issuer: &Issuer) -> Self {
+    pub(crate) fn new(issuer: &Issuer, certificates: Option<&ClientCertificates>) -> Self {
         let max_age = issuer.config().jwks_max_age;
         let base = issuer.name().as_str().trim_end_matches('/');
         let profile = issuer.config().profile;
@@ -115,7 +155,7 @@ impl Metadata {
         let response_algs = issuer.config().response_signing_algs();
         let methods: &[&str] = match profile {
             Profile::Fapi2 => &["private_key_jwt"],
-            _ => &client_authentication::METHODS,
+            _ => &by_certificate(certificates),
         };
         // RFC 8414 section 2: a token type says that an access token will do.
         let introspection_methods: Vec<&str> =
@@ -138,6 +178,8 @@ impl Metadata {
             authorization_response_iss_parameter_supported: true,
             dpop_signing_alg_values_supported: issuer.dpop_algs(),
             authorization_details_types_supported: &issuer.config().authorization_details_types,
+            tls_client_certificate_bound_access_tokens: certificates.is_some(),
+            mtls_endpoint_aliases: certificates.and_then(Aliases::of),
             code_challenge_methods_supported: ["S256"],
             response_types_supported: ["code"],
             response_modes_supported: ResponseMode::NAMES,

@@ -43,7 +43,7 @@ pub(crate) async fn push(
     FormBody(form): FormBody,
 ) -> Result<Response, OAuthError> {
     let now = server.now();
-    let authentication = client_authentication::parse(&headers, &form)?;
+    let authentication = client_authentication::parse(&headers, &proof, &form)?;
     let (client, shown) = server.issuer.authenticate_with_proof(&authentication, proof.shown(), now).await?;
     let AuthenticatedClient::Confidential(client) = client else {
         return Err(OAuthError::invalid_client());

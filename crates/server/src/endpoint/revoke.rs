@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::body::FormBody;
 use crate::client_authentication;
+use crate::dpop::Proof;
 use crate::oauth_error::OAuthError;
 use crate::server::Server;
 
@@ -14,9 +15,10 @@ use crate::server::Server;
 pub(crate) async fn revoke(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     FormBody(form): FormBody,
 ) -> Result<StatusCode, OAuthError> {
-    let authentication = client_authentication::parse(&headers, &form)?;
+    let authentication = client_authentication::parse(&headers, &proof, &form)?;
     let client = server.issuer.authenticate_client(&authentication, server.now()).await?;
     let token = form.find("token").ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
     server.issuer.revoke_token(&client, token, server.now()).await?;

@@ -51,7 +51,7 @@ pub(crate) async fn mint(
         lifetime: Duration::from_secs(request.ttl.unwrap_or(LIFETIME)),
         scope: request.scope,
     };
-    let ticket = server.issuer.mint_ticket(sent.token, sent.proof, &new, server.now()).await?;
+    let ticket = server.issuer.mint_ticket(sent.token, sent.shown, &new, server.now()).await?;
     let answer = TicketAnswer { ticket: &ticket.ticket, expires_in: ticket.expires_in.as_secs() };
     Ok(axum::Json(answer).into_response())
 }
@@ -60,9 +60,10 @@ pub(crate) async fn mint(
 pub(crate) async fn consume(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    proof: Proof,
     FormBody(form): FormBody,
 ) -> Result<Response, OAuthError> {
-    let authentication = client_authentication::parse(&headers, &form)?;
+    let authentication = client_authentication::parse(&headers, &proof, &form)?;
     let ticket = form.find("ticket").ok_or_else(|| OAuthError::invalid_request("ticket is missing"))?;
     server.issuer.consume_ticket(&authentication, ticket, server.now()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

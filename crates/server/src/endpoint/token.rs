@@ -53,7 +53,7 @@ pub(crate) async fn token(
     proof: Proof,
     FormBody(form): FormBody,
 ) -> Result<Response, OAuthError> {
-    let authentication = client_authentication::parse(&headers, &form)?;
+    let authentication = client_authentication::parse(&headers, &proof, &form)?;
     let request = token_request(&form)?;
     let issued_token_type = matches!(request, TokenRequest::TokenExchange(_)).then_some(ACCESS_TOKEN);
     let tokens = server.issuer.token(&authentication, request, proof.shown(), server.now()).await?;
@@ -95,7 +95,11 @@ fn token_request(form: &Form) -> Result<TokenRequest, OAuthError> {
         JWT_BEARER => {
             let assertion = form.find("assertion").ok_or_else(|| missing("assertion"))?;
             let assertion = Zeroizing::new(assertion.to_owned());
-            Ok(TokenRequest::JwtBearer { assertion, scope, resource: form.find("resource").map(str::to_owned) })
+            Ok(TokenRequest::JwtBearer {
+                assertion,
+                scope,
+                resource: form.find("resource").map(str::to_owned),
+            })
         }
         TOKEN_EXCHANGE => token_exchange(form, scope).map(TokenRequest::TokenExchange),
         _ => Err(OAuthError::unsupported_grant_type()),

@@ -20,7 +20,7 @@ pub(crate) async fn userinfo(
     proof: Proof,
 ) -> Result<Response, OAuthError> {
     let sent = bearer::sent_token(&headers, &proof)?;
-    match server.issuer.user_claims(sent.token, sent.proof, server.now()).await? {
+    match server.issuer.user_claims(sent.token, sent.shown, server.now()).await? {
         UserInfoResponse::Claims(claims) => Ok(axum::Json(claims).into_response()),
         UserInfoResponse::Jwt(jwt) => Ok(([(CONTENT_TYPE, "application/jwt")], jwt).into_response()),
     }

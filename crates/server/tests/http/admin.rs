@@ -113,8 +113,8 @@ async fn a_clients_secret_is_shown_once() {
             "audience": ["https://api.example.com"], "disabled": false, "created_at": 1_763_780_000,
             "redirect_uris": [], "post_logout_redirect_uris": [], "trusted": false, "require_pkce": true,
             "token_endpoint_auth_method": "client_secret_basic", "require_pushed_authorization_requests": false,
-            "dpop_bound_access_tokens": false, "require_signed_request_object": false,
-            "authorization_details_types": [], "subject_type": "public",
+            "dpop_bound_access_tokens": false, "tls_client_certificate_bound_access_tokens": false,
+            "require_signed_request_object": false, "authorization_details_types": [], "subject_type": "public",
         })
     );
     assert_eq!(admin.get("clients/report").await.expect(StatusCode::OK).json(), want);

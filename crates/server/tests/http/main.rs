@@ -6,6 +6,7 @@
 mod admin;
 mod assertions;
 mod browser;
+mod certificates;
 mod claims;
 mod client_documents;
 mod cors;

@@ -10,7 +10,7 @@ use http::StatusCode;
 
 use crate::fixture::{API, Fixture, ISSUER};
 
-/// A thousand are a matter of `issuer::keys`, whose tests have no tokens to sign.
+/// A thousand are a matter of `issuer::keys`, whose tests have neither HTTP nor a store to wait for.
 const ROTATIONS: usize = 60;
 const MAX_AGE: Duration = Duration::from_secs(300);
 const LIFETIME: Duration = Duration::from_secs(15 * 60);

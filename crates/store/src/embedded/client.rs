@@ -16,7 +16,8 @@ use super::writer::Group;
 
 const COLUMNS: &str = "id, name, secret, grants, scope, audience, disabled, created_at, redirect_uris,
                        post_logout_redirect_uris, trusted, require_pkce, exchange, sealed_secret, jwks,
-                       require_pushed, extensions, backchannel_logout_uri, frontchannel_logout_uri";
+                       certificate, require_pushed, extensions, backchannel_logout_uri,
+                       frontchannel_logout_uri";
 
 fn read(row: &Row<'_>) -> Result<Client, Failure> {
     let mut columns = Columns::of("client", row);
@@ -48,11 +49,13 @@ fn read(row: &Row<'_>) -> Result<Client, Failure> {
 fn credential(secret: Option<SecretDigest>, columns: &mut Columns<'_>) -> Result<Credential, Failure> {
     let sealed = columns.value()?;
     let keys = columns.read_if_any(|json| serde_json::from_str(json))?;
-    match (secret, sealed, keys) {
-        (None, None, None) => Ok(Credential::None),
-        (Some(digest), None, None) => Ok(Credential::Secret(digest)),
-        (None, Some(sealed), None) => Ok(Credential::SharedSecret(SealedSecret(sealed))),
-        (None, None, Some(keys)) => Ok(Credential::Keys(keys)),
+    let certificate = columns.read_if_any(|json| serde_json::from_str(json))?;
+    match (secret, sealed, keys, certificate) {
+        (None, None, None, None) => Ok(Credential::None),
+        (Some(digest), None, None, None) => Ok(Credential::Secret(digest)),
+        (None, Some(sealed), None, None) => Ok(Credential::SharedSecret(SealedSecret(sealed))),
+        (None, None, Some(keys), None) => Ok(Credential::Keys(keys)),
+        (None, None, None, Some(certificate)) => Ok(Credential::Certificate(certificate)),
         _ => Err(Failure::damaged("client", "secret", "is beside another credential")),
     }
 }
@@ -61,11 +64,12 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
     let Client { id, name, credential, grants, scope, audience, disabled, created_at, .. } = client;
     let Client { redirect_uris, post_logout_redirect_uris, trusted, require_pkce, exchange, .. } = client;
     let json = |error| Failure::unstorable("the client", error);
-    let (secret, sealed, keys) = match credential {
-        Credential::None => (None, None, None),
-        Credential::Secret(SecretDigest(digest)) => (Some(digest), None, None),
-        Credential::SharedSecret(SealedSecret(sealed)) => (None, Some(sealed), None),
-        Credential::Keys(keys) => (None, None, Some(keys)),
+    let (secret, sealed, keys, certificate) = match credential {
+        Credential::None => (None, None, None, None),
+        Credential::Secret(SecretDigest(digest)) => (Some(digest), None, None, None),
+        Credential::SharedSecret(SealedSecret(sealed)) => (None, Some(sealed), None, None),
+        Credential::Keys(keys) => (None, None, Some(keys), None),
+        Credential::Certificate(certificate) => (None, None, None, Some(certificate)),
     };
     let rows = statement.execute(params![
         id.as_str(),
@@ -83,6 +87,7 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
         exchange.as_ref().map(serde_json::to_string).transpose().map_err(json)?,
         sealed,
         keys.map(serde_json::to_string).transpose().map_err(json)?,
+        certificate.map(serde_json::to_string).transpose().map_err(json)?,
         client.require_pushed,
         serde_json::to_string(&client.extensions).map_err(json)?,
         client.logout.backchannel.as_ref().map(NotificationUri::as_str),
@@ -95,7 +100,7 @@ fn write(mut statement: CachedStatement<'_>, client: &Client) -> Result<bool, Fa
 pub(super) fn create(group: &Group<'_>, client: &Client) -> Result<bool, Failure> {
     let sql = format!(
         "INSERT INTO client ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-                 ?15, ?16, ?17, ?18, ?19)
+                 ?15, ?16, ?17, ?18, ?19, ?20)
          ON CONFLICT (id) DO NOTHING"
     );
     write(group.prepare_cached(&sql)?, client)
@@ -110,8 +115,8 @@ pub(super) fn replace(
     let sql = "UPDATE client SET name = ?2, secret = ?3, grants = ?4, scope = ?5, audience = ?6,
                disabled = ?7, created_at = ?8, redirect_uris = ?9, post_logout_redirect_uris = ?10,
                trusted = ?11, require_pkce = ?12, exchange = ?13, sealed_secret = ?14, jwks = ?15,
-               require_pushed = ?16, extensions = ?17, backchannel_logout_uri = ?18,
-               frontchannel_logout_uri = ?19 WHERE id = ?1";
+               certificate = ?16, require_pushed = ?17, extensions = ?18, backchannel_logout_uri = ?19,
+               frontchannel_logout_uri = ?20 WHERE id = ?1";
     group.atomically(|connection| {
         let known = write(connection.prepare_cached(sql)?, client)?;
         if known {

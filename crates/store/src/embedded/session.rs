@@ -1,11 +1,12 @@
 //! The table `session`: one row for each, overwritten in place by a rotation.
 
-use gatepass_issuer::Jkt;
+use gatepass_issuer::certificate::X5t;
 use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::rotation::{Decision, Presented, Refusal, Rotation, decide};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{EndSessions, NewRevocation, Rotated, Whose};
 use gatepass_issuer::user::User;
+use gatepass_issuer::{Binding, Jkt};
 use gatepass_jose::Timestamp;
 use rusqlite::{Connection, Row, params};
 
@@ -28,7 +29,7 @@ const GENERATION_OFFSET: i64 = 1 << 31;
 macro_rules! columns {
     () => {
         "id, user, client, login, scope, resource, device, created_at, generation, rotated_at, idle_expires_at,
-         expires_at, revoked_at, bound, jkt, authorization_details, pairwise_subject, claims"
+         expires_at, revoked_at, bound, jkt, x5t, authorization_details, pairwise_subject, claims"
     };
 }
 
@@ -57,7 +58,10 @@ fn read(row: &Row<'_>) -> Result<Session, Failure> {
         expires_at: columns.instant()?,
         revoked_at: columns.instant_if_any()?,
         bound: columns.value()?,
-        jkt: columns.value::<Option<[u8; 32]>>()?.map(Jkt),
+        binding: Binding {
+            jkt: columns.value::<Option<[u8; 32]>>()?.map(Jkt),
+            x5t: columns.value::<Option<[u8; 32]>>()?.map(X5t),
+        },
         authorization_details: columns.read(|json| serde_json::from_str(json))?,
         pairwise_subject: columns.value()?,
         claims: columns.read(|json| serde_json::from_str(json))?,
@@ -87,8 +91,8 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
         .prepare_cached(
             "INSERT INTO session (id, user, client, scope, resource, device, created_at, generation,
                                   rotated_at, idle_expires_at, expires_at, revoked_at, bound, login, jkt,
-                                  authorization_details, pairwise_subject, claims)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+                                  authorization_details, x5t, pairwise_subject, claims)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         )?
         .execute(params![
             session.id.as_bytes(),
@@ -105,8 +109,9 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
             session.revoked_at.map(Timestamp::as_millis),
             session.bound,
             session.login.as_ref().map(SessionId::as_bytes),
-            session.jkt.map(|Jkt(jkt)| jkt),
+            session.binding.jkt.map(|Jkt(jkt)| jkt),
             serde_json::to_string(&session.authorization_details).map_err(unstorable)?,
+            session.binding.x5t.map(|X5t(x5t)| x5t),
             session.pairwise_subject,
             serde_json::to_string(&session.claims).map_err(unstorable)?
         ])?;

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::response::Response;
 use gatepass_issuer::SubjectType;
 use gatepass_issuer::admin::{ChangeClient, NewClient, SignOnClient};
+use gatepass_issuer::certificate::RegisteredCertificate;
 use gatepass_issuer::client::{
     ChangeResponses, Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential,
     ExchangePolicy, GrantType, NotificationUri, ResponseFormats,
@@ -51,6 +52,10 @@ pub(super) struct CreateRequest {
     /// Its public keys, a JWK Set, where it authenticates with `private_key_jwt`.
     #[schema(value_type = Option<Object>)]
     jwks: Option<ClientKeys>,
+    /// What its TLS certificate is known by (RFC 8705): one of `subject_dn`, `san_dns`, `san_uri`, `san_ip`, `san_email`, or
+    /// `sha256`, the thumbprints of its certificates.
+    #[schema(value_type = Option<Object>, example = json!({ "san_dns": "batch.internal" }))]
+    certificate: Option<RegisteredCertificate>,
     /// The grants that it may use.
     #[serde(default)]
     #[schema(value_type = Vec<String>, example = json!(["client_credentials"]))]
@@ -92,6 +97,9 @@ pub(super) struct CreateRequest {
     /// Whether it gets no access token that is not bound to a key of its (RFC 9449).
     #[serde(default)]
     dpop_bound_access_tokens: bool,
+    /// Whether its access tokens are bound to its TLS certificate, which it must show (RFC 8705).
+    #[serde(default)]
+    tls_client_certificate_bound_access_tokens: bool,
     /// Whether it must sign its authorization requests (RFC 9101).
     #[serde(default)]
     require_signed_request_object: bool,
@@ -185,6 +193,9 @@ pub(super) struct ChangeRequest {
     /// Whether it gets no access token that is not bound to a key of its (RFC 9449). From false to true takes its
     /// access tokens back.
     dpop_bound_access_tokens: Option<bool>,
+    /// Whether its access tokens are bound to its TLS certificate, which it must show (RFC 8705) From false
+    /// to true takes its access tokens back.
+    tls_client_certificate_bound_access_tokens: Option<bool>,
     /// Whether it must sign its authorization requests (RFC 9101).
     require_signed_request_object: Option<bool>,
     /// The types of authorization details that it may ask for (RFC 9396). Others take its access tokens back.
@@ -209,6 +220,9 @@ pub(super) struct ChangeRequest {
     /// Other public keys, all of them, where it authenticates with `private_key_jwt`.
     #[schema(value_type = Option<Object>)]
     jwks: Option<ClientKeys>,
+    /// What another certificate is known by, where it authenticates with one.
+    #[schema(value_type = Option<Object>)]
+    certificate: Option<RegisteredCertificate>,
     /// Whether it gets a new secret. The old one is good for nothing from then on.
     #[serde(default)]
     new_secret: bool,
@@ -234,6 +248,10 @@ pub(super) struct ClientAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     jwks: Option<ClientKeys>,
+    /// What its TLS certificate is known by, where it authenticates with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    certificate: Option<RegisteredCertificate>,
     /// The grants that it may use.
     #[schema(value_type = Vec<String>)]
     grant_types: Vec<GrantType>,
@@ -267,6 +285,8 @@ pub(super) struct ClientAnswer {
     exchange: Option<Exchange>,
     /// Whether it gets no access token that is not bound to a key of its (RFC 9449).
     dpop_bound_access_tokens: bool,
+    /// Whether its access tokens are bound to its TLS certificate, which it must show (RFC 8705).
+    tls_client_certificate_bound_access_tokens: bool,
     /// Whether it must sign its authorization requests (RFC 9101).
     require_signed_request_object: bool,
     /// The types of authorization details that it may ask for (RFC 9396).
@@ -321,7 +341,12 @@ pub(super) async fn create(
     let new = NewClient {
         id: request.client_id,
         name: request.client_name,
-        credential: new_credential(request.confidential, request.token_endpoint_auth_method, request.jwks)?,
+        credential: new_credential(
+            request.confidential,
+            request.token_endpoint_auth_method,
+            request.jwks,
+            request.certificate,
+        )?,
         grants: request.grant_types,
         scope: request.scope,
         audience: request.audience,
@@ -339,6 +364,7 @@ pub(super) async fn create(
         exchange: request.exchange.map(ExchangePolicy::from),
         extensions: ClientExtensions {
             dpop_bound_access_tokens: request.dpop_bound_access_tokens,
+            tls_client_certificate_bound_access_tokens: request.tls_client_certificate_bound_access_tokens,
             require_signed_request_object: request.require_signed_request_object,
             authorization_details_types: request.authorization_details_types,
             subject_type: request.subject_type,
@@ -418,6 +444,7 @@ pub(super) async fn change(
         require_pushed: request.require_pushed_authorization_requests,
         exchange: request.exchange.map(ExchangePolicy::from),
         dpop_bound_access_tokens: request.dpop_bound_access_tokens,
+        tls_client_certificate_bound_access_tokens: request.tls_client_certificate_bound_access_tokens,
         require_signed_request_object: request.require_signed_request_object,
         authorization_details_types: request.authorization_details_types,
         subject_type: request.subject_type,
@@ -428,6 +455,7 @@ pub(super) async fn change(
         },
         disabled: request.disabled,
         keys: request.jwks,
+        certificate: request.certificate,
         new_secret: request.new_secret,
     };
     let (client, secret) = server.issuer.change_client(&id, change, server.now()).await?;
@@ -464,16 +492,19 @@ pub(crate) fn require_name(name: String) -> Result<String, &'static str> {
 impl ClientAnswer {
     fn new(client: Client, secret: Option<ClientSecret>) -> Self {
         let method = AuthMethod::of(&client.credential);
+        let (jwks, certificate) = match client.credential {
+            Credential::Keys(keys) => (Some(keys), None),
+            Credential::Certificate(certificate) => (None, Some(certificate)),
+            _ => (None, None),
+        };
         Self {
             client_id: client.id,
             client_secret: secret.map(|secret| secret.expose().to_owned()),
             client_name: client.name,
             confidential: method != AuthMethod::None,
             token_endpoint_auth_method: method,
-            jwks: match client.credential {
-                Credential::Keys(keys) => Some(keys),
-                _ => None,
-            },
+            jwks,
+            certificate,
             grant_types: client.grants,
             scope: client.scope,
             audience: client.audience,
@@ -486,6 +517,9 @@ impl ClientAnswer {
             require_pushed_authorization_requests: client.require_pushed,
             exchange: client.exchange.map(Exchange::from),
             dpop_bound_access_tokens: client.extensions.dpop_bound_access_tokens,
+            tls_client_certificate_bound_access_tokens: client
+                .extensions
+                .tls_client_certificate_bound_access_tokens,
             require_signed_request_object: client.extensions.require_signed_request_object,
             authorization_details_types: client.extensions.authorization_details_types,
             subject_type: client.extensions.subject_type,

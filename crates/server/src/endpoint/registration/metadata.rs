@@ -63,6 +63,11 @@ enum AuthMethod {
     ClientSecretPost,
     ClientSecretJwt,
     PrivateKeyJwt,
+    /// What a certificate is known by is for an administrator to say.
+    #[serde(skip_deserializing)]
+    TlsClientAuth,
+    #[serde(skip_deserializing)]
+    SelfSignedTlsClientAuth,
 }
 
 /// What the client hears ([RFC 7591 section 3.2.1](https://www.rfc-editor.org/rfc/rfc7591#section-3.2.1)): all that is
@@ -183,6 +188,9 @@ fn credential(method: Option<AuthMethod>, keys: Option<ClientKeys>) -> Result<Ne
             Err(refused("private_key_jwt needs the client's public keys, as jwks"))
         }
         (_, Some(_)) => Err(refused("jwks goes with private_key_jwt alone")),
+        (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth, None) => {
+            Err(refused("what a certificate is known by is for an administrator to say"))
+        }
         (AuthMethod::None, None) => Ok(NewCredential::None),
         (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, None) => Ok(NewCredential::Secret),
         (AuthMethod::ClientSecretJwt, None) => Ok(NewCredential::SharedSecret),
@@ -213,6 +221,10 @@ impl MetadataAnswer {
             Credential::Secret(_) => (AuthMethod::ClientSecretBasic, None),
             Credential::SharedSecret(_) => (AuthMethod::ClientSecretJwt, None),
             Credential::Keys(keys) => (AuthMethod::PrivateKeyJwt, Some(keys)),
+            Credential::Certificate(certificate) if certificate.needs_authority() => {
+                (AuthMethod::TlsClientAuth, None)
+            }
+            Credential::Certificate(_) => (AuthMethod::SelfSignedTlsClientAuth, None),
         };
         Self {
             client_id: client.id,

@@ -1,4 +1,5 @@
--- Version 15: users with another name in every sector.
+-- Version 15: TLS certificates of clients.
 
--- What the session's tokens call the user; null where that is the user's own identifier.
-ALTER TABLE session ADD COLUMN pairwise_subject TEXT;
+ALTER TABLE client  ADD COLUMN certificate TEXT; -- a JSON object: what the client's certificate is known by
+-- The certificate that a public client's refresh tokens are bound to.
+ALTER TABLE session ADD COLUMN x5t BLOB;

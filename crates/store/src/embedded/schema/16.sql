@@ -1,4 +1,4 @@
--- Version 16: claims that a client asked for one by one.
+-- Version 16: users with another name in every sector.
 
-ALTER TABLE code    ADD COLUMN claims TEXT NOT NULL DEFAULT '{}'; -- a JSON object
-ALTER TABLE session ADD COLUMN claims TEXT NOT NULL DEFAULT '{}'; -- the same
+-- What the session's tokens call the user; null where that is the user's own identifier.
+ALTER TABLE session ADD COLUMN pairwise_subject TEXT;

@@ -33,6 +33,9 @@ pub(crate) async fn a_client_keeps_its_credential<E: Engine>() {
         Credential::Secret(SecretDigest([9; 32])),
         Credential::SharedSecret(SealedSecret(vec![0, 255, 7])),
         Credential::Keys(serde_json::from_str(keys).unwrap()),
+        Credential::Certificate(
+            serde_json::from_str(r#"{"subject_dn":"CN=größer\\, kleiner,C=DE"}"#).unwrap(),
+        ),
     ];
     let mut client = client("web");
     engine.store().create_client(&client).await.unwrap();

@@ -1,8 +1,8 @@
-use gatepass_issuer::Jkt;
 use gatepass_issuer::code::{AuthorizationCode, CodeDigest, CodeRefusal, PresentedCode};
 use gatepass_issuer::id::{ClientId, SessionId};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{EndSessions, Redeemed, Store, UserChange};
+use gatepass_issuer::{Binding, Jkt};
 use tokio::task::JoinSet;
 
 use super::Engine;
@@ -47,7 +47,7 @@ pub(super) fn shown() -> PresentedCode {
         verifier: None,
         resource: None,
         authorization_details: None,
-        jkt: Some(Jkt([1; 32])),
+        binding: Binding::dpop(Some(Jkt([1; 32]))),
         session: SessionId::new(NOW, unique()),
         now: at(1),
         policy: Default::default(),

@@ -1,3 +1,4 @@
+use gatepass_issuer::Binding;
 use gatepass_issuer::code::PresentedCode;
 use gatepass_issuer::device::{
     Allowed, DeviceAnswer, DeviceAuthorization, DeviceCodeDigest, DeviceRefusal, DeviceState, UserCodeDigest,
@@ -40,7 +41,7 @@ fn shown() -> PresentedCode {
         verifier: None,
         resource: None,
         authorization_details: None,
-        jkt: None,
+        binding: Binding::default(),
         session: SessionId::new(NOW, unique()),
         now: at(9),
         policy: Default::default(),

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use gatepass_issuer::Binding;
 use gatepass_issuer::client::{
     Client, ClientExtensions, ClientLogout, Credential, ExchangePolicy, GrantType, ResponseFormats,
     SealedSecret, SecretDigest,
@@ -76,6 +77,7 @@ pub(crate) fn client(id: &str) -> Client {
         }),
         extensions: ClientExtensions {
             dpop_bound_access_tokens: true,
+            tls_client_certificate_bound_access_tokens: true,
             require_signed_request_object: true,
             authorization_details_types: vec!["payment".into()],
             subject_type: Default::default(),
@@ -112,7 +114,7 @@ pub(crate) fn session_at(user: UserId, now: Timestamp) -> Session {
         expires_at: now.saturating_add(policy.absolute),
         revoked_at: None,
         bound: false,
-        jkt: None,
+        binding: Binding::default(),
         pairwise_subject: None,
         claims: Default::default(),
     }
@@ -153,7 +155,7 @@ pub(crate) fn presented(generation: u32, now: Timestamp) -> Presented {
         client: ClientId::first_party(),
         scope: None,
         authorization_details: None,
-        jkt: None,
+        binding: Binding::default(),
         now,
         policy: RefreshPolicy::default(),
     }

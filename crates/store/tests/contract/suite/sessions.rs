@@ -1,10 +1,11 @@
 use std::time::Duration;
 
-use gatepass_issuer::Jkt;
+use gatepass_issuer::certificate::X5t;
 use gatepass_issuer::rotation::{Decision, Presented, Refusal, decide};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{Rotated, Store, UserChange, Whose};
 use gatepass_issuer::user::User;
+use gatepass_issuer::{Binding, Jkt};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use tokio::task::JoinSet;
@@ -25,7 +26,8 @@ pub(crate) async fn a_session_comes_back_as_it_was_started<E: Engine>() {
     full.revoked_at = Some(at(5));
     full.bound = true;
     full.authorization_details = serde_json::from_str(r#"[{"type":"größer","x":[1,null]}]"#).unwrap();
-    full.jkt = Some(Jkt([0, 255].repeat(16).try_into().unwrap()));
+    let digest = |bytes: [u8; 2]| bytes.repeat(16).try_into().unwrap();
+    full.binding = Binding { jkt: Some(Jkt(digest([0, 255]))), x5t: Some(X5t(digest([255, 0]))) };
     let mut narrow = session(plain.user);
     narrow.scope = Some("".parse().unwrap());
     narrow.device = String::new();
@@ -70,7 +72,7 @@ pub(crate) async fn a_rotation_moves_the_row_on_and_nothing_else<E: Engine>() {
     assert_eq!(user.id, want.user);
     assert_eq!(store.find_session(want.id).await.unwrap().as_ref(), Some(&want));
 
-    let with_key = Presented { jkt: Some(Jkt([7; 32])), ..presented(2, at(60)) };
+    let with_key = Presented { binding: Binding::dpop(Some(Jkt([7; 32]))), ..presented(2, at(60)) };
     store.rotate_session(want.id, &with_key, revocation("x")).await.unwrap();
     // Whoever comes with a key does not make the session their own.
     let want = Session { generation: 3, ..want };

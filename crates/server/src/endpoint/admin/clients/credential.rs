@@ -1,6 +1,7 @@
 //! How a client authenticates, in the words of dynamic registration.
 
 use gatepass_issuer::admin::NewCredential;
+use gatepass_issuer::certificate::RegisteredCertificate;
 use gatepass_issuer::client::{ClientKeys, Credential};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,6 +20,10 @@ pub(super) enum AuthMethod {
     ClientSecretJwt,
     /// By assertions under its own keys.
     PrivateKeyJwt,
+    /// By the certificate of its TLS connection, for which an authority vouches.
+    TlsClientAuth,
+    /// By the certificate of its TLS connection, which is known itself.
+    SelfSignedTlsClientAuth,
 }
 
 impl AuthMethod {
@@ -28,6 +33,8 @@ impl AuthMethod {
             Credential::Secret(_) => Self::ClientSecretBasic,
             Credential::SharedSecret(_) => Self::ClientSecretJwt,
             Credential::Keys(_) => Self::PrivateKeyJwt,
+            Credential::Certificate(certificate) if certificate.needs_authority() => Self::TlsClientAuth,
+            Credential::Certificate(_) => Self::SelfSignedTlsClientAuth,
         }
     }
 }
@@ -37,6 +44,7 @@ pub(super) fn new_credential(
     confidential: Option<bool>,
     method: Option<AuthMethod>,
     jwks: Option<ClientKeys>,
+    certificate: Option<RegisteredCertificate>,
 ) -> Result<NewCredential, Problem> {
     let method = method.unwrap_or(match confidential {
         Some(false) => AuthMethod::None,
@@ -46,12 +54,27 @@ pub(super) fn new_credential(
         let why = "a client is confidential if, and only if, it authenticates";
         return Err(Problem::invalid_value("confidential", why));
     }
+    if let Some(certificate) = certificate {
+        let fits = match method {
+            AuthMethod::TlsClientAuth => certificate.needs_authority(),
+            AuthMethod::SelfSignedTlsClientAuth => !certificate.needs_authority(),
+            _ => false,
+        };
+        let why = "names go with tls_client_auth, and sha256 with self_signed_tls_client_auth";
+        return match fits && jwks.is_none() {
+            true => Ok(NewCredential::Certificate(certificate)),
+            false => Err(Problem::invalid_value("certificate", why)),
+        };
+    }
     match (method, jwks) {
         (AuthMethod::PrivateKeyJwt, Some(keys)) => Ok(NewCredential::Keys(keys)),
         (AuthMethod::PrivateKeyJwt, None) => {
             Err(Problem::invalid_value("jwks", "private_key_jwt needs the client's public keys"))
         }
         (_, Some(_)) => Err(Problem::invalid_value("jwks", "it goes with private_key_jwt alone")),
+        (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth, None) => {
+            Err(Problem::invalid_value("certificate", "the method needs what the certificate is known by"))
+        }
         (AuthMethod::None, None) => Ok(NewCredential::None),
         (AuthMethod::ClientSecretBasic, None) => Ok(NewCredential::Secret),
         (AuthMethod::ClientSecretJwt, None) => Ok(NewCredential::SharedSecret),
