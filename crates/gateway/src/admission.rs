@@ -24,6 +24,8 @@ pub(crate) struct Candidate<'r> {
     /// Whether the token is that of a session, which may get another one: then a denial that this may help is told
     /// even where the route does not enforce.
     pub(crate) may_renew: bool,
+    /// Whether the same request was looked at before, with the token that its session had until now.
+    pub(crate) again: bool,
     /// Whether a DPoP proof could be checked.
     pub(crate) takes_dpop: bool,
     /// Where its connection comes from.
@@ -46,7 +48,7 @@ pub(crate) async fn admit<'s>(
     let candidate = &Candidate { guarded: &guarded, ..*candidate };
     let per = route.rate_limit.map(|(_, per)| per);
     // What an address may ask is counted before anything is done for it.
-    if per == Some(Per::Address) {
+    if per == Some(Per::Address) && !candidate.again {
         enforce(route, shared, count(route, None, candidate, state, fields))?;
     }
     let admitted = match &route.access {

@@ -159,6 +159,7 @@ pub(crate) async fn verify<'s>(
         guarded: &guarded,
         ticket: None,
         may_renew: false,
+        again: false,
         takes_dpop: url.is_some(),
         peer: connection.address,
         asked: &asked,
@@ -241,7 +242,14 @@ async fn admit_told<'s>(
     loop {
         let guarded = GuardedRequest::new(method, &session.headers);
         let headers = &session.headers;
-        let with_token = Candidate { headers, guarded: &guarded, takes_dpop: false, may_renew, ..*candidate };
+        let with_token = Candidate {
+            headers,
+            guarded: &guarded,
+            takes_dpop: false,
+            may_renew,
+            again: !may_renew,
+            ..*candidate
+        };
         let admitted = admission::admit(route, path, &with_token, shared, state, fields).await;
         let Err(Refusal::Denied(denied)) = &admitted else { return admitted };
         if !may_renew {

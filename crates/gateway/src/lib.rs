@@ -297,7 +297,7 @@
 //! | path | what it tells |
 //! |---|---|
 //! | `/livez` | 200: it runs |
-//! | `/readyz` | 200, or 503 with `ready: false` and `reasons`, a sentence for each issuer whose good tokens would be refused. `issuers` has for each: `keys`, `key_set_age`, `revocation` (`staleness`, `is_stale`, `on_stale` and what it does `then`, `entries`, `connected`), `failures` (`asked_for`, `count`, `error` in words, `age`). Ages are seconds |
+//! | `/readyz` | 200, or 503 with `ready: false` and `reasons`, a sentence for each issuer whose good tokens would be refused for want of keys or of its feed. `issuers` has for each: `keys`, `key_set_age`, `revocation` (`staleness`, `is_stale`, `on_stale` and what it does `then`, `entries`, `connected`), `failures` (`asked_for`, `count`, `error` in words, `age`). Ages are seconds |
 //! | `/stats` | the same, always with 200, what has been counted ([`Stats`]), and `upstreams` |
 //! | `/upstreams` | how it stands with the servers behind: see [`UpstreamStatus`] |
 //! | `/metrics` | as `/stats`, for Prometheus, and as OpenMetrics where `Accept` asks for that. Labels hold what the file says (routes as they are written there, issuers) and fixed words, never what a client sent |
@@ -389,7 +389,7 @@
 //! well: their proofs must name a URL that begins with the origin of `public_url` (RFC 9449 section 4.3).
 //! With a `[[resource]]` an API is a resource of its own: the routes whose `path` begins with that of its `url` (and whose `host` is its
 //! host, where that is not `public_url`'s) take tokens for its `audience` alone, and their refusals name its metadata, at
-//! `/.well-known/oauth-protected-resource` and its path, on its host. So a token for one API opens no other. The nearest
+//! `/.well-known/oauth-protected-resource` and its path, on its host. So a token for something else does not open the API. The nearest
 //! `[[resource]]` counts; routes below none are `public_url`'s. `audience` of the `[[issuer]]`s names all of their audiences.
 //!
 //! With a `nonce_secret_file` (or `nonce_secret_env`, the name of an environment variable) proofs need a nonce of the gateway's: a

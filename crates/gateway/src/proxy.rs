@@ -253,6 +253,7 @@ async fn admit<'s>(
         guarded: &guarded,
         ticket,
         may_renew: may_renew && session.is_some(),
+        again: !may_renew,
         takes_dpop: url.is_some(),
         peer: connection.address,
         asked: &asked,

@@ -117,7 +117,8 @@ pub enum KeySource {
     Discovery,
     /// A JWK Set at this URL.
     JwksUri(Url),
-    /// A JWK Set that never changes.
+    /// A JWK Set that never changes. A key of it that is revoked counts no longer, but only as long as the issuer's feed
+    /// remembers: take it out of the set as well.
     Inline(JwkSet),
     /// A secret shared with the issuer. Whoever can verify with it can mint with it as well.
     Secret {

@@ -57,7 +57,8 @@ struct Wire {
 /// off its keys as another's.
 pub(crate) async fn discover(http: &Http, location: &Location) -> Result<Metadata, DiscoveryError> {
     match metadata_at(http, location, location.openid_configuration()?).await {
-        Err(DiscoveryError::Fetch(FetchError::Status { .. })) => {
+        // A site that answers whatever it is asked with a page has no document there either.
+        Err(DiscoveryError::Fetch(FetchError::Status { .. }) | DiscoveryError::Malformed { .. }) => {
             metadata_at(http, location, location.oauth_metadata()?).await
         }
         answer => answer,

@@ -27,9 +27,10 @@ use crate::ticket;
 /// Verifies access tokens for a resource server.
 ///
 /// It fetches the keys of the issuers it trusts and follows their revocations in the background;
-/// verifying a token is a matter of memory and arithmetic. Only in four cases does it ask an issuer
+/// verifying a token is a matter of memory and arithmetic. Only in five cases does it ask an issuer
 /// first: a token names a key that is not known (at most one fetch per interval, whatever the load), the
-/// configuration demands introspection, or it demands that for a stale view, or the issuer's tokens are opaque.
+/// configuration demands introspection, or it demands that for a stale view, the issuer's tokens are opaque, or the
+/// status list that a token names is due.
 ///
 /// Cloning shares everything. When the last clone is dropped, the background tasks end.
 ///
@@ -224,7 +225,7 @@ impl Guard {
     /// guard is to the token's issuer.
     ///
     /// What the issuer gave is kept for as long as it lives, and no longer than the token it was given for; it is
-    /// renewed ahead of its end. It is given out for an admitted token alone, and for none that was revoked since, so that
+    /// renewed ahead of its end. It is given out for an admitted token alone, and for none that a feed has revoked since, so that
     /// nothing of it outlives a revocation: admit the token of every request before you ask.
     ///
     /// # Errors

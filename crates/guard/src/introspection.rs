@@ -214,6 +214,11 @@ impl Introspector {
         if answers.len() >= MAX_ANSWERS && word.is_ok() {
             answers.retain(|_, (_, word)| word.is_ok());
         }
+        // Nor is the newest to be asked about each time where more than so many come in five seconds.
+        if answers.len() >= MAX_ANSWERS && word.is_ok() {
+            let oldest = answers.iter().min_by_key(|(_, (until, _))| *until).map(|(token, _)| token.clone());
+            oldest.and_then(|token| answers.remove(&token));
+        }
         if answers.len() < MAX_ANSWERS {
             answers.insert(token.into(), (now.steady.saturating_add(lifetime), word.clone()));
         }

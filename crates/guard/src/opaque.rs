@@ -61,6 +61,11 @@ impl AnswerReader {
         {
             members.insert("sub".into(), client);
         }
+        if says_dpop(&members) && !members.contains_key("cnf") {
+            return Err(problem(
+                "it is bound to a DPoP key, and the answer does not say to which".to_owned(),
+            ));
+        }
         let claims: JwtAccessClaims = serde_json::from_value(Value::Object(members.clone()))
             .map_err(|error| problem(error.to_string()))?;
         let payload = serde_json::to_vec(&members).map_err(|error| problem(error.to_string()))?;
@@ -71,6 +76,12 @@ impl AnswerReader {
     pub(crate) fn require_current(&self, believed: &Believed, now: Now) -> Result<(), Rejection> {
         believed.verify_again(&self.verifier, now)
     }
+}
+
+/// Without the key, a token that is bound to one would pass for one that is bound to none.
+fn says_dpop(members: &Map<String, Value>) -> bool {
+    let is_dpop = |kind: &str| kind.eq_ignore_ascii_case("DPoP");
+    members.get("token_type").and_then(Value::as_str).is_some_and(is_dpop)
 }
 
 fn says_access_token(members: &Map<String, Value>) -> bool {
@@ -122,7 +133,7 @@ mod tests {
             read(json!({ "jti": "j", "iss": "https://auth.example.com", "sid": "s", "tenant": "acme" }))
                 .unwrap();
         assert_eq!((&*all.claims().jti, all.kid(), all.claim("tenant")), ("j", None, Some(&json!("acme"))));
-        let least = read(json!({ "sub": null, "iat": null, "scope": null, "token_type": "dpop" })).unwrap();
+        let least = read(json!({ "sub": null, "iat": null, "scope": null, "token_type": "bearer" })).unwrap();
         let claims = least.claims();
         assert_eq!((&*claims.iss, &*claims.sub, &*claims.jti), ("https://auth.example.com", "web", ""));
         assert_eq!(claims.minted_at(), Timestamp::from_secs(0), "any revocation reaches it");
@@ -143,6 +154,7 @@ mod tests {
             ("a_refresh_token_of_keycloak", json!({ "typ": "Refresh" })),
             ("a_refresh_token_of_hydra", json!({ "token_use": "refresh_token" })),
             ("another_type", json!({ "token_type": "N_A" })),
+            ("bound_to_a_key_that_is_not_told", json!({ "token_type": "dpop" })),
             ("for_another", json!({ "aud": ["other"] })),
             ("for_nobody_named", json!({ "aud": null })),
             ("of_another", json!({ "iss": "https://evil.example" })),

@@ -82,6 +82,9 @@ pub enum AdminError {
     /// It is not certain whose users' pairwise subjects the client may learn.
     #[error("{0}")]
     Sector(String),
+    /// Somebody else changed the client while this change was looked at.
+    #[error("the client was changed meanwhile; try again")]
+    ChangedMeanwhile,
     /// Something was to be signed for a client with an algorithm that this server has no key for.
     #[error("this server does not sign with {0}")]
     UnservedAlg(Alg),
@@ -508,6 +511,10 @@ impl Issuer {
             || before.extensions.sector_identifier_uri != client.extensions.sector_identifier_uri;
         if is_moved {
             self.require_sector_document(&client, now).await?;
+            // Whoever the client named took their time to answer. What was changed meanwhile is not to be undone.
+            if self.find_client(id).await? != before {
+                return Err(AdminError::ChangedMeanwhile);
+            }
         }
         client.disabled = change.disabled.unwrap_or(client.disabled);
         let secret =

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::admin::AdminError;
-use crate::client::Client;
+use crate::client::{Client, GrantType};
 use crate::id::UserId;
 use crate::id_token::Hint;
 use crate::issuer::Issuer;
@@ -39,12 +39,12 @@ pub enum SubjectType {
 impl Client {
     /// Whose clients are called the same pairwise subjects: the host of its `sector_identifier_uri`, or else of its
     /// redirect URIs. Addresses that any program of a device can listen at are nobody's host; a client that has no
-    /// other is alone in its sector.
+    /// other is alone in its sector. So is one whose devices get tokens at no URI at all, which nobody vouches for.
     pub(crate) fn sector(&self) -> Cow<'_, str> {
         let uri = self.extensions.sector_identifier_uri.as_ref().map(|uri| uri.as_str());
         match uri.and_then(host).or_else(|| hosts(self).pop_first()) {
-            Some(host) => Cow::Owned(host),
-            None => Cow::Owned(format!("client {}", self.id)), // no host has a space
+            Some(host) if !self.may_use(GrantType::DeviceCode) => Cow::Owned(host),
+            _ => Cow::Owned(format!("client {}", self.id)), // no host has a space
         }
     }
 }
@@ -53,10 +53,21 @@ impl Client {
 pub(crate) fn require_sector(client: &Client) -> Result<(), AdminError> {
     let extensions = &client.extensions;
     let is_named = extensions.sector_identifier_uri.is_some();
+    let hosts_of = hosts(client);
+    let is_anybodys = |uri: &RedirectUri| !uri.as_str().starts_with("https://");
     match extensions.subject_type {
-        SubjectType::Pairwise if !is_named && hosts(client).len() > 1 => Err(AdminError::Sector(
+        SubjectType::Pairwise if !is_named && hosts_of.len() > 1 => Err(AdminError::Sector(
             "redirect URIs of several hosts need a sector_identifier_uri for pairwise subjects".into(),
         )),
+        // A program on somebody's device would learn what a site calls its users, by naming the site as well.
+        SubjectType::Pairwise
+            if !is_named && !hosts_of.is_empty() && client.redirect_uris.iter().any(is_anybodys) =>
+        {
+            Err(AdminError::Sector(
+                "redirect URIs at a host and on a device need a sector_identifier_uri for pairwise subjects"
+                    .into(),
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -144,8 +155,15 @@ impl Issuer {
     ) -> Result<(), AdminError> {
         let Some(uri) = &client.extensions.sector_identifier_uri else { return Ok(()) };
         let refused = |why: String| AdminError::Sector(format!("sector_identifier_uri: {why}"));
+        if client.redirect_uris.is_empty() {
+            return Err(refused("there is no redirect URI for it to name".into()));
+        }
         let remote = self.remote.as_ref().ok_or_else(|| refused("this server fetches nothing".into()))?;
-        let document = remote.fetch(uri, now).await.map_err(|error| refused(error.to_string()))?;
+        let document = remote.fetch(uri, now).await.map_err(|error| {
+            // Why is the operator's to know: it tells of the network that this server is in.
+            tracing::info!(client_id = %client.id, %error, "a sector_identifier_uri cannot be fetched");
+            refused("it cannot be fetched".into())
+        })?;
         let named: Vec<String> = gatepass_jose::parse_strict_json(&document.body)
             .map_err(|_| refused("it is no JSON array of redirect URIs".into()))?;
         match client.redirect_uris.iter().find(|uri| !named.iter().any(|named| named == uri.as_str())) {
@@ -174,7 +192,7 @@ mod tests {
 
     #[test]
     fn whose_sector_a_client_is_of() {
-        let cases: [(&[&str], Option<&str>, &str, bool); 7] = [
+        let cases: [(&[&str], Option<&str>, &str, bool); 9] = [
             (&["https://a.example/1", "https://a.example/2"], None, "a.example", true),
             (&["https://a.example/1"], Some("https://s.example/uris"), "s.example", true),
             (&["https://a.example/1", "https://b.example/"], None, "a.example", false),
@@ -182,11 +200,22 @@ mod tests {
             (&["http://127.0.0.1/cb"], None, "client web", true),
             (&["com.example.app:/cb"], None, "client web", true),
             (&[], None, "client web", true),
+            (&["https://a.example/1", "http://127.0.0.1/cb"], None, "a.example", false),
+            (&["https://a.example/1", "http://127.0.0.1/cb"], Some("https://s.example/"), "s.example", true),
         ];
         for (uris, sector, want, allowed) in cases {
             let client = client(uris, sector);
             assert_eq!(client.sector(), want, "{uris:?}");
             assert_eq!(require_sector(&client).is_ok(), allowed, "{uris:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_whose_tokens_need_no_redirect_uri_is_alone_in_its_sector() {
+        for sector in [None, Some("https://s.example/uris")] {
+            let mut client = client(&["https://a.example/1"], sector);
+            client.grants.push(GrantType::DeviceCode);
+            assert_eq!(client.sector(), "client web", "{sector:?}");
         }
     }
 

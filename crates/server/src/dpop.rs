@@ -9,8 +9,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use gatepass_issuer::ShownProof;
 use gatepass_issuer::certificate::{ShownCertificate, X5t};
+use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue};
+use http::uri::Authority;
+use http::{HeaderName, HeaderValue, Uri};
 
 use crate::server::Server;
 
@@ -28,15 +30,19 @@ impl Proof {
         let Parts { method, uri, headers, .. } = parts;
         // Two fields are one with a comma between (RFC 9110 section 5.3), which is no proof, as
         // RFC 9449 section 4.3 has it.
+        let certificates = server.config.client_certificates.as_ref();
+        let certificate = certificates.and_then(|known| known.of_request(parts, server.now()));
+        let base = match certificates.and_then(|known| known.url.as_deref()) {
+            Some(url) if is_asked_at(url, parts) => url,
+            _ => server.issuer.name().as_str(),
+        };
         let fields: Vec<_> = headers.get_all(DPOP).iter().map(HeaderValue::as_bytes).collect();
         let shown = || ShownProof {
             proof: String::from_utf8_lossy(&fields.join(&b","[..])).into_owned(),
             method: method.to_string(),
             // Where clients reach this server, whatever a proxy in front makes of it.
-            uri: format!("{}{}", server.issuer.name().as_str().trim_end_matches('/'), uri.path()),
+            uri: format!("{}{}", base.trim_end_matches('/'), uri.path()),
         };
-        let certificate = server.config.client_certificates.as_ref();
-        let certificate = certificate.and_then(|known| known.of_request(parts, server.now()));
         Self { dpop: (!fields.is_empty()).then(shown), certificate }
     }
 
@@ -51,6 +57,15 @@ impl Proof {
     pub(crate) fn x5t(&self) -> Option<X5t> {
         self.certificate().map(|certificate| certificate.x5t)
     }
+}
+
+/// Whether the request is for the host of this URL: one of the two that this server is reached at.
+fn is_asked_at(url: &str, parts: &Parts) -> bool {
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = parts.uri.authority().map(Authority::as_str).or(host);
+    let wanted = url.parse::<Uri>().ok();
+    let wanted = wanted.as_ref().and_then(Uri::authority);
+    host.zip(wanted).is_some_and(|(host, wanted)| host.eq_ignore_ascii_case(wanted.as_str()))
 }
 
 impl FromRequestParts<Arc<Server>> for Proof {

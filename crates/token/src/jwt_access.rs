@@ -136,6 +136,10 @@ impl Wire {
                 return Err(format!("`{name}` names another kind of token than an access token"));
             }
         }
+        // Without the key it would pass for a token that is bound to none.
+        if self.typ.as_ref().is_some_and(|typ| typ.eq_ignore_ascii_case("DPoP")) && self.cnf.is_none() {
+            return Err("it is bound to a DPoP key, and `cnf` does not say to which".to_owned());
+        }
         Ok(())
     }
 }
@@ -334,6 +338,7 @@ mod tests {
             ("a_ticket", with("htu", json!("/orders"))),
             ("a_status_list", with("status_list", json!({ "bits": 1, "lst": "" }))),
             ("a_kind_that_is_no_text", with("typ", json!(1))),
+            ("bound_to_a_key_that_is_not_told", with("typ", json!("DPoP"))),
             ("no_client", without("azp")),
             ("an_empty_client", with("client_id", json!(""))),
             ("no_subject", without("sub")),
@@ -348,7 +353,10 @@ mod tests {
             assert!(matches!(refused, Err(Rejection::Claims { .. })), "{name}: {refused:?}");
         }
         assert!(matches!(with("aud", json!("web")), Err(Rejection::Audience { .. })));
-        assert!(with("typ", json!("DPoP")).is_ok(), "Keycloak's access tokens that are bound to a key");
+        let mut bound = minimal();
+        bound["typ"] = json!("DPoP");
+        bound["cnf"] = json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" });
+        assert!(verify(Some("JWT"), &bound).is_ok(), "Keycloak's access tokens that are bound to a key");
     }
 
     #[test]

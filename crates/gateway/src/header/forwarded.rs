@@ -31,14 +31,18 @@ const OVERRIDES: [&str; 9] = [
     "proxy",
 ];
 
+/// The certificate of the TLS connection, by whoever ended that (RFC 9440). The gateway tells of none, so that whoever
+/// sends these speaks for somebody else.
+const CERTIFICATE: [&str; 2] = ["client-cert", "client-cert-chain"];
+
 /// Whether this field, sent by a client, must not reach an upstream.
 pub(crate) fn is_hearsay(name: &HeaderName, from_trusted_proxy: bool) -> bool {
     let name = name.as_str().as_bytes();
     // Few fields begin like one of these.
-    if !matches!(name.first(), Some(b'x' | b'f' | b'p')) {
+    if !matches!(name.first(), Some(b'x' | b'f' | b'p' | b'c')) {
         return false;
     }
-    if OVERRIDES.iter().any(|listed| reads_like(name, listed)) {
+    if OVERRIDES.iter().chain(&CERTIFICATE).any(|listed| reads_like(name, listed)) {
         return true;
     }
     let of_the_family =
@@ -217,6 +221,9 @@ mod tests {
             ("X-HTTP-Method-Override", true, true),
             ("x-http-method", true, true),
             ("Proxy", true, true),
+            ("Client-Cert", true, true),
+            ("client_cert_chain", true, true),
+            ("Content-Type", false, false),
             ("x-forwarded", false, false),
             ("x-request-id", false, false),
             ("from", false, false),

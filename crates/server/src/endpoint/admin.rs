@@ -196,6 +196,7 @@ impl From<AdminError> for Problem {
         match error {
             AdminError::Exists | AdminError::Reserved => Self::new(StatusCode::CONFLICT, "exists", detail),
             AdminError::Unknown => Self::not_found(),
+            AdminError::ChangedMeanwhile => Self::new(StatusCode::CONFLICT, "changed-meanwhile", detail),
             AdminError::Password(why) => Self::invalid_value("password", why),
             AdminError::PasswordHash(why) => Self::invalid_value("password_hash", why),
             AdminError::UnknownAudience(_) => Self::invalid_value("audience", detail),

@@ -127,7 +127,8 @@ pub(super) fn find(connection: &Connection, client: &ClientId) -> Result<Option<
     rows.next()?.map(read).transpose()
 }
 
-/// Changes the client and rotates its token. `false`, with nothing changed, when `rotation.old` is not what is kept.
+/// Changes the client and rotates its token. `false`, with nothing changed, when `rotation.old` is not what is kept, or the
+/// client has been disabled.
 pub(super) fn change(
     group: &Group<'_>,
     client: &Client,
@@ -137,7 +138,10 @@ pub(super) fn change(
     let RegistrationRotation { old, new } = rotation;
     group.atomically(|connection| {
         let rotated = connection
-            .prepare_cached("UPDATE registration SET digest = ?3 WHERE client = ?1 AND digest = ?2")?
+            .prepare_cached(
+                "UPDATE registration SET digest = ?3 WHERE client = ?1 AND digest = ?2
+                 AND NOT (SELECT disabled FROM client WHERE id = ?1)",
+            )?
             .execute(params![client.id.as_str(), old.0, new.0])?;
         // A registration without a client there is not: both go at once.
         Ok(rotated == 1 && client::replace(group, client, revocations)?)

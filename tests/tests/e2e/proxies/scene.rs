@@ -20,7 +20,7 @@ pub(crate) const SERVICE: u16 = 9000;
 const GATEWAY_ADMIN: u16 = 9090;
 
 /// What a client would be, if it could, in the spellings that services take for one.
-const SPOOFED: [(&str, &str); 8] = [
+const SPOOFED: [(&str, &str); 10] = [
     ("x-user-id", "mallory"),
     ("x-user-id", "mallory again"),
     ("x_user_id", "mallory"),
@@ -29,6 +29,8 @@ const SPOOFED: [(&str, &str); 8] = [
     ("x-user-roles", "admin"),
     ("x_user_roles", "admin"),
     ("x-user_roles", "admin"),
+    ("x-user.id", "mallory"),
+    ("x.user.roles", "admin"),
 ];
 
 /// What a client would have asked, if it could, in its own request's place.

@@ -111,6 +111,16 @@ pub(crate) async fn a_registration_is_rotated_by_compare_and_swap_and_removed_wi
     assert!(!change("used before", 3, 6).await);
     assert_eq!(store.find_registration(&web).await.unwrap(), Some(registration("web", 5)));
 
+    let disable = async |disabled| {
+        let mut client = store.find_client(&web).await.unwrap().unwrap();
+        client.disabled = disabled;
+        store.replace_client(&client, Vec::new()).await.unwrap();
+    };
+    disable(true).await;
+    assert!(!change("while disabled", 5, 6).await);
+    disable(false).await;
+    assert!(change("enabled again", 5, 5).await);
+
     let owner = user("alice");
     store.create_user(&owner).await.unwrap();
     let mut sessions = Vec::new();
