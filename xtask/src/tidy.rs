@@ -3,13 +3,14 @@
 mod arrows;
 mod licences;
 mod metadata;
+mod requirements;
 mod sources;
 
 use anyhow::{Result, bail};
 
 use crate::run;
 
-/// Reads the manifests, the dependency graph and the sources, and lists every rule that is broken.
+/// Reads the manifests, the dependency graph, the sources and what the documentation says of tests, and lists every rule that is broken.
 ///
 /// # Errors
 /// A rule is broken, or something could not be read.
@@ -18,6 +19,7 @@ pub(crate) fn run() -> Result<()> {
     let mut findings = arrows::check(&root)?;
     let graph = metadata::read()?;
     findings.extend(licences::check(&graph));
+    findings.extend(requirements::check(&root)?);
     findings.extend(sources::check(&root)?);
     if findings.is_empty() {
         return Ok(());
