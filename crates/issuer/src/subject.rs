@@ -38,11 +38,13 @@ pub enum SubjectType {
 
 impl Client {
     /// Whose clients are called the same pairwise subjects: the host of its `sector_identifier_uri`, or else of its
-    /// redirect URIs. Addresses that any program of a device can listen at are nobody's host; a client that has no
-    /// other is alone in its sector. So is one whose devices get tokens at no URI at all, which nobody vouches for.
+    /// redirect URIs. Addresses that any program of a device can listen at are nobody's host; a client that has one of them
+    /// is alone in its sector, or it would learn what a site calls its users by naming the site as well. So is one whose
+    /// devices get tokens at no URI at all, which nobody vouches for.
     pub(crate) fn sector(&self) -> Cow<'_, str> {
         let uri = self.extensions.sector_identifier_uri.as_ref().map(|uri| uri.as_str());
-        match uri.and_then(host).or_else(|| hosts(self).pop_first()) {
+        let has_hosts_alone = self.redirect_uris.iter().all(is_at_host);
+        match uri.and_then(host).or_else(|| hosts(self).pop_first().filter(|_| has_hosts_alone)) {
             Some(host) if !self.may_use(GrantType::DeviceCode) => Cow::Owned(host),
             _ => Cow::Owned(format!("client {}", self.id)), // no host has a space
         }
@@ -53,29 +55,21 @@ impl Client {
 pub(crate) fn require_sector(client: &Client) -> Result<(), AdminError> {
     let extensions = &client.extensions;
     let is_named = extensions.sector_identifier_uri.is_some();
-    let hosts_of = hosts(client);
-    let is_anybodys = |uri: &RedirectUri| !uri.as_str().starts_with("https://");
     match extensions.subject_type {
-        SubjectType::Pairwise if !is_named && hosts_of.len() > 1 => Err(AdminError::Sector(
+        SubjectType::Pairwise if !is_named && hosts(client).len() > 1 => Err(AdminError::Sector(
             "redirect URIs of several hosts need a sector_identifier_uri for pairwise subjects".into(),
         )),
-        // A program on somebody's device would learn what a site calls its users, by naming the site as well.
-        SubjectType::Pairwise
-            if !is_named && !hosts_of.is_empty() && client.redirect_uris.iter().any(is_anybodys) =>
-        {
-            Err(AdminError::Sector(
-                "redirect URIs at a host and on a device need a sector_identifier_uri for pairwise subjects"
-                    .into(),
-            ))
-        }
         _ => Ok(()),
     }
 }
 
 /// The hosts of the redirect URIs that are somebody's.
 fn hosts(client: &Client) -> BTreeSet<String> {
-    let uris = client.redirect_uris.iter().map(RedirectUri::as_str);
-    uris.filter(|uri| uri.starts_with("https://")).filter_map(host).collect()
+    client.redirect_uris.iter().filter(|uri| is_at_host(uri)).filter_map(|uri| host(uri.as_str())).collect()
+}
+
+fn is_at_host(uri: &RedirectUri) -> bool {
+    uri.as_str().starts_with("https://")
 }
 
 fn host(uri: &str) -> Option<String> {
@@ -200,7 +194,7 @@ mod tests {
             (&["http://127.0.0.1/cb"], None, "client web", true),
             (&["com.example.app:/cb"], None, "client web", true),
             (&[], None, "client web", true),
-            (&["https://a.example/1", "http://127.0.0.1/cb"], None, "a.example", false),
+            (&["https://a.example/1", "http://127.0.0.1/cb"], None, "client web", true),
             (&["https://a.example/1", "http://127.0.0.1/cb"], Some("https://s.example/"), "s.example", true),
         ];
         for (uris, sector, want, allowed) in cases {

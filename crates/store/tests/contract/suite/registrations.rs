@@ -134,7 +134,7 @@ pub(crate) async fn a_registration_is_rotated_by_compare_and_swap_and_removed_wi
     }
     assert!(store.remove_client(&web, at(2), revocation("web")).await.unwrap());
     assert!(!store.remove_client(&web, at(2), revocation("web")).await.unwrap());
-    assert_eq!(logged(&*store).await, ["own", "web"], "once");
+    assert_eq!(logged(&*store).await, ["own", "enabled again", "web"], "once");
     assert_eq!(store.find_client(&web).await.unwrap(), None);
     assert_eq!(store.find_registration(&web).await.unwrap(), None);
     for (session, live) in sessions.iter().zip([false, true]) {
