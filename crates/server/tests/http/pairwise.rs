@@ -45,8 +45,10 @@ async fn refreshed(fixture: &Fixture, client: &str, tokens: &Value) -> Value {
 async fn all_that_a_pairwise_client_is_told_calls_the_user_the_same_and_nobody_else_does() {
     let fixture = Fixture::new().await;
     register(&fixture).await;
-    let pairwise =
-        json!({ "subject_type": "pairwise", "backchannel_logout_uri": "https://app.example.com/out" });
+    let pairwise = json!({
+        "subject_type": "pairwise", "redirect_uris": [CALLBACK],
+        "backchannel_logout_uri": "https://app.example.com/out",
+    });
     change(&fixture, "shop", pairwise).await.expect(StatusCode::OK);
     let shop = tokens(&fixture, "shop", "alice").await;
     let called = subject(&shop, "id_token");
@@ -170,7 +172,8 @@ async fn a_sector_is_spoken_for_by_whoever_writes_at_its_address() {
     change(&fixture, "own", wanted(&host.url())).await.expect(StatusCode::OK);
     change(&fixture, "own", json!({ "redirect_uris": [CALLBACK, other] })).await.expect(StatusCode::OK);
     refused(json!({ "redirect_uris": [CALLBACK, "https://third.example.com/cb"] })).await;
-    change(&fixture, "shop", json!({ "subject_type": "pairwise" })).await.expect(StatusCode::OK);
+    let of_the_host = json!({ "subject_type": "pairwise", "redirect_uris": [CALLBACK] });
+    change(&fixture, "shop", of_the_host).await.expect(StatusCode::OK);
     let [own, shop] = [tokens(&fixture, "own", "alice").await, tokens(&fixture, "shop", "alice").await];
     assert_ne!(subject(&own, "id_token"), subject(&shop, "id_token"), "of the sector, not of the host");
 }
