@@ -61,11 +61,6 @@ impl AnswerReader {
         {
             members.insert("sub".into(), client);
         }
-        if says_dpop(&members) && !members.contains_key("cnf") {
-            return Err(problem(
-                "it is bound to a DPoP key, and the answer does not say to which".to_owned(),
-            ));
-        }
         let claims: JwtAccessClaims = serde_json::from_value(Value::Object(members.clone()))
             .map_err(|error| problem(error.to_string()))?;
         let payload = serde_json::to_vec(&members).map_err(|error| problem(error.to_string()))?;
@@ -76,12 +71,6 @@ impl AnswerReader {
     pub(crate) fn require_current(&self, believed: &Believed, now: Now) -> Result<(), Rejection> {
         believed.verify_again(&self.verifier, now)
     }
-}
-
-/// Without the key, a token that is bound to one would pass for one that is bound to none.
-fn says_dpop(members: &Map<String, Value>) -> bool {
-    let is_dpop = |kind: &str| kind.eq_ignore_ascii_case("DPoP");
-    members.get("token_type").and_then(Value::as_str).is_some_and(is_dpop)
 }
 
 fn says_access_token(members: &Map<String, Value>) -> bool {

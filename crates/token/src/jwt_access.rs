@@ -8,6 +8,7 @@ use gatepass_jose::{
 };
 use serde::de::{self, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::access::{AccessClaims, Actor, Confirmation};
 use crate::{AuthorizationDetails, Scope, ScopeSet};
@@ -110,6 +111,8 @@ struct Wire {
     typ: Option<String>,
     /// So does Amazon Cognito: `access` or `id`.
     token_use: Option<String>,
+    /// And whoever is asked about a token (RFC 7662 section 2.2).
+    token_type: Option<Value>,
 }
 
 impl Wire {
@@ -137,7 +140,8 @@ impl Wire {
             }
         }
         // Without the key it would pass for a token that is bound to none.
-        if self.typ.as_ref().is_some_and(|typ| typ.eq_ignore_ascii_case("DPoP")) && self.cnf.is_none() {
+        let kinds = [self.typ.as_deref(), self.token_type.as_ref().and_then(Value::as_str)];
+        if self.cnf.is_none() && kinds.into_iter().flatten().any(|kind| kind.eq_ignore_ascii_case("DPoP")) {
             return Err("it is bound to a DPoP key, and `cnf` does not say to which".to_owned());
         }
         Ok(())
@@ -200,7 +204,7 @@ fn text_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Sco
 #[cfg(test)]
 mod tests {
     use gatepass_jose::{Alg, Rejection, SigningKey, jws};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -357,6 +361,8 @@ mod tests {
         bound["typ"] = json!("DPoP");
         bound["cnf"] = json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" });
         assert!(verify(Some("JWT"), &bound).is_ok(), "Keycloak's access tokens that are bound to a key");
+        bound["cnf"] = Value::Null;
+        assert!(verify(Some("JWT"), &bound).is_err(), "to no key");
     }
 
     #[test]
