@@ -3,6 +3,7 @@
 //! The raw shape refuses keys that it does not know; one function turns it into what the rooms use.
 
 mod client_certificates;
+mod tls;
 mod trusted_issuer;
 
 use std::fs;
@@ -25,6 +26,8 @@ use gatepass_token::ScopeSet;
 use serde::{Deserialize, Deserializer};
 
 use self::client_certificates::RawClientCertificates;
+use self::tls::RawTls;
+pub(crate) use self::tls::TlsConfig;
 use self::trusted_issuer::RawTrustedIssuer;
 use crate::master_key::{MasterKeySource, RawMasterKey};
 
@@ -32,6 +35,7 @@ use crate::master_key::{MasterKeySource, RawMasterKey};
 #[derive(Debug)]
 pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
+    pub(crate) tls: Option<TlsConfig>,
     pub(crate) data: PathBuf,
     pub(crate) master_key: MasterKeySource,
     pub(crate) issuer: Config,
@@ -54,6 +58,7 @@ pub(crate) struct ClientDocumentConfig {
 struct RawConfig {
     issuer: String,
     listen: SocketAddr,
+    tls: Option<RawTls>,
     data: PathBuf,
     #[serde(default)]
     master_key: RawMasterKey,
@@ -265,10 +270,14 @@ impl ServerConfig {
         config.trusted_issuers = trusted.collect::<anyhow::Result<_>>()?;
         require_durations(&config)?;
 
+        let mut tls = raw.tls.map(|tls| tls.check(folder, &issuer)).transpose()?;
+        let client_certificates = raw
+            .client_certificates
+            .map(|certificates| certificates.check(folder, &issuer, raw.listen, tls.as_mut()));
         let mut http = HttpConfig {
             app_origins: parse_all("app_origins", &raw.app_origins)?,
             trusted_proxies: parse_all("trusted_proxies", &raw.trusted_proxies)?,
-            client_certificates: raw.client_certificates.map(|raw| raw.check(folder)).transpose()?,
+            client_certificates: client_certificates.transpose()?,
             ..HttpConfig::default()
         };
         if let Some(name) = raw.cookie.name {
@@ -282,6 +291,7 @@ impl ServerConfig {
         let client_documents = raw.client_documents.as_ref().map(RawClientDocuments::check).transpose()?;
         Ok(Self {
             listen: raw.listen,
+            tls,
             data: folder.join(raw.data),
             master_key,
             issuer: config,

@@ -67,6 +67,7 @@
 //! | `kept-elsewhere` | 409 | change the master key in the configuration, with the old one as previous |
 //! | `throttled` | 429 | wait as `Retry-After` says |
 //! | `internal-error` | 500 | the server's log says what happened |
+//! | `master-key-not-kept` | 503 | the place of the master key did not take it; `detail` says why |
 //! | `overloaded`, `unavailable`, `timeout`, `not-ready` | 503 | try again, after `Retry-After` where there is one |
 //!
 //! ```no_run
@@ -118,4 +119,4 @@ pub use fetch::{Fetch, is_public};
 pub use network::{InvalidNetwork, Network};
 pub use origin::{InvalidOrigin, Origin};
 pub use router::{router, router_at};
-pub use serve::{Limits, serve};
+pub use serve::{Limits, serve, serve_tls};

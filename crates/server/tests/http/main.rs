@@ -38,3 +38,4 @@ mod signed;
 mod ssf;
 mod status_list;
 mod tickets;
+mod tls;
