@@ -27,7 +27,6 @@ use crate::trace::SpanSink;
 use crate::upstream::{Upstream, UpstreamStatus};
 use crate::{admin, ext_authz, proxy, serve};
 
-
 /// A running gateway. Cheap to clone; all clones are the same gateway.
 ///
 /// # Examples

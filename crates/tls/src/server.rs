@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 
 use crate::AnyCertificate;
 use crate::files::{Followed, Pair, PairRead, TlsError, TlsFile, TlsFiles, read, roots};
@@ -96,8 +96,15 @@ impl TlsFiles for ServerFiles {
         let mut server =
             builder.with_single_cert(chain, key).map_err(|error| self.pair.unusable(error.to_string()))?;
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        server.ticketer =
-            aws_lc_rs::Ticketer::new().map_err(|error| self.pair.unusable(format!("no random: {error}")))?;
+        if self.asked == Asked::Anybodys {
+            // A session that is taken up again would carry the certificate along, as long as a stranger likes it to be, and
+            // prove the key by an older handshake.
+            server.send_tls13_tickets = 0;
+            server.session_storage = Arc::new(NoServerSessionStorage {});
+        } else {
+            server.ticketer = aws_lc_rs::Ticketer::new()
+                .map_err(|error| self.pair.unusable(format!("no random: {error}")))?;
+        }
         Ok(Served { config: Arc::new(server), leaf })
     }
 }

@@ -320,6 +320,7 @@ async fn certificates_that_are_no_certificates_or_too_many_end_the_handshake_or_
         ("ten_megabytes", with(vec![CertificateDer::from(vec![0x30; 10 << 20])]), None),
         ("a_thousand", with((0..1000).map(|_| CertificateDer::from(vec![0x30; 400])).collect()), None),
         ("noise_between", with(vec![CertificateDer::from(vec![0x30; 400])]), Some("200")),
+        ("as_much_as_there_can_be", with(vec![CertificateDer::from(vec![0x30; 64_000])]), Some("200")),
         ("others_between", with((0..8).map(|_| another()).collect()), Some("200")),
         ("more_than_there_are_anywhere", with((0..9).map(|_| another()).collect()), Some("401")),
     ];
@@ -328,6 +329,29 @@ async fn certificates_that_are_no_certificates_or_too_many_end_the_handshake_or_
         let answer = running.ask(config, &token_request("worker", "")).await;
         let status = answer.as_ref().ok().and_then(|answer| answer.get(9..12));
         assert_eq!(status, want, "{name}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_certificates_are_asked_for_every_connection_proves_its_own() {
+    let authority = authority(|_| {});
+    let machine = Identity::named("robot", None);
+    for (asked, version, is_resumed) in [
+        (Asked::Nobodys, &TLS13, true),
+        (Asked::Nobodys, &TLS12, true),
+        (Asked::Anybodys, &TLS13, false),
+        (Asked::Anybodys, &TLS12, false),
+    ] {
+        let running = match asked {
+            Asked::Anybodys => Running::asking(&authority).await,
+            asked => Running::start(asked, None, Limits::default()).await,
+        };
+        // The one configuration remembers sessions from connection to connection.
+        let client = running.client(&[version], Shown::Own(&machine));
+        assert!(running.ask(client.clone(), LIVEZ).await.unwrap().starts_with("HTTP/1.1 200 "));
+        let again = running.connect(client).await.unwrap();
+        let kind = again.get_ref().1.handshake_kind();
+        assert_eq!(kind == Some(rustls::HandshakeKind::Resumed), is_resumed, "{version:?}: {kind:?}");
     }
 }
 
