@@ -10,6 +10,7 @@ mod certificates;
 mod claims;
 mod client_documents;
 mod cors;
+mod demands;
 mod details;
 mod device;
 mod dpop;
