@@ -5,6 +5,7 @@
 
 mod admin;
 mod assertions;
+mod attacks;
 mod browser;
 mod certificates;
 mod claims;
