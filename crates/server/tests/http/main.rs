@@ -13,6 +13,7 @@ mod cors;
 mod details;
 mod device;
 mod dpop;
+mod encrypted;
 mod exchange;
 mod fapi;
 mod feed;
