@@ -57,7 +57,7 @@ pub(crate) fn install() -> Result<Tools> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let tools = Tools {
         python: python(&folder, &tests.join("python"))
-            .context("the Python environment with PyJWT and Envoy")?,
+            .context("the Python environment with PyJWT, Envoy and schemathesis")?,
         node: node(&folder, &tests.join("node")).context("the npm packages for Node")?,
         nginx: NGINX.install(&folder)?,
         haproxy: HAPROXY.install(&folder)?,
