@@ -24,6 +24,7 @@ use crate::exchange::{ExchangeRefusal, Shown, TokenExchange};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Minted, Target};
 use crate::refresh_token::RefreshToken;
+use crate::response::{NoRecipient, ResponseError};
 use crate::secrets::SecretError;
 use crate::sessions::{
     InternalError, RefreshError, ShownRefresh, Tokens, from_dpop, internal_from, limit_to,
@@ -176,6 +177,9 @@ pub enum TokenError {
     /// ([RFC 9449 section 5](https://www.rfc-editor.org/rfc/rfc9449#section-5)).
     #[error(transparent)]
     Dpop(DpopError),
+    /// The client wants its ID tokens encrypted, and there is no key of its to encrypt for.
+    #[error(transparent)]
+    NoRecipient(NoRecipient),
     /// Our fault.
     #[error(transparent)]
     Internal(#[from] InternalError),
@@ -183,6 +187,16 @@ pub enum TokenError {
 
 internal_from!(TokenError);
 from_dpop!(TokenError);
+
+impl From<ResponseError> for TokenError {
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::NoRecipient(why) => Self::NoRecipient(why),
+            ResponseError::Mint(error) => error.into(),
+            ResponseError::Store(error) => error.into(),
+        }
+    }
+}
 
 impl From<RefreshError> for TokenError {
     fn from(error: RefreshError) -> Self {

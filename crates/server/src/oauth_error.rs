@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use gatepass_issuer::authorize::Refusal;
 use gatepass_issuer::device::DeviceRefusal;
 use gatepass_issuer::store::StoreError;
-use gatepass_issuer::{DpopError, InternalError, RevokeError, TokenError, UserClaimsError};
+use gatepass_issuer::{DpopError, InternalError, ResponseError, RevokeError, TokenError, UserClaimsError};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -158,7 +158,7 @@ impl From<TokenError> for OAuthError {
             TokenError::UnauthorizedClient => Self::bad_request("unauthorized_client", description),
             TokenError::InvalidScope => Self::bad_request("invalid_scope", description),
             TokenError::InvalidAuthorizationDetails => Self::invalid_authorization_details(description),
-            TokenError::CertificateMissing => Self::invalid_request(description),
+            TokenError::CertificateMissing | TokenError::NoRecipient(_) => Self::invalid_request(description),
             TokenError::InvalidTarget => Self::bad_request("invalid_target", description),
             TokenError::Device(refusal) => Self::bad_request(polling_error(refusal), description),
             TokenError::Exchange(_) => Self::bad_request("invalid_request", description),
@@ -217,6 +217,17 @@ impl From<UserClaimsError> for OAuthError {
             },
             UserClaimsError::Nobody => Self::invalid_token(error.to_string()),
             UserClaimsError::Store(error) => error.into(),
+            UserClaimsError::Response(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ResponseError> for OAuthError {
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::NoRecipient(why) => Self::invalid_request(why.to_string()),
+            ResponseError::Store(error) => error.into(),
             error => Self::internal(&error),
         }
     }

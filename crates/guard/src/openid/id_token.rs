@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512, digest};
 use gatepass_jose::{
     Alg, Audience, Claims, Issuer, KeySet, NumericDate, Registered, Rejection, Timestamp, Typ, Verifier,
-    base64url, not_null,
+    not_null,
 };
+use gatepass_token::at_hash;
 use serde::Deserialize;
 
 use super::OpenIdError;
@@ -158,8 +158,8 @@ fn verify_signed(
     if !claims.aud.iter().all(is_trusted) {
         return Err(IdTokenError::ForeignAudience);
     }
-    if let Some(at_hash) = &claims.at_hash
-        && access_token_hash(alg, expected.access_token).as_ref() != Some(at_hash)
+    if let Some(hash) = &claims.at_hash
+        && at_hash(alg, expected.access_token).as_ref() != Some(hash)
     {
         return Err(IdTokenError::AccessToken);
     }
@@ -167,21 +167,6 @@ fn verify_signed(
         return Err(IdTokenError::Subject);
     }
     Ok(IdToken { sub: claims.sub, name: claims.name.or(claims.preferred_username) })
-}
-
-/// The left half of the access token's hash, by the hash of the algorithm that signed the ID token
-/// ([OpenID Connect Core 1.0 section 3.1.3.6](https://openid.net/specs/openid-connect-core-1_0.html#CodeIDToken)).
-/// That of Ed25519 is SHA-512; ML-DSA is given none there.
-fn access_token_hash(alg: Alg, access_token: &str) -> Option<String> {
-    let algorithm: &digest::Algorithm = match alg {
-        Alg::HS256 | Alg::RS256 | Alg::PS256 | Alg::ES256 => &SHA256,
-        Alg::HS384 | Alg::RS384 | Alg::PS384 | Alg::ES384 => &SHA384,
-        Alg::HS512 | Alg::RS512 | Alg::PS512 | Alg::ES512 | Alg::EdDSA | Alg::Ed25519 => &SHA512,
-        Alg::MlDsa44 | Alg::MlDsa65 | Alg::MlDsa87 => return None,
-    };
-    let hash = digest(algorithm, access_token.as_bytes());
-    let (left, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);
-    Some(base64url::encode(left))
 }
 
 #[cfg(test)]

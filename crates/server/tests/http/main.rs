@@ -15,6 +15,7 @@ mod demands;
 mod details;
 mod device;
 mod dpop;
+mod encrypted;
 mod exchange;
 mod fapi;
 mod feed;
