@@ -2,6 +2,7 @@
 //!
 //! The raw shape refuses keys that it does not know; one function turns it into what the rooms use.
 
+mod brand;
 mod client_certificates;
 mod trusted_issuer;
 
@@ -9,6 +10,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -90,6 +92,8 @@ struct RawConfig {
     #[serde(default)]
     client_urls: RawClientUrls,
     client_certificates: Option<RawClientCertificates>,
+    /// Whose pages they are, and what they say.
+    pages_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -269,6 +273,10 @@ impl ServerConfig {
             app_origins: parse_all("app_origins", &raw.app_origins)?,
             trusted_proxies: parse_all("trusted_proxies", &raw.trusted_proxies)?,
             client_certificates: raw.client_certificates.map(|raw| raw.check(folder)).transpose()?,
+            brand: match &raw.pages_file {
+                Some(file) => Arc::new(brand::load(&folder.join(file)).context("`pages_file`")?),
+                None => Arc::default(),
+            },
             ..HttpConfig::default()
         };
         if let Some(name) = raw.cookie.name {

@@ -315,15 +315,3 @@ const NOT_SIGNED: Refusal =
 const UNFIT: Refusal = Refusal::new("unauthorized_client", "the client does not fit this server's profile");
 const UNKNOWN_RESOURCE: Refusal =
     Refusal::new("invalid_target", "the client may not have tokens for this resource");
-
-/// What of a request's scope a user is asked for, in words where there are some.
-#[must_use]
-pub fn describe_scope(scope: &ScopeSet) -> Vec<(&str, Option<&'static str>)> {
-    let words = |scope: &str| match scope {
-        crate::client::OPENID => Some("Know that it is you"),
-        crate::client::PROFILE => Some("See your user name"),
-        crate::client::OFFLINE_ACCESS => Some("Keep access while you are away"),
-        _ => None,
-    };
-    scope.iter().map(|scope| (scope, words(scope))).collect()
-}

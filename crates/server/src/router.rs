@@ -52,6 +52,7 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .route("/device/login", post(device::login))
         .route("/device/answer", post(device::answer))
         .route("/oauth/style.css", get(page::style))
+        .route("/oauth/logo", get(page::logo))
         .route("/oauth/introspect", post(introspect::introspect))
         .route("/tickets/consume", post(ticket::consume))
         .route("/revocations/snapshot", get(feed::snapshot))

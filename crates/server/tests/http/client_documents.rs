@@ -94,7 +94,7 @@ async fn a_client_that_nobody_has_registered_logs_a_user_in() {
     let page = browser.authorize(&query(&id)).await.expect(StatusCode::OK);
     let page = browser.log_in(&page, "alice").await.expect(StatusCode::OK);
     let name = host.origin.strip_prefix("http://").unwrap();
-    let shown = format!("<strong>{name} (\u{201c}Agent &#60;b&#62;\u{201d})</strong> asks");
+    let shown = format!("<strong dir=\"auto\">{name} (\u{201c}Agent &#60;b&#62;\u{201d})</strong> asks");
     assert!(
         text(&page).contains(&shown),
         "its host, and then the name that it gives itself: {}",

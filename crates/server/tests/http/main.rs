@@ -19,6 +19,7 @@ mod feed;
 mod fixture;
 mod hostile;
 mod jwt_bearer;
+mod languages;
 mod login;
 mod logout_notice;
 mod metadata;

@@ -1,18 +1,19 @@
 //! How a browser is sent back to an application, or shown why not.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use axum::response::{IntoResponse, Response};
 use gatepass_issuer::SecretError;
-use gatepass_issuer::authorize::{Back, Refusal, ResponseMode};
+use gatepass_issuer::authorize::{Back, PageError, Refusal, ResponseMode};
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::store::StoreError;
 use http::header::{CACHE_CONTROL, InvalidHeaderValue, LOCATION, REFERRER_POLICY};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use url::form_urlencoded;
 
 use crate::cookie::TwoCookies;
+use crate::language::phrase::Phrase;
+use crate::language::{Language, Words};
 use crate::page::{self, Allowed, FormPost, MessagePage};
 use crate::server::Server;
 
@@ -21,66 +22,74 @@ pub(crate) enum Stop {
     /// The application is told.
     Back(Box<Back>, Refusal),
     /// The user is.
-    Shown { status: StatusCode, title: &'static str, text: Cow<'static, str> },
+    Shown { status: StatusCode, title: Words, text: Words },
 }
 
 impl Stop {
-    pub(crate) fn bad_request(text: impl Into<Cow<'static, str>>) -> Self {
-        Self::Shown { status: StatusCode::BAD_REQUEST, title: "This does not work", text: text.into() }
+    pub(crate) fn bad_request(text: Words) -> Self {
+        Self::Shown { status: StatusCode::BAD_REQUEST, title: |t| &t.does_not_work, text }
     }
 
     /// The parameters cannot be read, or one of them is there twice.
     pub(crate) fn malformed() -> Self {
-        Self::bad_request("The application that sent you here sent a request that cannot be understood.")
+        Self::bad_request(|t| &t.malformed_request)
     }
 
     /// Another site tried to send one of our forms.
     pub(crate) fn cross_site() -> Self {
-        Self::Shown {
-            status: StatusCode::FORBIDDEN,
-            title: "This does not work",
-            text: "Another site sent this form. Go back to the application and begin again.".into(),
-        }
+        let (title, text): (Words, Words) = (|t| &t.does_not_work, |t| &t.foreign_form);
+        Self::Shown { status: StatusCode::FORBIDDEN, title, text }
     }
 
     pub(crate) fn internal(cause: &dyn fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed for a fault of this server");
-        Self::Shown {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            title: "Something went wrong",
-            text: "The server failed. Please try again later.".into(),
-        }
+        let (title, text): (Words, Words) = (|t| &t.went_wrong, |t| &t.server_failed);
+        Self::Shown { status: StatusCode::INTERNAL_SERVER_ERROR, title, text }
     }
 
-    pub(crate) fn answer(self, server: &Server) -> Response {
+    /// The answer to a request that came with `headers`, where nothing else says which language it is in.
+    pub(crate) fn answer_to(self, server: &Server, headers: &HeaderMap) -> Response {
+        self.answer(server, server.config.brand.languages.choose(None, headers))
+    }
+
+    pub(crate) fn answer(self, server: &Server, language: &Language) -> Response {
         match self {
             Self::Back(back, refusal) => {
                 let params = [("error", refusal.error), ("error_description", refusal.description)];
-                send_back(server, &back, &params)
+                send_back(server, language, &back, &params)
             }
-            Self::Shown { status, title, text } => page::answer(
-                status,
-                &MessagePage { base: &server.base_path, title, text: &text },
-                Allowed::default(),
-            ),
+            Self::Shown { status, title, text } => {
+                let site = server.site(language);
+                let page = MessagePage { site, title: title(site.t), text: Phrase::new(text(site.t), &[]) };
+                page::answer(status, &page, site, Allowed::default())
+            }
         }
+    }
+}
+
+impl From<PageError> for Stop {
+    fn from(error: PageError) -> Self {
+        Self::bad_request(match error {
+            PageError::Client => |t| &t.unknown_client,
+            PageError::NoRedirectUri => |t| &t.no_redirect_uri,
+            PageError::RedirectUri => |t| &t.unregistered_redirect_uri,
+            PageError::RequestUri => |t| &t.stale_link,
+            _ => |t| &t.malformed_request,
+        })
     }
 }
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "a request failed because the store did");
-        Self::Shown {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            title: "Something went wrong",
-            text: "The server cannot answer now. Please try again in a moment.".into(),
-        }
+        let (title, text): (Words, Words) = (|t| &t.went_wrong, |t| &t.server_cannot_answer);
+        Self::Shown { status: StatusCode::SERVICE_UNAVAILABLE, title, text }
     }
 }
 
 impl From<TwoCookies> for Stop {
-    fn from(two: TwoCookies) -> Self {
-        Self::bad_request(two.to_string())
+    fn from(_: TwoCookies) -> Self {
+        Self::bad_request(|t| &t.two_cookies)
     }
 }
 
@@ -98,14 +107,19 @@ impl From<InvalidHeaderValue> for Stop {
 
 /// The answer to an application, with the `state` that it knows itself by and the `iss` that tells it whose
 /// answer it is ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)); signed where the request asks for that.
-pub(super) fn send_back(server: &Server, back: &Back, params: &[(&str, &str)]) -> Response {
+pub(super) fn send_back(
+    server: &Server,
+    language: &Language,
+    back: &Back,
+    params: &[(&str, &str)],
+) -> Response {
     let state = back.state.as_deref().map(|state| ("state", state));
     let mut fields: Vec<(&str, &str)> = params.iter().copied().chain(state).collect();
     let response;
     if back.mode.is_signed() {
         response = match server.issuer.sign_response(back, &fields, server.now()) {
             Ok(response) => response,
-            Err(error) => return Stop::internal(&error).answer(server),
+            Err(error) => return Stop::internal(&error).answer(server, language),
         };
         // `iss` is in it, and nothing that counts stands beside it (RFC 9207 section 2.4).
         fields = vec![("response", &response)];
@@ -115,11 +129,11 @@ pub(super) fn send_back(server: &Server, back: &Back, params: &[(&str, &str)]) -
     match back.mode {
         ResponseMode::Query | ResponseMode::QueryJwt => redirect(&back.redirect_uri, &fields),
         ResponseMode::FormPost | ResponseMode::FormPostJwt => {
-            let form =
-                FormPost { base: &server.base_path, action: back.redirect_uri.as_str(), fields: &fields };
+            let site = server.site(language);
+            let form = FormPost { site, action: back.redirect_uri.as_str(), fields: &fields };
             let allowed =
                 Allowed { form_to: Some(&back.redirect_uri), submits_itself: true, ..Allowed::default() };
-            page::answer(StatusCode::OK, &form, allowed)
+            page::answer(StatusCode::OK, &form, site, allowed)
         }
     }
 }
