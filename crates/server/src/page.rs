@@ -175,6 +175,28 @@ pub(crate) struct MessagePage<'p> {
     pub(crate) text: Phrase,
 }
 
+/// Says what is wrong with an application's request, and offers to tell it.
+#[derive(Template)]
+#[template(path = "offer.html")]
+pub(crate) struct OfferPage<'p> {
+    pub(crate) site: Site<'p>,
+    /// For whoever made the application.
+    pub(crate) error: &'p str,
+    pub(crate) description: &'p str,
+    /// What a person recognises of where it leads.
+    pub(crate) destination: &'p str,
+    /// Where the form goes, where it is no link.
+    pub(crate) action: &'p str,
+    pub(crate) link: Option<&'p str>,
+    pub(crate) fields: &'p [(&'p str, &'p str)],
+}
+
+impl OfferPage<'_> {
+    fn back(&self) -> Phrase {
+        Phrase::new(&self.site.t.back_to, &[("destination", Value::Name(self.destination))])
+    }
+}
+
 /// Tells applications of a logout, in frames.
 #[derive(Template)]
 #[template(path = "logged_out.html")]

@@ -125,6 +125,11 @@ impl<'p> AuthorizationParams<'p> {
         }
     }
 
+    /// Whether nobody is to be asked for anything.
+    pub(super) fn is_silent(&self) -> bool {
+        self.prompt.is_some_and(|prompt| prompt.split(' ').any(|word| word == "none"))
+    }
+
     /// The way back, which is known even where the way that the client wants is refused.
     pub(super) fn back(
         &self,

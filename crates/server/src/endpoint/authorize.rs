@@ -15,7 +15,7 @@ use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, StatusCode, Uri};
 use url::form_urlencoded;
 
-pub(crate) use self::answer::{Stop, redirect};
+pub(crate) use self::answer::{Stop, destination, redirect};
 use super::sign_on::{self, LoginForm};
 use crate::body::FormBody;
 use crate::form::Form;
@@ -119,9 +119,21 @@ impl Visit<'_> {
         if params.request.is_none() {
             self.speak(params.ui_locales); // so that errors do too
         }
-        let request = self.server.issuer.authorization_request(&params, arrival, self.now).await?;
-        self.speak(request.ui_locales.as_deref());
-        Ok(request)
+        match self.server.issuer.authorization_request(&params, arrival, self.now).await {
+            Ok(request) => {
+                self.speak(request.ui_locales.as_deref());
+                Ok(request)
+            }
+            // A link to this server must not become a link to anywhere that registered itself: the browser is sent on
+            // for somebody who has logged in, and others are shown where they would go (RFC 9700 section 4.11.2).
+            Err(AuthorizeError::Refused { back, refusal, at_once }) => {
+                match at_once || self.login().await?.is_some() {
+                    true => Err(Stop::Back(back, refusal)),
+                    false => Err(Stop::Offer(back, refusal)),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Who is logged in.
@@ -187,7 +199,7 @@ impl From<AuthorizeError> for Stop {
     fn from(error: AuthorizeError) -> Self {
         match error {
             AuthorizeError::Page(error) => error.into(),
-            AuthorizeError::Refused { back, refusal } => Self::Back(back, refusal),
+            AuthorizeError::Refused { back, refusal, .. } => Self::Offer(back, refusal),
             AuthorizeError::RequestObject(why) => {
                 tracing::info!(target: "gatepass::audit", event = "request-object-refused", %why);
                 Self::bad_request(|t| &t.unsigned_request)

@@ -16,9 +16,8 @@ use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::{FormStep, Login, LoginError, SignedOn};
 use http::header::{RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use url::Url;
 
-use super::authorize::{Stop, Visit};
+use super::authorize::{Stop, Visit, destination};
 use super::session::{SESSION_CHALLENGE, device};
 use crate::body::FormBody;
 use crate::client_address::ClientAddress;
@@ -280,11 +279,4 @@ pub(super) fn consent_page(
     let mut response = page::answer(StatusCode::OK, &page, site, allowed);
     response.headers_mut().extend(cookies);
     Ok(response)
-}
-
-/// What a person can recognise of a redirect URI.
-fn destination(uri: &str) -> String {
-    let url = Url::parse(uri).ok();
-    let host = url.as_ref().and_then(Url::host_str).filter(|host| !host.is_empty());
-    host.or_else(|| url.as_ref().map(Url::scheme)).unwrap_or(uri).to_owned()
 }

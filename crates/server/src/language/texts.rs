@@ -275,6 +275,14 @@ texts! {
         "The application that sent you here sent a request that cannot be understood.",
         "Die Anwendung, von der Sie kommen, hat eine Anfrage gestellt, die nicht zu verstehen ist.",
         "L’application qui vous a envoyé ici a transmis une demande incompréhensible.";
+    refused_request:
+        "The application that sent you here asks for something that this server refuses. Go back only if you know where that leads.",
+        "Die Anwendung, von der Sie kommen, verlangt etwas, das dieser Server ablehnt. Gehen Sie nur zurück, wenn Sie wissen, wohin das führt.",
+        "L’application qui vous a envoyé ici demande quelque chose que ce serveur refuse. N’y revenez que si vous savez où cela mène.";
+    back_to:
+        "Back to {destination}",
+        "Zurück zu {destination}",
+        "Retour à {destination}";
     unsigned_request:
         "The application that sent you here sent a request that it has not signed well.",
         "Die Anwendung, von der Sie kommen, hat ihre Anfrage nicht richtig signiert.",

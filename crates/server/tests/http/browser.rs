@@ -185,6 +185,20 @@ pub(crate) fn sent_back(answer: &Answer) -> BTreeMap<String, String> {
     params
 }
 
+/// What the application is told by whoever follows the link of an error page, or was sent there.
+#[track_caller]
+pub(crate) fn told_by(answer: &Answer) -> BTreeMap<String, String> {
+    if answer.status == StatusCode::SEE_OTHER {
+        return sent_back(answer);
+    }
+    let html = text(answer);
+    let link =
+        html.split_once("<a class=\"button second\" href=\"").unwrap_or_else(|| panic!("no link in {html}"));
+    let link = Url::parse(&unescape(link.1.split_once('"').unwrap().0)).unwrap();
+    assert!(link.as_str().starts_with(CALLBACK), "{link}");
+    link.query_pairs().into_owned().collect()
+}
+
 /// The token request of a public client for a code.
 pub(crate) fn exchange(client: &str, code: &str) -> String {
     encode([

@@ -28,6 +28,7 @@ mod openapi;
 mod pairwise;
 mod par;
 mod passwords;
+mod refused;
 mod registration;
 mod responses;
 mod rotation;

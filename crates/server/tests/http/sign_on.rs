@@ -141,7 +141,7 @@ async fn errors_go_to_the_application_only_where_that_is_safe() {
         ("the_issuer_itself", request(&[("resource", ISSUER)]), "invalid_target"),
     ];
     for (name, query, want) in told {
-        let back = sent_back(&browser.authorize(&query).await);
+        let back = told_by(&browser.authorize(&query).await);
         assert_eq!((back["error"].as_str(), back["state"].as_str()), (want, "s&1=\"<é>"), "{name}");
     }
     let split = request(&[("state", "x\r\nSet-Cookie: a=b"), ("prompt", "none")]);

@@ -4,23 +4,25 @@ use std::fmt;
 
 use axum::response::{IntoResponse, Response};
 use gatepass_issuer::SecretError;
-use gatepass_issuer::authorize::{Back, PageError, Refusal, ResponseMode};
+use gatepass_issuer::authorize::{Back, PageError, Refusal};
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::store::StoreError;
 use http::header::{CACHE_CONTROL, InvalidHeaderValue, LOCATION, REFERRER_POLICY};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use crate::cookie::TwoCookies;
 use crate::language::phrase::Phrase;
 use crate::language::{Language, Words};
-use crate::page::{self, Allowed, FormPost, MessagePage};
+use crate::page::{self, Allowed, FormPost, MessagePage, OfferPage};
 use crate::server::Server;
 
 /// Why a visit ends without what it was for.
 pub(crate) enum Stop {
     /// The application is told.
     Back(Box<Back>, Refusal),
+    /// The user is, and tells the application if they want to.
+    Offer(Box<Back>, Refusal),
     /// The user is.
     Shown { status: StatusCode, title: Words, text: Words },
 }
@@ -58,6 +60,7 @@ impl Stop {
                 let params = [("error", refusal.error), ("error_description", refusal.description)];
                 send_back(server, language, &back, &params)
             }
+            Self::Offer(back, refusal) => offer(server, language, &back, refusal),
             Self::Shown { status, title, text } => {
                 let site = server.site(language);
                 let page = MessagePage { site, title: title(site.t), text: Phrase::new(text(site.t), &[]) };
@@ -105,50 +108,72 @@ impl From<InvalidHeaderValue> for Stop {
     }
 }
 
-/// The answer to an application, with the `state` that it knows itself by and the `iss` that tells it whose
-/// answer it is ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)); signed where the request asks for that.
+/// The answer to an application, sent there with the browser.
 pub(super) fn send_back(
     server: &Server,
     language: &Language,
     back: &Back,
-    params: &[(&str, &str)],
+    params: &[(&'static str, &str)],
 ) -> Response {
+    let told = match told(server, back, params) {
+        Ok(told) => told,
+        Err(stop) => return stop.answer(server, language),
+    };
+    let fields: Vec<(&str, &str)> = told.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    if !back.mode.is_form() {
+        return redirect(&back.redirect_uri, &fields);
+    }
+    let site = server.site(language);
+    let form = FormPost { site, action: back.redirect_uri.as_str(), fields: &fields };
+    let allowed = Allowed { form_to: Some(&back.redirect_uri), submits_itself: true, ..Allowed::default() };
+    page::answer(StatusCode::OK, &form, site, allowed)
+}
+
+/// A page with the answer to an application, which goes there if the user does.
+fn offer(server: &Server, language: &Language, back: &Back, refusal: Refusal) -> Response {
+    let params = [("error", refusal.error), ("error_description", refusal.description)];
+    let told = match told(server, back, &params) {
+        Ok(told) => told,
+        Err(stop) => return stop.answer(server, language),
+    };
+    let fields: Vec<(&str, &str)> = told.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let site = server.site(language);
+    let link = location(&back.redirect_uri, &fields);
+    let page = OfferPage {
+        site,
+        error: refusal.error,
+        description: refusal.description,
+        destination: &destination(back.redirect_uri.as_str()),
+        action: back.redirect_uri.as_str(),
+        link: (!back.mode.is_form()).then_some(link.as_str()),
+        fields: &fields,
+    };
+    let allowed = Allowed { form_to: Some(&back.redirect_uri), ..Allowed::default() };
+    page::answer(StatusCode::BAD_REQUEST, &page, site, allowed)
+}
+
+/// What an application is told, with the `state` that it knows itself by and the `iss` that tells it whose answer it is
+/// ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)); signed where the request asks for that.
+fn told(
+    server: &Server,
+    back: &Back,
+    params: &[(&'static str, &str)],
+) -> Result<Vec<(&'static str, String)>, Stop> {
     let state = back.state.as_deref().map(|state| ("state", state));
-    let mut fields: Vec<(&str, &str)> = params.iter().copied().chain(state).collect();
-    let response;
+    let fields: Vec<(&'static str, &str)> = params.iter().copied().chain(state).collect();
     if back.mode.is_signed() {
-        response = match server.issuer.sign_response(back, &fields, server.now()) {
-            Ok(response) => response,
-            Err(error) => return Stop::internal(&error).answer(server, language),
-        };
+        let response = server.issuer.sign_response(back, &fields, server.now());
         // `iss` is in it, and nothing that counts stands beside it (RFC 9207 section 2.4).
-        fields = vec![("response", &response)];
-    } else {
-        fields.push(("iss", server.issuer.name().as_str()));
+        return Ok(vec![("response", response.map_err(|error| Stop::internal(&error))?)]);
     }
-    match back.mode {
-        ResponseMode::Query | ResponseMode::QueryJwt => redirect(&back.redirect_uri, &fields),
-        ResponseMode::FormPost | ResponseMode::FormPostJwt => {
-            let site = server.site(language);
-            let form = FormPost { site, action: back.redirect_uri.as_str(), fields: &fields };
-            let allowed =
-                Allowed { form_to: Some(&back.redirect_uri), submits_itself: true, ..Allowed::default() };
-            page::answer(StatusCode::OK, &form, site, allowed)
-        }
-    }
+    let iss = ("iss", server.issuer.name().as_str());
+    Ok(fields.into_iter().chain([iss]).map(|(name, value)| (name, value.to_owned())).collect())
 }
 
 /// 303, so that no browser posts again what was posted here
-/// ([RFC 9700 section 4.12](https://www.rfc-editor.org/rfc/rfc9700#section-4.12)). Every value is encoded:
-/// none can end the header or add a parameter.
+/// ([RFC 9700 section 4.12](https://www.rfc-editor.org/rfc/rfc9700#section-4.12)).
 pub(crate) fn redirect(to: &RegisteredRedirectUri, fields: &[(&str, &str)]) -> Response {
-    let mut location = to.as_str().to_owned();
-    if !fields.is_empty() {
-        location.push(if location.contains('?') { '&' } else { '?' });
-        let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        location.push_str(&encoded);
-    }
-    let mut location = match HeaderValue::try_from(location) {
+    let mut location = match HeaderValue::try_from(location(to, fields)) {
         Ok(location) => location,
         Err(error) => return crate::problem::Problem::internal(&error).into_response(),
     };
@@ -159,4 +184,22 @@ pub(crate) fn redirect(to: &RegisteredRedirectUri, fields: &[(&str, &str)]) -> R
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
     (StatusCode::SEE_OTHER, headers).into_response()
+}
+
+/// The URI with what the application is told. Every value is encoded: none can end a header or add a parameter.
+fn location(to: &RegisteredRedirectUri, fields: &[(&str, &str)]) -> String {
+    let mut location = to.as_str().to_owned();
+    if !fields.is_empty() {
+        location.push(if location.contains('?') { '&' } else { '?' });
+        let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        location.push_str(&encoded);
+    }
+    location
+}
+
+/// What a person can recognise of a redirect URI.
+pub(crate) fn destination(uri: &str) -> String {
+    let url = Url::parse(uri).ok();
+    let host = url.as_ref().and_then(Url::host_str).filter(|host| !host.is_empty());
+    host.or_else(|| url.as_ref().map(Url::scheme)).unwrap_or(uri).to_owned()
 }
