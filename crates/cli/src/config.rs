@@ -184,6 +184,9 @@ struct RawKeys {
 struct RawThrottle {
     account: Option<RawLimit>,
     address: Option<RawLimit>,
+    network: Option<RawLimit>,
+    password: Option<RawLimit>,
+    longest: Option<Period>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -251,12 +254,17 @@ impl ServerConfig {
         config.dpop.require_nonce = raw.dpop.require_nonce.unwrap_or(config.dpop.require_nonce);
         set(&mut config.rotate_keys_every, raw.keys.rotate_every);
         set(&mut config.jwks_max_age, raw.keys.max_age);
-        if let Some(limit) = raw.throttle.account {
-            config.throttle.account = limit.check()?;
+        let RawThrottle { account, address, network, password, longest } = raw.throttle;
+        let throttle = &mut config.throttle;
+        for (limit, raw) in [
+            (&mut throttle.account, account),
+            (&mut throttle.address, address),
+            (&mut throttle.network, network),
+            (&mut throttle.password, password),
+        ] {
+            *limit = raw.map_or(Ok(*limit), |raw| raw.check())?;
         }
-        if let Some(limit) = raw.throttle.address {
-            config.throttle.address = limit.check()?;
-        }
+        set(&mut throttle.longest, longest);
         if let Some(min_length) = raw.passwords.min_length {
             config.passwords = password_policy(min_length)?;
         }
@@ -377,6 +385,11 @@ fn require_durations(config: &Config) -> anyhow::Result<()> {
     if config.status_list_ttl.is_some_and(|ttl| ttl < least || ttl > config.access_token_lifetime) {
         bail!(
             "`access_token.status_list` must be between 1s and `access_token.lifetime`: for so long a revocation is not seen"
+        );
+    }
+    if !(least..=Duration::from_secs(24 * 3600)).contains(&config.throttle.longest) {
+        bail!(
+            "`throttle.longest` must be between 1s and 24h: for so long a guesser keeps a user out of a new browser"
         );
     }
     if config.refresh.idle < least || config.refresh.absolute < config.refresh.idle {

@@ -152,13 +152,13 @@ pub(super) enum SignedIn {
     Not(Response),
 }
 
-/// The cookie of a login that was just made.
-pub(super) struct NewLogin(HeaderValue);
+/// The cookies of a login that was just made: its own, and the one by which the browser is known again.
+pub(super) struct NewLogin([HeaderValue; 2]);
 
 impl NewLogin {
     /// The answer with the cookie.
     pub(super) fn onto(self, mut response: Response) -> Response {
-        response.headers_mut().append(SET_COOKIE, self.0);
+        response.headers_mut().extend(self.0.map(|cookie| (SET_COOKIE, cookie)));
         response
     }
 }
@@ -189,11 +189,16 @@ impl Visit<'_> {
             resource: None,
             device: device(self.headers),
             address,
+            known_device: self.server.page_cookies.device(self.headers)?.map(Cow::into_owned),
         };
         let cookies = &self.server.page_cookies;
         let previous = cookies.login(self.headers)?;
         match self.server.issuer.sign_on(login, previous.as_deref(), self.now).await {
-            Ok((login, cookie)) => Ok(SignedIn::As(Box::new(login), NewLogin(cookies.set_login(&cookie)?))),
+            Ok((login, cookie)) => {
+                let device = self.server.issuer.known_device(&login.user.username, self.now)?;
+                let set = [cookies.set_login(&cookie)?, cookies.set_device(&device)?];
+                Ok(SignedIn::As(Box::new(login), NewLogin(set)))
+            }
             Err(error) => refused(self, shown, username, &error).map(SignedIn::Not),
         }
     }

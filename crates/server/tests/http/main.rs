@@ -17,6 +17,7 @@ mod exchange;
 mod fapi;
 mod feed;
 mod fixture;
+mod guessing;
 mod hostile;
 mod jwt_bearer;
 mod languages;
