@@ -527,11 +527,20 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`].
     pub async fn user_of(&self, refresh_token: &str, now: Timestamp) -> Result<Option<UserId>, StoreError> {
+        Ok(self.find_session_of(refresh_token, now).await?.map(|session| session.user))
+    }
+
+    /// The live session that a refresh token belongs to, whichever its generation.
+    pub(crate) async fn find_session_of(
+        &self,
+        refresh_token: &str,
+        now: Timestamp,
+    ) -> Result<Option<Session>, StoreError> {
         let Ok(genuine) = refresh_token::verify(&self.secrets.refresh_mac, refresh_token) else {
             return Ok(None);
         };
         let session = self.store.find_session(genuine.family).await?;
-        Ok(session.filter(|session| session.is_live(now)).map(|session| session.user))
+        Ok(session.filter(|session| session.is_live(now)))
     }
 
     /// Ends all sessions of a user, and their access tokens.

@@ -43,8 +43,10 @@ pub(crate) struct LoginPage<'p> {
     pub(crate) site: Site<'p>,
     /// Where the form goes, below the site's base.
     pub(crate) action: &'p str,
-    /// What the application is called that the login is for; `None` where it is for a device.
+    /// What the application is called that the login is for; `None` where it is for something here.
     pub(crate) client: Option<&'p str>,
+    /// What the login is for.
+    pub(crate) purpose: &'p str,
     /// What went wrong the last time.
     pub(crate) notice: Option<&'p str>,
     /// What goes on afterwards.
@@ -56,10 +58,8 @@ pub(crate) struct LoginPage<'p> {
 
 impl LoginPage<'_> {
     fn purpose(&self) -> Phrase {
-        match self.client {
-            Some(client) => Phrase::new(&self.site.t.to_client, &[("client", Value::Name(client))]),
-            None => Phrase::new(&self.site.t.to_connect_device, &[]),
-        }
+        let client = self.client.map(|client| ("client", Value::Name(client)));
+        Phrase::new(self.purpose, client.as_slice())
     }
 }
 
@@ -147,6 +147,25 @@ impl DevicePage<'_> {
     fn asks(&self) -> Phrase {
         let values = [("client", Value::Name(self.client)), ("user", Value::Name(self.username))];
         Phrase::new(&self.site.t.device_asks, &values)
+    }
+}
+
+/// Asks for the user's password and a new one.
+#[derive(Template)]
+#[template(path = "password.html")]
+pub(crate) struct PasswordPage<'p> {
+    pub(crate) site: Site<'p>,
+    pub(crate) username: &'p str,
+    /// What went wrong the last time.
+    pub(crate) notice: Option<&'p Phrase>,
+    /// Whether that is about the new password.
+    pub(crate) is_of_new: bool,
+    pub(crate) token: &'p str,
+}
+
+impl PasswordPage<'_> {
+    fn who(&self) -> Phrase {
+        Phrase::new(&self.site.t.logged_in_as, &[("user", Value::Name(self.username))])
     }
 }
 

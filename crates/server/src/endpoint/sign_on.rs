@@ -125,20 +125,28 @@ impl<'v> Visit<'v> {
 pub(super) struct LoginForm<'l> {
     /// Below the issuer's own path.
     action: &'static str,
-    /// The application; `None` where it is for a device.
+    /// The application; `None` where it is for something here.
     client: Option<Cow<'l, str>>,
+    /// What for, where it is.
+    purpose: Words,
     form_to: Option<&'l RegisteredRedirectUri>,
 }
 
 impl<'l> LoginForm<'l> {
     /// For the page where devices are allowed.
-    pub(super) const FOR_DEVICES: Self = Self { action: "/device/login", client: None, form_to: None };
+    pub(super) const FOR_DEVICES: Self =
+        Self { action: "/device/login", client: None, purpose: |t| &t.to_connect_device, form_to: None };
+
+    /// For the page where users change their password.
+    pub(super) const FOR_PASSWORD: Self =
+        Self { action: "/account/login", client: None, purpose: |t| &t.to_change_password, form_to: None };
 
     /// For an application's request.
     pub(super) fn of(request: &'l AuthorizationRequest) -> Self {
         Self {
             action: "/oauth/login",
             client: Some(request.client.shown_name()),
+            purpose: |t| &t.to_client,
             form_to: Some(&request.back.redirect_uri),
         }
     }
@@ -217,6 +225,7 @@ impl Visit<'_> {
             site,
             action: form.action,
             client: form.client.as_deref(),
+            purpose: (form.purpose)(site.t),
             notice: notice.map(|words| words(site.t)),
             request: self.query,
             token: &self.server.issuer.form_token(FormStep::LogIn, &browser, self.query, None, self.now),

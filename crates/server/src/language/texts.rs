@@ -105,6 +105,52 @@ texts! {
         "Der Server ist ausgelastet. Bitte versuchen Sie es gleich noch einmal.",
         "Le serveur est occupé. Veuillez réessayer dans un instant.";
 
+    // Change the password.
+    to_change_password:
+        "to change your password",
+        "um Ihr Passwort zu ändern",
+        "pour changer votre mot de passe";
+    change_password:
+        "Change password",
+        "Passwort ändern",
+        "Changer le mot de passe";
+    current_password:
+        "Current password",
+        "Aktuelles Passwort",
+        "Mot de passe actuel";
+    new_password:
+        "New password",
+        "Neues Passwort",
+        "Nouveau mot de passe";
+    password_advice:
+        "Four or five unrelated words are easy to remember. You will be logged out everywhere else.",
+        "Vier oder fünf Wörter ohne Zusammenhang kann man sich leicht merken. Überall sonst werden Sie abgemeldet.",
+        "Quatre ou cinq mots sans rapport entre eux sont faciles à retenir. Vous serez déconnecté partout ailleurs.";
+    wrong_current_password:
+        "The current password is wrong.",
+        "Das aktuelle Passwort ist falsch.",
+        "Le mot de passe actuel est incorrect.";
+    password_too_short:
+        "The new password is too short. The least number of characters: {least}.",
+        "Das neue Passwort ist zu kurz. Mindestzahl der Zeichen: {least}.",
+        "Le nouveau mot de passe est trop court. Nombre minimal de caractères : {least}.";
+    password_too_long:
+        "The new password is too long.",
+        "Das neue Passwort ist zu lang.",
+        "Le nouveau mot de passe est trop long.";
+    password_guessable:
+        "The new password is too easy to guess. Take four or five unrelated words.",
+        "Das neue Passwort ist zu leicht zu erraten. Nehmen Sie vier oder fünf Wörter ohne Zusammenhang.",
+        "Le nouveau mot de passe est trop facile à deviner. Choisissez quatre ou cinq mots sans rapport entre eux.";
+    password_changed:
+        "Password changed",
+        "Passwort geändert",
+        "Mot de passe changé";
+    password_is_changed:
+        "Your password is changed, and you are logged out everywhere else. You can close this page.",
+        "Ihr Passwort ist geändert, und überall sonst sind Sie abgemeldet. Sie können diese Seite schließen.",
+        "Votre mot de passe est changé et vous êtes déconnecté partout ailleurs. Vous pouvez fermer cette page.";
+
     // Consent.
     allow_access:
         "Allow access",

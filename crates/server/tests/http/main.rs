@@ -26,6 +26,7 @@ mod logout_notice;
 mod metadata;
 mod oauth;
 mod openapi;
+mod own_password;
 mod pairwise;
 mod par;
 mod passwords;
