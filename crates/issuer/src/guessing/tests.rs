@@ -44,7 +44,7 @@ fn what_attackers_get_in_a_day() {
         Attacker {
             name: "many accounts and passwords from the 256 addresses of a network",
             guess: |at| {
-                (format!("user {at}"), format!("guess {at}"), Ipv4Addr::from(0xc000_0200 | at % 256).into())
+                (format!("user {at}"), format!("guess {at}"), Ipv4Addr::from(0xc000_0200 | (at % 256)).into())
             },
             at_most: 200 + 170,
         },

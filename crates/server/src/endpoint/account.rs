@@ -28,7 +28,7 @@ struct Notice {
 /// `GET /account/password`
 pub(crate) async fn page(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
     let visit = Visit::new(&server, &headers, "");
-    visit.answer(visit.account(visit.login().await).await)
+    visit.answer(visit.account(visit.login().await).await).await
 }
 
 /// `GET /.well-known/change-password`, where password managers look
@@ -49,10 +49,12 @@ pub(crate) async fn login(
     let went = async {
         match visit.sign_in(&form, address, &LoginForm::FOR_PASSWORD).await? {
             SignedIn::Not(page) => Ok(page),
-            SignedIn::As(login, cookie) => Ok(cookie.onto(visit.answer(visit.password_page(&login, None)))),
+            SignedIn::As(login, cookie) => {
+                Ok(cookie.onto(visit.answer(visit.password_page(&login, None)).await))
+            }
         }
     };
-    visit.answer(went.await)
+    visit.answer(went.await).await
 }
 
 /// `POST /account/password`
@@ -87,7 +89,7 @@ pub(crate) async fn change(
             Err(error) => visit.refuse_password(&login, &error),
         }
     };
-    visit.answer(went.await)
+    visit.answer(went.await).await
 }
 
 impl Visit<'_> {

@@ -46,7 +46,7 @@ pub(crate) async fn authorize(State(server): State<Arc<Server>>, headers: Header
         let login = visit.login().await?;
         visit.go_on(&request, login.as_ref(), Done::default()).await
     };
-    visit.answer(went.await)
+    visit.answer(went.await).await
 }
 
 /// `POST /oauth/authorize`: the same request in a body.
@@ -66,10 +66,10 @@ pub(super) fn as_query(
     form: Result<FormBody, OAuthError>,
     path: &str,
 ) -> Response {
-    let Ok(FormBody(form)) = form else { return Stop::malformed().answer_to(server, headers) };
+    let Ok(FormBody(form)) = form else { return Stop::malformed().shown_to(server, headers) };
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form.pairs()).finish();
     if query.len() > MAX_REQUEST {
-        return Stop::malformed().answer_to(server, headers);
+        return Stop::malformed().shown_to(server, headers);
     }
     (StatusCode::SEE_OTHER, [(LOCATION, format!("{}{path}?{query}", server.base_path))]).into_response()
 }
@@ -162,7 +162,8 @@ impl Visit<'_> {
                 })?;
                 // A pushed request that was used up in another tab meanwhile.
                 let code = code.ok_or_else(|| Stop::from(PageError::RequestUri))?;
-                Ok(answer::send_back(self.server, self.language(), &request.back, &[("code", code.expose())]))
+                let params = [("code", code.expose())];
+                answer::send_back(self.server, self.language(), &request.back, &params).await
             }
             (Step::Consent, Some(login)) => sign_on::consent_page(self, request, login),
             (Step::Refuse(refusal), _) => Err(refuse(refusal)),
@@ -175,8 +176,11 @@ impl Visit<'_> {
     }
 
     /// What was made of the request, as an answer.
-    pub(crate) fn answer(&self, went: Result<Response, Stop>) -> Response {
-        went.unwrap_or_else(|stop| stop.answer(self.server, self.language()))
+    pub(crate) async fn answer(&self, went: Result<Response, Stop>) -> Response {
+        match went {
+            Ok(response) => response,
+            Err(stop) => stop.answer(self.server, self.language()).await,
+        }
     }
 
     /// The secret that the browser's forms are bound to, and a cookie where it is new.

@@ -30,7 +30,7 @@ const FRAMES_LOAD: u8 = 3;
 pub(crate) async fn logout(State(server): State<Arc<Server>>, headers: HeaderMap, uri: Uri) -> Response {
     let task = async move {
         let visit = Visit::new(&server, &headers, uri.query().unwrap_or_default());
-        visit.answer(visit.log_out(false).await)
+        visit.answer(visit.log_out(false).await).await
     };
     let ended = tokio::spawn(task.in_current_span()).await;
     ended.unwrap_or_else(|panic| Problem::internal(&panic).into_response())
@@ -58,7 +58,7 @@ pub(crate) async fn confirmed(
         let bound = visit.is_bound(&form, FormStep::LogOut, login.as_ref())?;
         visit.log_out(bound).await
     };
-    visit.answer(went.await)
+    visit.answer(went.await).await
 }
 
 impl Visit<'_> {

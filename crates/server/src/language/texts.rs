@@ -333,6 +333,10 @@ texts! {
         "The application that sent you here sent a request that it has not signed well.",
         "Die Anwendung, von der Sie kommen, hat ihre Anfrage nicht richtig signiert.",
         "L’application qui vous a envoyé ici n’a pas correctement signé sa demande.";
+    no_key_to_answer:
+        "The application that sent you here has no key to be answered with.",
+        "Die Anwendung, von der Sie kommen, hat keinen Schlüssel, mit dem ihr geantwortet werden kann.",
+        "L’application qui vous a envoyé ici n’a pas de clé avec laquelle lui répondre.";
     unknown_client:
         "The application that sent you here is not known to this server.",
         "Die Anwendung, von der Sie kommen, ist diesem Server nicht bekannt.",

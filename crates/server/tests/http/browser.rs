@@ -10,7 +10,7 @@ use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use crate::fixture::{Answer, Call, Fixture, ISSUER, PASSWORD};
+use crate::fixture::{Answer, Call, Fixture, ISSUER, PASSWORD, require_description};
 
 pub(crate) const CALLBACK: &str = "https://app.example.com/callback";
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -177,12 +177,7 @@ fn unescape(text: &str) -> String {
 #[track_caller]
 pub(crate) fn sent_back(answer: &Answer) -> BTreeMap<String, String> {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", text(answer));
-    let location = Url::parse(answer.header(LOCATION)).unwrap();
-    assert!(location.as_str().starts_with(CALLBACK), "{location}");
-    assert_eq!(location.fragment(), None);
-    let params: BTreeMap<String, String> = location.query_pairs().into_owned().collect();
-    assert_eq!(params.get("iss").map(String::as_str), Some(ISSUER), "RFC 9207: {location}");
-    params
+    params_of(answer.header(LOCATION))
 }
 
 /// What the application is told by whoever follows the link of an error page, or was sent there.
@@ -194,9 +189,21 @@ pub(crate) fn told_by(answer: &Answer) -> BTreeMap<String, String> {
     let html = text(answer);
     let link =
         html.split_once("<a class=\"button second\" href=\"").unwrap_or_else(|| panic!("no link in {html}"));
-    let link = Url::parse(&unescape(link.1.split_once('"').unwrap().0)).unwrap();
-    assert!(link.as_str().starts_with(CALLBACK), "{link}");
-    link.query_pairs().into_owned().collect()
+    params_of(&unescape(link.1.split_once('"').unwrap().0))
+}
+
+/// What a redirect URI says, and what holds for all of them.
+#[track_caller]
+fn params_of(location: &str) -> BTreeMap<String, String> {
+    let location = Url::parse(location).unwrap();
+    assert!(location.as_str().starts_with(CALLBACK), "{location}");
+    assert_eq!(location.fragment(), None);
+    let params: BTreeMap<String, String> = location.query_pairs().into_owned().collect();
+    if !params.contains_key("response") {
+        assert_eq!(params.get("iss").map(String::as_str), Some(ISSUER), "RFC 9207: {location}");
+    }
+    params.get("error_description").into_iter().for_each(|text| require_description(text));
+    params
 }
 
 /// The token request of a public client for a code.

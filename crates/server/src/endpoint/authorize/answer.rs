@@ -3,10 +3,10 @@
 use std::fmt;
 
 use axum::response::{IntoResponse, Response};
-use gatepass_issuer::SecretError;
 use gatepass_issuer::authorize::{Back, PageError, Refusal};
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::store::StoreError;
+use gatepass_issuer::{ResponseError, SecretError};
 use http::header::{CACHE_CONTROL, InvalidHeaderValue, LOCATION, REFERRER_POLICY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use url::{Url, form_urlencoded};
@@ -49,24 +49,35 @@ impl Stop {
         Self::Shown { status: StatusCode::INTERNAL_SERVER_ERROR, title, text }
     }
 
-    /// The answer to a request that came with `headers`, where nothing else says which language it is in.
-    pub(crate) fn answer_to(self, server: &Server, headers: &HeaderMap) -> Response {
-        self.answer(server, server.config.brand.languages.choose(None, headers))
-    }
-
-    pub(crate) fn answer(self, server: &Server, language: &Language) -> Response {
-        match self {
+    /// The answer to a request whose visit says in which language.
+    pub(crate) async fn answer(self, server: &Server, language: &Language) -> Response {
+        let went = match self {
             Self::Back(back, refusal) => {
                 let params = [("error", refusal.error), ("error_description", refusal.description)];
-                send_back(server, language, &back, &params)
+                send_back(server, language, &back, &params).await
             }
-            Self::Offer(back, refusal) => offer(server, language, &back, refusal),
-            Self::Shown { status, title, text } => {
-                let site = server.site(language);
-                let page = MessagePage { site, title: title(site.t), text: Phrase::new(text(site.t), &[]) };
-                page::answer(status, &page, site, Allowed::default())
+            Self::Offer(back, refusal) => offer(server, language, &back, refusal).await,
+            shown @ Self::Shown { .. } => Err(shown),
+        };
+        went.unwrap_or_else(|stop| stop.shown(server, language))
+    }
+
+    /// The page for the user, where nobody else is told and nothing but the browser says which language it is in.
+    pub(crate) fn shown_to(self, server: &Server, headers: &HeaderMap) -> Response {
+        self.shown(server, server.config.brand.languages.choose(None, headers))
+    }
+
+    /// The page for the user, where nobody else is told.
+    fn shown(self, server: &Server, language: &Language) -> Response {
+        let (status, title, text): (_, Words, Words) = match self {
+            Self::Shown { status, title, text } => (status, title, text),
+            Self::Back(..) | Self::Offer(..) => {
+                (StatusCode::BAD_REQUEST, |t| &t.does_not_work, |t| &t.refused_request)
             }
-        }
+        };
+        let site = server.site(language);
+        let page = MessagePage { site, title: title(site.t), text: Phrase::new(text(site.t), &[]) };
+        page::answer(status, &page, site, Allowed::default())
     }
 }
 
@@ -90,6 +101,19 @@ impl From<StoreError> for Stop {
     }
 }
 
+impl From<ResponseError> for Stop {
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::NoRecipient(why) => {
+                tracing::info!(target: "gatepass::audit", event = "no-recipient", %why);
+                Self::bad_request(|t| &t.no_key_to_answer)
+            }
+            ResponseError::Store(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
 impl From<TwoCookies> for Stop {
     fn from(_: TwoCookies) -> Self {
         Self::bad_request(|t| &t.two_cookies)
@@ -109,33 +133,32 @@ impl From<InvalidHeaderValue> for Stop {
 }
 
 /// The answer to an application, sent there with the browser.
-pub(super) fn send_back(
+pub(super) async fn send_back(
     server: &Server,
     language: &Language,
     back: &Back,
     params: &[(&'static str, &str)],
-) -> Response {
-    let told = match told(server, back, params) {
-        Ok(told) => told,
-        Err(stop) => return stop.answer(server, language),
-    };
+) -> Result<Response, Stop> {
+    let told = told(server, back, params).await?;
     let fields: Vec<(&str, &str)> = told.iter().map(|(name, value)| (*name, value.as_str())).collect();
     if !back.mode.is_form() {
-        return redirect(&back.redirect_uri, &fields);
+        return Ok(redirect(&back.redirect_uri, &fields));
     }
     let site = server.site(language);
     let form = FormPost { site, action: back.redirect_uri.as_str(), fields: &fields };
     let allowed = Allowed { form_to: Some(&back.redirect_uri), submits_itself: true, ..Allowed::default() };
-    page::answer(StatusCode::OK, &form, site, allowed)
+    Ok(page::answer(StatusCode::OK, &form, site, allowed))
 }
 
 /// A page with the answer to an application, which goes there if the user does.
-fn offer(server: &Server, language: &Language, back: &Back, refusal: Refusal) -> Response {
+async fn offer(
+    server: &Server,
+    language: &Language,
+    back: &Back,
+    refusal: Refusal,
+) -> Result<Response, Stop> {
     let params = [("error", refusal.error), ("error_description", refusal.description)];
-    let told = match told(server, back, &params) {
-        Ok(told) => told,
-        Err(stop) => return stop.answer(server, language),
-    };
+    let told = told(server, back, &params).await?;
     let fields: Vec<(&str, &str)> = told.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let site = server.site(language);
     let link = location(&back.redirect_uri, &fields);
@@ -149,12 +172,12 @@ fn offer(server: &Server, language: &Language, back: &Back, refusal: Refusal) ->
         fields: &fields,
     };
     let allowed = Allowed { form_to: Some(&back.redirect_uri), ..Allowed::default() };
-    page::answer(StatusCode::BAD_REQUEST, &page, site, allowed)
+    Ok(page::answer(StatusCode::BAD_REQUEST, &page, site, allowed))
 }
 
 /// What an application is told, with the `state` that it knows itself by and the `iss` that tells it whose answer it is
 /// ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)); signed where the request asks for that.
-fn told(
+async fn told(
     server: &Server,
     back: &Back,
     params: &[(&'static str, &str)],
@@ -162,9 +185,10 @@ fn told(
     let state = back.state.as_deref().map(|state| ("state", state));
     let fields: Vec<(&'static str, &str)> = params.iter().copied().chain(state).collect();
     if back.mode.is_signed() {
-        let response = server.issuer.sign_response(back, &fields, server.now());
-        // `iss` is in it, and nothing that counts stands beside it (RFC 9207 section 2.4).
-        return Ok(vec![("response", response.map_err(|error| Stop::internal(&error))?)]);
+        let signed = server.issuer.sign_response(back, &fields, server.now()).await;
+        // Whose it was is not known any more. `iss` is in it, and nothing that counts stands beside it (RFC 9207
+        // section 2.4).
+        return Ok(vec![("response", signed?.ok_or_else(|| Stop::from(PageError::Client))?)]);
     }
     let iss = ("iss", server.issuer.name().as_str());
     Ok(fields.into_iter().chain([iss]).map(|(name, value)| (name, value.to_owned())).collect())
