@@ -2,6 +2,7 @@
 //!
 //! The raw shape refuses keys that it does not know; one function turns it into what the rooms use.
 
+mod brand;
 mod client_certificates;
 mod tls;
 mod trusted_issuer;
@@ -10,6 +11,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -97,6 +99,8 @@ struct RawConfig {
     #[serde(default)]
     client_urls: RawClientUrls,
     client_certificates: Option<RawClientCertificates>,
+    /// Whose pages they are, and what they say.
+    pages_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -187,6 +191,9 @@ struct RawKeys {
 struct RawThrottle {
     account: Option<RawLimit>,
     address: Option<RawLimit>,
+    network: Option<RawLimit>,
+    password: Option<RawLimit>,
+    longest: Option<Period>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -260,12 +267,17 @@ impl ServerConfig {
         config.dpop.require_nonce = raw.dpop.require_nonce.unwrap_or(config.dpop.require_nonce);
         set(&mut config.rotate_keys_every, raw.keys.rotate_every);
         set(&mut config.jwks_max_age, raw.keys.max_age);
-        if let Some(limit) = raw.throttle.account {
-            config.throttle.account = limit.check()?;
+        let RawThrottle { account, address, network, password, longest } = raw.throttle;
+        let throttle = &mut config.throttle;
+        for (limit, raw) in [
+            (&mut throttle.account, account),
+            (&mut throttle.address, address),
+            (&mut throttle.network, network),
+            (&mut throttle.password, password),
+        ] {
+            *limit = raw.map_or(Ok(*limit), |raw| raw.check())?;
         }
-        if let Some(limit) = raw.throttle.address {
-            config.throttle.address = limit.check()?;
-        }
+        set(&mut throttle.longest, longest);
         if let Some(min_length) = raw.passwords.min_length {
             config.passwords = password_policy(min_length)?;
         }
@@ -286,6 +298,10 @@ impl ServerConfig {
             app_origins: parse_all("app_origins", &raw.app_origins)?,
             trusted_proxies: parse_all("trusted_proxies", &raw.trusted_proxies)?,
             client_certificates: client_certificates.transpose()?,
+            brand: match &raw.pages_file {
+                Some(file) => Arc::new(brand::load(&folder.join(file)).context("`pages_file`")?),
+                None => Arc::default(),
+            },
             ..HttpConfig::default()
         };
         if let Some(name) = raw.cookie.name {
@@ -392,6 +408,11 @@ fn require_durations(config: &Config) -> anyhow::Result<()> {
     if config.status_list_ttl.is_some_and(|ttl| ttl < least || ttl > config.access_token_lifetime) {
         bail!(
             "`access_token.status_list` must be between 1s and `access_token.lifetime`: for so long a revocation is not seen"
+        );
+    }
+    if !(least..=Duration::from_secs(24 * 3600)).contains(&config.throttle.longest) {
+        bail!(
+            "`throttle.longest` must be between 1s and 24h: for so long a guesser keeps a user out of a new browser"
         );
     }
     if config.refresh.idle < least || config.refresh.absolute < config.refresh.idle {
