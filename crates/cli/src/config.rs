@@ -16,13 +16,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use gatepass_gateway::parse_duration;
-use gatepass_issuer::client::GrantType;
+use gatepass_issuer::client::{ENCRYPTION_ALGS, ENCRYPTION_ENCS, GrantType};
 use gatepass_issuer::password::PasswordPolicy;
 use gatepass_issuer::registration::RegistrationPolicy;
 use gatepass_issuer::{
-    ADMIN_SCOPE, Config, Profile, ResourceServer, ResourceServers, Signing, ThrottleLimit,
+    ADMIN_SCOPE, Config, Profile, ResourceServer, ResourceServers, Signing, ThrottleLimit, TokenEncryption,
 };
-use gatepass_jose::{Alg, Issuer, SecretKey};
+use gatepass_jose::jwe::EncryptionKey;
+use gatepass_jose::{Alg, ContentEncryption, Issuer, Jwk, KeyManagement, SecretKey};
 use gatepass_server::{Fetch, HttpConfig};
 use gatepass_token::ScopeSet;
 use serde::{Deserialize, Deserializer};
@@ -132,6 +133,17 @@ struct RawResourceServer {
     scope: Option<Vec<String>>,
     #[serde(default)]
     not_before: bool,
+    encryption: Option<RawTokenEncryption>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTokenEncryption {
+    /// The resource server's public key, a JWK.
+    jwk_file: PathBuf,
+    /// How it is used, where the JWK does not say.
+    alg: Option<KeyManagement>,
+    enc: Option<ContentEncryption>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -342,7 +354,29 @@ impl RawResourceServer {
             }
         };
         let scope = self.scope.as_ref().map(|scopes| scopes.join(" ").parse::<ScopeSet>()).transpose()?;
-        Ok(ResourceServer { audience: self.audience.clone(), signing, scope, not_before: self.not_before })
+        let encryption = self.encryption.as_ref().map(|encryption| encryption.check(folder));
+        let encryption =
+            encryption.transpose().with_context(|| format!("`encryption` for {}", self.audience))?;
+        let (audience, not_before) = (self.audience.clone(), self.not_before);
+        Ok(ResourceServer { audience, signing, scope, not_before, encryption })
+    }
+}
+
+impl RawTokenEncryption {
+    fn check(&self, folder: &Path) -> anyhow::Result<TokenEncryption> {
+        let path = folder.join(&self.jwk_file);
+        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let jwk = Jwk::parse(&text).with_context(|| format!("{} is no public JWK", path.display()))?;
+        let key = EncryptionKey::from_jwk(&jwk, self.alg);
+        let key = key.with_context(|| format!("{} cannot be encrypted for", path.display()))?;
+        if !ENCRYPTION_ALGS.contains(&key.alg()) {
+            bail!("{} is none of {}", key.alg(), ENCRYPTION_ALGS.map(KeyManagement::name).join(", "));
+        }
+        let enc = self.enc.unwrap_or(ContentEncryption::A128CbcHs256);
+        if !ENCRYPTION_ENCS.contains(&enc) {
+            bail!("{enc} is none of {}", ENCRYPTION_ENCS.map(ContentEncryption::name).join(", "));
+        }
+        Ok(TokenEncryption { key, enc })
     }
 }
 

@@ -25,6 +25,7 @@ mod config;
 pub mod consent;
 pub mod device;
 mod dpop;
+mod encrypted_token;
 mod exchange;
 mod feed;
 mod form_token;
@@ -70,7 +71,7 @@ pub use client_authentication::{AuthenticatedClient, ClientAuthentication, Clien
 pub use client_document::{ClientDocument, ClientDocumentSource, ClientDocuments, DocumentError};
 pub use config::{
     ADMIN_SCOPE, Config, ISSUER_SCOPES, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError,
-    SIGNALS_MANAGE, SIGNALS_READ, Signing,
+    SIGNALS_MANAGE, SIGNALS_READ, Signing, TokenEncryption,
 };
 pub use dpop::{DpopError, DpopPolicy, InvalidJkt, Jkt, ShownProof, TokenType};
 pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};

@@ -638,7 +638,8 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<Verified<AccessClaims>, BearerError> {
         // Not under a shared secret: the resource server could have minted it itself.
-        let verified = self.ring.load().verifier().verify::<AccessClaims>(token, now)?;
+        let token = self.signed_token(token);
+        let verified = self.ring.load().verifier().verify::<AccessClaims>(&token, now)?;
         self.feed.check(&verified, verified.kid()).map_err(BearerError::Revoked)?;
         Ok(verified)
     }
