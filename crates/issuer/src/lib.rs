@@ -25,18 +25,22 @@ mod config;
 pub mod consent;
 pub mod device;
 mod dpop;
+mod encrypted_token;
 mod exchange;
 mod feed;
 mod form_token;
 mod grant;
+mod guessing;
 pub mod id;
 mod id_token;
 mod introspection;
 mod issuer;
 mod jti;
 pub mod keys;
+mod known_device;
 mod master_key;
 mod mint;
+mod own_password;
 pub mod password;
 mod profile;
 mod pushed_request;
@@ -67,7 +71,7 @@ pub use client_authentication::{AuthenticatedClient, ClientAuthentication, Clien
 pub use client_document::{ClientDocument, ClientDocumentSource, ClientDocuments, DocumentError};
 pub use config::{
     ADMIN_SCOPE, Config, ISSUER_SCOPES, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError,
-    SIGNALS_MANAGE, SIGNALS_READ, Signing,
+    SIGNALS_MANAGE, SIGNALS_READ, Signing, TokenEncryption,
 };
 pub use dpop::{DpopError, DpopPolicy, InvalidJkt, Jkt, ShownProof, TokenType};
 pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
@@ -76,10 +80,12 @@ pub use form_token::FormStep;
 pub use grant::{TokenError, TokenRequest, TokenResponse};
 pub use id_token::{ACR_PASSWORD, Hint, UserClaims, UserClaimsError, UserInfoResponse};
 pub use introspection::{Introspection, RevokeError};
+pub use known_device::{DeviceCookie, KNOWN_DEVICE_LIFETIME};
 pub use issuer::{Issuer, KeyInfo, OpenError, SnapshotError};
 pub use jti::JtiDigest;
 pub use master_key::{MasterKeyKeeper, RotateMasterError};
 pub use mint::MintError;
+pub use own_password::{OwnPasswordChange, OwnPasswordError};
 pub use profile::{Profile, ProfileMismatch};
 pub use pushed_request::{PUSHED_REQUEST_LIFETIME, PUSHED_REQUEST_PREFIX, PushedRequest, RequestUriDigest};
 pub use refresh_token::RefreshToken;
