@@ -720,6 +720,10 @@ fn require_sign_on(client: &Client) -> Result<(), AdminError> {
     let logs_in = client.may_use(GrantType::AuthorizationCode);
     let has_keys = client.keys().is_some_and(ClientKeys::can_sign);
     match client {
+        // Lists of thousands would be kept, and read with every request.
+        Client { grants, .. } if has_twice(grants) => {
+            Err(AdminError::NotRegistrable("grant_types", "a grant stands there twice"))
+        }
         Client { credential: Credential::Keys(_), .. } if !has_keys => Err(AdminError::NoSigningKey),
         _ if logs_in && client.redirect_uris.is_empty() => Err(AdminError::NoRedirectUri),
         Client { logout: ClientLogout { frontchannel: Some(uri), .. }, redirect_uris, .. }
@@ -732,6 +736,15 @@ fn require_sign_on(client: &Client) -> Result<(), AdminError> {
         _ if client.extensions.require_signed_request_object && !has_keys => Err(AdminError::CannotSign),
         _ => require_sector(client),
     }
+}
+
+fn has_twice(grants: &[GrantType]) -> bool {
+    let mut seen = Vec::new();
+    grants.iter().any(|grant| {
+        let twice = seen.contains(grant);
+        seen.push(*grant);
+        twice
+    })
 }
 
 fn sorted(mut roles: Vec<RoleName>) -> Vec<RoleName> {

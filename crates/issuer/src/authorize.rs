@@ -227,12 +227,17 @@ impl Issuer {
             Some(login) => self.store.find_consent(login.user.id, &request.client.id).await?,
             None => None,
         };
+        let name = |login: &SignedOn| self.subject(Some(&request.client), login.user.id);
         let is_hinted = match (&request.hint, login) {
-            (Some(hint), Some(login)) => self.names(hint, login.user.id, now).await?,
+            (Some(hint), Some(login)) if hint.client == request.client.id => {
+                self.names(hint, login.user.id, now).await?
+            }
+            // Another client's, which must not tell this one who the user is to that one.
+            (Some(hint), Some(login)) => hint.subject == name(login),
             _ => true,
         };
         let is_named = |login: &SignedOn| {
-            let name = self.subject(Some(&request.client), login.user.id);
+            let name = name(login);
             request.claims.subjects.iter().all(|subject| *subject == name)
         };
         let is_hinted = is_hinted && login.is_none_or(is_named);
