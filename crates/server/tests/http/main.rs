@@ -19,6 +19,7 @@ mod fapi;
 mod feed;
 mod fixture;
 mod hostile;
+mod jwks_uri;
 mod jwt_bearer;
 mod login;
 mod logout_notice;
