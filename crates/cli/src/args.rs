@@ -411,6 +411,8 @@ pub(crate) enum Key {
     Rotate,
     /// Replace the key that encrypts the others in the store; no token or secret changes
     RotateMaster,
+    /// Make the key in a PKCS#11 token that `master_key` names in the server's configuration
+    CreatePkcs11,
     /// Withdraw a key at once: what it signed is refused everywhere
     Revoke {
         #[arg(allow_hyphen_values = true)] // base64url may begin with one

@@ -618,6 +618,7 @@ mod client;
 mod clock;
 mod config;
 mod cors;
+mod credentials;
 mod ext_authz;
 mod forward_auth;
 mod gateway;

@@ -207,7 +207,7 @@ pub struct ExchangePolicy {
 ///
 /// Because it is random, not chosen by a person, a fast keyed hash keeps it as safe as a slow one
 /// would: there is nothing to guess.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct ClientSecret(zeroize::Zeroizing<String>);
 
 impl ClientSecret {

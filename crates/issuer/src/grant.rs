@@ -78,6 +78,8 @@ pub enum TokenRequest {
         scope: Option<ScopeSet>,
         /// A part of the authorization details that were granted; `None`: all of them.
         authorization_details: Option<AuthorizationDetails>,
+        /// The resource server that the access token is for; it can be none but the one of the grant.
+        resource: Option<String>,
     },
     /// [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693).
     TokenExchange(TokenExchange),
@@ -201,6 +203,7 @@ impl From<RefreshError> for TokenError {
         match error {
             RefreshError::Invalid | RefreshError::Reused => Self::InvalidGrant,
             RefreshError::Scope => Self::InvalidScope,
+            RefreshError::Resource => Self::InvalidTarget,
             RefreshError::AuthorizationDetails => Self::InvalidAuthorizationDetails,
             RefreshError::Dpop(error) => Self::Dpop(error),
             RefreshError::Internal(error) => Self::Internal(error),
@@ -263,13 +266,14 @@ impl Issuer {
                 require_grant(&client, GrantType::TokenExchange)?;
                 self.exchange(&client, &exchange, Shown { all: shown, binding }, minted_at, now)
             }
-            TokenRequest::RefreshToken { token, scope, authorization_details } => {
+            TokenRequest::RefreshToken { token, scope, authorization_details, resource } => {
                 let shown = ShownRefresh {
                     token: &token,
                     client: &client.id(),
                     is_public: !matches!(client, AuthenticatedClient::Confidential(_)),
                     scope: scope.as_ref(),
                     authorization_details: authorization_details.as_ref(),
+                    resource: resource.as_deref(),
                     registered: client.registered(),
                     binding,
                 };

@@ -39,7 +39,8 @@ pub(crate) struct OAuthError {
 
 impl OAuthError {
     fn new(status: StatusCode, error: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, error, description: description.into(), challenge: None, retry_after: None }
+        let description = printable(description.into());
+        Self { status, error, description, challenge: None, retry_after: None }
     }
 
     fn bad_request(error: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
@@ -126,6 +127,21 @@ impl OAuthError {
         tracing::error!(%cause, "a request failed for a fault of this server");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the server failed; its log says why")
     }
+}
+
+/// What the standard lets a description be made of. Some repeat what a client sent: the name of a parameter, a part of its
+/// metadata.
+fn printable(text: Cow<'static, str>) -> Cow<'static, str> {
+    let is_allowed = |c: char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+    if text.chars().all(is_allowed) {
+        return text;
+    }
+    let replaced = |c: char| match c {
+        '"' => '\'',
+        c if is_allowed(c) => c,
+        _ => '?',
+    };
+    text.chars().map(replaced).collect::<String>().into()
 }
 
 impl From<TokenError> for OAuthError {
@@ -256,5 +272,25 @@ impl IntoResponse for OAuthError {
             response.headers_mut().insert(RETRY_AFTER, seconds_to_wait(after));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_is_of_the_characters_that_it_may_have() {
+        let cases = [
+            ("the scope is no scope", "the scope is no scope"),
+            (r#"the parameter "scope" is given twice"#, "the parameter 'scope' is given twice"),
+            ("a\\b\r\nc\u{e9}\u{7f}\u{202e}", "a?b??c???"),
+        ];
+        for (text, want) in cases {
+            assert_eq!(OAuthError::invalid_request(text).description, want);
+        }
+        let all: String = (char::MIN..=char::MAX).step_by(7).chain('\0'..='\u{ff}').collect();
+        let is_allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        assert!(printable(all.into()).bytes().all(is_allowed));
     }
 }

@@ -37,6 +37,9 @@ pub enum IdTokenError {
     /// `azp` names another client, or is missing from a token for several.
     #[error("the ID token was made for another client")]
     AuthorizedParty,
+    /// `aud` names somebody beside the client whom the configuration does not name as an audience of this issuer.
+    #[error("the ID token is for others too, whom nobody here trusts with it")]
+    ForeignAudience,
     /// `at_hash` is that of another access token.
     #[error("the ID token belongs to another access token")]
     AccessToken,
@@ -57,6 +60,8 @@ pub(super) struct Expected<'e> {
     /// One of these has signed the token; all of them under public keys.
     pub(super) algs: &'e [Alg],
     pub(super) client_id: &'e str,
+    /// Who may stand beside the client in `aud`.
+    pub(super) trusted_audiences: &'e [String],
     pub(super) nonce: &'e str,
     pub(super) access_token: &'e str,
 }
@@ -147,6 +152,12 @@ fn verify_signed(
         None if claims.aud.iter().count() > 1 => return Err(IdTokenError::AuthorizedParty),
         _ => {}
     }
+    let is_trusted = |audience: &str| {
+        audience == expected.client_id || expected.trusted_audiences.iter().any(|trusted| trusted == audience)
+    };
+    if !claims.aud.iter().all(is_trusted) {
+        return Err(IdTokenError::ForeignAudience);
+    }
     if let Some(hash) = &claims.at_hash
         && at_hash(alg, expected.access_token).as_ref() != Some(hash)
     {
@@ -186,6 +197,7 @@ mod tests {
             issuer: &issuer,
             algs,
             client_id: "web",
+            trusted_audiences: &["https://api.example.com".to_owned()],
             nonce: "n-1",
             access_token: "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y",
         };
@@ -224,10 +236,14 @@ mod tests {
         let ann = IdToken { sub: "u1".into(), name: Some("Ann".into()) };
         assert_eq!(verified(&good(), &ID_TOKEN).unwrap(), ann);
         let mut claims = good();
-        claims["aud"] = json!(["other", "web"]);
+        claims["aud"] = json!(["https://api.example.com", "web"]);
         claims["azp"] = json!("web");
+        claims["shoe_size"] = json!({ "eu": [41, null] });
         claims.as_object_mut().unwrap().remove("at_hash");
-        assert_eq!(verified(&claims, &ID_TOKEN).unwrap(), ann, "without what may be left out");
+        let got = verified(&claims, &ID_TOKEN);
+        assert_eq!(got.unwrap(), ann, "without what may be left out, and with what nobody knows");
+        claims["aud"] = json!(["other", "web"]);
+        assert_eq!(verified(&claims, &ID_TOKEN), Err(IdTokenError::ForeignAudience));
     }
 
     #[test]

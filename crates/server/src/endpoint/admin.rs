@@ -220,6 +220,9 @@ impl From<AdminError> for Problem {
             AdminError::MasterKey(RotateMasterError::KeptElsewhere) => {
                 Self::new(StatusCode::CONFLICT, "kept-elsewhere", detail)
             }
+            AdminError::MasterKey(RotateMasterError::Keeper(_)) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "master-key-not-kept", detail)
+            }
             AdminError::Overloaded(overloaded) => Self::overloaded(overloaded.retry_after),
             AdminError::Store(error) => error.into(),
             error => Self::internal(&error),

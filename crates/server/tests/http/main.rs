@@ -5,11 +5,13 @@
 
 mod admin;
 mod assertions;
+mod attacks;
 mod browser;
 mod certificates;
 mod claims;
 mod client_documents;
 mod cors;
+mod demands;
 mod details;
 mod device;
 mod dpop;

@@ -526,7 +526,7 @@ pub(super) async fn create(
     get, path = "/admin/v1/clients", operation_id = "list_clients", tag = "clients",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "How many, 100 by default"),
-        ("after" = Option<String>, Query, description = "Where the last page ended: its `next`"),
+        ("after" = Option<String>, Query, min_length = 1, description = "Where the last page ended: its `next`"),
     ),
     responses((status = 200, body = ClientPage, description = "The page"), Refusals),
     security(("access_token" = [])),

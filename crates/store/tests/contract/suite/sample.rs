@@ -156,6 +156,7 @@ pub(crate) fn presented(generation: u32, now: Timestamp) -> Presented {
         client: ClientId::first_party(),
         scope: None,
         authorization_details: None,
+        resource: None,
         binding: Binding::default(),
         now,
         policy: RefreshPolicy::default(),
