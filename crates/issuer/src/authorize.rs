@@ -168,7 +168,12 @@ impl Issuer {
             Some(_) if params.request_uri.is_some() => {
                 return Err(RequestObjectRejection::WithReference.into());
             }
-            Some(jwt) => Some(RequestObject::verify(jwt, &client, self.config.issuer.as_str(), now)?),
+            Some(jwt) => {
+                let kid = request_object::unverified_kid(jwt)?;
+                let keys = self.client_verifying(&client, kid.as_deref(), now).await;
+                let keys = keys.map_err(RequestObjectRejection::from)?;
+                Some(RequestObject::verify(jwt, &client, keys, self.config.issuer.as_str(), now)?)
+            }
             None => None,
         };
         let params = &object.as_ref().map_or(*params, RequestObject::params);

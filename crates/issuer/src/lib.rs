@@ -20,6 +20,7 @@ mod client_assertion;
 mod client_authentication;
 mod client_document;
 mod client_jwt;
+mod client_key_sets;
 pub mod code;
 mod config;
 pub mod consent;

@@ -24,6 +24,10 @@ pub trait RemoteDocumentSource: Send + Sync + 'static {
     /// # Errors
     /// [`DocumentError`].
     async fn fetch(&self, url: &Url) -> Result<RemoteDocument, DocumentError>;
+
+    /// Whether anything may be asked for there, or sent there, because a stranger says so. What the host's name leads to is
+    /// only seen later.
+    fn may_ask(&self, url: &Url) -> bool;
 }
 
 /// A document as it came.
@@ -75,6 +79,11 @@ impl fmt::Debug for RemoteDocuments {
 impl RemoteDocuments {
     pub(crate) fn new(source: Arc<dyn RemoteDocumentSource>) -> Self {
         Self { source, fetches: Fetches::new() }
+    }
+
+    /// Whether something may be sent there because a stranger says so.
+    pub(crate) fn may_ask(&self, uri: &NotificationUri) -> bool {
+        Url::parse(uri.as_str()).is_ok_and(|url| self.source.may_ask(&url))
     }
 
     pub(crate) async fn fetch(

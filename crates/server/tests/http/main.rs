@@ -22,6 +22,7 @@ mod feed;
 mod fixture;
 mod guessing;
 mod hostile;
+mod jwks_uri;
 mod jwt_bearer;
 mod languages;
 mod login;
