@@ -2,13 +2,16 @@
 //!
 //! The raw shape refuses keys that it does not know; one function turns it into what the rooms use.
 
+mod brand;
 mod client_certificates;
+mod tls;
 mod trusted_issuer;
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -26,6 +29,8 @@ use gatepass_token::ScopeSet;
 use serde::{Deserialize, Deserializer};
 
 use self::client_certificates::RawClientCertificates;
+use self::tls::RawTls;
+pub(crate) use self::tls::TlsConfig;
 use self::trusted_issuer::RawTrustedIssuer;
 use crate::master_key::{MasterKeySource, RawMasterKey};
 
@@ -33,6 +38,7 @@ use crate::master_key::{MasterKeySource, RawMasterKey};
 #[derive(Debug)]
 pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
+    pub(crate) tls: Option<TlsConfig>,
     pub(crate) data: PathBuf,
     pub(crate) master_key: MasterKeySource,
     pub(crate) issuer: Config,
@@ -55,6 +61,7 @@ pub(crate) struct ClientDocumentConfig {
 struct RawConfig {
     issuer: String,
     listen: SocketAddr,
+    tls: Option<RawTls>,
     data: PathBuf,
     #[serde(default)]
     master_key: RawMasterKey,
@@ -93,6 +100,8 @@ struct RawConfig {
     #[serde(default)]
     client_urls: RawClientUrls,
     client_certificates: Option<RawClientCertificates>,
+    /// Whose pages they are, and what they say.
+    pages_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -194,6 +203,9 @@ struct RawKeys {
 struct RawThrottle {
     account: Option<RawLimit>,
     address: Option<RawLimit>,
+    network: Option<RawLimit>,
+    password: Option<RawLimit>,
+    longest: Option<Period>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -267,12 +279,17 @@ impl ServerConfig {
         config.dpop.require_nonce = raw.dpop.require_nonce.unwrap_or(config.dpop.require_nonce);
         set(&mut config.rotate_keys_every, raw.keys.rotate_every);
         set(&mut config.jwks_max_age, raw.keys.max_age);
-        if let Some(limit) = raw.throttle.account {
-            config.throttle.account = limit.check()?;
+        let RawThrottle { account, address, network, password, longest } = raw.throttle;
+        let throttle = &mut config.throttle;
+        for (limit, raw) in [
+            (&mut throttle.account, account),
+            (&mut throttle.address, address),
+            (&mut throttle.network, network),
+            (&mut throttle.password, password),
+        ] {
+            *limit = raw.map_or(Ok(*limit), |raw| raw.check())?;
         }
-        if let Some(limit) = raw.throttle.address {
-            config.throttle.address = limit.check()?;
-        }
+        set(&mut throttle.longest, longest);
         if let Some(min_length) = raw.passwords.min_length {
             config.passwords = password_policy(min_length)?;
         }
@@ -285,10 +302,18 @@ impl ServerConfig {
         config.trusted_issuers = trusted.collect::<anyhow::Result<_>>()?;
         require_durations(&config)?;
 
+        let mut tls = raw.tls.map(|tls| tls.check(folder, &issuer)).transpose()?;
+        let client_certificates = raw
+            .client_certificates
+            .map(|certificates| certificates.check(folder, &issuer, raw.listen, tls.as_mut()));
         let mut http = HttpConfig {
             app_origins: parse_all("app_origins", &raw.app_origins)?,
             trusted_proxies: parse_all("trusted_proxies", &raw.trusted_proxies)?,
-            client_certificates: raw.client_certificates.map(|raw| raw.check(folder)).transpose()?,
+            client_certificates: client_certificates.transpose()?,
+            brand: match &raw.pages_file {
+                Some(file) => Arc::new(brand::load(&folder.join(file)).context("`pages_file`")?),
+                None => Arc::default(),
+            },
             ..HttpConfig::default()
         };
         if let Some(name) = raw.cookie.name {
@@ -302,6 +327,7 @@ impl ServerConfig {
         let client_documents = raw.client_documents.as_ref().map(RawClientDocuments::check).transpose()?;
         Ok(Self {
             listen: raw.listen,
+            tls,
             data: folder.join(raw.data),
             master_key,
             issuer: config,
@@ -416,6 +442,11 @@ fn require_durations(config: &Config) -> anyhow::Result<()> {
     if config.status_list_ttl.is_some_and(|ttl| ttl < least || ttl > config.access_token_lifetime) {
         bail!(
             "`access_token.status_list` must be between 1s and `access_token.lifetime`: for so long a revocation is not seen"
+        );
+    }
+    if !(least..=Duration::from_secs(24 * 3600)).contains(&config.throttle.longest) {
+        bail!(
+            "`throttle.longest` must be between 1s and 24h: for so long a guesser keeps a user out of a new browser"
         );
     }
     if config.refresh.idle < least || config.refresh.absolute < config.refresh.idle {

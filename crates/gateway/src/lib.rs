@@ -644,7 +644,7 @@ mod upstream;
 mod watch;
 
 pub use bff::{BffStartError, KeyFileError, SessionStoreError};
-pub use config::{Config, ConfigError, LoadError, parse_duration};
+pub use config::{Config, ConfigError, LoadError, nearest, parse_duration};
 pub use gateway::{Gateway, ReloadError, StartError};
 pub use import::{ImportError, InvalidUpstream, Proposal, UpstreamServer};
 pub use stats::{RefusalCount, RequestCount, RouteCounts, Seconds, Stats};

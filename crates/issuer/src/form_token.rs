@@ -27,6 +27,8 @@ pub enum FormStep {
     UserCode,
     /// Allows a device something, or denies it.
     Device,
+    /// Changes the user's password.
+    Password,
 }
 
 impl Issuer {
@@ -82,6 +84,7 @@ fn context(step: FormStep, browser: &str, request: &str, login: Option<SessionId
         FormStep::LogOut => b"log out",
         FormStep::UserCode => b"user code",
         FormStep::Device => b"device",
+        FormStep::Password => b"password",
     };
     let login = login.as_ref().map_or(&[][..], |login| login.as_bytes());
     let mut context = Vec::with_capacity(64 + browser.len() + request.len());
@@ -105,6 +108,7 @@ mod tests {
             context(FormStep::LogOut, "browser", "request", None, 1),
             context(FormStep::UserCode, "browser", "request", None, 1),
             context(FormStep::Device, "browser", "request", None, 1),
+            context(FormStep::Password, "browser", "request", None, 1),
             context(FormStep::LogIn, "browse", "rrequest", None, 1),
             context(FormStep::LogIn, "browserrequest", "", None, 1),
             context(FormStep::LogIn, "", "browserrequest", None, 1),

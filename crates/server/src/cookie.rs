@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use gatepass_issuer::{LoginCookie, RefreshToken};
+use gatepass_issuer::{DeviceCookie, KNOWN_DEVICE_LIFETIME, LoginCookie, RefreshToken};
 use http::header::{COOKIE, InvalidHeaderValue};
 use http::{HeaderMap, HeaderValue};
 use thiserror::Error;
@@ -24,13 +24,16 @@ struct Cookie {
 pub(crate) struct RefreshCookie(Cookie);
 
 /// Reads and writes the cookies of the login pages. Their prefix `__Host-` makes browsers refuse them from a
-/// neighbour and from a connection that is not encrypted. They go when the browser does.
+/// neighbour and from a connection that is not encrypted. They go when the
+/// browser does, but for the one that knows it again.
 #[derive(Debug)]
 pub(crate) struct PageCookies {
     /// Names the login.
     login: Cookie,
     /// A secret that forms are bound to.
     browser: Cookie,
+    /// Says that a user has logged in with this browser before. It stays when the browser goes.
+    device: Cookie,
 }
 
 /// The request has two cookies of that name. One of them was planted, and nobody can tell which.
@@ -77,7 +80,11 @@ impl PageCookies {
             name: name.into(),
             attributes: "Path=/; HttpOnly; Secure; SameSite=Lax".to_owned(),
         };
-        Self { login: cookie("__Host-gatepass-login"), browser: cookie("__Host-gatepass-browser") }
+        Self {
+            login: cookie("__Host-gatepass-login"),
+            browser: cookie("__Host-gatepass-browser"),
+            device: cookie("__Host-gatepass-device"),
+        }
     }
 
     /// The login that the request's cookies name.
@@ -88,6 +95,16 @@ impl PageCookies {
     /// The secret that the browser's forms are bound to.
     pub(crate) fn browser<'h>(&self, headers: &'h HeaderMap) -> Result<Option<Cow<'h, str>>, TwoCookies> {
         self.browser.find(headers)
+    }
+
+    /// What the browser keeps since its user's last login with it.
+    pub(crate) fn device<'h>(&self, headers: &'h HeaderMap) -> Result<Option<Cow<'h, str>>, TwoCookies> {
+        self.device.find(headers)
+    }
+
+    /// `Set-Cookie` with what it is to keep from now on.
+    pub(crate) fn set_device(&self, device: &DeviceCookie) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.device.write(device.expose(), Some(KNOWN_DEVICE_LIFETIME.as_secs()))
     }
 
     /// `Set-Cookie` with a new login.

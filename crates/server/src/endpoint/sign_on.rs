@@ -10,26 +10,22 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request, State};
 use axum::response::Response;
-use gatepass_issuer::authorize::{AuthorizationRequest, Done, Refusal, describe_scope};
+use gatepass_issuer::authorize::{AuthorizationRequest, Done, Refusal};
 use gatepass_issuer::password::Password;
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::{FormStep, Login, LoginError, SignedOn};
-use gatepass_token::AuthorizationDetails;
 use http::header::{RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use url::Url;
 
-use super::authorize::{Stop, Visit};
+use super::authorize::{Stop, Visit, destination};
 use super::session::{SESSION_CHALLENGE, device};
 use crate::body::FormBody;
 use crate::client_address::ClientAddress;
 use crate::form::Form;
-use crate::page::{self, Allowed, ConsentPage, LoginPage};
+use crate::language::Words;
+use crate::page::{self, Allowed, Asked, ConsentPage, LoginPage};
 use crate::problem::seconds_to_wait;
 use crate::server::Server;
-
-const WRONG: &str = "The user name or the password is wrong.";
-const OUTDATED: &str = "This page was open for too long. Please try again.";
 
 /// `POST /oauth/login`
 pub(crate) async fn login(
@@ -92,11 +88,12 @@ impl FromRequest<Arc<Server>> for OwnForm {
 
     async fn from_request(request: Request, server: &Arc<Server>) -> Result<Self, Response> {
         if !server.origins.is_own_page(request.headers()) {
-            return Err(Stop::cross_site().shown(server));
+            return Err(Stop::cross_site().shown_to(server, request.headers()));
         }
+        let headers = request.headers().clone();
         match FormBody::from_request(request, server).await {
             Ok(FormBody(form)) => Ok(Self(form)),
-            Err(_) => Err(Stop::malformed().shown(server)),
+            Err(_) => Err(Stop::malformed().shown_to(server, &headers)),
         }
     }
 }
@@ -104,7 +101,7 @@ impl FromRequest<Arc<Server>> for OwnForm {
 impl<'v> Visit<'v> {
     /// That of a browser whose form brings its request back.
     pub(super) fn of_form(server: &'v Server, headers: &'v HeaderMap, form: &'v Form) -> Self {
-        Visit { server, headers, query: form.find("request").unwrap_or_default(), now: server.now() }
+        Self::new(server, headers, form.find("request").unwrap_or_default())
     }
 
     /// Whether the form was shown in this browser, for this request and under this login.
@@ -128,20 +125,28 @@ impl<'v> Visit<'v> {
 pub(super) struct LoginForm<'l> {
     /// Below the issuer's own path.
     action: &'static str,
-    /// The application; `None` where it is for a device.
+    /// The application; `None` where it is for something here.
     client: Option<Cow<'l, str>>,
+    /// What for, where it is.
+    purpose: Words,
     form_to: Option<&'l RegisteredRedirectUri>,
 }
 
 impl<'l> LoginForm<'l> {
     /// For the page where devices are allowed.
-    pub(super) const FOR_DEVICES: Self = Self { action: "/device/login", client: None, form_to: None };
+    pub(super) const FOR_DEVICES: Self =
+        Self { action: "/device/login", client: None, purpose: |t| &t.to_connect_device, form_to: None };
+
+    /// For the page where users change their password.
+    pub(super) const FOR_PASSWORD: Self =
+        Self { action: "/account/login", client: None, purpose: |t| &t.to_change_password, form_to: None };
 
     /// For an application's request.
     pub(super) fn of(request: &'l AuthorizationRequest) -> Self {
         Self {
             action: "/oauth/login",
             client: Some(request.client.shown_name()),
+            purpose: |t| &t.to_client,
             form_to: Some(&request.back.redirect_uri),
         }
     }
@@ -155,13 +160,13 @@ pub(super) enum SignedIn {
     Not(Response),
 }
 
-/// The cookie of a login that was just made.
-pub(super) struct NewLogin(HeaderValue);
+/// The cookies of a login that was just made: its own, and the one by which the browser is known again.
+pub(super) struct NewLogin([HeaderValue; 2]);
 
 impl NewLogin {
     /// The answer with the cookie.
     pub(super) fn onto(self, mut response: Response) -> Response {
-        response.headers_mut().append(SET_COOKIE, self.0);
+        response.headers_mut().extend(self.0.map(|cookie| (SET_COOKIE, cookie)));
         response
     }
 }
@@ -176,8 +181,9 @@ impl Visit<'_> {
     ) -> Result<SignedIn, Stop> {
         let username = form.find("username").unwrap_or_default();
         if !self.is_bound(form, FormStep::LogIn, None)? {
+            let outdated: Words = |t| &t.open_too_long;
             return self
-                .login_page(shown, username, StatusCode::FORBIDDEN, Some(OUTDATED))
+                .login_page(shown, username, StatusCode::FORBIDDEN, Some(outdated))
                 .map(SignedIn::Not);
         }
         let password = Password::new(form.find("password").unwrap_or_default());
@@ -191,11 +197,16 @@ impl Visit<'_> {
             resource: None,
             device: device(self.headers),
             address,
+            known_device: self.server.page_cookies.device(self.headers)?.map(Cow::into_owned),
         };
         let cookies = &self.server.page_cookies;
         let previous = cookies.login(self.headers)?;
         match self.server.issuer.sign_on(login, previous.as_deref(), self.now).await {
-            Ok((login, cookie)) => Ok(SignedIn::As(Box::new(login), NewLogin(cookies.set_login(&cookie)?))),
+            Ok((login, cookie)) => {
+                let device = self.server.issuer.known_device(&login.user.username, self.now)?;
+                let set = [cookies.set_login(&cookie)?, cookies.set_device(&device)?];
+                Ok(SignedIn::As(Box::new(login), NewLogin(set)))
+            }
             Err(error) => refused(self, shown, username, &error).map(SignedIn::Not),
         }
     }
@@ -206,20 +217,22 @@ impl Visit<'_> {
         form: &LoginForm<'_>,
         username: &str,
         status: StatusCode,
-        notice: Option<&str>,
+        notice: Option<Words>,
     ) -> Result<Response, Stop> {
         let (browser, cookies) = self.browser()?;
+        let site = self.site();
         let page = LoginPage {
-            base: &self.server.base_path,
+            site,
             action: form.action,
             client: form.client.as_deref(),
-            notice,
+            purpose: (form.purpose)(site.t),
+            notice: notice.map(|words| words(site.t)),
             request: self.query,
             token: &self.server.issuer.form_token(FormStep::LogIn, &browser, self.query, None, self.now),
             username,
         };
         let allowed = Allowed { form_to: form.form_to, ..Allowed::default() };
-        let mut response = page::answer(status, &page, allowed);
+        let mut response = page::answer(status, &page, site, allowed);
         response.headers_mut().extend(cookies);
         Ok(response)
     }
@@ -232,22 +245,20 @@ fn refused(
     username: &str,
     error: &LoginError,
 ) -> Result<Response, Stop> {
-    let again = |status, notice| visit.login_page(form, username, status, Some(notice));
+    let again = |status, notice: Words| visit.login_page(form, username, status, Some(notice));
     match error {
         LoginError::Denied => {
-            let mut response = again(StatusCode::UNAUTHORIZED, WRONG)?;
+            let mut response = again(StatusCode::UNAUTHORIZED, |t| &t.wrong_password)?;
             response.headers_mut().insert(WWW_AUTHENTICATE, SESSION_CHALLENGE);
             Ok(response)
         }
         LoginError::Throttled { retry_after } => {
-            let notice = "There were too many attempts. Please wait a moment and try again.";
-            let mut response = again(StatusCode::TOO_MANY_REQUESTS, notice)?;
+            let mut response = again(StatusCode::TOO_MANY_REQUESTS, |t| &t.too_many_attempts)?;
             response.headers_mut().insert(RETRY_AFTER, seconds_to_wait(*retry_after));
             Ok(response)
         }
         LoginError::Overloaded(overloaded) => {
-            let notice = "The server is busy. Please try again in a moment.";
-            let mut response = again(StatusCode::SERVICE_UNAVAILABLE, notice)?;
+            let mut response = again(StatusCode::SERVICE_UNAVAILABLE, |t| &t.busy)?;
             response.headers_mut().insert(RETRY_AFTER, seconds_to_wait(overloaded.retry_after));
             Ok(response)
         }
@@ -261,14 +272,13 @@ pub(super) fn consent_page(
     login: &SignedOn,
 ) -> Result<Response, Stop> {
     let (browser, cookies) = visit.browser()?;
-    let asked = request.asked_scope();
     let issuer = &visit.server.issuer;
+    let site = visit.site();
     let page = ConsentPage {
-        base: &visit.server.base_path,
+        site,
         client: &request.client.shown_name(),
         username: login.user.username.as_str(),
-        scopes: describe_scope(&asked),
-        details: describe_details(&request.authorization_details),
+        asked: Asked::new(site, &request.asked_scope(), &request.authorization_details),
         destination: &destination(request.back.redirect_uri.as_str()),
         request: visit.query,
         token: &issuer.form_token(
@@ -280,21 +290,7 @@ pub(super) fn consent_page(
         ),
     };
     let allowed = Allowed { form_to: Some(&request.back.redirect_uri), ..Allowed::default() };
-    let mut response = page::answer(StatusCode::OK, &page, allowed);
+    let mut response = page::answer(StatusCode::OK, &page, site, allowed);
     response.headers_mut().extend(cookies);
     Ok(response)
-}
-
-/// What is asked for in detail. Nothing is left out of it: nobody here knows what counts.
-pub(super) fn describe_details(details: &AuthorizationDetails) -> Vec<(&str, String)> {
-    // Text, numbers and lists of them: there is nothing that JSON could refuse.
-    let text = |object| serde_json::to_string_pretty(object).unwrap_or_default();
-    details.iter().map(|(name, object)| (name, text(object))).collect()
-}
-
-/// What a person can recognise of a redirect URI.
-fn destination(uri: &str) -> String {
-    let url = Url::parse(uri).ok();
-    let host = url.as_ref().and_then(Url::host_str).filter(|host| !host.is_empty());
-    host.or_else(|| url.as_ref().map(Url::scheme)).unwrap_or(uri).to_owned()
 }
