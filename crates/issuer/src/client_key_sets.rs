@@ -148,9 +148,8 @@ impl Issuer {
         let signs = matches!(client.credential, Credential::Keys(_))
             || client.extensions.require_signed_request_object;
         let algs: Vec<KeyManagement> = client.extensions.responses.encryption_algs().collect();
-        let missing = |set: &PublishedSet| {
-            algs.iter().copied().find(|alg| encryption_key(&set.jwks, *alg).is_none())
-        };
+        let missing =
+            |set: &PublishedSet| algs.iter().copied().find(|alg| encryption_key(&set.jwks, *alg).is_none());
         let has = |set: &PublishedSet| !(signs && set.verifying.is_empty()) && missing(set).is_none();
         let set = self.published_set(jwks_uri, has, now).await.map_err(|error| {
             // Why is the operator's to know: it tells of the network that this server is in.

@@ -21,7 +21,8 @@ use crate::config::HttpConfig;
 use crate::dpop::give_nonce;
 use crate::endpoint::{
     account, admin, authorize, consent, device, device_authorization, feed, health, introspect, jwks, logout,
-    metadata, own_password, par, registration, revoke, session, sign_on, ssf, status_list, ticket, token, userinfo,
+    metadata, own_password, par, registration, revoke, session, sign_on, ssf, status_list, ticket, token,
+    userinfo,
 };
 use crate::origin::{admit_apps, require_own_site};
 use crate::page;
