@@ -3,6 +3,7 @@
 //! The raw shape refuses keys that it does not know; one function turns it into what the rooms use.
 
 mod client_certificates;
+mod identity_provider;
 mod trusted_issuer;
 
 use std::fs;
@@ -25,6 +26,7 @@ use gatepass_token::ScopeSet;
 use serde::{Deserialize, Deserializer};
 
 use self::client_certificates::RawClientCertificates;
+use self::identity_provider::RawIdentityProvider;
 use self::trusted_issuer::RawTrustedIssuer;
 use crate::master_key::{MasterKeySource, RawMasterKey};
 
@@ -87,6 +89,8 @@ struct RawConfig {
     client_documents: Option<RawClientDocuments>,
     #[serde(default)]
     trusted_issuer: Vec<RawTrustedIssuer>,
+    #[serde(default)]
+    identity_provider: Vec<RawIdentityProvider>,
     #[serde(default)]
     client_urls: RawClientUrls,
     client_certificates: Option<RawClientCertificates>,
@@ -263,6 +267,7 @@ impl ServerConfig {
         hashing.queue = raw.hashing.queue.unwrap_or(hashing.queue);
         let trusted = raw.trusted_issuer.iter().map(|issuer| issuer.check(folder));
         config.trusted_issuers = trusted.collect::<anyhow::Result<_>>()?;
+        config.identity_providers = identity_provider::check(&raw.identity_provider, folder)?;
         require_durations(&config)?;
 
         let mut http = HttpConfig {

@@ -18,6 +18,7 @@ use crate::client::{Client, OPENID, PROFILE};
 use crate::id::{ClientId, SessionId};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
+use crate::session::Session;
 use crate::sessions::BearerError;
 use crate::store::StoreError;
 use crate::user::User;
@@ -44,7 +45,9 @@ struct IdClaims<'c> {
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'c str>,
     acr: &'static str,
-    amr: [&'static str; 1],
+    /// What a provider has asked the user for is the provider's to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amr: Option<[&'static str; 1]>,
     at_hash: String,
     sid: String,
     #[serde(flatten)]
@@ -167,7 +170,7 @@ impl Issuer {
     pub(crate) fn id_token(
         &self,
         login: &IdTokenOf<'_>,
-        session: SessionId,
+        session: &Session,
         user: &User,
         access_token: &str,
         now: Timestamp,
@@ -185,10 +188,10 @@ impl Issuer {
             iat: now.into(),
             auth_time: login.auth_time.into(),
             nonce: login.nonce,
-            acr: ACR_PASSWORD,
-            amr: ["pwd"],
+            acr: session.acr(),
+            amr: session.provider.is_none().then_some(["pwd"]),
             at_hash: at_hash(access_token),
-            sid: session.to_string(),
+            sid: session.id.to_string(),
             profile: ProfileClaims::of(user, login.scope, login.claims),
         };
         Ok(Some(jwt::sign(&ID_TOKEN, &claims, signer)?))

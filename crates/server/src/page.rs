@@ -33,6 +33,50 @@ pub(crate) struct LoginPage<'p> {
     /// Binds the form to this browser.
     pub(crate) token: &'p str,
     pub(crate) username: &'p str,
+    /// What a login at a provider is for.
+    pub(crate) purpose: &'static str,
+    /// The providers that can be logged in with: id and name.
+    pub(crate) providers: Vec<(&'p str, &'p str)>,
+}
+
+/// Says that the browser goes on to a provider.
+#[derive(Template)]
+#[template(path = "provider.html")]
+pub(crate) struct ProviderPage<'p> {
+    pub(crate) base: &'p str,
+    pub(crate) provider: &'p str,
+    pub(crate) url: &'p str,
+}
+
+/// Asks whether an identity at a provider is to be linked to an account.
+#[derive(Template)]
+#[template(path = "link_identity.html")]
+pub(crate) struct LinkPage<'p> {
+    pub(crate) base: &'p str,
+    pub(crate) provider: &'p str,
+    /// Who somebody is there.
+    pub(crate) identity: &'p str,
+    pub(crate) username: &'p str,
+    /// What went wrong the last time.
+    pub(crate) notice: Option<&'p str>,
+    /// Whether they are logged in to the account, so that its password is not asked for.
+    pub(crate) proven: bool,
+    pub(crate) sealed: &'p str,
+    pub(crate) token: &'p str,
+}
+
+/// Asks whether an account is to be made for an identity at a provider.
+#[derive(Template)]
+#[template(path = "create_account.html")]
+pub(crate) struct CreatePage<'p> {
+    pub(crate) base: &'p str,
+    pub(crate) provider: &'p str,
+    /// Who somebody is there.
+    pub(crate) identity: &'p str,
+    /// What they would be called here.
+    pub(crate) username: &'p str,
+    pub(crate) sealed: &'p str,
+    pub(crate) token: &'p str,
 }
 
 /// Asks whether an application may.

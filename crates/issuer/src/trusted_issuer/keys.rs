@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gatepass_jose::{Alg, JwkSet, KeySet, Timestamp};
+use gatepass_jose::{Alg, Jwk, JwkSet, KeySet, Timestamp};
 use thiserror::Error;
 use tokio::sync::Mutex;
 use url::Url;
@@ -76,6 +76,8 @@ pub struct PublishedKeys {
 #[derive(Clone, Default)]
 struct Kept {
     keys: Arc<KeySet>,
+    /// The same as they came.
+    set: Arc<JwkSet>,
     fresh_until: Option<Timestamp>,
     /// When they can be asked for again.
     asked_until: Option<Timestamp>,
@@ -84,10 +86,6 @@ struct Kept {
 impl Kept {
     fn is_fresh(&self, now: Timestamp) -> bool {
         self.fresh_until.is_some_and(|until| now < until)
-    }
-
-    fn serves(&self, kid: Option<&str>, now: Timestamp) -> bool {
-        self.is_fresh(now) && kid.is_none_or(|kid| self.keys.find(kid).is_some())
     }
 }
 
@@ -106,28 +104,43 @@ impl PublishedKeys {
     }
 
     async fn find(&self, kid: Option<&str>, now: Timestamp) -> Result<Arc<KeySet>, KeySetError> {
+        let has = |kept: &Kept| kid.is_none_or(|kid| kept.keys.find(kid).is_some());
+        Ok(self.current(has, now).await?.keys)
+    }
+
+    /// The keys as they are published, of which some can be used and one is called `kid`, if any is.
+    pub(crate) async fn find_set(
+        &self,
+        kid: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Arc<JwkSet>, KeySetError> {
+        let is = |kid: &str, jwk: &Jwk| jwk.kid.as_deref() == Some(kid);
+        let has = |kept: &Kept| kid.is_none_or(|kid| kept.set.keys.iter().any(|jwk| is(kid, jwk)));
+        Ok(self.current(has, now).await?.set)
+    }
+
+    /// What is kept, or fetched where that is too old or has not what is looked for.
+    async fn current(&self, has: impl Fn(&Kept) -> bool + Sync, now: Timestamp) -> Result<Kept, KeySetError> {
+        let serves = |kept: &Kept| kept.is_fresh(now) && has(kept);
         let kept = self.kept();
-        if kept.serves(kid, now) {
-            return Ok(kept.keys);
+        if serves(&kept) {
+            return Ok(kept);
         }
         let _fetching = self.fetching.lock().await;
         // Somebody may have fetched them meanwhile.
         let kept = self.kept();
-        if kept.serves(kid, now) {
-            return Ok(kept.keys);
+        if serves(&kept) {
+            return Ok(kept);
         }
         if kept.asked_until.is_some_and(|until| now < until) {
-            return kept
-                .is_fresh(now)
-                .then_some(kept.keys)
-                .ok_or_else(|| refused("they were just asked for"));
+            return kept.is_fresh(now).then_some(kept).ok_or_else(|| refused("they were just asked for"));
         }
         let asked_until = Some(now.saturating_add(PAUSE));
         let fetched = self.source.fetch(&self.jwks_uri).await.and_then(|fetched| self.usable(fetched));
         let next = match fetched {
-            Ok((keys, fresh_for)) => {
+            Ok((keys, set, fresh_for)) => {
                 let fresh_for = fresh_for.clamp(LEAST_FRESH, MOST_FRESH);
-                Kept { keys, fresh_until: Some(now.saturating_add(fresh_for)), asked_until }
+                Kept { keys, set, fresh_until: Some(now.saturating_add(fresh_for)), asked_until }
             }
             Err(error) if !kept.is_fresh(now) => {
                 self.keep(Kept { asked_until, ..kept });
@@ -139,10 +152,10 @@ impl PublishedKeys {
             }
         };
         self.keep(next.clone());
-        Ok(next.keys)
+        Ok(next)
     }
 
-    fn usable(&self, fetched: FetchedKeys) -> Result<(Arc<KeySet>, Duration), KeySetError> {
+    fn usable(&self, fetched: FetchedKeys) -> Result<(Arc<KeySet>, Arc<JwkSet>, Duration), KeySetError> {
         if fetched.keys.keys.len() > MAX_KEYS {
             return Err(refused("there are too many"));
         }
@@ -150,7 +163,7 @@ impl PublishedKeys {
         if keys.is_empty() {
             Err(refused("none can be used"))
         } else {
-            Ok((Arc::new(keys), fetched.fresh_for))
+            Ok((Arc::new(keys), Arc::new(fetched.keys), fetched.fresh_for))
         }
     }
 

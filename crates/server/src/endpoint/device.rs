@@ -153,7 +153,12 @@ impl Visit<'_> {
         }
     }
 
-    fn user_code_page(&self, login: &SignedOn, typed: &str, notice: Option<&str>) -> Result<Response, Stop> {
+    pub(super) fn user_code_page(
+        &self,
+        login: &SignedOn,
+        typed: &str,
+        notice: Option<&str>,
+    ) -> Result<Response, Stop> {
         let (browser, cookies) = self.browser()?;
         let page = UserCodePage {
             base: &self.server.base_path,

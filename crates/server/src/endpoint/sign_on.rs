@@ -7,13 +7,17 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequest, Request, State};
 use axum::response::Response;
 use gatepass_issuer::authorize::{AuthorizationRequest, Done, Refusal, describe_scope};
 use gatepass_issuer::password::Password;
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
-use gatepass_issuer::{FormStep, Login, LoginError, SignedOn};
+use gatepass_issuer::{
+    ACR_FEDERATED, FormStep, IdentityProvider, Login, LoginCookie, LoginError, LoginPurpose, MAX_CARRIED,
+    SignedOn,
+};
 use gatepass_token::AuthorizationDetails;
 use http::header::{RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -29,7 +33,7 @@ use crate::problem::seconds_to_wait;
 use crate::server::Server;
 
 const WRONG: &str = "The user name or the password is wrong.";
-const OUTDATED: &str = "This page was open for too long. Please try again.";
+pub(super) const OUTDATED: &str = "This page was open for too long. Please try again.";
 
 /// `POST /oauth/login`
 pub(crate) async fn login(
@@ -131,11 +135,23 @@ pub(super) struct LoginForm<'l> {
     /// The application; `None` where it is for a device.
     client: Option<Cow<'l, str>>,
     form_to: Option<&'l RegisteredRedirectUri>,
+    purpose: LoginPurpose,
+    /// Whether the user has to show anew who they are.
+    again: bool,
+    /// Whether a login with a provider will do.
+    federated: bool,
 }
 
 impl<'l> LoginForm<'l> {
     /// For the page where devices are allowed.
-    pub(super) const FOR_DEVICES: Self = Self { action: "/device/login", client: None, form_to: None };
+    pub(super) const FOR_DEVICES: Self = Self {
+        action: "/device/login",
+        client: None,
+        form_to: None,
+        purpose: LoginPurpose::Device,
+        again: false,
+        federated: true,
+    };
 
     /// For an application's request.
     pub(super) fn of(request: &'l AuthorizationRequest) -> Self {
@@ -143,7 +159,25 @@ impl<'l> LoginForm<'l> {
             action: "/oauth/login",
             client: Some(request.client.shown_name()),
             form_to: Some(&request.back.redirect_uri),
+            purpose: LoginPurpose::Application,
+            again: request.wants_new_login(),
+            federated: request.takes(ACR_FEDERATED),
         }
+    }
+
+    /// Whether a login with that provider will do for a request of so many bytes.
+    pub(super) fn takes(&self, provider: &IdentityProvider, request: &str) -> bool {
+        self.federated && (provider.can_ask_again() || !self.again) && request.len() <= MAX_CARRIED
+    }
+
+    /// What a page may do whose form goes on with the same.
+    pub(super) fn allowed(&self) -> Allowed<'l> {
+        Allowed { form_to: self.form_to, ..Allowed::default() }
+    }
+
+    /// Whether the user has to show anew who they are.
+    pub(super) fn again(&self) -> bool {
+        self.again
     }
 }
 
@@ -159,6 +193,10 @@ pub(super) enum SignedIn {
 pub(super) struct NewLogin(HeaderValue);
 
 impl NewLogin {
+    pub(super) fn of(server: &Server, cookie: &LoginCookie) -> Result<Self, Stop> {
+        Ok(Self(server.page_cookies.set_login(cookie)?))
+    }
+
     /// The answer with the cookie.
     pub(super) fn onto(self, mut response: Response) -> Response {
         response.headers_mut().append(SET_COOKIE, self.0);
@@ -195,7 +233,7 @@ impl Visit<'_> {
         let cookies = &self.server.page_cookies;
         let previous = cookies.login(self.headers)?;
         match self.server.issuer.sign_on(login, previous.as_deref(), self.now).await {
-            Ok((login, cookie)) => Ok(SignedIn::As(Box::new(login), NewLogin(cookies.set_login(&cookie)?))),
+            Ok((login, cookie)) => Ok(SignedIn::As(Box::new(login), NewLogin::of(self.server, &cookie)?)),
             Err(error) => refused(self, shown, username, &error).map(SignedIn::Not),
         }
     }
@@ -217,11 +255,24 @@ impl Visit<'_> {
             request: self.query,
             token: &self.server.issuer.form_token(FormStep::LogIn, &browser, self.query, None, self.now),
             username,
+            purpose: match form.purpose {
+                LoginPurpose::Application => "application",
+                LoginPurpose::Device => "device",
+            },
+            providers: self.providers(form),
         };
-        let allowed = Allowed { form_to: form.form_to, ..Allowed::default() };
-        let mut response = page::answer(status, &page, allowed);
+        let mut response = page::answer(status, &page, form.allowed());
         response.headers_mut().extend(cookies);
         Ok(response)
+    }
+}
+
+impl<'v> Visit<'v> {
+    /// The providers that will do for this form's login: id and name.
+    fn providers(&self, form: &LoginForm<'_>) -> Vec<(&'v str, &'v str)> {
+        let all = self.server.issuer.identity_providers().iter();
+        let fitting = all.filter(|provider| form.takes(provider, self.query));
+        fitting.map(|provider| (provider.id.as_str(), provider.name.as_str())).collect()
     }
 }
 
@@ -232,26 +283,49 @@ fn refused(
     username: &str,
     error: &LoginError,
 ) -> Result<Response, Stop> {
-    let again = |status, notice| visit.login_page(form, username, status, Some(notice));
-    match error {
-        LoginError::Denied => {
-            let mut response = again(StatusCode::UNAUTHORIZED, WRONG)?;
+    let refusal = LoginRefusal::of(error)?;
+    Ok(refusal.onto(visit.login_page(form, username, refusal.status, Some(refusal.notice))?))
+}
+
+/// Why somebody is not logged in, as a page says it.
+#[derive(Clone, Copy)]
+pub(super) struct LoginRefusal {
+    pub(super) status: StatusCode,
+    pub(super) notice: &'static str,
+    retry_after: Option<Duration>,
+}
+
+impl LoginRefusal {
+    pub(super) fn of(error: &LoginError) -> Result<Self, Stop> {
+        let (status, notice, retry_after) = match error {
+            LoginError::Denied => (StatusCode::UNAUTHORIZED, WRONG, None),
+            LoginError::Throttled { retry_after } => {
+                let notice = "There were too many attempts. Please wait a moment and try again.";
+                (StatusCode::TOO_MANY_REQUESTS, notice, Some(*retry_after))
+            }
+            LoginError::Overloaded(overloaded) => {
+                let notice = "The server is busy. Please try again in a moment.";
+                (StatusCode::SERVICE_UNAVAILABLE, notice, Some(overloaded.retry_after))
+            }
+            error => return Err(Stop::internal(error)),
+        };
+        Ok(Self { status, notice, retry_after })
+    }
+
+    /// The page with what its status asks for beside it.
+    pub(super) fn onto(self, mut response: Response) -> Response {
+        if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, SESSION_CHALLENGE);
-            Ok(response)
         }
-        LoginError::Throttled { retry_after } => {
-            let notice = "There were too many attempts. Please wait a moment and try again.";
-            let mut response = again(StatusCode::TOO_MANY_REQUESTS, notice)?;
-            response.headers_mut().insert(RETRY_AFTER, seconds_to_wait(*retry_after));
-            Ok(response)
+        if let Some(retry_after) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds_to_wait(retry_after));
         }
-        LoginError::Overloaded(overloaded) => {
-            let notice = "The server is busy. Please try again in a moment.";
-            let mut response = again(StatusCode::SERVICE_UNAVAILABLE, notice)?;
-            response.headers_mut().insert(RETRY_AFTER, seconds_to_wait(overloaded.retry_after));
-            Ok(response)
-        }
-        error => Err(Stop::internal(error)),
+        response
+    }
+
+    /// For a visit that cannot go on with a page of its own.
+    pub(super) fn into_stop(self) -> Stop {
+        Stop::Shown { status: self.status, title: "This does not work", text: self.notice.into() }
     }
 }
 

@@ -18,6 +18,7 @@ mod fapi;
 mod feed;
 mod fixture;
 mod hostile;
+mod identity_providers;
 mod jwt_bearer;
 mod login;
 mod logout_notice;

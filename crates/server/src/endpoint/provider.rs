@@ -1,0 +1,279 @@
+//! Logins with providers elsewhere: the way there, and the way back
+//! ([OpenID Connect Core 1.0 section 3.1](https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth)).
+//!
+//! What has begun is sealed in a cookie of the browser, so nothing is kept here until somebody is known. A provider's
+//! answer counts once, in that browser, and only where the provider's own redirect URI leads. What a provider says of an
+//! error goes to the log and never into a page.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use gatepass_issuer::authorize::{AuthorizationRequest, Done};
+use gatepass_issuer::{
+    AuthorizationAnswer, BeginLogin, BegunLogin, FederatedLogin, FormStep, IdentityProvider, LoginCookie,
+    LoginPurpose, Nobody, NotBegun, ProviderError, SignedOn,
+};
+use http::header::{REFRESH, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+
+use super::authorize::{Stop, Visit};
+use super::identity::LinkQuestion;
+use super::session::device;
+use super::sign_on::{LoginForm, NewLogin, OUTDATED, OwnForm};
+use crate::form::Form;
+use crate::page::{self, Allowed, ProviderPage};
+use crate::server::Server;
+
+const NOT_BEGUN: &str = "This login was not begun in this browser, or it took too long. Go back to the application and begin again.";
+const REPLAYED: &str = "This link was used already. Go back to the application and begin again.";
+
+/// `POST /oauth/providers/{provider}`
+pub(crate) async fn begin(
+    State(server): State<Arc<Server>>,
+    Path(provider): Path<String>,
+    headers: HeaderMap,
+    OwnForm(form): OwnForm,
+) -> Response {
+    let visit = Visit::of_form(&server, &headers, &form);
+    let went = async {
+        let purpose = match form.find("purpose") {
+            Some("application") => LoginPurpose::Application,
+            Some("device") => LoginPurpose::Device,
+            _ => return Err(Stop::malformed()),
+        };
+        let provider = find(&server, &provider)?;
+        let request = visit.request_for(purpose).await?;
+        visit.begin_at(provider, purpose, &form, &LoginForm::of_any(request.as_ref())).await
+    };
+    visit.answer(went.await)
+}
+
+/// `GET /oauth/providers/{provider}/callback`
+pub(crate) async fn callback(
+    State(server): State<Arc<Server>>,
+    Path(provider): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let arriving = async {
+        let provider = find(&server, &provider)?;
+        let query = uri.query().unwrap_or_default();
+        let answer = Form::parse(query.as_bytes()).map_err(|_| Stop::bad_request(NOT_BEGUN))?;
+        let begun = begun(&server, provider, &headers, &said(&answer)).await?;
+        Ok::<_, Stop>((provider, answer, begun))
+    };
+    let (provider, answer, begun) = match arriving.await {
+        Ok(arrived) => arrived,
+        Err(stop) => return stop.answer(&server),
+    };
+    let visit = Visit { server: &server, headers: &headers, query: begun.request(), now: server.now() };
+    let mut response = visit.answer(visit.arrive(provider, &begun, &said(&answer)).await);
+    match server.page_cookies.clear_begun() {
+        Ok(cookie) => drop(response.headers_mut().append(SET_COOKIE, cookie)),
+        Err(error) => tracing::error!(%error, "a cookie could not be cleared"),
+    }
+    response
+}
+
+/// The login that this browser began with the provider, if this is the answer to it.
+async fn begun(
+    server: &Server,
+    provider: &IdentityProvider,
+    headers: &HeaderMap,
+    answer: &AuthorizationAnswer<'_>,
+) -> Result<BegunLogin, Stop> {
+    let (cookie, browser) = (server.page_cookies.begun(headers)?, server.page_cookies.browser(headers)?);
+    let (Some(cookie), Some(browser)) = (cookie, browser) else { return Err(Stop::bad_request(NOT_BEGUN)) };
+    let begun = server.issuer.end_at_provider(&provider.id, &cookie, &browser, answer, server.now()).await;
+    begun.map_err(|error| {
+        tracing::info!(target: "gatepass::audit", event = "provider-answer-refused", provider = %provider.id, %error);
+        match error {
+            NotBegun::Unknown => Stop::bad_request(NOT_BEGUN),
+            NotBegun::Replayed => Stop::bad_request(REPLAYED),
+            NotBegun::Store(error) => error.into(),
+        }
+    })
+}
+
+fn find<'s>(server: &'s Server, id: &str) -> Result<&'s IdentityProvider, Stop> {
+    let found = id.parse().ok().and_then(|id| server.issuer.identity_provider(&id));
+    found.ok_or(Stop::Shown {
+        status: StatusCode::NOT_FOUND,
+        title: "This does not work",
+        text: "Nobody can log in that way here.".into(),
+    })
+}
+
+fn said(answer: &Form) -> AuthorizationAnswer<'_> {
+    AuthorizationAnswer {
+        state: answer.find("state"),
+        code: answer.find("code"),
+        error: answer.find("error"),
+        iss: answer.find("iss"),
+    }
+}
+
+impl<'l> LoginForm<'l> {
+    /// For an application's request; without one, for devices.
+    pub(super) fn of_any(request: Option<&'l AuthorizationRequest>) -> Self {
+        request.map_or(Self::FOR_DEVICES, Self::of)
+    }
+}
+
+impl Visit<'_> {
+    /// The application's request that goes on after a login, if it is for one.
+    pub(super) async fn request_for(
+        &self,
+        purpose: LoginPurpose,
+    ) -> Result<Option<AuthorizationRequest>, Stop> {
+        match purpose {
+            LoginPurpose::Application => self.request().await.map(Some),
+            LoginPurpose::Device => Ok(None),
+        }
+    }
+
+    async fn begin_at(
+        &self,
+        provider: &IdentityProvider,
+        purpose: LoginPurpose,
+        form: &Form,
+        shown: &LoginForm<'_>,
+    ) -> Result<Response, Stop> {
+        if !self.is_bound(form, FormStep::LogIn, None)? {
+            return self.login_page(shown, "", StatusCode::FORBIDDEN, Some(OUTDATED));
+        }
+        if !shown.takes(provider, self.query) {
+            return Err(Stop::malformed());
+        }
+        let (browser, cookies) = self.browser()?;
+        let begin = BeginLogin { purpose, request: self.query, again: shown.again(), browser: &browser };
+        match self.server.issuer.begin_at_provider(&provider.id, begin, self.now).await {
+            Ok((url, sealed)) => {
+                let mut response = way_to(self.server, provider, url.as_str())?;
+                response.headers_mut().extend(cookies);
+                response.headers_mut().append(SET_COOKIE, self.server.page_cookies.set_begun(&sealed)?);
+                Ok(response)
+            }
+            Err(error) => self.failed(provider, shown, error),
+        }
+    }
+
+    /// What comes of a provider's answer.
+    async fn arrive(
+        &self,
+        provider: &IdentityProvider,
+        begun: &BegunLogin,
+        answer: &AuthorizationAnswer<'_>,
+    ) -> Result<Response, Stop> {
+        let request = self.request_for(begun.purpose()).await?;
+        let shown = LoginForm::of_any(request.as_ref());
+        let issuer = &self.server.issuer;
+        let identity = match issuer.identify(begun, answer, self.now).await {
+            Ok(identity) => identity,
+            Err(error) => return self.failed(provider, &shown, error),
+        };
+        let previous = self.server.page_cookies.login(self.headers)?;
+        let went = issuer.sign_on_with(&identity, &device(self.headers), previous.as_deref(), self.now).await;
+        match went.map_err(|error| Stop::internal(&error))? {
+            FederatedLogin::In(login, cookie) => self.entered(request.as_ref(), &login, &cookie).await,
+            FederatedLogin::MayLink(user) => {
+                let (browser, cookies) = self.browser()?;
+                let sealed = issuer.seal_identity(&identity, begun, &browser, self.now)?;
+                let about = LinkQuestion { provider, identity: &identity, user: &user };
+                let mut response = self.about(&sealed).link_page(&shown, about, StatusCode::OK, None).await?;
+                response.headers_mut().extend(cookies);
+                Ok(response)
+            }
+            FederatedLogin::MayCreate(username) => {
+                let (browser, cookies) = self.browser()?;
+                let sealed = issuer.seal_identity(&identity, begun, &browser, self.now)?;
+                let mut response = self.about(&sealed).create_page(&shown, provider, &identity, &username)?;
+                response.headers_mut().extend(cookies);
+                Ok(response)
+            }
+            FederatedLogin::Nobody(why) => {
+                self.login_page(&shown, "", StatusCode::FORBIDDEN, Some(&nobody(provider, why)))
+            }
+        }
+    }
+
+    /// Somebody is logged in, whatever comes of their request.
+    pub(super) async fn entered(
+        &self,
+        request: Option<&AuthorizationRequest>,
+        login: &SignedOn,
+        cookie: &LoginCookie,
+    ) -> Result<Response, Stop> {
+        let went = match request {
+            Some(request) => self.go_on(request, Some(login), Done { login: true, consent: false }).await,
+            None => self.user_code_page(login, self.query, None),
+        };
+        Ok(NewLogin::of(self.server, cookie)?.onto(self.answer(went)))
+    }
+
+    /// The login page, with what went wrong at the provider as far as it is the user's to know.
+    fn failed(
+        &self,
+        provider: &IdentityProvider,
+        shown: &LoginForm<'_>,
+        error: ProviderError,
+    ) -> Result<Response, Stop> {
+        let name = &provider.name;
+        let (status, notice): (_, Cow<'_, str>) = match &error {
+            ProviderError::Store(error) => return Err(error.clone().into()),
+            ProviderError::Secret(error) => return Err(Stop::internal(error)),
+            ProviderError::Refused(_) => {
+                (StatusCode::FORBIDDEN, format!("You did not log in with {name}. You can try again.").into())
+            }
+            ProviderError::Busy => {
+                (StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Please try again in a moment.".into())
+            }
+            ProviderError::NotAgain => (
+                StatusCode::FORBIDDEN,
+                format!("{name} did not ask you again who you are, and the application wants that.").into(),
+            ),
+            _ => (
+                StatusCode::BAD_GATEWAY,
+                format!("The login with {name} did not work. Please try again later, or another way.").into(),
+            ),
+        };
+        tracing::warn!(
+            target: "gatepass::audit", event = "provider-login-failed", provider = %provider.id, %error
+        );
+        self.login_page(shown, "", status, Some(&notice))
+    }
+}
+
+/// The page that leads to a provider. It is no redirect: browsers hold a form to where its answer redirects to, and no
+/// policy could name all the places that a provider sends people to.
+fn way_to(server: &Server, provider: &IdentityProvider, url: &str) -> Result<Response, Stop> {
+    let page = ProviderPage { base: &server.base_path, provider: &provider.name, url };
+    let mut response = page::answer(StatusCode::OK, &page, Allowed::default());
+    let mut refresh = HeaderValue::try_from(format!("0; url={url}"))?;
+    refresh.set_sensitive(true);
+    response.headers_mut().insert(REFRESH, refresh);
+    Ok(response)
+}
+
+fn nobody(provider: &IdentityProvider, why: Nobody) -> String {
+    let name = &provider.name;
+    match why {
+        Nobody::NotLinked => {
+            format!(
+                "Nobody here is linked to your account at {name}. Log in another way, or ask the operator."
+            )
+        }
+        Nobody::NoVerifiedEmail => {
+            format!(
+                "{name} has not verified an e-mail address of yours, so no account can be created for you."
+            )
+        }
+        Nobody::Domain => format!("With your e-mail address at {name} no account can be created here."),
+        Nobody::NameTaken => {
+            format!("Somebody here has your e-mail address at {name} as their user name. Ask the operator.")
+        }
+        Nobody::Disabled => "This account cannot be used.".to_owned(),
+    }
+}
