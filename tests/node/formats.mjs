@@ -3,6 +3,7 @@
 // Arguments: the issuer, an initial access token, a user name, a password. Prints one line of JSON: what the client
 // saw, or {"error": "..."}.
 
+import { exportJWK, generateKeyPair } from "jose";
 import * as oidc from "openid-client";
 import { Browser } from "./browser.mjs";
 
@@ -10,8 +11,9 @@ const [issuer, initialAccessToken, username, password] = process.argv.slice(2);
 const redirectUri = "http://127.0.0.1:51007/callback"; // nobody listens: the browser only reads where it is sent
 
 /** Registers a client, logs the user in, and gives what userinfo and introspection say of them. */
-async function logIn(metadata) {
-  const http = { execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks], initialAccessToken };
+async function logIn(metadata, ...execute) {
+  const common = [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks];
+  const http = { execute: [...common, ...execute], initialAccessToken };
   const wanted = {
     redirect_uris: [redirectUri],
     grant_types: ["authorization_code"],
@@ -39,7 +41,25 @@ async function logIn(metadata) {
 
 try {
   const signed = await logIn({ userinfo_signed_response_alg: "ES256" });
-  console.log(JSON.stringify({ signed }));
+  // RS256 is what a client gets by the specification that says nothing, and this library's default.
+  const rs256 = await logIn({ id_token_signed_response_alg: "RS256", userinfo_signed_response_alg: "RS256" });
+  const encrypted = {};
+  for (const alg of ["RSA-OAEP-256", "ECDH-ES+A256KW"]) {
+    const { publicKey, privateKey: key } = await generateKeyPair(alg);
+    const jwk = { ...(await exportJWK(publicKey)), kid: "enc", use: "enc", alg };
+    const wanted = {
+      jwks: { keys: [jwk] },
+      authorization_signed_response_alg: "ES256",
+      userinfo_signed_response_alg: "ES256",
+    };
+    for (const told of ["id_token", "userinfo", "authorization", "introspection"]) {
+      wanted[`${told}_encrypted_response_alg`] = alg;
+      wanted[`${told}_encrypted_response_enc`] = "A256GCM";
+    }
+    const decrypting = (config) => oidc.enableDecryptingResponses(config, ["A256GCM"], { key, kid: "enc", alg });
+    encrypted[alg] = await logIn(wanted, decrypting, oidc.useJwtResponseMode);
+  }
+  console.log(JSON.stringify({ signed, rs256, encrypted }));
 } catch (error) {
   console.log(JSON.stringify({ error: `${error.stack} ${error.cause?.stack ?? ""}` }));
 }

@@ -24,7 +24,18 @@ impl Alone {
     ///
     /// `address` is what the text names under `listen`.
     pub async fn start(half: &str, folder: &Path, address: SocketAddr, text: &str) -> Self {
-        let (mut process, file) = spawn(half, folder, text);
+        Self::start_with(&[], half, folder, address, text).await
+    }
+
+    /// The same, with variables in its environment.
+    pub async fn start_with(
+        environment: &[(&str, &str)],
+        half: &str,
+        folder: &Path,
+        address: SocketAddr,
+        text: &str,
+    ) -> Self {
+        let (mut process, file) = spawn(environment, half, folder, text);
         wait::until(
             &format!("gatepass {half} to listen on {address}"),
             Duration::from_secs(20),
@@ -53,18 +64,19 @@ impl Alone {
 
 /// Starts a half on a file that it must refuse, and gives what it said.
 pub async fn refusal(half: &str, folder: &Path, text: &str) -> String {
-    let (mut process, _) = spawn(half, folder, text);
+    let (mut process, _) = spawn(&[], half, folder, text);
     let what = format!("gatepass {half} to refuse its file:\n{text}");
     let status = wait::until(&what, Duration::from_secs(20), async || process.ended()).await;
     assert!(!status.success(), "a bad file is a failure, not {status}:\n{}", process.log());
     process.log()
 }
 
-fn spawn(half: &str, folder: &Path, text: &str) -> (Process, PathBuf) {
+fn spawn(environment: &[(&str, &str)], half: &str, folder: &Path, text: &str) -> (Process, PathBuf) {
     let name = format!("{half}-{}", place::free_address().port());
     let file = folder.join(format!("{name}.toml"));
     fs::write(&file, text).expect("writing a configuration file");
     let mut command = Command::new(place::gatepass());
-    command.current_dir(folder).args([half, "--config", path_text(&file)]);
+    command.current_dir(folder).envs(environment.iter().copied());
+    command.args([half, "--config", path_text(&file)]);
     (Process::start(&format!("gatepass {half}"), &mut command, &folder.join(format!("{name}.log"))), file)
 }

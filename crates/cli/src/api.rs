@@ -41,6 +41,18 @@ enum Transport {
     InProcess { router: Router, backend: Box<Backend> },
 }
 
+/// The configuration of the server that `target` means.
+pub(crate) fn configuration(target: &Target) -> anyhow::Result<ServerConfig> {
+    let path = target.config.clone().unwrap_or_else(|| target.dir.join("server.toml"));
+    if !path.exists() {
+        bail!(
+            "{} does not exist; name the data directory with --dir, or the file with --config",
+            path.display()
+        );
+    }
+    ServerConfig::load(&path)
+}
+
 impl Api {
     /// Reaches the server that `target` means, or opens its data when none runs.
     pub(crate) async fn open(target: &Target) -> anyhow::Result<Self> {
@@ -50,14 +62,7 @@ impl Api {
             let secret = crate::data::read_password(file)?;
             return Self::authorize(Transport::http(server), id, &secret).await;
         }
-        let path = target.config.clone().unwrap_or_else(|| target.dir.join("server.toml"));
-        if !path.exists() {
-            bail!(
-                "{} does not exist; name the data directory with --dir, or the file with --config",
-                path.display()
-            );
-        }
-        let config = ServerConfig::load(&path)?;
+        let config = configuration(target)?;
         match Backend::open(&config, "").await {
             Ok(backend) => {
                 let secret = operator_secret(&backend.data)?;

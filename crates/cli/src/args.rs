@@ -3,6 +3,7 @@
 pub(crate) mod attack;
 pub(crate) mod jwk;
 pub(crate) mod lint;
+mod responses;
 pub(crate) mod token;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ pub(crate) use attack::Attack;
 use gatepass_gateway::UpstreamServer;
 pub(crate) use jwk::Jwk;
 pub(crate) use lint::Lint;
+use responses::Responses;
 pub(crate) use token::Token;
 
 use crate::input::Input;
@@ -288,7 +290,8 @@ pub(crate) enum Client {
         /// How it proves who it is
         #[arg(long, value_name = "METHOD", value_enum, default_value_t, conflicts_with = "public")]
         auth: ClientAuth,
-        /// Its public keys for private_key_jwt: a JWK Set, a JWK, PEM or DER; `-` is standard input
+        /// Its public keys, for private_key_jwt, to sign requests with, and to be encrypted for: a JWK Set, a JWK, PEM or
+        /// DER; `-` is standard input
         #[arg(long, value_name = "FILE", required_if_eq("auth", "private_key_jwt"))]
         jwks: Option<Input>,
         /// What its certificate is known by for tls_client_auth: subject_dn=, san_dns=, san_uri=, san_ip= or san_email=
@@ -336,12 +339,8 @@ pub(crate) enum Client {
         /// Where the redirect URIs of its sector are listed, if those have several hosts
         #[arg(long, value_name = "URI", requires = "pairwise")]
         sector_identifier_uri: Option<String>,
-        /// What signs what it hears at the userinfo endpoint, such as ES256
-        #[arg(long = "userinfo-signed-alg", value_name = "ALG")]
-        userinfo_signed_alg: Option<String>,
-        /// What signs introspections that it asks for as a JWT (RFC 9701); ES256 where left out
-        #[arg(long = "introspection-signed-alg", value_name = "ALG", conflicts_with = "public")]
-        introspection_signed_alg: Option<String>,
+        #[command(flatten)]
+        responses: Responses,
         /// It is your own: users are not asked whether they allow it
         #[arg(long)]
         trusted: bool,
@@ -429,6 +428,8 @@ pub(crate) enum Key {
     Rotate,
     /// Replace the key that encrypts the others in the store; no token or secret changes
     RotateMaster,
+    /// Make the key in a PKCS#11 token that `master_key` names in the server's configuration
+    CreatePkcs11,
     /// Withdraw a key at once: what it signed is refused everywhere
     Revoke {
         #[arg(allow_hyphen_values = true)] // base64url may begin with one

@@ -63,6 +63,8 @@ struct RawConfig {
     app_origins: Vec<String>,
     #[serde(default)]
     trusted_proxies: Vec<String>,
+    #[serde(default = "default_response_algs")]
+    response_algs: Vec<Alg>,
     #[serde(default)]
     authorization_details_types: Vec<String>,
     resource_server: Vec<RawResourceServer>,
@@ -236,6 +238,12 @@ impl ServerConfig {
         let servers =
             raw.resource_server.iter().map(|server| server.check(folder)).collect::<Result<_, _>>()?;
         let mut config = Config::new(issuer.clone(), ResourceServers::new(&issuer, servers)?);
+        if let Some(secret) = raw.response_algs.iter().find(|alg| alg.is_symmetric()) {
+            bail!(
+                "`response_algs`: {secret} needs a secret, and what is signed for clients is signed with keys"
+            );
+        }
+        config.response_algs = raw.response_algs;
         config.authorization_details_types = raw.authorization_details_types;
         set(&mut config.access_token_lifetime, raw.access_token.lifetime);
         config.status_list_ttl = raw.access_token.status_list.map(|Period(ttl)| ttl);
@@ -295,6 +303,11 @@ impl ServerConfig {
             client_urls: Fetch::new(private_origins)?,
         })
     }
+}
+
+/// What every client library takes (OpenID Connect Core 1.0 section 15.1).
+fn default_response_algs() -> Vec<Alg> {
+    vec![Alg::RS256]
 }
 
 impl RawResourceServer {

@@ -1,20 +1,24 @@
-//! Where the master key comes from, and how it becomes another: a file in the data directory that this program
-//! changes, or a file or environment variable that its operator changes.
+//! Where the master key comes from, and how it becomes another: a place that this program changes (a file in the data
+//! directory, plain or wrapped by a key in a PKCS#11 token), or one that its operator changes (a file elsewhere, an
+//! environment variable).
 
-use std::fs;
-use std::io;
+mod kept;
+mod pkcs11;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
-use gatepass_issuer::{Issuer, MasterKey, MasterKeyKeeper, OpenError, SecretError};
+use anyhow::{Context as _, anyhow, bail};
+use gatepass_issuer::{Issuer, MasterKey, MasterKeyKeeper as _, OpenError, SecretError};
 use gatepass_store::Embedded;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use self::kept::KeptMasterKey;
+use self::pkcs11::{RawWrappingKey, WrappingKey};
 use crate::clock;
 use crate::config::ServerConfig;
-use crate::data::{DataDir, read_secret, sync_folder_of, write_secret};
+use crate::data::{DataDir, read_secret};
 
 /// The table `[master_key]`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -22,176 +26,199 @@ use crate::data::{DataDir, read_secret, sync_folder_of, write_secret};
 pub(crate) struct RawMasterKey {
     file: Option<PathBuf>,
     env: Option<String>,
+    pkcs11: Option<RawWrappingKey>,
     previous_file: Option<PathBuf>,
     previous_env: Option<String>,
+    previous_pkcs11: Option<RawWrappingKey>,
 }
 
-/// Where the master key is.
+/// Where the master key is, beside the place of the one that the store may still be under.
 #[derive(Clone, Debug)]
-pub(crate) enum MasterKeySource {
+pub(crate) struct MasterKeySource {
+    present: Place,
+    previous: Option<Place>,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
     /// In the data directory, where it is made at the first start.
     Data,
-    /// Where the operator put it, beside the one that the store may still be under.
-    Given { present: Place, previous: Option<Place> },
-}
-
-/// A place that only the operator writes to.
-#[derive(Clone, Debug)]
-pub(crate) enum Place {
+    /// The same, wrapped by a key that never leaves its token.
+    Wrapped(WrappingKey),
+    /// Where only the operator writes.
     File(PathBuf),
+    /// The same, in the environment.
     Env(String),
 }
 
 impl RawMasterKey {
     /// Checks that each key is in one place. Paths are relative to `folder`.
     pub(crate) fn check(self, folder: &Path) -> anyhow::Result<MasterKeySource> {
-        let place = |file: Option<PathBuf>, env: Option<String>, name| match (file, env) {
-            (Some(_), Some(_)) => {
-                bail!("`master_key`: {name} comes from a file or from the environment, not both")
-            }
-            (Some(file), None) => Ok(Some(Place::File(folder.join(file)))),
-            (None, env) => Ok(env.map(Place::Env)),
-        };
-        let present = place(self.file, self.env, "the key")?;
-        let previous = place(self.previous_file, self.previous_env, "the previous key")?;
-        match (present, previous) {
-            (Some(present), previous) => Ok(MasterKeySource::Given { present, previous }),
-            (None, None) => Ok(MasterKeySource::Data),
-            (None, Some(_)) => {
-                bail!("`master_key`: a previous key needs a `file` or `env` for the present one")
-            }
-        }
+        let present = place(self.file, self.env, self.pkcs11, folder)?;
+        let previous = place(self.previous_file, self.previous_env, self.previous_pkcs11, folder)
+            .context("the previous one")?;
+        Ok(MasterKeySource { present: present.unwrap_or(Place::Data), previous })
+    }
+}
+
+fn place(
+    file: Option<PathBuf>,
+    env: Option<String>,
+    pkcs11: Option<RawWrappingKey>,
+    folder: &Path,
+) -> anyhow::Result<Option<Place>> {
+    match (file, env, pkcs11) {
+        (None, None, None) => Ok(None),
+        (Some(file), None, None) => Ok(Some(Place::File(folder.join(file)))),
+        (None, Some(env), None) => Ok(Some(Place::Env(env))),
+        (None, None, Some(key)) => Ok(Some(Place::Wrapped(key.check(folder)?))),
+        _ => bail!(
+            "`master_key`: the key comes from a file, from the environment or from a PKCS#11 token, not both"
+        ),
     }
 }
 
 impl MasterKeySource {
     /// Makes the master key where there is none: before the store is, without which nothing is sealed.
     pub(crate) fn ensure(&self, data: &DataDir) -> anyhow::Result<()> {
-        match self {
-            Self::Data => KeptMasterKey::of(data).present().map(drop),
-            Self::Given { .. } => Ok(()),
-        }
+        self.present.kept(data).map_or(Ok(()), |kept| kept.ensure())
+    }
+
+    /// Makes the key in its token that wraps the master key.
+    pub(crate) fn create_wrapping_key(&self) -> anyhow::Result<&WrappingKey> {
+        let Place::Wrapped(key) = &self.present else {
+            bail!("the configuration names no key in a PKCS#11 token; write `master_key = {{ pkcs11 = … }}`");
+        };
+        key.create()?;
+        Ok(key)
     }
 }
 
 impl Place {
-    fn read(&self) -> anyhow::Result<MasterKey> {
-        let text = match self {
+    /// What this program keeps there itself.
+    fn kept(&self, data: &DataDir) -> Option<KeptMasterKey> {
+        match self {
+            Self::Data => Some(KeptMasterKey::plain(data)),
+            Self::Wrapped(key) => Some(KeptMasterKey::wrapped(data, key.clone())),
+            Self::File(_) | Self::Env(_) => None,
+        }
+    }
+
+    /// What the operator put there; `None` where this program keeps the key itself.
+    fn given(&self) -> anyhow::Result<Option<MasterKey>> {
+        let (text, is_none) = match self {
+            Self::Data | Self::Wrapped(_) => return Ok(None),
             Self::File(path) => {
-                read_secret(path)?.with_context(|| format!("the master key {} is missing", path.display()))?
+                let text = read_secret(path)?;
+                let text = text.with_context(|| format!("the master key {} is missing", path.display()))?;
+                (text, format!("{} is no master key", path.display()))
             }
-            Self::Env(name) => Zeroizing::new(
-                std::env::var(name)
-                    .with_context(|| format!("the environment variable {name} holds no master key"))?,
-            ),
+            Self::Env(name) => {
+                let text = std::env::var(name);
+                let text =
+                    text.with_context(|| format!("the environment variable {name} holds no master key"))?;
+                (Zeroizing::new(text), format!("the environment variable {name} is no master key"))
+            }
         };
-        MasterKey::parse(&text).with_context(|| match self {
-            Self::File(path) => format!("{} is no master key", path.display()),
-            Self::Env(name) => format!("the environment variable {name} is no master key"),
-        })
+        MasterKey::parse(&text).map(Some).context(is_none)
     }
 }
 
-/// Opens the issuer with the master key that opens the store.
+/// Opens the issuer with the master key that opens the store. If that is the previous one, the present one takes its place.
 pub(crate) async fn open(
     config: &ServerConfig,
     data: &DataDir,
     store: &Arc<Embedded>,
 ) -> anyhow::Result<Issuer> {
-    let open = async |key: &MasterKey| {
-        Issuer::open(config.issuer.clone(), key, Arc::<Embedded>::clone(store), clock::now()).await
+    let opening = Opening { config, data, store };
+    let MasterKeySource { present, previous } = &config.master_key;
+    let issuer = match (opening.try_place(present).await?, previous) {
+        (Tried::Opens(issuer), _) => *issuer,
+        (Tried::IsAnother(why), None) => return Err(why),
+        (Tried::IsAnother(why), Some(previous)) => match opening.try_place(previous).await? {
+            Tried::Opens(issuer) => {
+                opening.change(&issuer, present).await?;
+                *issuer
+            }
+            Tried::IsAnother(of_previous) => {
+                return Err(anyhow!("the previous key neither: {of_previous:#}")).context(format!("{why:#}"));
+            }
+        },
     };
-    match &config.master_key {
-        MasterKeySource::Data => {
-            let kept = KeptMasterKey::of(data);
-            let issuer = match (open(&kept.present()?).await, kept.next()?) {
-                // A crash came between the change of the store and that of the file.
-                (Err(OpenError::Secret(SecretError::Sealed)), Some(next)) => {
-                    let issuer = open(&next).await?;
-                    kept.take_over().context("cannot put the new master key in the old one's place")?;
-                    issuer
-                }
-                (opened, _) => {
-                    let issuer = opened?;
+    Ok(match present.kept(data) {
+        Some(kept) => issuer.with_master_key_keeper(Arc::new(kept)),
+        None => issuer,
+    })
+}
+
+/// What came of a place, or of a key in it.
+enum Tried {
+    Opens(Box<Issuer>),
+    /// The store is under another key; why that is known.
+    IsAnother(anyhow::Error),
+}
+
+struct Opening<'o> {
+    config: &'o ServerConfig,
+    data: &'o DataDir,
+    store: &'o Arc<Embedded>,
+}
+
+impl Opening<'_> {
+    /// # Errors
+    /// What is not a matter of which key it is: then no other is tried.
+    async fn try_place(&self, place: &Place) -> anyhow::Result<Tried> {
+        match (place.given()?, place.kept(self.data)) {
+            (Some(key), _) => self.try_key(&key).await,
+            (None, Some(kept)) => self.try_kept(&kept).await,
+            (None, None) => bail!("the master key has no place"),
+        }
+    }
+
+    /// Afterwards, where one of its two keys opens the store, that one is alone and in its place.
+    async fn try_kept(&self, kept: &KeptMasterKey) -> anyhow::Result<Tried> {
+        let why = match kept.present()? {
+            Ok(key) => match self.try_key(&key).await? {
+                Tried::IsAnother(why) => why,
+                opened => {
                     kept.discard_next(); // the store was not changed for it
-                    issuer
+                    return Ok(opened);
                 }
-            };
-            Ok(issuer.with_master_key_keeper(Arc::new(kept)))
-        }
-        MasterKeySource::Given { present, previous } => {
-            let present = present.read()?;
-            match (open(&present).await, previous) {
-                (Err(OpenError::Secret(SecretError::Sealed)), Some(previous)) => {
-                    let issuer = open(&previous.read()?).await?;
-                    issuer.change_master_key(&present).await?;
-                    tracing::info!(
-                        "the store is under the new master key; the previous one is not needed any more"
-                    );
-                    Ok(issuer)
-                }
-                (opened, _) => Ok(opened?),
-            }
-        }
-    }
-}
-
-/// `master.key` in the data directory, and beside it the one that is to follow.
-#[derive(Debug)]
-struct KeptMasterKey {
-    file: PathBuf,
-    next: PathBuf,
-    store: PathBuf,
-}
-
-impl KeptMasterKey {
-    fn of(data: &DataDir) -> Self {
-        let [file, next, store] =
-            ["master.key", "master.key.next", "gatepass.db"].map(|name| data.join(name));
-        Self { file, next, store }
-    }
-
-    /// The master key, made at the first start: when nothing is sealed in the store yet.
-    fn present(&self) -> anyhow::Result<MasterKey> {
-        match read_secret(&self.file)? {
-            Some(text) => {
-                MasterKey::parse(&text).with_context(|| format!("{} is no master key", self.file.display()))
-            }
-            None if self.store.exists() => {
-                bail!("{} is missing: without it the keys in the store cannot be opened", self.file.display())
-            }
-            None => {
-                let key = MasterKey::generate()?;
-                write_secret(&self.file, &format!("{}\n", *key.expose()))?;
-                Ok(key)
-            }
-        }
-    }
-
-    fn next(&self) -> anyhow::Result<Option<MasterKey>> {
-        let parse = |text: Zeroizing<String>| {
-            MasterKey::parse(&text).with_context(|| format!("{} is no master key", self.next.display()))
+            },
+            Err(why) => why,
         };
-        read_secret(&self.next)?.map(parse).transpose()
-    }
-
-    fn discard_next(&self) {
-        let _ = fs::remove_file(&self.next); // not there: nothing to discard
-    }
-}
-
-impl MasterKeyKeeper for KeptMasterKey {
-    fn prepare(&self) -> io::Result<MasterKey> {
-        if let Some(prepared) = self.next().map_err(io::Error::other)? {
-            return Ok(prepared);
+        // A crash may have come between the change of the store and that of the file.
+        let Some(Ok(next)) = kept.next()? else { return Ok(Tried::IsAnother(why)) };
+        match self.try_key(&next).await? {
+            Tried::IsAnother(_) => Ok(Tried::IsAnother(why)),
+            opened => {
+                kept.take_over().context("cannot put the new master key in the old one's place")?;
+                Ok(opened)
+            }
         }
-        let key = MasterKey::generate().map_err(io::Error::other)?;
-        write_secret(&self.next, &format!("{}\n", *key.expose())).map_err(io::Error::other)?;
-        Ok(key)
     }
 
-    fn take_over(&self) -> io::Result<()> {
-        fs::rename(&self.next, &self.file)?;
-        sync_folder_of(&self.file)
+    async fn try_key(&self, key: &MasterKey) -> anyhow::Result<Tried> {
+        let (name, store) = (self.config.issuer.clone(), Arc::<Embedded>::clone(self.store));
+        match Issuer::open(name, key, store, clock::now()).await {
+            Ok(issuer) => Ok(Tried::Opens(Box::new(issuer))),
+            Err(error @ OpenError::Secret(SecretError::Sealed)) => Ok(Tried::IsAnother(error.into())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts the store under the key of another place, or, where this program keeps the key, under a fresh one.
+    async fn change(&self, issuer: &Issuer, place: &Place) -> anyhow::Result<()> {
+        match (place.given()?, place.kept(self.data)) {
+            (None, Some(kept)) => {
+                issuer.change_master_key(&kept.prepare()?).await?;
+                kept.take_over().context("the next start puts the new master key in its place")?;
+            }
+            (given, _) => {
+                issuer.change_master_key(&given.context("the master key has no place")?).await?;
+            }
+        }
+        tracing::info!("the store is under the new master key; the previous one is not needed any more");
+        Ok(())
     }
 }

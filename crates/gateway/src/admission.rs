@@ -21,17 +21,25 @@ pub(crate) struct Candidate<'r> {
     pub(crate) guarded: &'r GuardedRequest<'r>,
     /// Shown instead of an `Authorization` field.
     pub(crate) ticket: Option<&'r Presented>,
-    /// Whether the token is that of a session, which may get another one: then a denial that this may help is told
-    /// even where the route does not enforce.
-    pub(crate) may_renew: bool,
-    /// Whether the same request was looked at before, with the token that its session had until now.
-    pub(crate) again: bool,
+    pub(crate) attempt: Attempt,
     /// Whether a DPoP proof could be checked.
     pub(crate) takes_dpop: bool,
     /// Where its connection comes from.
     pub(crate) peer: IpAddr,
     /// What is asked for, in the words of the audit log.
     pub(crate) asked: &'r (dyn Fn() -> String + Sync),
+}
+
+/// Which look at a request it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// There is no other.
+    Only,
+    /// With a session's token, which may be renewed: a denial that this may help is told even where the route does not
+    /// enforce.
+    First,
+    /// With the token that the session has got since.
+    Again,
 }
 
 /// Lets in whom the route lets in, with the token if there is one. Where the route does not enforce yet, what
@@ -48,7 +56,7 @@ pub(crate) async fn admit<'s>(
     let candidate = &Candidate { guarded: &guarded, ..*candidate };
     let per = route.rate_limit.map(|(_, per)| per);
     // What an address may ask is counted before anything is done for it.
-    if per == Some(Per::Address) && !candidate.again {
+    if per == Some(Per::Address) && candidate.attempt != Attempt::Again {
         enforce(route, shared, count(route, None, candidate, state, fields))?;
     }
     let admitted = match &route.access {
@@ -59,7 +67,7 @@ pub(crate) async fn admit<'s>(
         }
     };
     if let Err(denied) = &admitted
-        && candidate.may_renew
+        && candidate.attempt == Attempt::First
         && bff::may_help(denied)
     {
         return Err(Refusal::Denied(denied.clone()));

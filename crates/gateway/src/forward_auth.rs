@@ -43,19 +43,19 @@ use gatepass_guard::{Admitted, Challenge, GuardedRequest};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
-use crate::admission::{self, Candidate};
+use crate::admission::{self, Attempt, Candidate};
 use crate::answer::AnswerFields;
-use crate::bff::Bearing;
 use crate::body::ResponseBody;
 use crate::client::{ClientConnection, InFlight};
+use crate::credentials::Credentials;
 use crate::gateway::{Shared, State};
 use crate::header::claim;
+use crate::message;
 use crate::proxy::external_url;
 use crate::record::Recording;
 use crate::refusal::Refusal;
 use crate::route::path::RequestPath;
 use crate::route::{Demand, Route, TokenHandling};
-use crate::{message, ticket};
 
 const METHOD: [HeaderName; 2] =
     [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];
@@ -158,8 +158,7 @@ pub(crate) async fn verify<'s>(
         headers,
         guarded: &guarded,
         ticket: None,
-        may_renew: false,
-        again: false,
+        attempt: Attempt::Only,
         takes_dpop: url.is_some(),
         peer: connection.address,
         asked: &asked,
@@ -221,47 +220,12 @@ async fn admit_told<'s>(
     fields: &mut AnswerFields<'s>,
 ) -> Result<Option<Admitted>, Refusal> {
     let Told { route, path, method, target } = *told;
-    let ticket = ticket::find(route, method, target, candidate.headers);
-    if !matches!(ticket, Ok(None)) {
-        fields.seal();
-    }
-    let ticket = ticket?;
-    let session = match &ticket {
-        Some(_) => None,
-        None => {
-            // A proxy keeps `Upgrade` for itself, and passes this on.
-            let websocket = candidate.headers.contains_key(header::SEC_WEBSOCKET_KEY);
-            Bearing::of_request(route, (method, candidate.headers), websocket, shared, state, fields).await?
-        }
-    };
-    let Some(mut session) = session else {
-        let candidate = Candidate { ticket: ticket.as_ref(), ..*candidate };
-        return admission::admit(route, path, &candidate, shared, state, fields).await;
-    };
-    let mut may_renew = true;
-    loop {
-        let guarded = GuardedRequest::new(method, &session.headers);
-        let headers = &session.headers;
-        let with_token = Candidate {
-            headers,
-            guarded: &guarded,
-            takes_dpop: false,
-            may_renew,
-            again: !may_renew,
-            ..*candidate
-        };
-        let admitted = admission::admit(route, path, &with_token, shared, state, fields).await;
-        let Err(Refusal::Denied(denied)) = &admitted else { return admitted };
-        if !may_renew {
-            return admitted;
-        }
-        let renewed = session.renew_after(denied, state, fields).await;
-        match admission::enforce(route, shared, renewed)? {
-            Some(true) => may_renew = false,
-            Some(false) => return admitted,
-            None => return Ok(None),
-        }
-    }
+    let headers = candidate.headers;
+    // A proxy keeps `Upgrade` for itself, and passes this on.
+    let websocket = headers.contains_key(header::SEC_WEBSOCKET_KEY);
+    let of = (method, target, headers);
+    let mut credentials = Credentials::of_request(route, of, websocket, shared, state, fields).await?;
+    credentials.admit(route, (method, path), candidate, shared, state, fields).await
 }
 
 /// The routes whose rules the request has to meet that is asked about: the one of its method, or all of its

@@ -616,6 +616,7 @@ mod client;
 mod clock;
 mod config;
 mod cors;
+mod credentials;
 mod ext_authz;
 mod forward_auth;
 mod gateway;

@@ -8,11 +8,12 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 
-use crate::admission::{self, Candidate};
+use crate::admission::{self, Attempt, Candidate};
 use crate::answer::AnswerFields;
-use crate::bff::{self, Bearing};
+use crate::bff;
 use crate::body::{Ending, RequestBody, ResponseBody, may_pause};
 use crate::client::{ClientConnection, InFlight};
+use crate::credentials::Credentials;
 use crate::gateway::{Shared, State};
 use crate::header::hop_by_hop::{self, Nominated, Wishes};
 use crate::header::reserved::ReservedHeaders;
@@ -24,7 +25,7 @@ use crate::route::path::{PathError, RequestPath};
 use crate::route::{Route, TokenHandling};
 use crate::upstream::{Answer, Upstream, UpstreamBody, tunnel};
 use crate::watch::Watch;
-use crate::{cors, forward_auth, message, ticket};
+use crate::{cors, forward_auth, message};
 
 /// Answers one request of a client.
 pub(crate) async fn serve(
@@ -152,47 +153,12 @@ async fn prepare<'s>(
     let (route, upstream) = find_route(state, request, &host, &path, recording)?;
     *fields = AnswerFields::of_route(route, request.headers());
     let target = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
-    let ticket = ticket::find(route, request.method(), target, request.headers());
-    if !matches!(ticket, Ok(None)) {
-        fields.seal();
-    }
-    let ticket = ticket?;
-    // A browser brings its cookie by itself: it is the ticket that was meant.
-    let mut session = match &ticket {
-        Some(_) => None,
-        None => {
-            let of = (request.method(), request.headers());
-            Bearing::of_request(route, of, wishes.websocket, shared, state, fields).await?
-        }
-    };
-    let mut admitted = admit(
-        route,
-        &path,
-        request,
-        ticket.as_ref(),
-        session.as_ref(),
-        true,
-        connection,
-        shared,
-        state,
-        fields,
-    )
-    .await;
-    if let (Err(Refusal::Denied(denied)), Some(session)) = (&admitted, &mut session) {
-        let renewed = session.renew_after(denied, state, fields).await;
-        admitted = match admission::enforce(route, shared, renewed)? {
-            Some(true) => {
-                let session = Some(&*session);
-                admit(route, &path, request, None, session, false, connection, shared, state, fields).await
-            }
-            Some(false) => admitted,
-            None => Ok(None),
-        };
-    }
-    let token = admitted?;
+    let of = (request.method(), target, request.headers());
+    let mut credentials = Credentials::of_request(route, of, wishes.websocket, shared, state, fields).await?;
+    let token = admit(route, &path, request, &mut credentials, connection, shared, state, fields).await?;
     if let Some(token) = &token {
         recording.admitted(token);
-        if let Some(session) = &session {
+        if let Credentials::Session(session) = &credentials {
             request.headers_mut().insert(header::AUTHORIZATION, session.authorization().clone());
         }
     }
@@ -204,7 +170,7 @@ async fn prepare<'s>(
         Some(token) => exchange(shared, state, route, token, request.headers()).await?,
         None => None,
     };
-    if let Some(ticket) = &ticket {
+    if let Credentials::Ticket(ticket) = &credentials {
         ticket.remove_from(request)?;
     }
     let from_proxy = state.trusts(connection.address);
@@ -226,39 +192,35 @@ async fn prepare<'s>(
     Ok(Prepared { upstream, watch, body_may_last: token.is_some() || long_bodies, long_bodies })
 }
 
-/// Lets a request in, with the token that it bears or that its session does.
+/// Lets a request in with what it brings.
 #[allow(clippy::too_many_arguments)] // all that there is to know of a request
 async fn admit<'s>(
     route: &'s Route,
     path: &RequestPath<'_>,
     request: &Request<Incoming>,
-    ticket: Option<&ticket::Presented>,
-    session: Option<&Bearing>,
-    may_renew: bool,
+    credentials: &mut Credentials,
     connection: &ClientConnection,
     shared: &Shared,
     state: &'s State,
     fields: &mut AnswerFields<'s>,
 ) -> Result<Option<Admitted>, Refusal> {
-    let headers = session.map_or(request.headers(), |session| &session.headers);
-    let asked = || format!("{} {}", request.method(), request.uri().path());
-    let url = external_url(state, route, request.headers(), request.uri().path());
-    let mut guarded =
-        GuardedRequest::new(request.method(), headers).with_certificate(connection.certificate());
+    let (method, headers) = (request.method(), request.headers());
+    let asked = || format!("{method} {}", request.uri().path());
+    let url = external_url(state, route, headers, request.uri().path());
+    let mut guarded = GuardedRequest::new(method, headers).with_certificate(connection.certificate());
     if let Some(url) = &url {
         guarded = guarded.with_url(url);
     }
-    let candidate = Candidate {
+    let own = Candidate {
         headers,
         guarded: &guarded,
-        ticket,
-        may_renew: may_renew && session.is_some(),
-        again: !may_renew,
+        ticket: None,
+        attempt: Attempt::Only,
         takes_dpop: url.is_some(),
         peer: connection.address,
         asked: &asked,
     };
-    admission::admit(route, path, &candidate, shared, state, fields).await
+    credentials.admit(route, (method, path), &own, shared, state, fields).await
 }
 
 /// The credentials for the service behind, where the route has the client's token exchanged.

@@ -43,6 +43,8 @@ pub struct OpenIdIssuer(Arc<Inner>);
 struct Inner {
     location: Location,
     keys: Arc<KeyCache>,
+    /// Who may stand beside the client in an ID token's `aud`.
+    audience: Vec<String>,
     clock_skew: Duration,
     http: Http,
     clock: Arc<Clock>,
@@ -141,12 +143,13 @@ impl OpenIdIssuer {
     pub(crate) fn new(
         location: Location,
         keys: Arc<KeyCache>,
+        audience: Vec<String>,
         clock_skew: Duration,
         http: Http,
         clock: Arc<Clock>,
     ) -> Self {
         let (metadata, requests) = (Mutex::default(), Semaphore::new(MAX_REQUESTS));
-        Self(Arc::new(Inner { location, keys, clock_skew, http, clock, metadata, requests }))
+        Self(Arc::new(Inner { location, keys, audience, clock_skew, http, clock, metadata, requests }))
     }
 
     /// The value of `iss`.
@@ -206,7 +209,8 @@ impl OpenIdIssuer {
     /// ([OpenID Connect Core 1.0 section 3.1.3.7](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation)).
     /// It is signed with the algorithm that the client asks for, or else one that the issuer's metadata name; where
     /// they name none, with RS256. Its header says `typ: JWT` or nothing, so that no token with a type of its own
-    /// passes for one; what keeps those without away is `nonce`, which no other kind of token has.
+    /// passes for one; what keeps those without away is `nonce`, which no other kind of token has. Beside the client its `aud`
+    /// names nobody but audiences that the issuer's [configuration](crate::IssuerConfig::audience) names.
     ///
     /// # Errors
     /// [`IdTokenError`], with the first check that failed.
@@ -217,7 +221,7 @@ impl OpenIdIssuer {
         nonce: &str,
         access_token: &str,
     ) -> Result<IdToken, IdTokenError> {
-        let Inner { location, keys, clock_skew, clock, .. } = &*self.0;
+        let Inner { location, keys, audience, clock_skew, clock, .. } = &*self.0;
         let endpoints = self.0.endpoints().await?;
         let expected = ExpectedIdToken {
             issuer: location.issuer(),
@@ -226,6 +230,7 @@ impl OpenIdIssuer {
                 .as_ref()
                 .map_or(&endpoints.id_token_algs, std::slice::from_ref),
             client_id: &client.client_id,
+            trusted_audiences: audience,
             nonce,
             access_token,
         };

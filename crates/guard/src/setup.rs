@@ -165,6 +165,7 @@ impl Setup<'_> {
         OpenIdIssuer::new(
             self.location.clone(),
             Arc::clone(keys),
+            self.config.audience.clone(),
             self.config.clock_skew,
             self.means.http.clone(),
             Arc::clone(&self.means.clock),

@@ -14,7 +14,7 @@ pub use self::credential::NewCredential;
 use crate::certificate::RegisteredCertificate;
 use crate::client::{
     ChangeResponses, Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential,
-    ExchangePolicy, GrantType, NotificationUri,
+    ExchangePolicy, GrantType, InvalidEncryption, NotificationUri,
 };
 use crate::email::Email;
 use crate::feed::Sweep;
@@ -89,12 +89,23 @@ pub enum AdminError {
     /// Something was to be signed for a client with an algorithm that this server has no key for.
     #[error("this server does not sign with {0}")]
     UnservedAlg(Alg),
+    /// The same, and the key is on its way: not everybody who verifies has seen it yet.
+    #[error("the key for {alg} was published a moment ago and signs from {from}; try again then")]
+    AlgNotYet {
+        /// The algorithm.
+        alg: Alg,
+        /// When its key signs.
+        from: Timestamp,
+    },
+    /// What the client is told cannot be encrypted for it as it wants.
+    #[error(transparent)]
+    Encryption(#[from] InvalidEncryption),
     /// A client was to sign its requests that has no keys.
-    #[error("only a client that authenticates with private_key_jwt can sign its authorization requests")]
+    #[error("only a client that has registered keys to sign with can sign its authorization requests")]
     CannotSign,
-    /// A client was to get keys that does not authenticate with keys.
-    #[error("the client does not authenticate with private_key_jwt")]
-    NotByKeys,
+    /// A client was to authenticate with keys of which none is for signatures, or was to lose them all.
+    #[error("private_key_jwt needs a public key of the client's to sign with, in its jwks")]
+    NoSigningKey,
     /// A client that authenticates without a certificate has none.
     #[error("the client does not authenticate with a certificate")]
     NotByCertificate,
@@ -289,9 +300,8 @@ pub struct ChangeClient {
     pub responses: ChangeResponses,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
     pub disabled: Option<bool>,
-    /// Other keys, all of them, for a client that authenticates with keys; the old ones are good for nothing at
-    /// once.
-    pub keys: Option<ClientKeys>,
+    /// Other keys, all of them, or none; the old ones are good for nothing at once.
+    pub keys: Option<Option<ClientKeys>>,
     /// Another certificate, where it authenticates with one.
     pub certificate: Option<RegisteredCertificate>,
     /// Whether to give it a new secret; the old one is good for nothing at once.
@@ -419,22 +429,31 @@ impl Issuer {
         };
         let (credential, secret) = self.make_credential(&id, new.credential.clone())?;
         let client = new.into_client(id, credential, now);
-        self.require_served(&client)?;
+        self.require_served(&client, now)?;
         require_sign_on(&client)?;
         self.held(client.clone())?;
         Ok((client, secret))
     }
 
     /// What the client registers of extensions is what this server is configured for.
-    fn require_served(&self, client: &Client) -> Result<(), AdminError> {
+    fn require_served(&self, client: &Client, now: Timestamp) -> Result<(), AdminError> {
         let ClientExtensions { authorization_details_types, responses, .. } = &client.extensions;
         let known = &self.config.authorization_details_types;
         if let Some(unknown) = authorization_details_types.iter().find(|name| !known.contains(name)) {
             return Err(AdminError::UnknownDetailsType(unknown.clone()));
         }
         let signing = self.config.response_signing_algs();
-        let unserved = responses.signing_algs().find(|alg| !signing.contains(alg));
-        unserved.map_or(Ok(()), |alg| Err(AdminError::UnservedAlg(alg)))
+        if let Some(unserved) = responses.signing_algs().find(|alg| !signing.contains(alg)) {
+            return Err(AdminError::UnservedAlg(unserved));
+        }
+        let ring = self.ring.load();
+        if let Some(alg) = responses.signing_algs().find(|alg| ring.signer(*alg, now).is_none()) {
+            let from = ring.records().filter(|key| key.alg == alg).filter_map(|key| key.signs_from).min();
+            let from = from.unwrap_or_else(|| now.saturating_add(self.config.key_policy().publish_ahead));
+            return Err(AdminError::AlgNotYet { alg, from });
+        }
+        responses.require_encryptable(client.keys())?;
+        Ok(())
     }
 
     /// The client of that id.
@@ -511,7 +530,9 @@ impl Issuer {
             extensions.sector_identifier_uri = uri;
         }
         extensions.responses = change.responses.of(std::mem::take(&mut extensions.responses));
-        self.require_served(&client)?;
+        let secret =
+            self.change_credential(&mut client, change.keys, change.certificate, change.new_secret)?;
+        self.require_served(&client, now)?;
         require_sign_on(&client)?;
         let is_moved = before.redirect_uris != client.redirect_uris
             || before.extensions.sector_identifier_uri != client.extensions.sector_identifier_uri;
@@ -523,8 +544,6 @@ impl Issuer {
             }
         }
         client.disabled = change.disabled.unwrap_or(client.disabled);
-        let secret =
-            self.change_credential(&mut client, change.keys, change.certificate, change.new_secret)?;
         if !client.disabled {
             self.held(client.clone())?;
         }
@@ -705,8 +724,9 @@ fn named_by(client: &Client) -> Option<Cow<'_, str>> {
 /// A public client without a code challenge would let anybody use a code who sees one.
 fn require_sign_on(client: &Client) -> Result<(), AdminError> {
     let logs_in = client.may_use(GrantType::AuthorizationCode);
-    let has_keys = matches!(client.credential, Credential::Keys(_));
+    let has_keys = client.keys().is_some_and(ClientKeys::can_sign);
     match client {
+        Client { credential: Credential::Keys(_), .. } if !has_keys => Err(AdminError::NoSigningKey),
         _ if logs_in && client.redirect_uris.is_empty() => Err(AdminError::NoRedirectUri),
         Client { logout: ClientLogout { frontchannel: Some(uri), .. }, redirect_uris, .. }
             if !uri.is_beside(redirect_uris) =>

@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gatepass_jose::{NumericDate, Timestamp, Typ, base64url, jwt};
+use gatepass_jose::{NumericDate, Timestamp, Typ, base64url};
 use serde::Serialize;
 
-use crate::client::{Client, NotificationUri};
+use crate::client::{Client, NotificationUri, Told};
 use crate::id::{ClientId, SessionId, UserId};
-use crate::id_token::ID_TOKEN_ALG;
 use crate::issuer::Issuer;
 use crate::mint::MintError;
+use crate::response::ResponseError;
 use crate::secrets::random;
 use crate::store::StoreError;
 
@@ -84,7 +84,7 @@ impl Issuer {
     /// settled before this is called again.
     ///
     /// # Errors
-    /// [`MintError`] or [`StoreError`]; the next call tries again.
+    /// [`LogoutTokenError`]; the next call tries again.
     pub async fn due_logouts(
         &self,
         limit: u32,
@@ -96,8 +96,15 @@ impl Issuer {
             let client = client.filter(|client| !client.disabled);
             match client.as_ref().and_then(|client| Some((client, client.logout.backchannel.clone()?))) {
                 Some((client, uri)) => {
-                    let token = self.logout_token(&notice, client, now)?;
-                    deliveries.push(LogoutDelivery { notice, uri, token });
+                    match self.logout_token(&notice, client, now).await {
+                        Ok(token) => deliveries.push(LogoutDelivery { notice, uri, token }),
+                        // Its own affair: the others are told all the same, and it is tried again as one that is away.
+                        Err(ResponseError::NoRecipient(why)) => {
+                            tracing::info!(client_id = %notice.client, %why, "a logout token cannot be encrypted");
+                            self.settle_logout(&notice, Delivered::Failed, now).await?;
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
                 }
                 None => self.store.settle_logout_notice(notice.id, None).await?, // nobody wants to know any more
             }
@@ -133,25 +140,24 @@ impl Issuer {
         Ok(())
     }
 
-    fn logout_token(
+    async fn logout_token(
         &self,
         notice: &LogoutNotice,
         client: &Client,
         now: Timestamp,
-    ) -> Result<String, MintError> {
-        let ring = self.ring.load();
-        let signer = ring.signer(ID_TOKEN_ALG, now).ok_or(MintError::NoKey(ID_TOKEN_ALG))?;
+    ) -> Result<String, ResponseError> {
+        let writer = self.response_writer(client, Told::IdToken, now).await?;
         let claims = LogoutClaims {
             iss: self.config.issuer.as_str(),
             sub: self.subject(Some(client), notice.user),
             aud: notice.client.as_str(),
             iat: now.into(),
             exp: now.saturating_add(LIFETIME).into(),
-            jti: base64url::encode(&random::<16>()?),
+            jti: base64url::encode(&random::<16>().map_err(MintError::from)?),
             sid: notice.session.to_string(),
             events: BTreeMap::from([(EVENT, BTreeMap::new())]),
         };
-        Ok(jwt::sign(&LOGOUT_TOKEN, &claims, signer)?)
+        Ok(writer.write(&LOGOUT_TOKEN, &claims)?)
     }
 }
 
@@ -161,7 +167,7 @@ impl Issuer {
 pub enum LogoutTokenError {
     /// It could not be made.
     #[error(transparent)]
-    Mint(#[from] MintError),
+    Response(#[from] ResponseError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

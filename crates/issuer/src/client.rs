@@ -18,7 +18,10 @@ use crate::subject::SubjectType;
 
 pub use self::keys::{ClientKeys, InvalidClientKeys};
 pub use self::logout::{ClientLogout, InvalidNotificationUri, NotificationUri};
-pub use self::responses::{ChangeResponses, ResponseFormats};
+pub use self::responses::{
+    ChangeResponses, ENCRYPTION_ALGS, ENCRYPTION_ENCS, InvalidEncryption, ResponseFormats,
+};
+pub(crate) use self::responses::{Encryption, Told};
 
 /// The scope that makes a request one of OpenID Connect: it gives an ID token and opens the userinfo
 /// endpoint.
@@ -95,6 +98,15 @@ impl Client {
         }
     }
 
+    /// Its public keys: those that it authenticates with, or else those that it has registered beside another way.
+    #[must_use]
+    pub fn keys(&self) -> Option<&ClientKeys> {
+        match &self.credential {
+            Credential::Keys(keys) => Some(keys),
+            _ => self.extensions.jwks.as_ref(),
+        }
+    }
+
     /// Whether it can keep a secret, and so prove who it is.
     #[must_use]
     pub fn is_confidential(&self) -> bool {
@@ -131,6 +143,9 @@ pub struct ClientExtensions {
     /// ([OpenID Connect Core 1.0 section 8.1](https://openid.net/specs/openid-connect-core-1_0.html#PairwiseAlg)).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sector_identifier_uri: Option<NotificationUri>,
+    /// Public keys of a client that does not authenticate with them: to sign requests with, and to be encrypted for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<ClientKeys>,
     /// In which form it is told things.
     pub responses: ResponseFormats,
 }
@@ -191,7 +206,7 @@ pub struct ExchangePolicy {
 ///
 /// Because it is random, not chosen by a person, a fast keyed hash keeps it as safe as a slow one
 /// would: there is nothing to guess.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct ClientSecret(zeroize::Zeroizing<String>);
 
 impl ClientSecret {

@@ -34,6 +34,8 @@ pub struct Config {
     pub issuer: Issuer,
     /// The resource servers that tokens are minted for; the first is the default.
     pub resource_servers: ResourceServers,
+    /// The algorithms that clients can have ID tokens and answers signed with, beside those of the resource servers.
+    pub response_algs: Vec<Alg>,
     /// The types of authorization details that clients can be allowed
     /// ([RFC 9396](https://www.rfc-editor.org/rfc/rfc9396)).
     pub authorization_details_types: Vec<String>,
@@ -74,6 +76,7 @@ impl Config {
         Self {
             issuer,
             resource_servers,
+            response_algs: Vec::new(),
             authorization_details_types: Vec::new(),
             access_token_lifetime: Duration::from_secs(15 * 60),
             status_list_ttl: None,
@@ -91,12 +94,28 @@ impl Config {
         }
     }
 
-    /// The algorithms that clients can have answers signed with: those that keys are published for, and that the
-    /// profile takes.
+    /// The algorithms that clients can have ID tokens and answers signed with: those that keys are published for, and that
+    /// the profile takes.
     #[must_use]
     pub fn response_signing_algs(&self) -> Vec<Alg> {
-        let published = self.resource_servers.published_algs();
-        published.into_iter().filter(|alg| self.profile.takes(*alg)).collect()
+        self.published_algs().into_iter().filter(|alg| self.profile.takes(*alg)).collect()
+    }
+
+    /// The algorithms that keys are needed for. `ES256` is always among them: the issuer's own
+    /// tokens and the revocation snapshot are signed with it.
+    pub(crate) fn published_algs(&self) -> Vec<Alg> {
+        let servers = self.resource_servers.iter().filter_map(|server| match server.signing {
+            Signing::Published(alg) => Some(alg),
+            Signing::Shared(_) => None,
+        });
+        let responses = self.response_algs.iter().copied().filter(|alg| self.profile.takes(*alg));
+        let mut algs = vec![Alg::ES256];
+        for alg in servers.chain(responses).filter(|alg| !alg.is_symmetric()) {
+            if !algs.contains(&alg) {
+                algs.push(alg);
+            }
+        }
+        algs
     }
 
     pub(crate) fn key_policy(&self) -> KeyPolicy {
@@ -195,19 +214,5 @@ impl ResourceServers {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &ResourceServer> {
         self.0.iter()
-    }
-
-    /// The algorithms that keys are needed for. `ES256` is always among them: the issuer's own
-    /// tokens and the revocation snapshot are signed with it.
-    pub(crate) fn published_algs(&self) -> Vec<Alg> {
-        let mut algs = vec![Alg::ES256];
-        for server in &self.0 {
-            if let Signing::Published(alg) = server.signing
-                && !algs.contains(&alg)
-            {
-                algs.push(alg);
-            }
-        }
-        algs
     }
 }

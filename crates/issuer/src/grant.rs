@@ -24,6 +24,7 @@ use crate::exchange::{ExchangeRefusal, Shown, TokenExchange};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Minted, Target};
 use crate::refresh_token::RefreshToken;
+use crate::response::{NoRecipient, ResponseError};
 use crate::secrets::SecretError;
 use crate::sessions::{
     InternalError, RefreshError, ShownRefresh, Tokens, from_dpop, internal_from, limit_to,
@@ -77,6 +78,8 @@ pub enum TokenRequest {
         scope: Option<ScopeSet>,
         /// A part of the authorization details that were granted; `None`: all of them.
         authorization_details: Option<AuthorizationDetails>,
+        /// The resource server that the access token is for; it can be none but the one of the grant.
+        resource: Option<String>,
     },
     /// [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693).
     TokenExchange(TokenExchange),
@@ -174,6 +177,9 @@ pub enum TokenError {
     /// ([RFC 9449 section 5](https://www.rfc-editor.org/rfc/rfc9449#section-5)).
     #[error(transparent)]
     Dpop(DpopError),
+    /// The client wants its ID tokens encrypted, and there is no key of its to encrypt for.
+    #[error(transparent)]
+    NoRecipient(NoRecipient),
     /// Our fault.
     #[error(transparent)]
     Internal(#[from] InternalError),
@@ -182,11 +188,22 @@ pub enum TokenError {
 internal_from!(TokenError);
 from_dpop!(TokenError);
 
+impl From<ResponseError> for TokenError {
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::NoRecipient(why) => Self::NoRecipient(why),
+            ResponseError::Mint(error) => error.into(),
+            ResponseError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<RefreshError> for TokenError {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Invalid | RefreshError::Reused => Self::InvalidGrant,
             RefreshError::Scope => Self::InvalidScope,
+            RefreshError::Resource => Self::InvalidTarget,
             RefreshError::AuthorizationDetails => Self::InvalidAuthorizationDetails,
             RefreshError::Dpop(error) => Self::Dpop(error),
             RefreshError::Internal(error) => Self::Internal(error),
@@ -249,13 +266,14 @@ impl Issuer {
                 require_grant(&client, GrantType::TokenExchange)?;
                 self.exchange(&client, &exchange, Shown { all: shown, binding }, minted_at, now)
             }
-            TokenRequest::RefreshToken { token, scope, authorization_details } => {
+            TokenRequest::RefreshToken { token, scope, authorization_details, resource } => {
                 let shown = ShownRefresh {
                     token: &token,
                     client: &client.id(),
                     is_public: !matches!(client, AuthenticatedClient::Confidential(_)),
                     scope: scope.as_ref(),
                     authorization_details: authorization_details.as_ref(),
+                    resource: resource.as_deref(),
                     registered: client.registered(),
                     binding,
                 };

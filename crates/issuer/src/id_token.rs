@@ -3,21 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use aws_lc_rs::digest;
-use gatepass_jose::{
-    Alg, Audience, Claims, NumericDate, Registered, Timestamp, Typ, base64url, decode_unverified, jwt,
-    not_null,
-};
-use gatepass_token::ScopeSet;
+use gatepass_jose::{Audience, Claims, NumericDate, Registered, Timestamp, Typ, decode_unverified, not_null};
+use gatepass_token::{ScopeSet, at_hash};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::authorize::PREFERRED_USERNAME;
 use crate::binding::Possession;
-use crate::client::{Client, OPENID, PROFILE};
+use crate::client::{Client, OPENID, PROFILE, Told};
 use crate::id::{ClientId, SessionId};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
+use crate::response::{ResponseError, ResponseWriter};
 use crate::session::Session;
 use crate::sessions::BearerError;
 use crate::store::StoreError;
@@ -25,9 +22,6 @@ use crate::user::User;
 
 /// The `typ` of an ID token: what keeps it from passing for an access token.
 const ID_TOKEN: Typ = Typ::new("JWT");
-
-/// The algorithm of ID tokens.
-pub const ID_TOKEN_ALG: Alg = Alg::ES256;
 
 /// The authentication context class of a login with a password.
 pub const ACR_PASSWORD: &str = "urn:gatepass:acr:password";
@@ -48,7 +42,8 @@ struct IdClaims<'c> {
     /// What a provider has asked the user for is the provider's to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     amr: Option<[&'static str; 1]>,
-    at_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_hash: Option<String>,
     sid: String,
     #[serde(flatten)]
     profile: ProfileClaims,
@@ -85,7 +80,7 @@ struct SignedUserClaims<'c> {
 pub enum UserInfoResponse {
     /// `application/json`.
     Claims(UserClaims),
-    /// `application/jwt`.
+    /// `application/jwt`: signed, and encrypted for the client where it wants that.
     Jwt(String),
 }
 
@@ -102,9 +97,9 @@ pub enum UserClaimsError {
     /// It speaks for nobody who can log in.
     #[error("the access token speaks for no user")]
     Nobody,
-    /// The answer could not be signed.
+    /// The answer could not be signed, or encrypted for the client.
     #[error(transparent)]
-    Mint(#[from] MintError),
+    Response(#[from] ResponseError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -166,10 +161,11 @@ pub(crate) struct IdTokenOf<'l> {
 }
 
 impl Issuer {
-    /// The ID token that goes with an access token, if the scope asks for one.
+    /// The ID token that goes with an access token, if the scope asks for one, written by `writer`.
     pub(crate) fn id_token(
         &self,
         login: &IdTokenOf<'_>,
+        writer: &ResponseWriter,
         session: &Session,
         user: &User,
         access_token: &str,
@@ -178,8 +174,6 @@ impl Issuer {
         if !login.scope.contains(OPENID) {
             return Ok(None);
         }
-        let ring = self.ring.load();
-        let signer = ring.signer(ID_TOKEN_ALG, now).ok_or(MintError::NoKey(ID_TOKEN_ALG))?;
         let claims = IdClaims {
             iss: self.config.issuer.as_str(),
             sub: self.subject(Some(login.client), user.id),
@@ -190,11 +184,11 @@ impl Issuer {
             nonce: login.nonce,
             acr: session.acr(),
             amr: session.provider.is_none().then_some(["pwd"]),
-            at_hash: at_hash(access_token),
+            at_hash: at_hash(writer.alg(), access_token),
             sid: session.id.to_string(),
             profile: ProfileClaims::of(user, login.scope, login.claims),
         };
-        Ok(Some(jwt::sign(&ID_TOKEN, &claims, signer)?))
+        writer.write(&ID_TOKEN, &claims).map(Some)
     }
 
     /// Reads an ID token of this issuer that comes back as a hint, expired or not
@@ -248,44 +242,11 @@ impl Issuer {
             sub: self.subject(client.as_ref(), user.id),
             profile: ProfileClaims::of(&user, &verified.scope, &requested),
         };
-        match client.and_then(|client| client.extensions.responses.userinfo_signed_response_alg) {
-            Some(alg) => {
-                Ok(UserInfoResponse::Jwt(self.sign_user_claims(&claims, &verified.client_id, alg, now)?))
-            }
-            None => Ok(UserInfoResponse::Claims(claims)),
-        }
-    }
-
-    fn sign_user_claims(
-        &self,
-        claims: &UserClaims,
-        client: &str,
-        alg: Alg,
-        now: Timestamp,
-    ) -> Result<String, MintError> {
-        let ring = self.ring.load();
-        let signer = ring.signer(alg, now).ok_or(MintError::NoKey(alg))?;
-        let signed =
-            SignedUserClaims { iss: self.config.issuer.as_str(), aud: client, iat: now.into(), claims };
-        Ok(jwt::sign(&ID_TOKEN, &signed, signer)?)
-    }
-}
-
-/// The left half of the access token's hash
-/// ([OpenID Connect Core 1.0 section 3.1.3.6](https://openid.net/specs/openid-connect-core-1_0.html#CodeIDToken)):
-/// SHA-256, as the algorithm of ID tokens has it.
-fn at_hash(access_token: &str) -> String {
-    let hash = digest::digest(&digest::SHA256, access_token.as_bytes());
-    base64url::encode(hash.as_ref().get(..16).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The example of OpenID Connect Core 1.0 appendix A.3.
-    #[test]
-    fn the_hash_of_an_access_token() {
-        assert_eq!(at_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"), "77QmUPtjPfzWtF2AnpK9RQ");
+        let told = client.filter(|client| client.extensions.responses.is_jwt(Told::UserInfo));
+        let Some(client) = told else { return Ok(UserInfoResponse::Claims(claims)) };
+        let writer = self.response_writer(&client, Told::UserInfo, now).await?;
+        let iss = self.config.issuer.as_str();
+        let signed = SignedUserClaims { iss, aud: client.id.as_str(), iat: now.into(), claims: &claims };
+        Ok(UserInfoResponse::Jwt(writer.write(&ID_TOKEN, &signed).map_err(ResponseError::from)?))
     }
 }

@@ -1,18 +1,17 @@
 //! What a token is worth now (RFC 7662, RFC 9701), and taking one back (RFC 7009).
 
-use gatepass_jose::{NumericDate, Timestamp, Typ, Verified, jwt};
+use gatepass_jose::{NumericDate, Timestamp, Typ, Verified};
 use gatepass_revocation::{Kind, Reason};
 use gatepass_token::AccessClaims;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::client::Client;
+use crate::client::{Client, Told};
 use crate::client_authentication::AuthenticatedClient;
 use crate::config::CLOCK_ALLOWANCE;
-use crate::id_token::ID_TOKEN_ALG;
 use crate::issuer::Issuer;
-use crate::mint::MintError;
 use crate::refresh_token;
+use crate::response::ResponseError;
 use crate::session::Session;
 use crate::store::StoreError;
 
@@ -91,26 +90,24 @@ impl Issuer {
         if is_theirs { found } else { Introspection::Inactive }
     }
 
-    /// Signs an answer for the client that asked.
+    /// Signs an answer for the client that asked, and encrypts it where the client wants that.
     ///
     /// # Errors
-    /// [`MintError`].
-    pub fn sign_introspection(
+    /// [`ResponseError`].
+    pub async fn sign_introspection(
         &self,
         client: &Client,
-        answer: &impl Serialize,
+        answer: &(impl Serialize + Sync),
         now: Timestamp,
-    ) -> Result<String, MintError> {
-        let alg = client.extensions.responses.introspection_signed_response_alg.unwrap_or(ID_TOKEN_ALG);
+    ) -> Result<String, ResponseError> {
+        let writer = self.response_writer(client, Told::Introspection, now).await?;
         let claims = SignedIntrospection {
             iss: self.config.issuer.as_str(),
             aud: client.id.as_str(),
             iat: now.into(),
             token_introspection: answer,
         };
-        let ring = self.ring.load();
-        let signer = ring.signer(alg, now).ok_or(MintError::NoKey(alg))?;
-        Ok(jwt::sign(&INTROSPECTION, &claims, signer)?)
+        Ok(writer.write(&INTROSPECTION, &claims)?)
     }
 
     /// Takes a token back for the client it was issued to. What is no token, or dead, needs no

@@ -282,7 +282,7 @@ impl Issuer {
         let records: Vec<KeyRecord> = self.ring.load().records().cloned().collect();
         let mut changed = Vec::new();
         let mut retired = Vec::new();
-        let mut algs = self.config.resource_servers.published_algs();
+        let mut algs = self.config.published_algs();
         algs.extend(records.iter().map(|key| key.alg));
         algs.sort();
         algs.dedup();

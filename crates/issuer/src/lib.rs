@@ -46,6 +46,7 @@ pub mod redirect_uri;
 mod refresh_token;
 pub mod registration;
 mod remote_document;
+mod response;
 mod ring;
 pub mod rotation;
 mod secrets;
@@ -76,7 +77,7 @@ pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
 pub use feed::LogPosition;
 pub use form_token::FormStep;
 pub use grant::{TokenError, TokenRequest, TokenResponse};
-pub use id_token::{ACR_PASSWORD, Hint, ID_TOKEN_ALG, UserClaims, UserClaimsError, UserInfoResponse};
+pub use id_token::{ACR_PASSWORD, Hint, UserClaims, UserClaimsError, UserInfoResponse};
 pub use identity_provider::{
     ACR_FEDERATED, AccountError, AccountPolicy, AccountProof, ArrivedIdentity, AuthorizationAnswer,
     BeginLogin, BegunLogin, FederatedLogin, Identity, IdentityProvider, InvalidProviderId, LinkedIdentity,
@@ -93,6 +94,7 @@ pub use profile::{Profile, ProfileMismatch};
 pub use pushed_request::{PUSHED_REQUEST_LIFETIME, PUSHED_REQUEST_PREFIX, PushedRequest, RequestUriDigest};
 pub use refresh_token::RefreshToken;
 pub use remote_document::{RemoteDocument, RemoteDocumentSource};
+pub use response::{DEFAULT_RESPONSE_ALG, NoRecipient, ResponseError};
 pub use ring::Published;
 pub use secrets::{MasterKey, Reseal, Sealed, SecretError};
 pub use sessions::{BearerError, Caller, InternalError, Login, LoginError, RefreshError, Tokens, UserInfo};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gatepass_jose::jwe::NestError;
 use gatepass_jose::{Alg, Audience, Timestamp, Typ, jwt};
 use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, ScopeSet, TokenId};
 use serde::Serialize;
@@ -92,6 +93,9 @@ pub enum MintError {
     /// Signing failed.
     #[error(transparent)]
     Sign(#[from] jwt::SignError),
+    /// Signing failed, or encrypting what was signed.
+    #[error(transparent)]
+    Nest(#[from] NestError),
     /// There is no randomness.
     #[error(transparent)]
     Secret(#[from] SecretError),

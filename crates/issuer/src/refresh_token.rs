@@ -31,7 +31,7 @@ pub(crate) struct Genuine {
 pub(crate) struct Forged;
 
 /// The text of a refresh token. Wiped when dropped, and shows nothing in `Debug`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct RefreshToken(Zeroizing<String>);
 
 impl RefreshToken {
@@ -93,7 +93,7 @@ mod tests {
     fn a_token_is_the_same_each_time_and_reads_back() {
         let family = SessionId::new(Timestamp::from_secs(1_763_780_000), [3; 10]);
         let token = mint(&key(1), family, 7);
-        assert_eq!(token, mint(&key(1), family, 7));
+        assert_eq!(token.expose(), mint(&key(1), family, 7).expose());
         assert_eq!(verify(&key(1), token.expose()), Ok(Genuine { family, generation: 7 }));
         assert_eq!(verify(&key(2), token.expose()), Err(Forged), "another master key");
         assert!(!format!("{token:?}").contains(&token.expose()[8..20]));

@@ -52,12 +52,23 @@ pub struct Presented {
     pub scope: Option<ScopeSet>,
     /// The authorization details that are asked for; `None`: all that the session has.
     pub authorization_details: Option<AuthorizationDetails>,
+    /// The audience that is asked for; `None`: that of the session.
+    pub resource: Option<AskedResource>,
     /// The keys that a public client showed.
     pub binding: Binding,
     /// When.
     pub now: Timestamp,
     /// The policy to apply.
     pub policy: RefreshPolicy,
+}
+
+/// The audience that a refresh asks for ([RFC 8707 section 2.2](https://www.rfc-editor.org/rfc/rfc8707#section-2.2)).
+#[derive(Clone, Debug)]
+pub struct AskedResource {
+    /// The audience.
+    pub asked: String,
+    /// That of a session which names none.
+    pub default: Option<String>,
 }
 
 /// What is to happen to the session's row.
@@ -103,6 +114,9 @@ pub enum Refusal {
     Scope,
     /// The same with authorization details.
     AuthorizationDetails,
+    /// Another audience than the session's. Whoever took the token for that one's would send it to somebody who could use it at
+    /// the session's.
+    Resource,
     /// A generation this store has not reached: a backup was restored. Refused, because what
     /// happened since is not known; not theft, so the session is left as it is.
     Ahead,
@@ -141,12 +155,21 @@ pub fn decide(session: &Session, presented: &Presented) -> Decision {
 /// What is asked for and was not granted.
 fn exceeds(session: &Session, presented: &Presented) -> Option<Refusal> {
     let details = presented.authorization_details.as_ref();
+    if presented.resource.as_ref().is_some_and(|resource| !resource.is_of(session)) {
+        return Some(Refusal::Resource);
+    }
     match (&presented.scope, &session.scope) {
         (Some(asked), Some(granted)) if !asked.is_subset(granted) => Some(Refusal::Scope),
         _ if details.is_some_and(|asked| !asked.is_subset(&session.authorization_details)) => {
             Some(Refusal::AuthorizationDetails)
         }
         _ => None,
+    }
+}
+
+impl AskedResource {
+    fn is_of(&self, session: &Session) -> bool {
+        session.resource.as_ref().or(self.default.as_ref()) == Some(&self.asked)
     }
 }
 

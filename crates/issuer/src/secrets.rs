@@ -293,6 +293,47 @@ mod tests {
         assert!(secrets.open_client_secret(&shop, &SealedSecret(key)).is_err(), "a key is no secret");
     }
 
+    /// Compiles only while none of these types can be compared with `==`, which takes the longer the more of a guess is right.
+    /// What is presented is compared by its MAC, or found by it.
+    #[test]
+    fn no_secret_is_compared_byte_by_byte() {
+        macro_rules! cannot_be_compared {
+            ($($secret:ty),*) => { $({
+                trait Ambiguous<Which> {
+                    fn found() {}
+                }
+                struct Comparable;
+                impl<T> Ambiguous<()> for T {}
+                impl<T: PartialEq> Ambiguous<Comparable> for T {}
+                <$secret as Ambiguous<_>>::found();
+            })* };
+        }
+        cannot_be_compared!(
+            MasterKey,
+            SecretKey,
+            ClientSecret,
+            crate::code::Code,
+            crate::device::DeviceCode,
+            crate::password::Password,
+            crate::refresh_token::RefreshToken,
+            crate::registration::RegistrationToken,
+            crate::sign_on::LoginCookie
+        );
+        let secrets = Secrets::derive(Roots::generate().unwrap()).unwrap();
+        let secret = ClientSecret::from_random(&[7; 32]);
+        let digest = secrets.digest(&secret);
+        let token = secrets.registration_token_digest(secret.expose());
+        let good = secret.expose();
+        let cut = good.get(1..).unwrap();
+        let doubled = good.repeat(2);
+        for (name, presented, want) in
+            [("same", good, true), ("cut", cut, false), ("doubled", &doubled, false), ("nothing", "", false)]
+        {
+            assert_eq!(secrets.is_secret(presented, digest), want, "{name}");
+            assert_eq!(secrets.is_registration_token(presented, token), want, "{name}");
+        }
+    }
+
     #[test]
     fn a_master_key_survives_its_file_and_shows_nothing() {
         let master = MasterKey::generate().unwrap();

@@ -20,7 +20,7 @@ use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Target};
 use crate::password::{Checked, Overloaded, Password, PasswordHash};
 use crate::refresh_token::{self, RefreshToken};
-use crate::rotation::{Presented, Refusal};
+use crate::rotation::{AskedResource, Presented, Refusal};
 use crate::secrets::{SecretError, random};
 use crate::session::Session;
 use crate::store::{ChangeError, EndSessions, Rotated, StoreError, UserChange};
@@ -91,6 +91,8 @@ pub(crate) struct ShownRefresh<'r> {
     pub(crate) scope: Option<&'r ScopeSet>,
     /// The authorization details that are asked for; `None`: all that the session has.
     pub(crate) authorization_details: Option<&'r AuthorizationDetails>,
+    /// The audience that is asked for; `None`: that of the session.
+    pub(crate) resource: Option<&'r str>,
     /// The client as it is registered now, which bounds what there is, whatever was granted; `None` for the
     /// operator's own apps.
     pub(crate) registered: Option<&'r Client>,
@@ -155,6 +157,9 @@ pub enum RefreshError {
     /// The authorization details asked for are not among those of the session.
     #[error("the authorization details exceed what was granted")]
     AuthorizationDetails,
+    /// The resource asked for is not that of the session.
+    #[error("the resource is not the one that the tokens were granted for")]
+    Resource,
     /// The proof of possession is not taken.
     #[error(transparent)]
     Dpop(DpopError),
@@ -421,14 +426,14 @@ impl Issuer {
         self.require_genuine(token)?;
         let binding = Binding::dpop(self.use_up(held).await?);
         let client = &ClientId::first_party();
-        let (scope, authorization_details, registered) = (None, None, None);
         let shown = ShownRefresh {
             token,
             client,
             is_public: true,
-            scope,
-            authorization_details,
-            registered,
+            scope: None,
+            authorization_details: None,
+            resource: None,
+            registered: None,
             binding,
         };
         self.refresh_within(shown, now).await
@@ -457,6 +462,7 @@ impl Issuer {
             client: client.clone(),
             scope: scope.cloned(),
             authorization_details: shown.authorization_details.cloned(),
+            resource: shown.resource.map(|asked| self.asked_resource(asked)),
             binding: if shown.is_public { binding } else { Binding::default() },
             now,
             policy: self.config.refresh,
@@ -482,6 +488,7 @@ impl Issuer {
             }
             Rotated::Refused(Refusal::Scope) => Err(RefreshError::Scope),
             Rotated::Refused(Refusal::AuthorizationDetails) => Err(RefreshError::AuthorizationDetails),
+            Rotated::Refused(Refusal::Resource) => Err(RefreshError::Resource),
             Rotated::Refused(refusal) => {
                 tracing::info!(target: "gatepass::audit", event = "refresh-refused", %sid, ?refusal);
                 if refusal == Refusal::Ahead {
@@ -670,6 +677,11 @@ impl Issuer {
             None => self.target(resource).or_else(|| self.target(None)),
             Some(client) => self.target(resource).filter(|_| self.may_have(client, resource)),
         }
+    }
+
+    fn asked_resource(&self, asked: &str) -> AskedResource {
+        let default = self.config.resource_servers.iter().next().map(|server| server.audience.clone());
+        AskedResource { asked: asked.to_owned(), default }
     }
 
     /// Whether `client` may have tokens for a resource server, as it is registered now. The issuer itself is none of

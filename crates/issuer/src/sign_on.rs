@@ -24,7 +24,7 @@ const PREFIX: &str = "gpl_";
 const ID: usize = 16;
 
 /// What the browser keeps of a login. Wiped when dropped, and shows nothing in `Debug`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct LoginCookie(Zeroizing<String>);
 
 impl LoginCookie {

@@ -23,6 +23,8 @@ pub(crate) enum FormError {
     TooMany,
     #[error("the parameter {0:?} is not known here")]
     Unknown(String),
+    #[error("the parameter {0:?} has no value")]
+    Empty(String),
 }
 
 impl Form {
@@ -54,12 +56,19 @@ impl Form {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Refuses parameters that are not among `known`: a misspelt one must not be passed over.
+    /// Refuses parameters that are not among `known`, and those without a value: what narrows a question down must not be
+    /// passed over because it is misspelt, or because a script had nothing to put there.
     pub(crate) fn require_only(&self, known: &[&str]) -> Result<(), FormError> {
-        match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            Some((name, _)) => Err(FormError::Unknown(name.chars().take(64).collect())),
-            None => Ok(()),
+        for (name, value) in self.pairs() {
+            let shown = || name.chars().take(64).collect();
+            if !known.contains(&name) {
+                return Err(FormError::Unknown(shown()));
+            }
+            if value.is_empty() {
+                return Err(FormError::Empty(shown()));
+            }
         }
+        Ok(())
     }
 }
 
@@ -116,9 +125,16 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_parameter_is_refused() {
-        let form = Form::parse(b"limt=5").unwrap();
-        assert_eq!(form.require_only(&["limit"]), Err(FormError::Unknown("limt".into())));
-        assert_eq!(form.require_only(&["limt"]), Ok(()));
+    fn a_parameter_that_is_misspelt_or_empty_is_refused() {
+        let cases: [(&[u8], Result<(), FormError>); 4] = [
+            (b"limit=5", Ok(())),
+            (b"limt=5", Err(FormError::Unknown("limt".into()))),
+            (b"limit=", Err(FormError::Empty("limit".into()))),
+            (b"limit=5&after", Err(FormError::Empty("after".into()))),
+        ];
+        for (text, want) in cases {
+            let form = Form::parse(text).unwrap();
+            assert_eq!(form.require_only(&["limit", "after"]), want, "{}", String::from_utf8_lossy(text));
+        }
     }
 }

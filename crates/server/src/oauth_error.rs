@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use gatepass_issuer::authorize::Refusal;
 use gatepass_issuer::device::DeviceRefusal;
 use gatepass_issuer::store::StoreError;
-use gatepass_issuer::{DpopError, InternalError, RevokeError, TokenError, UserClaimsError};
+use gatepass_issuer::{DpopError, InternalError, ResponseError, RevokeError, TokenError, UserClaimsError};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -39,7 +39,8 @@ pub(crate) struct OAuthError {
 
 impl OAuthError {
     fn new(status: StatusCode, error: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, error, description: description.into(), challenge: None, retry_after: None }
+        let description = printable(description.into());
+        Self { status, error, description, challenge: None, retry_after: None }
     }
 
     fn bad_request(error: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
@@ -128,6 +129,21 @@ impl OAuthError {
     }
 }
 
+/// What the standard lets a description be made of. Some repeat what a client sent: the name of a parameter, a part of its
+/// metadata.
+fn printable(text: Cow<'static, str>) -> Cow<'static, str> {
+    let is_allowed = |c: char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+    if text.chars().all(is_allowed) {
+        return text;
+    }
+    let replaced = |c: char| match c {
+        '"' => '\'',
+        c if is_allowed(c) => c,
+        _ => '?',
+    };
+    text.chars().map(replaced).collect::<String>().into()
+}
+
 impl From<TokenError> for OAuthError {
     fn from(error: TokenError) -> Self {
         let description = error.to_string();
@@ -142,7 +158,7 @@ impl From<TokenError> for OAuthError {
             TokenError::UnauthorizedClient => Self::bad_request("unauthorized_client", description),
             TokenError::InvalidScope => Self::bad_request("invalid_scope", description),
             TokenError::InvalidAuthorizationDetails => Self::invalid_authorization_details(description),
-            TokenError::CertificateMissing => Self::invalid_request(description),
+            TokenError::CertificateMissing | TokenError::NoRecipient(_) => Self::invalid_request(description),
             TokenError::InvalidTarget => Self::bad_request("invalid_target", description),
             TokenError::Device(refusal) => Self::bad_request(polling_error(refusal), description),
             TokenError::Exchange(_) => Self::bad_request("invalid_request", description),
@@ -201,6 +217,17 @@ impl From<UserClaimsError> for OAuthError {
             },
             UserClaimsError::Nobody => Self::invalid_token(error.to_string()),
             UserClaimsError::Store(error) => error.into(),
+            UserClaimsError::Response(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ResponseError> for OAuthError {
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::NoRecipient(why) => Self::invalid_request(why.to_string()),
+            ResponseError::Store(error) => error.into(),
             error => Self::internal(&error),
         }
     }
@@ -245,5 +272,25 @@ impl IntoResponse for OAuthError {
             response.headers_mut().insert(RETRY_AFTER, seconds_to_wait(after));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_is_of_the_characters_that_it_may_have() {
+        let cases = [
+            ("the scope is no scope", "the scope is no scope"),
+            (r#"the parameter "scope" is given twice"#, "the parameter 'scope' is given twice"),
+            ("a\\b\r\nc\u{e9}\u{7f}\u{202e}", "a?b??c???"),
+        ];
+        for (text, want) in cases {
+            assert_eq!(OAuthError::invalid_request(text).description, want);
+        }
+        let all: String = (char::MIN..=char::MAX).step_by(7).chain('\0'..='\u{ff}').collect();
+        let is_allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        assert!(printable(all.into()).bytes().all(is_allowed));
     }
 }

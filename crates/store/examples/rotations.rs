@@ -171,6 +171,7 @@ fn presented(generation: u32) -> Presented {
         client: ClientId::first_party(),
         scope: None,
         authorization_details: None,
+        resource: None,
         binding: Binding::default(),
         now: NOW,
         policy: RefreshPolicy::default(),

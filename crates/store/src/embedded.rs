@@ -3,6 +3,7 @@
 mod backup;
 mod checkpoint;
 mod client;
+mod clients;
 mod code;
 mod consent;
 mod device_authorization;
@@ -41,6 +42,7 @@ use thiserror::Error;
 
 pub use self::backup::BackupError;
 use self::checkpoint::Checkpoints;
+use self::clients::Clients;
 use self::directory::Claim;
 use self::failure::Failure;
 use self::readers::Readers;
@@ -76,6 +78,7 @@ pub struct Embedded {
     file: PathBuf,
     writer: Writer,
     readers: Readers,
+    clients: Arc<Clients>,
     sweep: Sweep,
     checkpoints: Mutex<Option<JoinHandle<()>>>,
     claim: Mutex<Option<Claim>>,
@@ -163,15 +166,17 @@ impl Embedded {
             (0..READERS).map(|_| connect(OpenFlags::SQLITE_OPEN_READ_ONLY)).collect::<Result<Vec<_>, _>>()?;
 
         let threads = OpenError::io("start the threads for", &file);
+        let clients = Arc::<Clients>::default();
         let start = || {
             let (checkpoints, thread) = Checkpoints::start(&mut writing, copying)?;
-            Ok((Readers::start(reading)?, Writer::start(writing, checkpoints)?, thread))
+            Ok((Readers::start(reading)?, Writer::start(writing, checkpoints, Arc::clone(&clients))?, thread))
         };
         let (readers, writer, thread) = start().map_err(threads)?;
         Ok(Self {
             file,
             writer,
             readers,
+            clients,
             sweep: Sweep::default(),
             checkpoints: Mutex::new(Some(thread)),
             claim: Mutex::new(Some(claim)),

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512, digest};
 use gatepass_jose::{
     Alg, Audience, Claims, Issuer, KeySet, NumericDate, Registered, Rejection, Timestamp, Typ, Verifier,
-    base64url, not_null,
+    not_null,
 };
 use serde::{Deserialize, Deserializer};
+
+use crate::at_hash;
 
 /// What an ID token's header says, if it says anything.
 const ID_TOKEN: Typ = Typ::new("JWT");
@@ -44,6 +45,9 @@ pub enum IdTokenRejection {
     /// `azp` names another client, or is missing from a token for several.
     #[error("the ID token was made for another client")]
     AuthorizedParty,
+    /// `aud` names somebody beside the client whom the configuration does not name as an audience of this issuer.
+    #[error("the ID token is for others too, whom nobody here trusts with it")]
+    ForeignAudience,
     /// `at_hash` is that of another access token.
     #[error("the ID token belongs to another access token")]
     AccessToken,
@@ -67,6 +71,8 @@ pub struct ExpectedIdToken<'e> {
     pub algs: &'e [Alg],
     /// Whom it is for.
     pub client_id: &'e str,
+    /// Who may stand beside the client in `aud`.
+    pub trusted_audiences: &'e [String],
     /// What the authorization request said.
     pub nonce: &'e str,
     /// The access token that came beside it.
@@ -190,8 +196,14 @@ fn verify_signed(
         None if claims.aud.iter().count() > 1 => return Err(IdTokenRejection::AuthorizedParty),
         _ => {}
     }
-    if let Some(at_hash) = &claims.at_hash
-        && access_token_hash(alg, expected.access_token).as_ref() != Some(at_hash)
+    let is_trusted = |audience: &str| {
+        audience == expected.client_id || expected.trusted_audiences.iter().any(|trusted| trusted == audience)
+    };
+    if !claims.aud.iter().all(is_trusted) {
+        return Err(IdTokenRejection::ForeignAudience);
+    }
+    if let Some(hash) = &claims.at_hash
+        && at_hash(alg, expected.access_token).as_ref() != Some(hash)
     {
         return Err(IdTokenRejection::AccessToken);
     }
@@ -208,21 +220,6 @@ fn verify_signed(
         email_verified: claims.email_verified,
         auth_time: claims.auth_time.map(|date| date.0),
     })
-}
-
-/// The left half of the access token's hash, by the hash of the algorithm that signed the ID token
-/// ([OpenID Connect Core 1.0 section 3.1.3.6](https://openid.net/specs/openid-connect-core-1_0.html#CodeIDToken)).
-/// That of Ed25519 is SHA-512; ML-DSA is given none there.
-fn access_token_hash(alg: Alg, access_token: &str) -> Option<String> {
-    let algorithm: &digest::Algorithm = match alg {
-        Alg::HS256 | Alg::RS256 | Alg::PS256 | Alg::ES256 => &SHA256,
-        Alg::HS384 | Alg::RS384 | Alg::PS384 | Alg::ES384 => &SHA384,
-        Alg::HS512 | Alg::RS512 | Alg::PS512 | Alg::ES512 | Alg::EdDSA | Alg::Ed25519 => &SHA512,
-        Alg::MlDsa44 | Alg::MlDsa65 | Alg::MlDsa87 => return None,
-    };
-    let hash = digest(algorithm, access_token.as_bytes());
-    let (left, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);
-    Some(base64url::encode(left))
 }
 
 #[cfg(test)]
@@ -253,6 +250,7 @@ mod tests {
             issuer: &issuer,
             algs,
             client_id: "web",
+            trusted_audiences: &["https://api.example.com".to_owned()],
             nonce: "n-1",
             access_token: "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y",
         };
@@ -292,10 +290,14 @@ mod tests {
         let ann = IdToken { sub: "u1".into(), name: Some("Ann".into()), ..IdToken::default() };
         assert_eq!(verified(&good(), &ID_TOKEN).unwrap(), ann);
         let mut claims = good();
-        claims["aud"] = json!(["other", "web"]);
+        claims["aud"] = json!(["https://api.example.com", "web"]);
         claims["azp"] = json!("web");
+        claims["shoe_size"] = json!({ "eu": [41, null] });
         claims.as_object_mut().unwrap().remove("at_hash");
-        assert_eq!(verified(&claims, &ID_TOKEN).unwrap(), ann, "without what may be left out");
+        let got = verified(&claims, &ID_TOKEN);
+        assert_eq!(got.unwrap(), ann, "without what may be left out, and with what nobody knows");
+        claims["aud"] = json!(["other", "web"]);
+        assert_eq!(verified(&claims, &ID_TOKEN), Err(IdTokenRejection::ForeignAudience));
     }
 
     #[test]

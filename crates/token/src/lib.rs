@@ -5,6 +5,7 @@
 //! its claims, its `typ`, and what verifying it demands.
 
 mod access;
+mod at_hash;
 mod authorization_details;
 mod dpop;
 mod id;
@@ -16,6 +17,7 @@ mod status_list;
 mod ticket;
 
 pub use access::{AccessClaims, Actor, Confirmation, access_verifier};
+pub use at_hash::at_hash;
 pub use authorization_details::{AuthorizationDetails, InvalidAuthorizationDetails};
 pub use dpop::{DpopNonce, DpopNonces, DpopProof, DpopRejection, DpopRequest, DpopVerifier};
 pub use id::{TokenId, minted_at};

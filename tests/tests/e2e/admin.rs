@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gatepass_e2e::up::{ADMIN, PASSWORD};
-use gatepass_e2e::{Admin, Up, send};
+use gatepass_e2e::{Admin, Up, place, send};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -64,6 +64,33 @@ async fn the_openapi_document_names_what_is_served() {
         assert_ne!(answer.status, 405, "{method} {path} is described and not served");
         assert!(answer.status < 500, "{}", answer.shown());
     }
+}
+
+/// Requests by the thousand, within the document and just outside of it: none fails in the server, none is answered with what the
+/// document does not say, and what it does not allow is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn schemathesis_finds_nothing_that_the_document_does_not_say() {
+    let up = Up::start().await;
+    let python = place::root().join("tests/python");
+    let mut command = std::process::Command::new(place::python());
+    command
+        .args(["-m", "schemathesis.cli", "--no-color", "--config-file"])
+        .arg(python.join("admin_api.toml"));
+    command.arg("run").arg(format!("{}/admin/v1/openapi.json", up.issuer()));
+    // The same questions in every run, and no notion of how long an answer may take.
+    command.args(["--generation-deterministic", "--max-examples", "20", "--no-shrink"]);
+    command.args(["--suppress-health-check", "all", "--request-timeout", "30", "--continue-on-failure"]);
+    command.env("SCHEMATHESIS_HOOKS", "admin_api").env("PYTHONPATH", &python);
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command.env("ADMIN_ID", up.login(ADMIN).await.subject());
+    command.env("ADMIN_USERNAME", ADMIN).env("ADMIN_PASSWORD", PASSWORD);
+    // It leaves what it remembers where it is started.
+    command.current_dir(up.folder());
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().expect("a Python");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let operations = described(&up).await.len();
+    assert!(said.contains(&format!("Tested: {operations}\n")), "not every operation was asked\n{said}");
 }
 
 /// Every operation of the document, which needs no token to be read.

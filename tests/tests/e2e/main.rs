@@ -36,6 +36,7 @@ mod openidconnect;
 mod operations;
 mod other_issuers;
 mod pairwise;
+mod pkcs11;
 mod proxies;
 mod refresh;
 mod revocation;

@@ -1,4 +1,5 @@
-//! `docs/requirements.md` names tests, and says how many requirements they hold. Both have to stay true.
+//! The documents that say what is held by which test: every demand of the standards, every attack. The tests have to be there, and
+//! the numbers at the top have to be true.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,9 +7,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-const DOCUMENT: &str = "docs/requirements.md";
+const DOCUMENTS: [&str; 2] = ["docs/requirements.md", "docs/attacks.md"];
 /// The row of the first table that adds up all others.
 const ALL: &str = "all";
+/// What stands first in the head of a table.
+const HEADS: [&str; 4] = ["document", "section", "aim", "attack"];
 
 /// How many requirements there are, how many a test holds, how many do not apply, how many are open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +22,7 @@ struct Counts {
     gaps: usize,
 }
 
-/// What stands in the last column of a requirement.
+/// What stands in the last column of a row.
 #[derive(Debug, PartialEq, Eq)]
 enum Held<'d> {
     By(Vec<Test<'d>>),
@@ -34,27 +37,32 @@ struct Test<'d> {
     function: &'d str,
 }
 
-/// Reads the document, and the files of the tests that it names.
+/// Reads the documents, and the files of the tests that they name.
 ///
 /// # Errors
-/// The document cannot be read.
+/// A document cannot be read.
 pub(super) fn check(root: &Path) -> Result<Vec<String>> {
-    let text = fs::read_to_string(root.join(DOCUMENT)).with_context(|| format!("cannot read {DOCUMENT}"))?;
     let mut files = BTreeMap::new();
-    Ok(findings(&text, |test| {
-        let source = files
-            .entry(test.file.to_owned())
-            .or_insert_with(|| fs::read_to_string(root.join(test.file)).unwrap_or_default());
-        has_test(source, test.function)
-    }))
+    let mut all = Vec::new();
+    for document in DOCUMENTS {
+        let text =
+            fs::read_to_string(root.join(document)).with_context(|| format!("cannot read {document}"))?;
+        all.extend(findings(document, &text, |test| {
+            let source = files
+                .entry(test.file.to_owned())
+                .or_insert_with(|| fs::read_to_string(root.join(test.file)).unwrap_or_default());
+            has_test(source, test.function)
+        }));
+    }
+    Ok(all)
 }
 
-fn findings(text: &str, mut exists: impl FnMut(&Test<'_>) -> bool) -> Vec<String> {
+fn findings(document: &str, text: &str, mut exists: impl FnMut(&Test<'_>) -> bool) -> Vec<String> {
     let mut findings = Vec::new();
     let (mut said, mut found) = (BTreeMap::new(), BTreeMap::<&str, Counts>::new());
     let mut part = None;
     for (number, line) in text.lines().enumerate() {
-        let at = format!("{DOCUMENT}:{}", number + 1);
+        let at = format!("{document}:{}", number + 1);
         if let Some(heading) = line.strip_prefix("## ") {
             part = Some(heading);
             found.insert(heading, Counts::default());
@@ -79,7 +87,7 @@ fn findings(text: &str, mut exists: impl FnMut(&Test<'_>) -> bool) -> Vec<String
                     "{at}: the last column is tests (`file: name, name`), or `none: ` or `**gap**: ` with the reason"
                 )),
             },
-            (Some(_), _) => findings.push(format!("{at}: a requirement has three columns")),
+            (Some(_), _) => findings.push(format!("{at}: a row has three columns")),
             (None, []) => {}
         }
     }
@@ -87,10 +95,10 @@ fn findings(text: &str, mut exists: impl FnMut(&Test<'_>) -> bool) -> Vec<String
     found.insert(ALL, all);
     for (part, counts) in &found {
         if said.remove(part) != Some(*counts) {
-            findings.push(format!("{DOCUMENT}: of {part} it has to say at the top: {counts}"));
+            findings.push(format!("{document}: of {part} it has to say at the top: {counts}"));
         }
     }
-    findings.extend(said.into_keys().map(|part| format!("{DOCUMENT}: counts {part}, which is not there")));
+    findings.extend(said.into_keys().map(|part| format!("{document}: counts {part}, which is not there")));
     findings
 }
 
@@ -99,7 +107,7 @@ fn row(line: &str) -> Option<Vec<&str>> {
     let inner = line.strip_prefix('|')?.strip_suffix('|')?;
     let cells: Vec<&str> = inner.split('|').map(str::trim).collect();
     let first = cells.first()?;
-    let is_head = first.starts_with("---") || *first == "section" || *first == "document";
+    let is_head = first.starts_with("---") || HEADS.contains(first);
     (!is_head).then_some(cells)
 }
 
@@ -198,7 +206,7 @@ mod tests {
 ";
 
     fn all_but(missing: &str, text: &str) -> Vec<String> {
-        findings(text, |test| test.function != missing)
+        findings("docs/requirements.md", text, |test| test.function != missing)
     }
 
     #[test]

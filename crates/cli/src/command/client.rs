@@ -49,8 +49,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             details_types,
             pairwise,
             sector_identifier_uri,
-            userinfo_signed_alg,
-            introspection_signed_alg,
+            responses,
             trusted,
         } => {
             let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
@@ -92,12 +91,11 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             let formats = [
                 ("subject_type", pairwise.then(|| "pairwise".to_owned())),
                 ("sector_identifier_uri", sector_identifier_uri),
-                ("userinfo_signed_response_alg", userinfo_signed_alg),
-                ("introspection_signed_response_alg", introspection_signed_alg),
             ];
             optional.extend(
                 formats.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))),
             );
+            optional.extend(responses.members().map(|(name, value)| (name.to_owned(), json!(value))));
             optional.extend(id.map(|id| ("client_id".to_owned(), json!(id))));
             let mut body = json!({
                 "client_name": name,

@@ -3,13 +3,16 @@
 use serde_json::{Value, json};
 
 use super::show;
-use crate::api::Api;
+use crate::api::{self, Api};
 use crate::args::{Key, Target};
 use crate::{clock, print};
 
 mod life;
 
 pub(crate) async fn run(target: &Target, command: Key) -> anyhow::Result<()> {
+    if let Key::CreatePkcs11 = command {
+        return create_pkcs11(target);
+    }
     let api = Api::open(target).await?;
     let done = carry_out(&api, target, command).await;
     api.close().await?;
@@ -28,7 +31,15 @@ async fn carry_out(api: &Api, target: &Target, command: Key) -> anyhow::Result<(
             let body = json!({ "kind": "key", "id": kid, "reason": reason });
             show(target, &api.post("/revocations", body).await?);
         }
+        Key::CreatePkcs11 => {} // before there is a store
     }
+    Ok(())
+}
+
+fn create_pkcs11(target: &Target) -> anyhow::Result<()> {
+    let config = api::configuration(target)?;
+    let key = config.master_key.create_wrapping_key()?;
+    print::line(format!("made {key}; it never leaves it, so have the device back it up"));
     Ok(())
 }
 

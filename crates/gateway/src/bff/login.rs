@@ -144,6 +144,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_login_is_known_by_cannot_be_guessed() {
+        let logins = [1, 2].map(|_| Login::new("/", Timestamp::from_secs(0)).unwrap());
+        let made = logins.iter().flat_map(|login| [&login.state, &login.nonce, &login.code_verifier]);
+        let mut random: Vec<Vec<u8>> =
+            made.map(|text| URL_SAFE_NO_PAD.decode_to_vec(text).unwrap()).collect();
+        assert!(random.iter().all(|bytes| bytes.len() == 32), "256 bits each");
+        random.sort();
+        random.dedup();
+        assert_eq!(random.len(), 6, "and all of them different");
+    }
+
+    #[test]
     fn which_answers_are_taken() {
         let login = Login::new("/", Timestamp::from_secs(0)).unwrap();
         let (state, own) = (&login.state, "iss=https%3A%2F%2Fauth.example.com");

@@ -152,7 +152,7 @@ async fn answer(request: Request<Incoming>, told: &Mutex<Told>, key: &SigningKey
     let access_token = jwt::sign(&Typ::ACCESS_TOKEN, &access, key).unwrap();
     let mut id = json!({
         "iss": issuer, "aud": "web app", "sub": "ann", "nonce": nonce, "exp": now() + 60, "iat": now(),
-        "name": "Ann", "at_hash": base64url::encode(&digest(&SHA256, access_token.as_bytes()).as_ref()[..16]),
+        "name": "Ann", "not known here": { "x": [null] }, "at_hash": base64url::encode(&digest(&SHA256, access_token.as_bytes()).as_ref()[..16]),
     });
     for (name, value) in told.id_claims.as_object().unwrap() {
         id[name] = value.clone();
@@ -163,6 +163,8 @@ async fn answer(request: Request<Incoming>, told: &Mutex<Told>, key: &SigningKey
         &json!({
             "access_token": access_token, "token_type": "bearer", "expires_in": told.expires_in,
             "refresh_token": format!("r{number}"), "id_token": id_token, "scope": "openid orders:read",
+            // What a client does not know it passes over. RFC 6749 section 5.1.
+            "not known here": { "x": [null] },
         }),
     )
 }
@@ -395,13 +397,39 @@ async fn answers_that_are_not_the_issuers_to_this_browser() {
     assert!(!clears(&replayed, "__Host-session"), "who replays ends no session");
 }
 
+/// Whatever browser and services get, from the first redirect to the logout.
+#[tokio::test]
+async fn nobody_but_the_issuer_hears_the_gateways_secret() {
+    let world = World::start().await;
+    let begun = world.gateway.get("/bff/login", &[]).await;
+    let session = world.session().await;
+    let fields = [("cookie", &*session), ("origin", ORIGIN)];
+    let api = world.gateway.get("/api/orders", &fields).await;
+    let facts = world.gateway.get("/bff/session", &fields).await;
+    world.issuer.with(|told| told.down = true);
+    let failed = world.gateway.get("/bff/callback?code=x&state=x", &fields).await;
+    let out = ask(&world.gateway, Method::POST, "/bff/logout", &fields).await;
+    for (name, answer) in
+        [("begun", begun), ("api", api), ("facts", facts), ("failed", failed), ("logged_out", out)]
+    {
+        let all = format!("{answer:?} {:?}", answer.headers);
+        // As it is, in a form, and with the client's name as HTTP Basic has it.
+        for secret in ["s3:cret", "s3%3Acret", "s3%3acret", "d2ViK2FwcDpzMyUzQWNyZXQ="] {
+            assert!(!all.contains(secret), "{name}: {all}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_issuer_that_answers_wrongly_or_not_at_all() {
     let world = World::start().await;
     type Mischief = fn(&mut Told);
-    let cases: [(&str, u16, Mischief); 9] = [
+    let cases: [(&str, u16, Mischief); 10] = [
         ("another_nonce", 400, |told| told.id_claims = json!({ "nonce": "x" })),
         ("another_client", 400, |told| told.id_claims = json!({ "aud": "other" })),
+        ("others_too", 400, |told| {
+            told.id_claims = json!({ "aud": ["web app", "other"], "azp": "web app" });
+        }),
         ("another_issuer", 400, |told| told.id_claims = json!({ "iss": "https://evil.example" })),
         ("expired", 400, |told| told.id_claims = json!({ "exp": 1 })),
         ("another_access_token", 400, |told| told.id_claims = json!({ "at_hash": "AAAAAAAAAAAAAAAAAAAAAA" })),

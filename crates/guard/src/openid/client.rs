@@ -76,6 +76,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_written_of_a_client_has_no_secret() {
+        let client = OpenIdClient {
+            client_id: "web".to_owned(),
+            client_secret: ClientSecret::new("s3:cret"),
+            token_endpoint_auth_method: None,
+            id_token_signed_response_alg: None,
+        };
+        let written = format!("{client:?} {client:#?}");
+        assert!(written.contains("web") && !written.contains("s3:cret"), "{written}");
+    }
+
+    #[test]
     fn how_a_secret_is_shown() {
         use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost};
         let cases: [(Option<&[&str]>, Option<TokenEndpointAuthMethod>); 6] = [

@@ -45,21 +45,26 @@ impl Issuer {
         }
     }
 
-    /// Gives a client other keys, another certificate or another secret, in place of what it has of that kind; returns the secret.
+    /// Gives a client other keys, another certificate or another secret, in place of what it has of that kind; returns the
+    /// secret. Keys that it does not authenticate with are beside what it does that with.
     pub(super) fn change_credential(
         &self,
         client: &mut Client,
-        keys: Option<ClientKeys>,
+        keys: Option<Option<ClientKeys>>,
         certificate: Option<RegisteredCertificate>,
         new_secret: bool,
     ) -> Result<Option<ClientSecret>, AdminError> {
-        let new = match (&client.credential, keys, certificate) {
-            (Credential::Keys(_), Some(keys), None) => NewCredential::Keys(keys),
-            (_, Some(_), _) => return Err(AdminError::NotByKeys),
-            (Credential::Certificate(_), None, Some(certificate)) => NewCredential::Certificate(certificate),
-            (_, None, Some(_)) => return Err(AdminError::NotByCertificate),
-            (Credential::Secret(_), None, None) if new_secret => NewCredential::Secret,
-            (Credential::SharedSecret(_), None, None) if new_secret => NewCredential::SharedSecret,
+        match (&mut client.credential, keys) {
+            (_, None) => {}
+            (Credential::Keys(own), Some(Some(keys))) => *own = keys,
+            (Credential::Keys(_), Some(None)) => return Err(AdminError::NoSigningKey),
+            (_, Some(keys)) => client.extensions.jwks = keys,
+        }
+        let new = match (&client.credential, certificate) {
+            (Credential::Certificate(_), Some(certificate)) => NewCredential::Certificate(certificate),
+            (_, Some(_)) => return Err(AdminError::NotByCertificate),
+            (Credential::Secret(_), None) if new_secret => NewCredential::Secret,
+            (Credential::SharedSecret(_), None) if new_secret => NewCredential::SharedSecret,
             _ => return Ok(None),
         };
         let (credential, secret) = self.make_credential(&client.id, new)?;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::AuthorizationParams;
-use crate::client::{Client, Credential};
+use crate::client::Client;
 use crate::client_jwt::{Window, WindowRejection, require_jti};
 use crate::jti::JtiDigest;
 
@@ -81,9 +81,7 @@ impl RequestObject {
         issuer: &str,
         now: Timestamp,
     ) -> Result<Self, RequestObjectRejection> {
-        let Credential::Keys(keys) = &client.credential else {
-            return Err(RequestObjectRejection::NoKeys);
-        };
+        let keys = client.keys().ok_or(RequestObjectRejection::NoKeys)?;
         if !decode_unverified(jwt)?.unverified_typ().is_some_and(|typ| TYP.matches(typ)) {
             return Err(RequestObjectRejection::Typ);
         }
@@ -143,7 +141,7 @@ mod tests {
 
     use super::*;
     use crate::authorize::request::tests::client as plain_client;
-    use crate::client::ClientKeys;
+    use crate::client::{ClientKeys, Credential};
 
     const NOW: i64 = 1_763_780_000;
     const ISSUER: &str = "https://auth.example.com";

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gatepass_jose::{NumericDate, Timestamp, Typ, jwt};
+use gatepass_jose::{NumericDate, Timestamp, Typ};
 use serde::Serialize;
 
 use super::Back;
-use crate::id_token::ID_TOKEN_ALG;
+use crate::client::Told;
 use crate::issuer::Issuer;
-use crate::mint::MintError;
+use crate::response::ResponseError;
 
 /// The `typ` of an answer. It says of nobody that they are logged in (`sub`), so it does not pass for an ID token.
 const TYP: Typ = Typ::new("JWT");
@@ -65,24 +65,25 @@ struct ResponseClaims<'r> {
 }
 
 impl Issuer {
-    /// The answer signed for the client alone: the parameter `response` in the place of all others.
+    /// The answer signed for the client alone, and encrypted where it wants that: the parameter `response` in the place
+    /// of all others. `None` where there is no such client any more.
     ///
     /// # Errors
-    /// [`MintError`] when no key signs.
-    pub fn sign_response(
+    /// [`ResponseError`].
+    pub async fn sign_response(
         &self,
         back: &Back,
         params: &[(&str, &str)],
         now: Timestamp,
-    ) -> Result<String, MintError> {
+    ) -> Result<Option<String>, ResponseError> {
+        let Some(client) = self.client_of(&back.client, now).await? else { return Ok(None) };
+        let writer = self.response_writer(&client, Told::Authorization, now).await?;
         let claims = ResponseClaims {
             iss: self.config.issuer.as_str(),
             aud: back.client.as_str(),
             exp: now.saturating_add(LIFETIME).into(),
             params: params.iter().copied().collect(),
         };
-        let ring = self.ring.load();
-        let signer = ring.signer(ID_TOKEN_ALG, now).ok_or(MintError::NoKey(ID_TOKEN_ALG))?;
-        Ok(jwt::sign(&TYP, &claims, signer)?)
+        Ok(Some(writer.write(&TYP, &claims)?))
     }
 }

@@ -1,16 +1,22 @@
-//! The public keys that a client registers to sign with.
+//! The public keys that a client registers: to sign with, and to be encrypted for.
 
 use std::fmt;
 
-use gatepass_jose::{Alg, Jwk, JwkSet, KeySet, VerifyingKey};
+use gatepass_jose::jwe::EncryptionKey;
+use gatepass_jose::{Alg, Jwk, JwkSet, KeyManagement, KeySet, PublicParams, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
+
+use super::responses::ENCRYPTION_ALGS;
 
 /// More keys than a client needs that rotates its own.
 const MAX_KEYS: usize = 16;
 
-/// The public keys with which a client signs assertions and request objects: 1 to 16, each bound to one
-/// algorithm, and no two that a header could not tell apart.
+/// The public keys of a client: 1 to 16, no two that a header could not tell apart.
+///
+/// Each is for one thing. A key for signatures, of assertions and request objects, is bound to one algorithm; a key that is
+/// encrypted for says so, by `use`, `key_ops` or `alg`, or is of a type that nothing can be signed with. Which of a
+/// client's keys is which is never told by what somebody wants to do with it.
 ///
 /// They are given by value. A `jwks_uri` would make this server fetch addresses that others choose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,16 +30,18 @@ pub enum InvalidClientKeys {
     /// There is none, or there are too many.
     #[error("a client has 1 to {MAX_KEYS} keys")]
     Count,
-    /// The key could be used with several algorithms, or with none that is for signatures.
-    #[error("the key {0} does not say which algorithm it is for (alg), or it is not one for signatures")]
+    /// The key could be used with several algorithms, or with none that is served.
+    #[error(
+        "the key {0} does not say which algorithm it is for (alg or use), or it is for none that is served"
+    )]
     Alg(String),
-    /// Two keys have the same name and algorithm.
-    #[error("two of the keys have the same kid, or none, and the same algorithm")]
+    /// Two keys have the same name and are for the same.
+    #[error("two of the keys have the same kid, or none, and are for the same")]
     Ambiguous,
 }
 
 impl ClientKeys {
-    /// The algorithms that a client's keys can be for: all but those with secrets.
+    /// The algorithms that a client can sign with: all but those with secrets.
     pub fn algs() -> impl Iterator<Item = Alg> {
         Alg::all().filter(|alg| !alg.is_symmetric())
     }
@@ -48,11 +56,13 @@ impl ClientKeys {
         }
         let mut names = Vec::with_capacity(set.keys.len());
         for jwk in &set.keys {
-            let mut fitting = Self::algs().filter(|alg| VerifyingKey::from_jwk(jwk, &[*alg]).is_ok());
-            let (Some(alg), None) = (fitting.next(), fitting.next()) else {
-                return Err(InvalidClientKeys::Alg(Shown(jwk.kid.as_deref()).to_string()));
+            let mut signing = signing_algs(jwk);
+            let purpose = match (signing.next(), signing.next()) {
+                (Some(alg), None) => alg.name(),
+                (None, _) if encryption_algs(jwk).next().is_some() => key_type(jwk),
+                _ => return Err(InvalidClientKeys::Alg(Shown(jwk.kid.as_deref()).to_string())),
             };
-            names.push((jwk.kid.as_deref(), alg));
+            names.push((jwk.kid.as_deref(), purpose));
         }
         let is_repeated = |(at, name)| names.iter().skip(at + 1).any(|other| other == name);
         if names.iter().enumerate().any(is_repeated) {
@@ -61,9 +71,39 @@ impl ClientKeys {
         Ok(Self(set))
     }
 
-    /// The keys, ready for use.
+    /// The keys for signatures, ready for use.
     pub(crate) fn verifying(&self) -> KeySet {
         KeySet::from_jwks(&self.0, &Self::algs().collect::<Vec<_>>())
+    }
+
+    /// Whether the client can sign with one of them.
+    #[must_use]
+    pub fn can_sign(&self) -> bool {
+        !self.verifying().is_empty()
+    }
+
+    /// The first key that can be encrypted for with `alg`.
+    pub(crate) fn encryption(&self, alg: KeyManagement) -> Option<EncryptionKey> {
+        let mut keys = self.0.keys.iter().filter(|jwk| signing_algs(jwk).next().is_none());
+        keys.find_map(|jwk| EncryptionKey::from_jwk(jwk, Some(alg)).ok())
+    }
+}
+
+/// The algorithms that something could be signed with by the owner of the key.
+fn signing_algs(jwk: &Jwk) -> impl Iterator<Item = Alg> {
+    ClientKeys::algs().filter(|alg| VerifyingKey::from_jwk(jwk, &[*alg]).is_ok())
+}
+
+/// The algorithms that it can be encrypted for with.
+fn encryption_algs(jwk: &Jwk) -> impl Iterator<Item = KeyManagement> {
+    ENCRYPTION_ALGS.into_iter().filter(|alg| EncryptionKey::from_jwk(jwk, Some(*alg)).is_ok())
+}
+
+/// What kind of key it is: two of different kinds can be told apart by what is encrypted for them.
+fn key_type(jwk: &Jwk) -> &str {
+    match &jwk.key {
+        PublicParams::Ec { crv, .. } | PublicParams::Okp { crv, .. } => crv,
+        _ => "RSA",
     }
 }
 
@@ -94,7 +134,8 @@ impl fmt::Display for Shown<'_> {
 
 #[cfg(test)]
 mod tests {
-    use gatepass_jose::{RsaSize, SigningKey};
+    use gatepass_jose::jwe::DecryptionKey;
+    use gatepass_jose::{Curve, RsaSize, SigningKey};
 
     use super::*;
 
@@ -126,6 +167,48 @@ mod tests {
             let made = ClientKeys::new(JwkSet { keys });
             assert_eq!(made.map(|keys| keys.verifying().keys().len()), want, "{name}");
         }
+    }
+
+    fn for_encryption(alg: KeyManagement, curve: Option<Curve>, kid: &str) -> Jwk {
+        DecryptionKey::generate(alg, curve, Some(kid)).unwrap().to_jwk().unwrap().public().unwrap()
+    }
+
+    #[test]
+    fn a_key_is_for_signatures_or_to_be_encrypted_for() {
+        use KeyManagement::{EcdhEs, EcdhEsA256KW, RsaOaep, RsaOaep256};
+        let ec = for_encryption(EcdhEs, Some(Curve::P256), "e");
+        let x25519 = for_encryption(EcdhEs, Some(Curve::X25519), "x");
+        let rsa = for_encryption(RsaOaep256, None, "r");
+        let without_alg = |jwk: &Jwk| Jwk { alg: None, ..jwk.clone() };
+        let silent = |jwk: &Jwk| Jwk { alg: None, key_use: None, ..jwk.clone() };
+        let sig = jwk(Alg::ES256, "s");
+        let rsa_oaep_512 = for_encryption(KeyManagement::RsaOaep512, None, "o");
+        // the key, by which of these it can be encrypted for, and whether it can be signed with; `None`: refused
+        let algs = [RsaOaep256, RsaOaep, EcdhEs, EcdhEsA256KW];
+        let cases = [
+            ("by_alg", ec.clone(), Some(([false, false, true, false], false))),
+            ("by_use", without_alg(&ec), Some(([false, false, true, true], false))),
+            ("rsa_by_alg", rsa.clone(), Some(([true, false, false, false], false))),
+            ("rsa_by_use", without_alg(&rsa), Some(([true, true, false, false], false))),
+            ("x25519_signs_nothing", silent(&x25519), Some(([false, false, true, true], false))),
+            ("p256_that_says_nothing_signs", silent(&ec), Some(([false; 4], true))),
+            ("for_signatures", sig.clone(), Some(([false; 4], true))),
+            ("for_signatures_without_alg", without_alg(&sig), Some(([false; 4], true))),
+            ("rsa_that_says_nothing", silent(&rsa), None),
+            ("an_algorithm_that_is_not_served", rsa_oaep_512, None),
+        ];
+        for (name, jwk, want) in cases {
+            let made = ClientKeys::new(JwkSet { keys: vec![jwk] });
+            let found =
+                made.ok().map(|keys| (algs.map(|alg| keys.encryption(alg).is_some()), keys.can_sign()));
+            assert_eq!(found, want, "{name}");
+        }
+        // Beside each other each keeps to its own.
+        let both = ClientKeys::new(JwkSet { keys: vec![sig, ec.clone(), x25519] }).unwrap();
+        assert_eq!(both.encryption(EcdhEs).unwrap().kid(), "e");
+        assert_eq!(both.verifying().keys().len(), 1);
+        let twice = JwkSet { keys: vec![ec.clone(), for_encryption(EcdhEs, Some(Curve::P256), "e")] };
+        assert_eq!(ClientKeys::new(twice), Err(InvalidClientKeys::Ambiguous));
     }
 
     #[test]

@@ -40,8 +40,9 @@ fn what_an_assertion_must_claim() {
     use WindowRejection::*;
     let key = key();
     let malformed = || Claims(JsonError::Malformed);
-    let cases: [(&str, Value, Result<i64, AssertionRejection>); 26] = [
+    let cases: [(&str, Value, Result<i64, AssertionRejection>); 27] = [
         ("all", claims(), Ok(NOW + 120)),
+        ("more_than_is_known_here", with("shoe_size", json!({ "eu": [41, null] })), Ok(NOW + 120)),
         ("without_iat", with("iat", Value::Null), Ok(NOW + 120)),
         ("audience_in_an_array", with("aud", json!([ISSUER])), Ok(NOW + 120)),
         ("another_issuer", with("iss", json!("other")), Err(Subject)),

@@ -8,12 +8,13 @@ use zeroize::Zeroizing;
 
 use super::{TokenError, TokenResponse, require_grant};
 use crate::binding::Binding;
-use crate::client::{Client, GrantType};
+use crate::client::{GrantType, Told};
 use crate::client_authentication::AuthenticatedClient;
 use crate::code::{CodeRefusal, PresentedCode};
 use crate::id::SessionId;
 use crate::id_token::IdTokenOf;
 use crate::issuer::Issuer;
+use crate::response::ResponseWriter;
 use crate::secrets::random;
 use crate::session::Session;
 use crate::sessions::Terms;
@@ -47,6 +48,8 @@ impl Issuer {
         };
         let registered = client.registered().ok_or(TokenError::InvalidClient)?;
         require_grant(registered, GrantType::AuthorizationCode)?;
+        // Before the code is used up: what cannot be told the client is not begun.
+        let writer = self.response_writer(registered, Told::IdToken, now).await?;
         let digest = self.secrets.code_digest(&shown.code);
         let on_replay = self.revocation(Kind::Session, "", Reason::REUSE, now);
         let client_id = &registered.id;
@@ -63,7 +66,7 @@ impl Issuer {
                     target: "gatepass::audit", event = "code-redeemed", %client_id, sub = %user.id,
                     sid = %session.id
                 );
-                self.given(registered, &presented, &id_token, &session, &user, minted_at)
+                self.given(&presented, &id_token, &writer, &session, &user, minted_at)
             }
             Redeemed::Refused(refusal) => {
                 tracing::info!(target: "gatepass::audit", event = "code-refused", %client_id, ?refusal);
@@ -114,14 +117,14 @@ impl Issuer {
     /// The tokens of a session that a code gave.
     pub(super) fn given(
         &self,
-        client: &Client,
         presented: &PresentedCode,
         login: &IdTokenOf<'_>,
+        writer: &ResponseWriter,
         session: &Session,
         user: &User,
         minted_at: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
-        let now = presented.now;
+        let (client, now) = (login.client, presented.now);
         let target = self.session_target(session, Some(client)).ok_or(TokenError::InvalidTarget)?;
         let terms = Terms {
             target,
@@ -131,7 +134,7 @@ impl Issuer {
             binding: presented.binding,
         };
         let tokens = self.tokens(session, user, &terms, minted_at, now)?;
-        let id_token = self.id_token(login, session, user, &tokens.access_token, now)?;
+        let id_token = self.id_token(login, writer, session, user, &tokens.access_token, now)?;
         let mut response = TokenResponse::of_session(tokens);
         response.refresh_token = response.refresh_token.filter(|_| presented.refreshes(login.scope));
         Ok(TokenResponse { id_token, ..response })

@@ -8,7 +8,7 @@ use gatepass_revocation::{Kind, Reason};
 
 use super::{TokenError, TokenResponse, require_grant};
 use crate::binding::Binding;
-use crate::client::GrantType;
+use crate::client::{GrantType, Told};
 use crate::client_authentication::AuthenticatedClient;
 use crate::device::{DeviceRefusal, DeviceState};
 use crate::id_token::IdTokenOf;
@@ -38,6 +38,7 @@ impl Issuer {
             }
             .into());
         }
+        let writer = self.response_writer(registered, Told::IdToken, now).await?;
         let on_replay = self.revocation(Kind::Session, "", Reason::REUSE, now);
         match self.store.redeem_device_authorization(digest, &presented, on_replay).await? {
             RedeemedDevice::Given(allowed, session, user) => {
@@ -52,7 +53,7 @@ impl Issuer {
                     target: "gatepass::audit", event = "device-code-redeemed", %client_id, sub = %user.id,
                     sid = %session.id
                 );
-                self.given(registered, &presented, &id_token, &session, &user, minted_at)
+                self.given(&presented, &id_token, &writer, &session, &user, minted_at)
             }
             RedeemedDevice::Refused(refusal) => {
                 tracing::info!(target: "gatepass::audit", event = "device-code-refused", %client_id, ?refusal);

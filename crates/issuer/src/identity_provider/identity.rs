@@ -113,6 +113,7 @@ impl IdentityProvider {
             issuer,
             algs: id_token_signed_response_alg.as_ref().map_or(&signing.algs, std::slice::from_ref),
             client_id: &self.client_id,
+            trusted_audiences: &[],
             nonce: expected.nonce,
             access_token: &tokens.access,
         };

@@ -194,10 +194,10 @@ fn change_to(new: NewClient) -> ChangeClient {
         subject_type: Some(new.extensions.subject_type),
         sector_identifier_uri: Some(new.extensions.sector_identifier_uri),
         responses: ChangeResponses::to(new.extensions.responses),
-        keys: match new.credential {
+        keys: Some(match new.credential {
             NewCredential::Keys(keys) => Some(keys),
-            _ => None,
-        },
+            _ => new.extensions.jwks,
+        }),
         ..ChangeClient::default()
     }
 }

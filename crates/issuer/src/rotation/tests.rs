@@ -41,6 +41,7 @@ fn presented(generation: u32, now: Timestamp) -> Presented {
         client: client(),
         scope: None,
         authorization_details: None,
+        resource: None,
         binding: Binding::default(),
         now,
         policy: RefreshPolicy::default(),
@@ -109,6 +110,31 @@ fn authorization_details_are_narrowed_and_never_widened() {
             let refused = decision == Decision::Refuse(Refusal::AuthorizationDetails);
             assert_eq!(refused, !given, "{asked:?} {generation}: {decision:?}");
         }
+    }
+}
+
+#[test]
+fn no_other_audience_is_got_by_refreshing() {
+    let refused = Decision::Refuse(Refusal::Resource);
+    let rotated = Session { generation: 5, rotated_at: Some(NOW), ..session() };
+    let cases = [
+        ("its_own", Some("https://a.example"), "https://a.example", None, true),
+        ("another", Some("https://a.example"), "https://b.example", None, false),
+        ("the_default_instead_of_its_own", Some("https://a.example"), "https://d.example", Some("d"), false),
+        ("the_default", None, "https://d.example", Some("https://d.example"), true),
+        ("another_than_the_default", None, "https://a.example", Some("https://d.example"), false),
+        ("without_a_default", None, "https://a.example", None, false),
+    ];
+    for (name, has, asked, default, is_given) in cases {
+        let session = Session { resource: has.map(str::to_owned), ..rotated.clone() };
+        let resource = Some(AskedResource { asked: asked.to_owned(), default: default.map(str::to_owned) });
+        for generation in [4, 5] {
+            let presented = Presented { resource: resource.clone(), ..presented(generation, NOW) };
+            let got = decide(&session, &presented);
+            assert_eq!(got != refused, is_given, "{name} {generation}: {got:?}");
+        }
+        let old = Presented { resource, ..presented(1, later(3600)) };
+        assert_eq!(decide(&session, &old), Decision::Revoke, "{name}: theft is theft");
     }
 }
 

@@ -12,9 +12,9 @@ use super::stream::Stream;
 use crate::client::Client;
 use crate::feed::REVOCATION_REACH;
 use crate::id::{SessionId, UserId};
-use crate::id_token::ID_TOKEN_ALG;
 use crate::issuer::Issuer;
 use crate::mint::MintError;
+use crate::response::DEFAULT_RESPONSE_ALG;
 use crate::store::StoreError;
 use crate::subject::is_pairwise;
 
@@ -122,7 +122,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<SecurityEventToken, MintError> {
         let ring = self.ring.load();
-        let signer = ring.signer(ID_TOKEN_ALG, now).ok_or(MintError::NoKey(ID_TOKEN_ALG))?;
+        let signer = ring.signer(DEFAULT_RESPONSE_ALG, now).ok_or(MintError::NoKey(DEFAULT_RESPONSE_ALG))?;
         let claims = SetClaims {
             iss: self.config.issuer.as_str(),
             aud: stream.client.as_str(),

@@ -209,15 +209,21 @@ impl From<AdminError> for Problem {
             AdminError::Profile(why) => Self::invalid_request(why.to_string()),
             AdminError::PairwiseSubject => Self::invalid_value("id", detail),
             AdminError::Sector(_) => Self::invalid_value("sector_identifier_uri", detail),
-            AdminError::UnservedAlg(_) => Self::invalid_value("signed_response_alg", detail),
+            AdminError::UnservedAlg(_) | AdminError::AlgNotYet { .. } => {
+                Self::invalid_value("signed_response_alg", detail)
+            }
+            AdminError::Encryption(_) => Self::invalid_value("encrypted_response_alg", detail),
             AdminError::UnknownDetailsType(_) => Self::invalid_value("authorization_details_types", detail),
             AdminError::CannotSign => Self::invalid_value("require_signed_request_object", detail),
             AdminError::NotRegistrable(member, why) => Self::invalid_value(member, why),
             AdminError::ForeignFrame => Self::invalid_value("frontchannel_logout_uri", detail),
-            AdminError::NotByKeys => Self::invalid_value("jwks", detail),
+            AdminError::NoSigningKey => Self::invalid_value("jwks", detail),
             AdminError::NotByCertificate => Self::invalid_value("certificate", detail),
             AdminError::MasterKey(RotateMasterError::KeptElsewhere) => {
                 Self::new(StatusCode::CONFLICT, "kept-elsewhere", detail)
+            }
+            AdminError::MasterKey(RotateMasterError::Keeper(_)) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "master-key-not-kept", detail)
             }
             AdminError::Overloaded(overloaded) => Self::overloaded(overloaded.retry_after),
             AdminError::Store(error) => error.into(),

@@ -43,7 +43,7 @@ pub(crate) async fn authorize(State(server): State<Arc<Server>>, headers: Header
         let login = visit.login().await?;
         visit.go_on(&request, login.as_ref(), Done::default()).await
     };
-    visit.answer(went.await)
+    visit.answer(went.await).await
 }
 
 /// `POST /oauth/authorize`: the same request in a body.
@@ -57,10 +57,10 @@ pub(crate) async fn posted(
 /// The redirect to the same request as a query: a browser that another site made post does not bring its cookies,
 /// and brings them when it follows.
 pub(super) fn as_query(server: &Server, form: Result<FormBody, OAuthError>, path: &str) -> Response {
-    let Ok(FormBody(form)) = form else { return Stop::malformed().answer(server) };
+    let Ok(FormBody(form)) = form else { return Stop::malformed().shown(server) };
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form.pairs()).finish();
     if query.len() > MAX_REQUEST {
-        return Stop::malformed().answer(server);
+        return Stop::malformed().shown(server);
     }
     (StatusCode::SEE_OTHER, [(LOCATION, format!("{}{path}?{query}", server.base_path))]).into_response()
 }
@@ -110,7 +110,7 @@ impl Visit<'_> {
                 })?;
                 // A pushed request that was used up in another tab meanwhile.
                 let code = code.ok_or_else(|| Stop::bad_request(PageError::RequestUri.to_string()))?;
-                Ok(answer::send_back(self.server, &request.back, &[("code", code.expose())]))
+                answer::send_back(self.server, &request.back, &[("code", code.expose())]).await
             }
             (Step::Consent, Some(login)) => sign_on::consent_page(self, request, login),
             (Step::Refuse(refusal), _) => Err(refuse(refusal)),
@@ -123,8 +123,11 @@ impl Visit<'_> {
     }
 
     /// What was made of the request, as an answer.
-    pub(crate) fn answer(&self, went: Result<Response, Stop>) -> Response {
-        went.unwrap_or_else(|stop| stop.answer(self.server))
+    pub(crate) async fn answer(&self, went: Result<Response, Stop>) -> Response {
+        match went {
+            Ok(response) => response,
+            Err(stop) => stop.answer(self.server).await,
+        }
     }
 
     /// The secret that the browser's forms are bound to, and a cookie where it is new.

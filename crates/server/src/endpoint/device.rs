@@ -34,7 +34,7 @@ pub(crate) async fn page(State(server): State<Arc<Server>>, headers: HeaderMap, 
     let query = Form::parse(uri.query().unwrap_or_default().as_bytes()).unwrap_or_default();
     let code = known_form(query.find("user_code"));
     let visit = Visit { server: &server, headers: &headers, query: &code, now: server.now() };
-    visit.answer(visit.begin().await)
+    visit.answer(visit.begin().await).await
 }
 
 /// `POST /device/login`
@@ -49,11 +49,11 @@ pub(crate) async fn login(
         match visit.sign_in(&form, address, &LoginForm::FOR_DEVICES).await? {
             SignedIn::Not(page) => Ok(page),
             SignedIn::As(login, cookie) => {
-                Ok(cookie.onto(visit.answer(visit.user_code_page(&login, visit.query, None))))
+                Ok(cookie.onto(visit.answer(visit.user_code_page(&login, visit.query, None)).await))
             }
         }
     };
-    visit.answer(went.await)
+    visit.answer(went.await).await
 }
 
 /// `POST /device`: a code was typed.
@@ -73,7 +73,7 @@ pub(crate) async fn find(
             Found::Nothing(page) => Ok(page),
         }
     };
-    visit.answer(went.await)
+    visit.answer(went.await).await
 }
 
 /// `POST /device/answer`: the user says yes or no. What the form goes on with is the code.
@@ -102,7 +102,7 @@ pub(crate) async fn answer(
             false => visit.refuse_code(&login, visit.query, &UserCodeError::Unknown),
         }
     };
-    visit.answer(went.await)
+    visit.answer(went.await).await
 }
 
 /// What a user code led to.

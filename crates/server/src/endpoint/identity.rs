@@ -68,7 +68,7 @@ pub(crate) async fn link(
             Err(error) => Err(stop(&error)),
         }
     };
-    shown.answer(went.await)
+    shown.answer(went.await).await
 }
 
 /// `POST /oauth/identity/create`
@@ -96,7 +96,7 @@ pub(crate) async fn create(
             Err(error) => Err(stop(&error)),
         }
     };
-    shown.answer(went.await)
+    shown.answer(went.await).await
 }
 
 /// Whether this identity is to be linked to this account.

@@ -83,8 +83,7 @@ pub(crate) async fn introspect(
         OAuthError::invalid_request("a signed answer is for a client that authenticates as itself")
     })?;
     let answer = IntrospectionAnswer::of(server.issuer.limit_introspection(&client, found), &server);
-    let jwt = server.issuer.sign_introspection(&client, &answer, now);
-    let jwt = jwt.map_err(|error| OAuthError::internal(&error))?;
+    let jwt = server.issuer.sign_introspection(&client, &answer, now).await?;
     Ok(([(CONTENT_TYPE, SIGNED), (VARY, "Accept")], jwt).into_response())
 }
 

@@ -30,7 +30,7 @@ pub(crate) async fn logout(State(server): State<Arc<Server>>, headers: HeaderMap
     let task = async move {
         let query = uri.query().unwrap_or_default();
         let visit = Visit { server: &server, headers: &headers, query, now: server.now() };
-        visit.answer(visit.log_out(false).await)
+        visit.answer(visit.log_out(false).await).await
     };
     let ended = tokio::spawn(task.in_current_span()).await;
     ended.unwrap_or_else(|panic| Problem::internal(&panic).into_response())
@@ -57,7 +57,7 @@ pub(crate) async fn confirmed(
         let bound = visit.is_bound(&form, FormStep::LogOut, login.as_ref())?;
         visit.log_out(bound).await
     };
-    visit.answer(went.await)
+    visit.answer(went.await).await
 }
 
 impl Visit<'_> {

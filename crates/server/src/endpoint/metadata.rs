@@ -9,11 +9,9 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use gatepass_issuer::authorize::ResponseMode;
-use gatepass_issuer::client::{ClientKeys, IDENTITY_SCOPES};
-use gatepass_issuer::{
-    ACR_FEDERATED, ACR_PASSWORD, ID_TOKEN_ALG, Issuer, Profile, SubjectType, assertion_algs,
-};
-use gatepass_jose::Alg;
+use gatepass_issuer::client::{ClientKeys, ENCRYPTION_ALGS, ENCRYPTION_ENCS, IDENTITY_SCOPES};
+use gatepass_issuer::{ACR_FEDERATED, ACR_PASSWORD, Issuer, Profile, SubjectType, assertion_algs};
+use gatepass_jose::{Alg, ContentEncryption, KeyManagement};
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
@@ -71,7 +69,9 @@ struct AuthorizationServer<'m> {
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 5],
     /// [JARM section 4](https://openid.net/specs/oauth-v2-jarm.html#section-4).
-    authorization_signing_alg_values_supported: [Alg; 1],
+    authorization_signing_alg_values_supported: &'m [Alg],
+    authorization_encryption_alg_values_supported: [KeyManagement; 5],
+    authorization_encryption_enc_values_supported: [ContentEncryption; 4],
     scopes_supported: [&'static str; 3],
     grant_types_supported: Vec<&'static str>,
     revocation_endpoint: String,
@@ -82,6 +82,8 @@ struct AuthorizationServer<'m> {
     introspection_endpoint_auth_signing_alg_values_supported: &'m [Alg],
     /// [RFC 9701 section 7](https://www.rfc-editor.org/rfc/rfc9701#section-7).
     introspection_signing_alg_values_supported: &'m [Alg],
+    introspection_encryption_alg_values_supported: [KeyManagement; 5],
+    introspection_encryption_enc_values_supported: [ContentEncryption; 4],
 }
 
 /// Where endpoints are reached with a certificate: where a login page asks for none.
@@ -123,9 +125,13 @@ struct OpenId<'m> {
     #[serde(flatten)]
     authorization_server: &'m AuthorizationServer<'m>,
     subject_types_supported: [SubjectType; 2],
-    id_token_signing_alg_values_supported: [Alg; 1],
+    id_token_signing_alg_values_supported: &'m [Alg],
+    id_token_encryption_alg_values_supported: [KeyManagement; 5],
+    id_token_encryption_enc_values_supported: [ContentEncryption; 4],
     userinfo_endpoint: String,
     userinfo_signing_alg_values_supported: &'m [Alg],
+    userinfo_encryption_alg_values_supported: [KeyManagement; 5],
+    userinfo_encryption_enc_values_supported: [ContentEncryption; 4],
     end_session_endpoint: String,
     backchannel_logout_supported: bool,
     backchannel_logout_session_supported: bool,
@@ -185,7 +191,9 @@ impl Metadata {
             code_challenge_methods_supported: ["S256"],
             response_types_supported: ["code"],
             response_modes_supported: ResponseMode::NAMES,
-            authorization_signing_alg_values_supported: [ID_TOKEN_ALG],
+            authorization_signing_alg_values_supported: &response_algs,
+            authorization_encryption_alg_values_supported: ENCRYPTION_ALGS,
+            authorization_encryption_enc_values_supported: ENCRYPTION_ENCS,
             scopes_supported: IDENTITY_SCOPES,
             grant_types_supported: grant_types(issuer),
             revocation_endpoint: format!("{base}/oauth/revoke"),
@@ -195,13 +203,19 @@ impl Metadata {
             introspection_endpoint_auth_methods_supported: &introspection_methods,
             introspection_endpoint_auth_signing_alg_values_supported: &assertion_algs,
             introspection_signing_alg_values_supported: &response_algs,
+            introspection_encryption_alg_values_supported: ENCRYPTION_ALGS,
+            introspection_encryption_enc_values_supported: ENCRYPTION_ENCS,
         };
         let openid = OpenId {
             authorization_server: &metadata,
             subject_types_supported: [SubjectType::Public, SubjectType::Pairwise],
-            id_token_signing_alg_values_supported: [ID_TOKEN_ALG],
+            id_token_signing_alg_values_supported: &response_algs,
+            id_token_encryption_alg_values_supported: ENCRYPTION_ALGS,
+            id_token_encryption_enc_values_supported: ENCRYPTION_ENCS,
             userinfo_endpoint: format!("{base}/oauth/userinfo"),
             userinfo_signing_alg_values_supported: &response_algs,
+            userinfo_encryption_alg_values_supported: ENCRYPTION_ALGS,
+            userinfo_encryption_enc_values_supported: ENCRYPTION_ENCS,
             end_session_endpoint: format!("{base}/oauth/logout"),
             backchannel_logout_supported: true,
             backchannel_logout_session_supported: true,

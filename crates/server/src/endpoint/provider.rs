@@ -47,7 +47,7 @@ pub(crate) async fn begin(
         let request = visit.request_for(purpose).await?;
         visit.begin_at(provider, purpose, &form, &LoginForm::of_any(request.as_ref())).await
     };
-    visit.answer(went.await)
+    visit.answer(went.await).await
 }
 
 /// `GET /oauth/providers/{provider}/callback`
@@ -66,10 +66,10 @@ pub(crate) async fn callback(
     };
     let (provider, answer, begun) = match arriving.await {
         Ok(arrived) => arrived,
-        Err(stop) => return stop.answer(&server),
+        Err(stop) => return stop.answer(&server).await,
     };
     let visit = Visit { server: &server, headers: &headers, query: begun.request(), now: server.now() };
-    let mut response = visit.answer(visit.arrive(provider, &begun, &said(&answer)).await);
+    let mut response = visit.answer(visit.arrive(provider, &begun, &said(&answer)).await).await;
     match server.page_cookies.clear_begun() {
         Ok(cookie) => drop(response.headers_mut().append(SET_COOKIE, cookie)),
         Err(error) => tracing::error!(%error, "a cookie could not be cleared"),
@@ -210,7 +210,7 @@ impl Visit<'_> {
             Some(request) => self.go_on(request, Some(login), Done { login: true, consent: false }).await,
             None => self.user_code_page(login, self.query, None),
         };
-        Ok(NewLogin::of(self.server, cookie)?.onto(self.answer(went)))
+        Ok(NewLogin::of(self.server, cookie)?.onto(self.answer(went).await))
     }
 
     /// The login page, with what went wrong at the provider as far as it is the user's to know.

@@ -327,7 +327,7 @@ impl From<RefreshError> for Problem {
         match error {
             RefreshError::Invalid => refused("invalid-refresh-token"),
             RefreshError::Reused => refused("refresh-token-reused"),
-            RefreshError::Scope | RefreshError::AuthorizationDetails => {
+            RefreshError::Scope | RefreshError::AuthorizationDetails | RefreshError::Resource => {
                 Self::new(StatusCode::BAD_REQUEST, "invalid-scope", detail)
             }
             RefreshError::Dpop(error) => error.into(),

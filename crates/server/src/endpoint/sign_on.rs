@@ -50,11 +50,11 @@ pub(crate) async fn login(
             SignedIn::As(login, cookie) => {
                 // Whatever comes of the request, the user is logged in from here on.
                 let went = visit.go_on(&request, Some(&login), Done { login: true, consent: false }).await;
-                Ok(cookie.onto(visit.answer(went)))
+                Ok(cookie.onto(visit.answer(went).await))
             }
         }
     };
-    visit.answer(went.await)
+    visit.answer(went.await).await
 }
 
 /// `POST /oauth/consent`
@@ -85,7 +85,7 @@ pub(crate) async fn consent(
             _ => Err(Stop::malformed()),
         }
     };
-    visit.answer(went.await)
+    visit.answer(went.await).await
 }
 
 /// A form that a page of this server sent.
@@ -96,11 +96,11 @@ impl FromRequest<Arc<Server>> for OwnForm {
 
     async fn from_request(request: Request, server: &Arc<Server>) -> Result<Self, Response> {
         if !server.origins.is_own_page(request.headers()) {
-            return Err(Stop::cross_site().answer(server));
+            return Err(Stop::cross_site().shown(server));
         }
         match FormBody::from_request(request, server).await {
             Ok(FormBody(form)) => Ok(Self(form)),
-            Err(_) => Err(Stop::malformed().answer(server)),
+            Err(_) => Err(Stop::malformed().shown(server)),
         }
     }
 }

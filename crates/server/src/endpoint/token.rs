@@ -86,7 +86,8 @@ fn token_request(form: &Form) -> Result<TokenRequest, OAuthError> {
         }
         "refresh_token" => {
             let token = form.find("refresh_token").ok_or_else(|| missing("refresh_token"))?;
-            Ok(TokenRequest::RefreshToken { token: token.to_owned(), scope, authorization_details })
+            let resource = form.find("resource").map(str::to_owned);
+            Ok(TokenRequest::RefreshToken { token: token.to_owned(), scope, authorization_details, resource })
         }
         DEVICE_CODE => {
             let device_code = form.find("device_code").ok_or_else(|| missing("device_code"))?;

@@ -162,10 +162,6 @@ async fn keys_are_registered_shown_and_replaced() {
         ("no_keys", with(other.clone(), "jwks", Value::Null)),
         ("an_empty_set", with(other.clone(), "jwks", json!({ "keys": [] }))),
         ("a_private_key", with(other.clone(), "jwks", json!({ "keys": [private] }))),
-        (
-            "keys_for_another_method",
-            with(other.clone(), "token_endpoint_auth_method", json!("client_secret_jwt")),
-        ),
         ("not_confidential", with(other.clone(), "confidential", json!(false))),
         ("no_such_method", with(other, "token_endpoint_auth_method", json!("tls_client_auth"))),
     ];
@@ -173,6 +169,10 @@ async fn keys_are_registered_shown_and_replaced() {
         let refused = send(Method::POST, "clients", body).await;
         assert_eq!(refused.problem(), (400, "invalid-request".into()), "{name}");
     }
-    let keys_for_a_secret = send(Method::PATCH, "clients/batch", json!({ "jwks": keys(&new) })).await;
-    assert_eq!(keys_for_a_secret.problem(), (400, "invalid-request".into()));
+    // Beside a secret they are there to sign requests with: nobody authenticates with them.
+    let beside = send(Method::PATCH, "clients/batch", json!({ "jwks": keys(&new) })).await;
+    assert_eq!(beside.expect(StatusCode::OK).json()["token_endpoint_auth_method"], "client_secret_basic");
+    let claims = with(with(claims(&fixture, "3"), "iss", json!("batch")), "sub", json!("batch"));
+    let signed = jwt::sign(&Typ::new("JWT"), &claims, &new).unwrap();
+    assert_eq!(token(&fixture, &signed).send().await.oauth_error(), (401, "invalid_client".into()));
 }

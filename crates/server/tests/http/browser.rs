@@ -10,7 +10,7 @@ use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use crate::fixture::{Answer, Call, Fixture, ISSUER, PASSWORD};
+use crate::fixture::{Answer, Call, Fixture, ISSUER, PASSWORD, require_description};
 
 pub(crate) const CALLBACK: &str = "https://app.example.com/callback";
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -182,6 +182,7 @@ pub(crate) fn sent_back(answer: &Answer) -> BTreeMap<String, String> {
     assert_eq!(location.fragment(), None);
     let params: BTreeMap<String, String> = location.query_pairs().into_owned().collect();
     assert_eq!(params.get("iss").map(String::as_str), Some(ISSUER), "RFC 9207: {location}");
+    params.get("error_description").into_iter().for_each(|text| require_description(text));
     params
 }
 

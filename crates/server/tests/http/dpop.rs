@@ -35,7 +35,7 @@ impl Key {
         Jwk::parse(self.jwk.to_string().as_bytes()).unwrap().thumbprint()
     }
 
-    fn claims(fixture: &Fixture, (method, path): (&str, &str)) -> Value {
+    pub(crate) fn claims(fixture: &Fixture, (method, path): (&str, &str)) -> Value {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let now = fixture.now();
         json!({
@@ -47,7 +47,7 @@ impl Key {
         })
     }
 
-    fn sign(&self, claims: &Value) -> String {
+    pub(crate) fn sign(&self, claims: &Value) -> String {
         let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk });
         let part = |json: &Value| base64url::encode(json.to_string().as_bytes());
         let input = format!("{}.{}", part(&header), part(claims));

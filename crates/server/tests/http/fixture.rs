@@ -275,6 +275,13 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+/// What a description is made of, whichever endpoint gives it (RFC 6749 sections 4.1.2.1 and 5.2).
+#[track_caller]
+pub(crate) fn require_description(text: &str) {
+    let is_allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    assert!(!text.is_empty() && text.bytes().all(is_allowed), "no description: {text:?}");
+}
+
 impl Answer {
     #[track_caller]
     pub(crate) fn expect(self, status: StatusCode) -> Self {
@@ -313,7 +320,7 @@ impl Answer {
         let error = self.json();
         assert_eq!(self.header(CONTENT_TYPE), "application/json", "{}", self.asked);
         assert_eq!(self.header("cache-control"), "no-store", "{}", self.asked);
-        assert!(!error["error_description"].as_str().unwrap().is_empty(), "{}", self.asked);
+        require_description(error["error_description"].as_str().unwrap());
         (self.status.as_u16(), error["error"].as_str().unwrap().to_owned())
     }
 

@@ -5,14 +5,17 @@
 
 mod admin;
 mod assertions;
+mod attacks;
 mod browser;
 mod certificates;
 mod claims;
 mod client_documents;
 mod cors;
+mod demands;
 mod details;
 mod device;
 mod dpop;
+mod encrypted;
 mod exchange;
 mod fapi;
 mod feed;

@@ -53,8 +53,18 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "introspection_endpoint_auth_signing_alg_values_supported": algs,
         "introspection_signing_alg_values_supported": ["ES256"],
     });
+    let encryption = |want: &mut serde_json::Value, what: &str| {
+        let algs = json!(["RSA-OAEP-256", "RSA-OAEP", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]);
+        let encs = json!(["A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM"]);
+        want[format!("{what}_encryption_alg_values_supported")] = algs;
+        want[format!("{what}_encryption_enc_values_supported")] = encs;
+    };
+    encryption(&mut want, "authorization");
+    encryption(&mut want, "introspection");
     assert_eq!(answer.json(), want);
 
+    encryption(&mut want, "id_token");
+    encryption(&mut want, "userinfo");
     want["subject_types_supported"] = json!(["public", "pairwise"]);
     want["id_token_signing_alg_values_supported"] = json!(["ES256"]);
     want["userinfo_signing_alg_values_supported"] = json!(["ES256"]);

@@ -103,6 +103,7 @@ pub(super) fn create(group: &Group<'_>, client: &Client) -> Result<bool, Failure
                  ?15, ?16, ?17, ?18, ?19, ?20)
          ON CONFLICT (id) DO NOTHING"
     );
+    group.changes_clients();
     write(group.prepare_cached(&sql)?, client)
 }
 
@@ -117,6 +118,7 @@ pub(super) fn replace(
                trusted = ?11, require_pkce = ?12, exchange = ?13, sealed_secret = ?14, jwks = ?15,
                certificate = ?16, require_pushed = ?17, extensions = ?18, backchannel_logout_uri = ?19,
                frontchannel_logout_uri = ?20 WHERE id = ?1";
+    group.changes_clients();
     group.atomically(|connection| {
         let known = write(connection.prepare_cached(sql)?, client)?;
         if known {
@@ -134,6 +136,7 @@ pub(super) fn remove(
     at: Timestamp,
     revocation: NewRevocation,
 ) -> Result<bool, Failure> {
+    group.changes_clients();
     group.atomically(|connection| {
         let removed =
             connection.prepare_cached("DELETE FROM client WHERE id = ?1")?.execute([id.as_str()])?;

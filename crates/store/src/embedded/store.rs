@@ -1,5 +1,7 @@
 //! The trait, operation by operation: which thread, which function, which answer.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use gatepass_issuer::client::Client;
 use gatepass_issuer::code::{AuthorizationCode, CodeDigest, PresentedCode};
@@ -154,8 +156,16 @@ impl Store for Embedded {
     }
 
     async fn find_client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
+        let changes = match self.clients.find(id) {
+            Ok(client) => return Ok(Some(Arc::unwrap_or_clone(client))),
+            Err(changes) => changes,
+        };
         let id = id.clone();
-        self.read(move |connection| client::find(connection, &id)).await
+        let found = self.read(move |connection| client::find(connection, &id)).await?;
+        if let Some(client) = &found {
+            self.clients.keep(Arc::new(client.clone()), changes);
+        }
+        Ok(found)
     }
 
     async fn list_clients(&self, page: Page<ClientId>) -> Result<Vec<Client>, StoreError> {

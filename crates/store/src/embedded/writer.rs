@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::ops::Deref;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, iter};
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tracing::error;
 
 use super::checkpoint::Checkpoints;
+use super::clients::Clients;
 use super::failure::Failure;
 use super::queue::{Queue, Reply};
 
@@ -32,11 +33,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, checkpoints: Checkpoints) -> io::Result<Self> {
+    /// Starts the thread, which tells `clients` of their changes.
+    pub(super) fn start(
+        connection: Connection,
+        checkpoints: Checkpoints,
+        clients: Arc<Clients>,
+    ) -> io::Result<Self> {
         let (queue, jobs) = Queue::bounded(QUEUE);
         let thread = thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || work(connection, jobs, checkpoints))?;
+            .spawn(move || work(connection, jobs, checkpoints, &clients))?;
         Ok(Self { queue, thread: Mutex::new(Some(thread)) })
     }
 
@@ -66,6 +72,8 @@ pub(super) struct Group<'c> {
     connection: &'c Connection,
     /// Part of an operation could not be undone, so nothing of the group may be committed.
     spoiled: Cell<bool>,
+    /// Whether there is something to forget of what is known of clients.
+    changed_clients: Cell<bool>,
 }
 
 impl Group<'_> {
@@ -81,6 +89,11 @@ impl Group<'_> {
         }
         self.control("RELEASE operation")?;
         result
+    }
+
+    /// To be called by whatever writes to the table `client`.
+    pub(super) fn changes_clients(&self) {
+        self.changed_clients.set(true);
     }
 
     fn control(&self, sql: &str) -> Result<(), Failure> {
@@ -139,13 +152,14 @@ fn work(
     connection: Connection,
     mut jobs: mpsc::Receiver<Box<dyn Job>>,
     mut checkpoints: Checkpoints,
+    clients: &Clients,
 ) -> rusqlite::Result<()> {
     let mut group = Vec::with_capacity(GROUP);
     let mut pace = Pace::default();
     while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
         pace.gather(&mut jobs, &mut group);
         let began = Instant::now();
-        let failure = commit(&connection, &mut group).err().map(|failure| failure.to_string());
+        let failure = commit(&connection, &mut group, clients).err().map(|failure| failure.to_string());
         pace = Pace { flush: began.elapsed(), callers: group.len() + jobs.len() };
         if let Some(failure) = &failure {
             error!(operations = group.len(), %failure, "a group was not committed");
@@ -192,14 +206,18 @@ impl Pace {
 }
 
 /// Runs the group in one transaction. After an error nothing of it is in the store.
-fn commit(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+fn commit(connection: &Connection, group: &mut [Box<dyn Job>], clients: &Clients) -> Result<(), Failure> {
     control(connection, "BEGIN IMMEDIATE")?;
-    let transaction = Group { connection, spoiled: Cell::new(false) };
+    let transaction = Group { connection, spoiled: Cell::new(false), changed_clients: Cell::new(false) };
     let lost = group.iter_mut().any(|job| {
         job.run(&transaction);
         transaction.is_lost()
     });
     let result = if lost { Err(Failure::Lost) } else { control(connection, "COMMIT").map_err(Failure::from) };
+    // Whatever became of it: an error does not always say what is on disk.
+    if transaction.changed_clients.get() {
+        clients.forget();
+    }
     if !connection.is_autocommit() {
         control(connection, "ROLLBACK")?;
     }

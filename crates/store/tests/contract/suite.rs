@@ -56,6 +56,7 @@ macro_rules! every_promise_holds_for {
                 a_client_id_is_taken_once
                 clients_come_in_pages_in_the_order_of_their_ids
                 a_client_is_replaced_and_logged_in_one_step
+                whoever_asks_after_a_change_sees_it_whoever_asks_meanwhile
             }
             roles {
                 roles_are_listed_by_name_in_their_last_state

@@ -17,7 +17,7 @@ use gatepass_issuer::client::{
 };
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
-use gatepass_jose::Alg;
+use gatepass_jose::{Alg, ContentEncryption, KeyManagement};
 use gatepass_token::ScopeSet;
 use http::Uri;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -32,6 +32,26 @@ use crate::server::Server;
 
 /// The longest name of a client, in characters.
 const MAX_NAME: usize = 128;
+
+/// In which form a client is told things, of a request that has members of the same names.
+macro_rules! of_same_names {
+    ($formats:ident, $request:ident) => {
+        $formats {
+            id_token_signed_response_alg: $request.id_token_signed_response_alg,
+            id_token_encrypted_response_alg: $request.id_token_encrypted_response_alg,
+            id_token_encrypted_response_enc: $request.id_token_encrypted_response_enc,
+            userinfo_signed_response_alg: $request.userinfo_signed_response_alg,
+            userinfo_encrypted_response_alg: $request.userinfo_encrypted_response_alg,
+            userinfo_encrypted_response_enc: $request.userinfo_encrypted_response_enc,
+            authorization_signed_response_alg: $request.authorization_signed_response_alg,
+            authorization_encrypted_response_alg: $request.authorization_encrypted_response_alg,
+            authorization_encrypted_response_enc: $request.authorization_encrypted_response_enc,
+            introspection_signed_response_alg: $request.introspection_signed_response_alg,
+            introspection_encrypted_response_alg: $request.introspection_encrypted_response_alg,
+            introspection_encrypted_response_enc: $request.introspection_encrypted_response_enc,
+        }
+    };
+}
 
 /// A client to be registered.
 #[derive(Deserialize, ToSchema)]
@@ -49,7 +69,8 @@ pub(super) struct CreateRequest {
     confidential: Option<bool>,
     /// How it authenticates; `client_secret_basic` if left out, which allows the secret in the body too.
     token_endpoint_auth_method: Option<AuthMethod>,
-    /// Its public keys, a JWK Set, where it authenticates with `private_key_jwt`.
+    /// Its public keys, a JWK Set: to authenticate with `private_key_jwt`, to sign requests with, and, with `use` `enc`, to
+    /// be encrypted for.
     #[schema(value_type = Option<Object>)]
     jwks: Option<ClientKeys>,
     /// What its TLS certificate is known by (RFC 8705): one of `subject_dn`, `san_dns`, `san_uri`, `san_ip`, `san_email`, or
@@ -113,12 +134,42 @@ pub(super) struct CreateRequest {
     /// Where the redirect URIs of its sector are listed, if those have several hosts.
     #[schema(value_type = Option<String>)]
     sector_identifier_uri: Option<NotificationUri>,
+    /// What signs its ID tokens and logout tokens; `ES256` if left out.
+    #[schema(value_type = Option<String>, example = "ES256")]
+    id_token_signed_response_alg: Option<Alg>,
+    /// How they are encrypted for its key afterwards; not at all if left out.
+    #[schema(value_type = Option<String>, example = "ECDH-ES")]
+    id_token_encrypted_response_alg: Option<KeyManagement>,
+    /// What encrypts their content; `A128CBC-HS256` if left out.
+    #[schema(value_type = Option<String>, example = "A256GCM")]
+    id_token_encrypted_response_enc: Option<ContentEncryption>,
     /// What signs what it hears at the userinfo endpoint; plain JSON if left out.
     #[schema(value_type = Option<String>, example = "ES256")]
     userinfo_signed_response_alg: Option<Alg>,
-    /// What signs introspections that it asks for as a JWT (RFC 9701); `ES256` if left out.
+    /// How it is encrypted for its key afterwards; not at all if left out.
+    #[schema(value_type = Option<String>, example = "ECDH-ES")]
+    userinfo_encrypted_response_alg: Option<KeyManagement>,
+    /// What encrypts its content; `A128CBC-HS256` if left out.
+    #[schema(value_type = Option<String>, example = "A256GCM")]
+    userinfo_encrypted_response_enc: Option<ContentEncryption>,
+    /// What signs authorization responses that it asks for as JWTs (JARM); `ES256` if left out.
+    #[schema(value_type = Option<String>, example = "ES256")]
+    authorization_signed_response_alg: Option<Alg>,
+    /// How they are encrypted for its key afterwards; not at all if left out.
+    #[schema(value_type = Option<String>, example = "ECDH-ES")]
+    authorization_encrypted_response_alg: Option<KeyManagement>,
+    /// What encrypts their content; `A128CBC-HS256` if left out.
+    #[schema(value_type = Option<String>, example = "A256GCM")]
+    authorization_encrypted_response_enc: Option<ContentEncryption>,
+    /// What signs introspections that it asks for as JWTs (RFC 9701); `ES256` if left out.
     #[schema(value_type = Option<String>, example = "ES256")]
     introspection_signed_response_alg: Option<Alg>,
+    /// How they are encrypted for its key afterwards; not at all if left out.
+    #[schema(value_type = Option<String>, example = "ECDH-ES")]
+    introspection_encrypted_response_alg: Option<KeyManagement>,
+    /// What encrypts their content; `A128CBC-HS256` if left out.
+    #[schema(value_type = Option<String>, example = "A256GCM")]
+    introspection_encrypted_response_enc: Option<ContentEncryption>,
 }
 
 /// What tokens a client may exchange for which (RFC 8693).
@@ -207,19 +258,60 @@ pub(super) struct ChangeRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     sector_identifier_uri: Option<Option<NotificationUri>>,
-    /// What signs what it hears at the userinfo endpoint; null: nothing any more.
+    /// What signs its ID tokens and logout tokens; null: `ES256`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    id_token_signed_response_alg: Option<Option<Alg>>,
+    /// How they are encrypted for its key afterwards; null: not at all.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    id_token_encrypted_response_alg: Option<Option<KeyManagement>>,
+    /// What encrypts their content; null: `A128CBC-HS256`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    id_token_encrypted_response_enc: Option<Option<ContentEncryption>>,
+    /// What signs what it hears at the userinfo endpoint; null: plain JSON.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     userinfo_signed_response_alg: Option<Option<Alg>>,
-    /// What signs introspections that it asks for as a JWT (RFC 9701); null: `ES256`.
+    /// How it is encrypted for its key afterwards; null: not at all.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    userinfo_encrypted_response_alg: Option<Option<KeyManagement>>,
+    /// What encrypts its content; null: `A128CBC-HS256`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    userinfo_encrypted_response_enc: Option<Option<ContentEncryption>>,
+    /// What signs authorization responses that it asks for as JWTs (JARM); null: `ES256`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    authorization_signed_response_alg: Option<Option<Alg>>,
+    /// How they are encrypted for its key afterwards; null: not at all.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    authorization_encrypted_response_alg: Option<Option<KeyManagement>>,
+    /// What encrypts their content; null: `A128CBC-HS256`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    authorization_encrypted_response_enc: Option<Option<ContentEncryption>>,
+    /// What signs introspections that it asks for as JWTs (RFC 9701); null: `ES256`.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     introspection_signed_response_alg: Option<Option<Alg>>,
+    /// How they are encrypted for its key afterwards; null: not at all.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    introspection_encrypted_response_alg: Option<Option<KeyManagement>>,
+    /// What encrypts their content; null: `A128CBC-HS256`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    introspection_encrypted_response_enc: Option<Option<ContentEncryption>>,
     /// Whether it is kept out. Disabling takes its access tokens back.
     disabled: Option<bool>,
-    /// Other public keys, all of them, where it authenticates with `private_key_jwt`.
+    /// Other public keys, all of them; null: none any more.
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Object>)]
-    jwks: Option<ClientKeys>,
+    jwks: Option<Option<ClientKeys>>,
     /// What another certificate is known by, where it authenticates with one.
     #[schema(value_type = Option<Object>)]
     certificate: Option<RegisteredCertificate>,
@@ -298,14 +390,54 @@ pub(super) struct ClientAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     sector_identifier_uri: Option<NotificationUri>,
-    /// What signs what it hears at the userinfo endpoint; left out where nothing.
+    /// What signs its ID tokens and logout tokens; left out where it has not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    id_token_signed_response_alg: Option<Alg>,
+    /// How they are encrypted for its key; left out where not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    id_token_encrypted_response_alg: Option<KeyManagement>,
+    /// What encrypts their content; left out where it has not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    id_token_encrypted_response_enc: Option<ContentEncryption>,
+    /// What signs what it hears at the userinfo endpoint; left out where it has not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     userinfo_signed_response_alg: Option<Alg>,
-    /// What signs introspections that it asks for as a JWT (RFC 9701); left out where it has not said.
+    /// How it is encrypted for its key; left out where not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    userinfo_encrypted_response_alg: Option<KeyManagement>,
+    /// What encrypts its content; left out where it has not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    userinfo_encrypted_response_enc: Option<ContentEncryption>,
+    /// What signs authorization responses that it asks for as JWTs (JARM); left out where it has not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    authorization_signed_response_alg: Option<Alg>,
+    /// How they are encrypted for its key; left out where not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    authorization_encrypted_response_alg: Option<KeyManagement>,
+    /// What encrypts their content; left out where it has not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    authorization_encrypted_response_enc: Option<ContentEncryption>,
+    /// What signs introspections that it asks for as JWTs (RFC 9701); left out where it has not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     introspection_signed_response_alg: Option<Alg>,
+    /// How they are encrypted for its key; left out where not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    introspection_encrypted_response_alg: Option<KeyManagement>,
+    /// What encrypts their content; left out where it has not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    introspection_encrypted_response_enc: Option<ContentEncryption>,
     /// Whether it is kept out.
     disabled: bool,
     /// When it was registered, in seconds since 1970.
@@ -338,15 +470,16 @@ pub(super) async fn create(
     State(server): State<Arc<Server>>,
     Json(request): Json<CreateRequest>,
 ) -> Result<Response, Problem> {
+    let (credential, other_keys) = new_credential(
+        request.confidential,
+        request.token_endpoint_auth_method,
+        request.jwks,
+        request.certificate,
+    )?;
     let new = NewClient {
         id: request.client_id,
         name: request.client_name,
-        credential: new_credential(
-            request.confidential,
-            request.token_endpoint_auth_method,
-            request.jwks,
-            request.certificate,
-        )?,
+        credential,
         grants: request.grant_types,
         scope: request.scope,
         audience: request.audience,
@@ -369,10 +502,8 @@ pub(super) async fn create(
             authorization_details_types: request.authorization_details_types,
             subject_type: request.subject_type,
             sector_identifier_uri: request.sector_identifier_uri,
-            responses: ResponseFormats {
-                userinfo_signed_response_alg: request.userinfo_signed_response_alg,
-                introspection_signed_response_alg: request.introspection_signed_response_alg,
-            },
+            jwks: other_keys,
+            responses: of_same_names!(ResponseFormats, request),
         },
     };
     let (client, secret) = server.issuer.create_client(new, server.now()).await?;
@@ -384,7 +515,7 @@ pub(super) async fn create(
     get, path = "/admin/v1/clients", operation_id = "list_clients", tag = "clients",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "How many, 100 by default"),
-        ("after" = Option<String>, Query, description = "Where the last page ended: its `next`"),
+        ("after" = Option<String>, Query, min_length = 1, description = "Where the last page ended: its `next`"),
     ),
     responses((status = 200, body = ClientPage, description = "The page"), Refusals),
     security(("access_token" = [])),
@@ -449,10 +580,7 @@ pub(super) async fn change(
         authorization_details_types: request.authorization_details_types,
         subject_type: request.subject_type,
         sector_identifier_uri: request.sector_identifier_uri,
-        responses: ChangeResponses {
-            userinfo_signed_response_alg: request.userinfo_signed_response_alg,
-            introspection_signed_response_alg: request.introspection_signed_response_alg,
-        },
+        responses: of_same_names!(ChangeResponses, request),
         disabled: request.disabled,
         keys: request.jwks,
         certificate: request.certificate,
@@ -492,11 +620,12 @@ pub(crate) fn require_name(name: String) -> Result<String, &'static str> {
 impl ClientAnswer {
     fn new(client: Client, secret: Option<ClientSecret>) -> Self {
         let method = AuthMethod::of(&client.credential);
-        let (jwks, certificate) = match client.credential {
-            Credential::Keys(keys) => (Some(keys), None),
-            Credential::Certificate(certificate) => (None, Some(certificate)),
-            _ => (None, None),
+        let jwks = client.keys().cloned();
+        let certificate = match client.credential {
+            Credential::Certificate(certificate) => Some(certificate),
+            _ => None,
         };
+        let responses = client.extensions.responses;
         Self {
             client_id: client.id,
             client_secret: secret.map(|secret| secret.expose().to_owned()),
@@ -524,8 +653,18 @@ impl ClientAnswer {
             authorization_details_types: client.extensions.authorization_details_types,
             subject_type: client.extensions.subject_type,
             sector_identifier_uri: client.extensions.sector_identifier_uri,
-            userinfo_signed_response_alg: client.extensions.responses.userinfo_signed_response_alg,
-            introspection_signed_response_alg: client.extensions.responses.introspection_signed_response_alg,
+            id_token_signed_response_alg: responses.id_token_signed_response_alg,
+            id_token_encrypted_response_alg: responses.id_token_encrypted_response_alg,
+            id_token_encrypted_response_enc: responses.id_token_encrypted_response_enc,
+            userinfo_signed_response_alg: responses.userinfo_signed_response_alg,
+            userinfo_encrypted_response_alg: responses.userinfo_encrypted_response_alg,
+            userinfo_encrypted_response_enc: responses.userinfo_encrypted_response_enc,
+            authorization_signed_response_alg: responses.authorization_signed_response_alg,
+            authorization_encrypted_response_alg: responses.authorization_encrypted_response_alg,
+            authorization_encrypted_response_enc: responses.authorization_encrypted_response_enc,
+            introspection_signed_response_alg: responses.introspection_signed_response_alg,
+            introspection_encrypted_response_alg: responses.introspection_encrypted_response_alg,
+            introspection_encrypted_response_enc: responses.introspection_encrypted_response_enc,
             disabled: client.disabled,
             created_at: client.created_at.as_secs(),
         }

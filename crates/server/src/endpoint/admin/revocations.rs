@@ -31,7 +31,9 @@ pub(super) struct CreateRequest {
     /// Why, for the log: 1 to 64 printable ASCII characters without `"`, `\`, `<`, `>` and `&`. `admin` if
     /// left out.
     #[serde(default = "admin", deserialize_with = "reason")]
-    #[schema(value_type = Option<String>, example = "laptop stolen")]
+    #[schema(
+        value_type = String, pattern = r"^[ !#-%'-;=?-\[\]-~]{1,64}$", default = "admin", example = "laptop stolen"
+    )]
     reason: Reason,
 }
 

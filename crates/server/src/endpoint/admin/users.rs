@@ -35,7 +35,7 @@ pub(super) struct CreateRequest {
     /// In its place what another system kept of their password: Argon2, scrypt or PBKDF2 as a PHC string, bcrypt, or
     /// PBKDF2 as Django and passlib write it. Their next login replaces it by Argon2id.
     #[serde(default, deserialize_with = "imported_hash")]
-    #[schema(value_type = Option<String>, write_only, max_length = 512, example = "$2b$12$…")]
+    #[schema(value_type = Option<String>, write_only, max_length = 512)]
     password_hash: Option<PasswordHash>,
     /// Their e-mail address.
     #[schema(value_type = Option<String>, format = Email, max_length = 254, example = "alice@example.com")]
@@ -146,8 +146,8 @@ pub(super) async fn create(
     get, path = "/admin/v1/users", operation_id = "list_users", tag = "users",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "How many, 100 by default"),
-        ("after" = Option<String>, Query, description = "Where the last page ended: its `next`"),
-        ("username" = Option<String>, Query, description = "Only the user of this name"),
+        ("after" = Option<String>, Query, min_length = 1, description = "Where the last page ended: its `next`"),
+        ("username" = Option<String>, Query, min_length = 1, description = "Only the user of this name"),
     ),
     responses((status = 200, body = UserPage, description = "The page"), Refusals),
     security(("access_token" = [])),

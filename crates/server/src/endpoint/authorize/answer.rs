@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use axum::response::{IntoResponse, Response};
-use gatepass_issuer::SecretError;
 use gatepass_issuer::authorize::{Back, Refusal, ResponseMode};
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::store::StoreError;
+use gatepass_issuer::{ResponseError, SecretError};
 use http::header::{CACHE_CONTROL, InvalidHeaderValue, LOCATION, REFERRER_POLICY};
 use http::{HeaderValue, StatusCode};
 use url::form_urlencoded;
@@ -15,6 +15,9 @@ use url::form_urlencoded;
 use crate::cookie::TwoCookies;
 use crate::page::{self, Allowed, FormPost, MessagePage};
 use crate::server::Server;
+
+/// What is over a page that says what somebody did wrong.
+const TITLE: &str = "This does not work";
 
 /// Why a visit ends without what it was for.
 pub(crate) enum Stop {
@@ -26,7 +29,7 @@ pub(crate) enum Stop {
 
 impl Stop {
     pub(crate) fn bad_request(text: impl Into<Cow<'static, str>>) -> Self {
-        Self::Shown { status: StatusCode::BAD_REQUEST, title: "This does not work", text: text.into() }
+        Self::Shown { status: StatusCode::BAD_REQUEST, title: TITLE, text: text.into() }
     }
 
     /// The parameters cannot be read, or one of them is there twice.
@@ -38,7 +41,7 @@ impl Stop {
     pub(crate) fn cross_site() -> Self {
         Self::Shown {
             status: StatusCode::FORBIDDEN,
-            title: "This does not work",
+            title: TITLE,
             text: "Another site sent this form. Go back to the application and begin again.".into(),
         }
     }
@@ -52,18 +55,20 @@ impl Stop {
         }
     }
 
-    pub(crate) fn answer(self, server: &Server) -> Response {
-        match self {
-            Self::Back(back, refusal) => {
-                let params = [("error", refusal.error), ("error_description", refusal.description)];
-                send_back(server, &back, &params)
-            }
-            Self::Shown { status, title, text } => page::answer(
-                status,
-                &MessagePage { base: &server.base_path, title, text: &text },
-                Allowed::default(),
-            ),
-        }
+    pub(crate) async fn answer(self, server: &Server) -> Response {
+        let Self::Back(back, refusal) = self else { return self.shown(server) };
+        let params = [("error", refusal.error), ("error_description", refusal.description)];
+        send_back(server, &back, &params).await.unwrap_or_else(|stop| stop.shown(server))
+    }
+
+    /// The page for the user, where nobody else is told.
+    pub(crate) fn shown(self, server: &Server) -> Response {
+        let (status, title, text) = match self {
+            Self::Shown { status, title, text } => (status, title, text),
+            Self::Back(_, refusal) => (StatusCode::BAD_REQUEST, TITLE, refusal.description.into()),
+        };
+        let page = MessagePage { base: &server.base_path, title, text: &text };
+        page::answer(status, &page, Allowed::default())
     }
 }
 
@@ -74,6 +79,19 @@ impl From<StoreError> for Stop {
             status: StatusCode::SERVICE_UNAVAILABLE,
             title: "Something went wrong",
             text: "The server cannot answer now. Please try again in a moment.".into(),
+        }
+    }
+}
+
+impl From<ResponseError> for Stop {
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::NoRecipient(why) => {
+                tracing::info!(target: "gatepass::audit", event = "no-recipient", %why);
+                Self::bad_request("The application that sent you here has no key to be answered with.")
+            }
+            ResponseError::Store(error) => error.into(),
+            error => Self::internal(&error),
         }
     }
 }
@@ -98,21 +116,24 @@ impl From<InvalidHeaderValue> for Stop {
 
 /// The answer to an application, with the `state` that it knows itself by and the `iss` that tells it whose
 /// answer it is ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)); signed where the request asks for that.
-pub(super) fn send_back(server: &Server, back: &Back, params: &[(&str, &str)]) -> Response {
+pub(super) async fn send_back(
+    server: &Server,
+    back: &Back,
+    params: &[(&str, &str)],
+) -> Result<Response, Stop> {
     let state = back.state.as_deref().map(|state| ("state", state));
     let mut fields: Vec<(&str, &str)> = params.iter().copied().chain(state).collect();
     let response;
     if back.mode.is_signed() {
-        response = match server.issuer.sign_response(back, &fields, server.now()) {
-            Ok(response) => response,
-            Err(error) => return Stop::internal(&error).answer(server),
-        };
+        let signed = server.issuer.sign_response(back, &fields, server.now()).await;
+        let gone = || Stop::bad_request("The application that sent you here is not known any more.");
+        response = signed?.ok_or_else(gone)?;
         // `iss` is in it, and nothing that counts stands beside it (RFC 9207 section 2.4).
         fields = vec![("response", &response)];
     } else {
         fields.push(("iss", server.issuer.name().as_str()));
     }
-    match back.mode {
+    Ok(match back.mode {
         ResponseMode::Query | ResponseMode::QueryJwt => redirect(&back.redirect_uri, &fields),
         ResponseMode::FormPost | ResponseMode::FormPostJwt => {
             let form =
@@ -121,7 +142,7 @@ pub(super) fn send_back(server: &Server, back: &Back, params: &[(&str, &str)]) -
                 Allowed { form_to: Some(&back.redirect_uri), submits_itself: true, ..Allowed::default() };
             page::answer(StatusCode::OK, &form, allowed)
         }
-    }
+    })
 }
 
 /// 303, so that no browser posts again what was posted here

@@ -3,6 +3,7 @@
 //! Members that nobody here knows are passed over, as section 2 demands. What is known and not served is refused: a
 //! client that asked for it and heard nothing would believe that it has it.
 
+use gatepass_issuer::SubjectType;
 use gatepass_issuer::admin::NewCredential;
 use gatepass_issuer::client::{
     ClientExtensions, ClientKeys, Credential, GrantType, NotificationUri, ResponseFormats,
@@ -10,7 +11,6 @@ use gatepass_issuer::client::{
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_issuer::registration::{ClientMetadata, Registered};
-use gatepass_issuer::{ID_TOKEN_ALG, SubjectType};
 use gatepass_token::ScopeSet;
 use http::StatusCode;
 use serde::de::IgnoredAny;
@@ -37,14 +37,12 @@ pub(crate) struct Metadata {
     subject_type: Option<SubjectType>,
     sector_identifier_uri: Option<NotificationUri>,
     frontchannel_logout_uri: Option<NotificationUri>,
-    id_token_signed_response_alg: Option<String>,
     #[serde(flatten)]
     responses: ResponseFormats,
     // Not served.
     backchannel_logout_uri: Option<IgnoredAny>,
     jwks_uri: Option<IgnoredAny>,
-    id_token_encrypted_response_alg: Option<IgnoredAny>,
-    userinfo_encrypted_response_alg: Option<IgnoredAny>,
+    request_object_encryption_alg: Option<IgnoredAny>,
     tls_client_certificate_bound_access_tokens: Option<bool>,
     // What a client must not say (RFC 7592 section 2.2).
     registration_access_token: Option<IgnoredAny>,
@@ -136,9 +134,10 @@ impl Metadata {
             return Err(refused("response_types is [\"code\"], and empty without authorization_code"));
         }
         let name = self.client_name.map(require_name).transpose().map_err(refused)?;
+        let (credential, other_keys) = credential(self.token_endpoint_auth_method, self.jwks)?;
         Ok(ClientMetadata {
             name,
-            credential: credential(self.token_endpoint_auth_method, self.jwks)?,
+            credential,
             grants,
             scope: self.scope,
             redirect_uris: redirect_uris(self.redirect_uris)?,
@@ -150,6 +149,7 @@ impl Metadata {
                 require_signed_request_object: self.require_signed_request_object.unwrap_or_default(),
                 subject_type: self.subject_type.unwrap_or_default(),
                 sector_identifier_uri: self.sector_identifier_uri,
+                jwks: other_keys,
                 responses: self.responses,
                 ..ClientExtensions::default()
             },
@@ -158,20 +158,13 @@ impl Metadata {
 
     fn require_served(&self) -> Result<(), OAuthError> {
         let is_set = |member: &Option<IgnoredAny>| member.is_some();
-        let is_other =
-            |member: &Option<String>, served: &str| member.as_ref().is_some_and(|one| one != served);
         let cases = [
             (
                 is_set(&self.backchannel_logout_uri),
                 "backchannel_logout_uri is for an administrator to register",
             ),
             (is_set(&self.jwks_uri), "jwks_uri is not served: give the keys themselves, as jwks"),
-            (
-                is_other(&self.id_token_signed_response_alg, ID_TOKEN_ALG.name()),
-                "id_token_signed_response_alg is not one that is served",
-            ),
-            (is_set(&self.id_token_encrypted_response_alg), "id_token_encrypted_response_alg is not served"),
-            (is_set(&self.userinfo_encrypted_response_alg), "userinfo_encrypted_response_alg is not served"),
+            (is_set(&self.request_object_encryption_alg), "request_object_encryption_alg is not served"),
             (
                 self.tls_client_certificate_bound_access_tokens == Some(true),
                 "tls_client_certificate_bound_access_tokens is not served",
@@ -181,20 +174,24 @@ impl Metadata {
     }
 }
 
-fn credential(method: Option<AuthMethod>, keys: Option<ClientKeys>) -> Result<NewCredential, OAuthError> {
-    match (method.unwrap_or(AuthMethod::ClientSecretBasic), keys) {
-        (AuthMethod::PrivateKeyJwt, Some(keys)) => Ok(NewCredential::Keys(keys)),
+/// How it authenticates, and the keys that are beside that.
+fn credential(
+    method: Option<AuthMethod>,
+    keys: Option<ClientKeys>,
+) -> Result<(NewCredential, Option<ClientKeys>), OAuthError> {
+    let new = match (method.unwrap_or(AuthMethod::ClientSecretBasic), keys) {
+        (AuthMethod::PrivateKeyJwt, Some(keys)) => (NewCredential::Keys(keys), None),
         (AuthMethod::PrivateKeyJwt, None) => {
-            Err(refused("private_key_jwt needs the client's public keys, as jwks"))
+            return Err(refused("private_key_jwt needs the client's public keys, as jwks"));
         }
-        (_, Some(_)) => Err(refused("jwks goes with private_key_jwt alone")),
-        (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth, None) => {
-            Err(refused("what a certificate is known by is for an administrator to say"))
+        (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth, _) => {
+            return Err(refused("what a certificate is known by is for an administrator to say"));
         }
-        (AuthMethod::None, None) => Ok(NewCredential::None),
-        (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, None) => Ok(NewCredential::Secret),
-        (AuthMethod::ClientSecretJwt, None) => Ok(NewCredential::SharedSecret),
-    }
+        (AuthMethod::None, keys) => (NewCredential::None, keys),
+        (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, keys) => (NewCredential::Secret, keys),
+        (AuthMethod::ClientSecretJwt, keys) => (NewCredential::SharedSecret, keys),
+    };
+    Ok(new)
 }
 
 fn redirect_uris(texts: Option<Vec<String>>) -> Result<Vec<RedirectUri>, OAuthError> {
@@ -216,15 +213,16 @@ impl MetadataAnswer {
     pub(super) fn new(registered: Registered, registration_client_uri: String) -> Self {
         let Registered { client, secret, token } = registered;
         let has_code = client.may_use(GrantType::AuthorizationCode);
-        let (method, jwks) = match client.credential {
-            Credential::None => (AuthMethod::None, None),
-            Credential::Secret(_) => (AuthMethod::ClientSecretBasic, None),
-            Credential::SharedSecret(_) => (AuthMethod::ClientSecretJwt, None),
-            Credential::Keys(keys) => (AuthMethod::PrivateKeyJwt, Some(keys)),
+        let jwks = client.keys().cloned();
+        let method = match client.credential {
+            Credential::None => AuthMethod::None,
+            Credential::Secret(_) => AuthMethod::ClientSecretBasic,
+            Credential::SharedSecret(_) => AuthMethod::ClientSecretJwt,
+            Credential::Keys(_) => AuthMethod::PrivateKeyJwt,
             Credential::Certificate(certificate) if certificate.needs_authority() => {
-                (AuthMethod::TlsClientAuth, None)
+                AuthMethod::TlsClientAuth
             }
-            Credential::Certificate(_) => (AuthMethod::SelfSignedTlsClientAuth, None),
+            Credential::Certificate(_) => AuthMethod::SelfSignedTlsClientAuth,
         };
         Self {
             client_id: client.id,
@@ -248,7 +246,7 @@ impl MetadataAnswer {
             authorization_details_types: client.extensions.authorization_details_types,
             subject_type: client.extensions.subject_type,
             sector_identifier_uri: client.extensions.sector_identifier_uri,
-            responses: client.extensions.responses,
+            responses: client.extensions.responses.spelled_out(),
         }
     }
 }

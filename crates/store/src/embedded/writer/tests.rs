@@ -31,7 +31,7 @@ impl Bench {
         };
         connection.commit_hook(Some(hook)).unwrap();
         let (checkpoints, _) = Checkpoints::start(&mut connection, open()).unwrap();
-        let writer = Arc::new(Writer::start(connection, checkpoints).unwrap());
+        let writer = Arc::new(Writer::start(connection, checkpoints, Arc::default()).unwrap());
         Self { writer, commits, fail, dir }
     }
 

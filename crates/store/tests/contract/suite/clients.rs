@@ -1,6 +1,11 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use gatepass_issuer::client::{ClientExtensions, Credential, SealedSecret, SecretDigest};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::store::{ChangeError, Page};
+
+use tokio::task::JoinSet;
 
 use super::Engine;
 use super::sample::*;
@@ -90,4 +95,34 @@ pub(crate) async fn a_client_is_replaced_and_logged_in_one_step<E: Engine>() {
     assert!(matches!(unknown, Err(ChangeError::Unknown)));
     assert_eq!(store.find_client(&"other".parse().unwrap()).await.unwrap(), None);
     assert_eq!(logged(&*store).await, ["web"]);
+}
+
+pub(crate) async fn whoever_asks_after_a_change_sees_it_whoever_asks_meanwhile<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let mut changing = client("web");
+    store.create_client(&changing).await.unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let mut asking = JoinSet::new();
+    for _ in 0..3 {
+        let (store, id, done) = (engine.store(), changing.id.clone(), Arc::clone(&done));
+        asking.spawn(async move {
+            while !done.load(Ordering::Relaxed) {
+                store.find_client(&id).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    for round in 0..50 {
+        changing.name = format!("round {round}");
+        store.replace_client(&changing, Vec::new()).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(store.find_client(&changing.id).await.unwrap().as_ref(), Some(&changing));
+        }
+    }
+    assert!(store.remove_client(&changing.id, NOW, revocation("web")).await.unwrap());
+    assert_eq!(store.find_client(&changing.id).await.unwrap(), None);
+    done.store(true, Ordering::Relaxed);
+    asking.join_all().await;
+    assert_eq!(store.find_client(&changing.id).await.unwrap(), None);
 }

@@ -65,7 +65,10 @@ pub(crate) async fn everything_sealed_is_sealed_anew_or_nothing<E: Engine>() {
 
     assert!(store.reseal(b"never", longer("b")).await.is_err(), "one does not open");
     assert_eq!(store.find_roots().await.unwrap(), None);
+    let secret = async |id: &str| store.find_client(&id.parse().unwrap()).await.unwrap().unwrap().credential;
+    assert_eq!(secret("a").await, Credential::SharedSecret(SealedSecret(vec![4, 2])));
     store.reseal(b"first", longer("")).await.unwrap();
+    assert_eq!(secret("a").await, Credential::SharedSecret(SealedSecret(vec![4, 2, 9])));
     store.reseal(b"second", longer("")).await.unwrap();
     drop(store);
     engine.restart().await;

@@ -83,6 +83,7 @@ pub(crate) fn client(id: &str) -> Client {
             authorization_details_types: vec!["payment".into()],
             subject_type: Default::default(),
             sector_identifier_uri: Some("https://app.example.com/uris".parse().unwrap()),
+            jwks: None,
             responses: ResponseFormats {
                 userinfo_signed_response_alg: Some(gatepass_jose::Alg::ES256),
                 ..ResponseFormats::default()
@@ -157,6 +158,7 @@ pub(crate) fn presented(generation: u32, now: Timestamp) -> Presented {
         client: ClientId::first_party(),
         scope: None,
         authorization_details: None,
+        resource: None,
         binding: Binding::default(),
         now,
         policy: RefreshPolicy::default(),

@@ -39,13 +39,13 @@ impl AuthMethod {
     }
 }
 
-/// The credential that the members of a registration amount to, if they agree.
+/// The credential that the members of a registration amount to, if they agree, and the keys that are beside it.
 pub(super) fn new_credential(
     confidential: Option<bool>,
     method: Option<AuthMethod>,
     jwks: Option<ClientKeys>,
     certificate: Option<RegisteredCertificate>,
-) -> Result<NewCredential, Problem> {
+) -> Result<(NewCredential, Option<ClientKeys>), Problem> {
     let method = method.unwrap_or(match confidential {
         Some(false) => AuthMethod::None,
         Some(true) | None => AuthMethod::ClientSecretBasic,
@@ -61,22 +61,23 @@ pub(super) fn new_credential(
             _ => false,
         };
         let why = "names go with tls_client_auth, and sha256 with self_signed_tls_client_auth";
-        return match fits && jwks.is_none() {
-            true => Ok(NewCredential::Certificate(certificate)),
+        return match fits {
+            true => Ok((NewCredential::Certificate(certificate), jwks)),
             false => Err(Problem::invalid_value("certificate", why)),
         };
     }
-    match (method, jwks) {
-        (AuthMethod::PrivateKeyJwt, Some(keys)) => Ok(NewCredential::Keys(keys)),
+    let credential = match (method, jwks) {
+        (AuthMethod::PrivateKeyJwt, Some(keys)) => return Ok((NewCredential::Keys(keys), None)),
         (AuthMethod::PrivateKeyJwt, None) => {
-            Err(Problem::invalid_value("jwks", "private_key_jwt needs the client's public keys"))
+            return Err(Problem::invalid_value("jwks", "private_key_jwt needs the client's public keys"));
         }
-        (_, Some(_)) => Err(Problem::invalid_value("jwks", "it goes with private_key_jwt alone")),
-        (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth, None) => {
-            Err(Problem::invalid_value("certificate", "the method needs what the certificate is known by"))
+        (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth, _) => {
+            let why = "the method needs what the certificate is known by";
+            return Err(Problem::invalid_value("certificate", why));
         }
-        (AuthMethod::None, None) => Ok(NewCredential::None),
-        (AuthMethod::ClientSecretBasic, None) => Ok(NewCredential::Secret),
-        (AuthMethod::ClientSecretJwt, None) => Ok(NewCredential::SharedSecret),
-    }
+        (AuthMethod::None, jwks) => (NewCredential::None, jwks),
+        (AuthMethod::ClientSecretBasic, jwks) => (NewCredential::Secret, jwks),
+        (AuthMethod::ClientSecretJwt, jwks) => (NewCredential::SharedSecret, jwks),
+    };
+    Ok(credential)
 }

@@ -1,0 +1,105 @@
+//! The master key in a file that this program changes, and beside it the one that is to follow.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use gatepass_issuer::{MasterKey, MasterKeyKeeper};
+use zeroize::Zeroizing;
+
+use super::pkcs11::{UnwrapError, WrappingKey};
+use crate::data::{DataDir, read_secret, sync_folder_of, write_secret};
+
+/// `master.key` in the data directory, or, wrapped, `master.key.pkcs11`.
+#[derive(Debug)]
+pub(super) struct KeptMasterKey {
+    file: PathBuf,
+    next: PathBuf,
+    store: PathBuf,
+    wrapping: Option<WrappingKey>,
+}
+
+/// A key, or why what is there is none of this place's: there is nothing, or another key has wrapped it.
+type Found = Result<MasterKey, anyhow::Error>;
+
+impl KeptMasterKey {
+    pub(super) fn plain(data: &DataDir) -> Self {
+        Self::named("master.key", None, data)
+    }
+
+    pub(super) fn wrapped(data: &DataDir, key: WrappingKey) -> Self {
+        Self::named("master.key.pkcs11", Some(key), data)
+    }
+
+    fn named(name: &str, wrapping: Option<WrappingKey>, data: &DataDir) -> Self {
+        let [file, next] = ["", ".next"].map(|suffix| data.join(&format!("{name}{suffix}")));
+        Self { file, next, store: data.join("gatepass.db"), wrapping }
+    }
+
+    /// Makes the master key at the first start: when nothing is sealed in the store yet.
+    pub(super) fn ensure(&self) -> anyhow::Result<()> {
+        if self.file.exists() || self.store.exists() {
+            return Ok(());
+        }
+        self.write(&self.file, &MasterKey::generate()?)
+    }
+
+    pub(super) fn present(&self) -> anyhow::Result<Found> {
+        Ok(self.read(&self.file)?.unwrap_or_else(|| {
+            let file = self.file.display();
+            Err(anyhow::anyhow!("{file} is missing: without it the keys in the store cannot be opened"))
+        }))
+    }
+
+    pub(super) fn next(&self) -> anyhow::Result<Option<Found>> {
+        self.read(&self.next)
+    }
+
+    pub(super) fn discard_next(&self) {
+        let _ = fs::remove_file(&self.next); // not there: nothing to discard
+    }
+
+    fn read(&self, file: &Path) -> anyhow::Result<Option<Found>> {
+        let Some(text) = read_secret(file)? else { return Ok(None) };
+        let text = match &self.wrapping {
+            None => text,
+            Some(key) => match key.unwrap(&text) {
+                Ok(text) => text,
+                Err(error @ UnwrapError::AnotherKey { .. }) => {
+                    return Ok(Some(Err(anyhow::Error::new(error).context(file.display().to_string()))));
+                }
+                Err(error) => {
+                    bail!(anyhow::Error::new(error).context(format!("cannot open {}", file.display())))
+                }
+            },
+        };
+        let key = MasterKey::parse(&text).with_context(|| format!("{} is no master key", file.display()))?;
+        Ok(Some(Ok(key)))
+    }
+
+    fn write(&self, file: &Path, key: &MasterKey) -> anyhow::Result<()> {
+        let text = match &self.wrapping {
+            None => key.expose(),
+            Some(wrapping) => Zeroizing::new(wrapping.wrap(&key.expose())?),
+        };
+        write_secret(file, &format!("{}\n", *text))
+    }
+}
+
+impl MasterKeyKeeper for KeptMasterKey {
+    fn prepare(&self) -> io::Result<MasterKey> {
+        let told = |error: anyhow::Error| io::Error::other(format!("{error:#}"));
+        if let Some(Ok(prepared)) = self.next().map_err(told)? {
+            return Ok(prepared);
+        }
+        let key = MasterKey::generate().map_err(io::Error::other)?;
+        self.write(&self.next, &key).map_err(told)?;
+        Ok(key)
+    }
+
+    fn take_over(&self) -> io::Result<()> {
+        fs::rename(&self.next, &self.file)?;
+        sync_folder_of(&self.file)
+    }
+}
