@@ -105,7 +105,9 @@ fn public_jwk() -> Jwk {
     jwk
 }
 
-fn sign(header: &str, payload: &str) -> String {
+/// Signs whatever is given with the key `ed`.
+#[must_use]
+pub fn sign(header: &str, payload: &str) -> String {
     static KEY: LazyLock<Ed25519KeyPair> = LazyLock::new(|| {
         let document = keys::signing("ed").to_private_bytes().expect("a key pair");
         Ed25519KeyPair::from_pkcs8(&document).expect("a sound key")

@@ -24,6 +24,8 @@ pub mod lint;
 pub mod naive;
 pub mod openapi;
 pub mod pem;
+pub mod registered;
+pub mod requests;
 pub mod status_list;
 pub mod ticket;
 pub mod values;

@@ -1,6 +1,7 @@
-"""An independent service: verifies tokens with PyJWT and nothing of ours.
+"""An independent service: verifies tokens with PyJWT, decrypts them with joserfc, and has nothing of ours.
 
-Arguments: the JWK Set's URL, the issuer, the audience. One token a line on standard input, one JSON answer a line on
+Arguments: the JWK Set's URL, the issuer, the audience, and for tokens that are encrypted a file with the service's private
+JWK. One token a line on standard input, one JSON answer a line on
 standard output: {"claims": {...}} or {"error": "the exception's name"}.
 """
 
@@ -8,6 +9,9 @@ import json
 import sys
 
 import jwt
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import import_key
 
 REQUIRED = ["iss", "sub", "aud", "exp", "iat", "jti"]
 
@@ -28,13 +32,24 @@ def verify(client: jwt.PyJWKClient, token: str, issuer: str, audience: str) -> d
     return decoded["payload"]
 
 
+def open_with(path: str, token: str) -> str:
+    """The signed token in an encrypted one."""
+    with open(path, encoding="utf-8") as file:
+        jwk = json.load(file)
+    message = jwe.decrypt_compact(token, import_key(jwk), algorithms=[jwk["alg"], "A256GCM"])
+    if message.headers()["cty"] != "JWT" or message.headers()["kid"] != jwk["kid"]:
+        raise jwt.InvalidTokenError("another message")
+    return message.plaintext.decode()
+
+
 def main() -> None:
-    jwks_uri, issuer, audience = sys.argv[1:]
+    jwks_uri, issuer, audience, *key_file = sys.argv[1:]
     client = jwt.PyJWKClient(jwks_uri)
     for line in sys.stdin:
         try:
-            answer = {"claims": verify(client, line.strip(), issuer, audience)}
-        except jwt.PyJWTError as error:
+            token = open_with(key_file[0], line.strip()) if key_file else line.strip()
+            answer = {"claims": verify(client, token, issuer, audience)}
+        except (jwt.PyJWTError, JoseError) as error:
             answer = {"error": type(error).__name__}
         print(json.dumps(answer), flush=True)
 

@@ -14,7 +14,7 @@ use crate::{run, tools};
 /// How long each target runs where nothing else is said.
 pub(crate) const SECONDS: u64 = 60;
 /// How long it runs among the tests, which are to be quick: what earlier runs found is walked through first.
-const SECONDS_IN_TESTS: u64 = 30;
+const SECONDS_IN_TESTS: u64 = 12;
 
 /// Counters on every edge and hooks on every comparison, as libFuzzer reads them. No sanitizer: those want a nightly
 /// compiler, and there is no `unsafe` here for them to watch over.

@@ -57,7 +57,7 @@ fn steps(tally: &mut Tally) -> Result<()> {
     }
     finished("tests", before);
 
-    // Half a minute for each target, on what earlier runs on this machine have found.
+    // A few seconds for each target, on what earlier runs on this machine have found.
     step(tally, "fuzz targets", fuzz::every_target)
 }
 

@@ -16,7 +16,7 @@ use gatepass_jose::base64url;
 use crate::args::Target;
 use crate::backend::{Backend, OPERATOR};
 use crate::config::ServerConfig;
-use crate::data::DataDir;
+use crate::data::{DataDir, Running};
 
 /// The most that an answer of the admin API holds.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
@@ -77,7 +77,7 @@ impl Api {
             Err(error) if is_open_elsewhere(&error) => {
                 let data = DataDir::create(&config.data)?;
                 let running = data.running().context("another process has the data open and is no server")?;
-                Self::authorize(Transport::http(&running.server), OPERATOR, &operator_secret(&data)?).await
+                Self::authorize(Transport::running(&running)?, OPERATOR, &operator_secret(&data)?).await
             }
             Err(error) => Err(error),
         }
@@ -184,6 +184,14 @@ impl Api {
 impl Transport {
     fn http(base: &str) -> Self {
         Self::Http { client: reqwest::Client::new(), base: base.trim_end_matches('/').to_owned() }
+    }
+
+    /// To a server on this machine, which need not have a certificate that this machine trusts.
+    fn running(running: &Running) -> anyhow::Result<Self> {
+        let Some(certificate) = &running.certificate else { return Ok(Self::http(&running.server)) };
+        let tls = gatepass_tls::pinned(base64url::decode(certificate)?)?;
+        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build()?;
+        Ok(Self::Http { client, base: running.server.clone() })
     }
 
     async fn send(&self, request: Request<String>) -> anyhow::Result<(StatusCode, Value)> {

@@ -2,31 +2,37 @@
 //!
 //! The raw shape refuses keys that it does not know; one function turns it into what the rooms use.
 
+mod brand;
 mod client_certificates;
 mod identity_provider;
+mod tls;
 mod trusted_issuer;
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use gatepass_gateway::parse_duration;
-use gatepass_issuer::client::GrantType;
+use gatepass_issuer::client::{ENCRYPTION_ALGS, ENCRYPTION_ENCS, GrantType};
 use gatepass_issuer::password::PasswordPolicy;
 use gatepass_issuer::registration::RegistrationPolicy;
 use gatepass_issuer::{
-    ADMIN_SCOPE, Config, Profile, ResourceServer, ResourceServers, Signing, ThrottleLimit,
+    ADMIN_SCOPE, Config, Profile, ResourceServer, ResourceServers, Signing, ThrottleLimit, TokenEncryption,
 };
-use gatepass_jose::{Alg, Issuer, SecretKey};
+use gatepass_jose::jwe::EncryptionKey;
+use gatepass_jose::{Alg, ContentEncryption, Issuer, Jwk, KeyManagement, SecretKey};
 use gatepass_server::{Fetch, HttpConfig};
 use gatepass_token::ScopeSet;
 use serde::{Deserialize, Deserializer};
 
 use self::client_certificates::RawClientCertificates;
 use self::identity_provider::RawIdentityProvider;
+use self::tls::RawTls;
+pub(crate) use self::tls::TlsConfig;
 use self::trusted_issuer::RawTrustedIssuer;
 use crate::master_key::{MasterKeySource, RawMasterKey};
 
@@ -34,6 +40,7 @@ use crate::master_key::{MasterKeySource, RawMasterKey};
 #[derive(Debug)]
 pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
+    pub(crate) tls: Option<TlsConfig>,
     pub(crate) data: PathBuf,
     pub(crate) master_key: MasterKeySource,
     pub(crate) issuer: Config,
@@ -56,6 +63,7 @@ pub(crate) struct ClientDocumentConfig {
 struct RawConfig {
     issuer: String,
     listen: SocketAddr,
+    tls: Option<RawTls>,
     data: PathBuf,
     #[serde(default)]
     master_key: RawMasterKey,
@@ -96,6 +104,8 @@ struct RawConfig {
     #[serde(default)]
     client_urls: RawClientUrls,
     client_certificates: Option<RawClientCertificates>,
+    /// Whose pages they are, and what they say.
+    pages_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -127,6 +137,17 @@ struct RawResourceServer {
     scope: Option<Vec<String>>,
     #[serde(default)]
     not_before: bool,
+    encryption: Option<RawTokenEncryption>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTokenEncryption {
+    /// The resource server's public key, a JWK.
+    jwk_file: PathBuf,
+    /// How it is used, where the JWK does not say.
+    alg: Option<KeyManagement>,
+    enc: Option<ContentEncryption>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -186,6 +207,9 @@ struct RawKeys {
 struct RawThrottle {
     account: Option<RawLimit>,
     address: Option<RawLimit>,
+    network: Option<RawLimit>,
+    password: Option<RawLimit>,
+    longest: Option<Period>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -259,12 +283,17 @@ impl ServerConfig {
         config.dpop.require_nonce = raw.dpop.require_nonce.unwrap_or(config.dpop.require_nonce);
         set(&mut config.rotate_keys_every, raw.keys.rotate_every);
         set(&mut config.jwks_max_age, raw.keys.max_age);
-        if let Some(limit) = raw.throttle.account {
-            config.throttle.account = limit.check()?;
+        let RawThrottle { account, address, network, password, longest } = raw.throttle;
+        let throttle = &mut config.throttle;
+        for (limit, raw) in [
+            (&mut throttle.account, account),
+            (&mut throttle.address, address),
+            (&mut throttle.network, network),
+            (&mut throttle.password, password),
+        ] {
+            *limit = raw.map_or(Ok(*limit), |raw| raw.check())?;
         }
-        if let Some(limit) = raw.throttle.address {
-            config.throttle.address = limit.check()?;
-        }
+        set(&mut throttle.longest, longest);
         if let Some(min_length) = raw.passwords.min_length {
             config.passwords = password_policy(min_length)?;
         }
@@ -278,10 +307,18 @@ impl ServerConfig {
         config.identity_providers = identity_provider::check(&raw.identity_provider, folder)?;
         require_durations(&config)?;
 
+        let mut tls = raw.tls.map(|tls| tls.check(folder, &issuer)).transpose()?;
+        let client_certificates = raw
+            .client_certificates
+            .map(|certificates| certificates.check(folder, &issuer, raw.listen, tls.as_mut()));
         let mut http = HttpConfig {
             app_origins: parse_all("app_origins", &raw.app_origins)?,
             trusted_proxies: parse_all("trusted_proxies", &raw.trusted_proxies)?,
-            client_certificates: raw.client_certificates.map(|raw| raw.check(folder)).transpose()?,
+            client_certificates: client_certificates.transpose()?,
+            brand: match &raw.pages_file {
+                Some(file) => Arc::new(brand::load(&folder.join(file)).context("`pages_file`")?),
+                None => Arc::default(),
+            },
             ..HttpConfig::default()
         };
         if let Some(name) = raw.cookie.name {
@@ -295,6 +332,7 @@ impl ServerConfig {
         let client_documents = raw.client_documents.as_ref().map(RawClientDocuments::check).transpose()?;
         Ok(Self {
             listen: raw.listen,
+            tls,
             data: folder.join(raw.data),
             master_key,
             issuer: config,
@@ -321,7 +359,29 @@ impl RawResourceServer {
             }
         };
         let scope = self.scope.as_ref().map(|scopes| scopes.join(" ").parse::<ScopeSet>()).transpose()?;
-        Ok(ResourceServer { audience: self.audience.clone(), signing, scope, not_before: self.not_before })
+        let encryption = self.encryption.as_ref().map(|encryption| encryption.check(folder));
+        let encryption =
+            encryption.transpose().with_context(|| format!("`encryption` for {}", self.audience))?;
+        let (audience, not_before) = (self.audience.clone(), self.not_before);
+        Ok(ResourceServer { audience, signing, scope, not_before, encryption })
+    }
+}
+
+impl RawTokenEncryption {
+    fn check(&self, folder: &Path) -> anyhow::Result<TokenEncryption> {
+        let path = folder.join(&self.jwk_file);
+        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let jwk = Jwk::parse(&text).with_context(|| format!("{} is no public JWK", path.display()))?;
+        let key = EncryptionKey::from_jwk(&jwk, self.alg);
+        let key = key.with_context(|| format!("{} cannot be encrypted for", path.display()))?;
+        if !ENCRYPTION_ALGS.contains(&key.alg()) {
+            bail!("{} is none of {}", key.alg(), ENCRYPTION_ALGS.map(KeyManagement::name).join(", "));
+        }
+        let enc = self.enc.unwrap_or(ContentEncryption::A128CbcHs256);
+        if !ENCRYPTION_ENCS.contains(&enc) {
+            bail!("{enc} is none of {}", ENCRYPTION_ENCS.map(ContentEncryption::name).join(", "));
+        }
+        Ok(TokenEncryption { key, enc })
     }
 }
 
@@ -387,6 +447,11 @@ fn require_durations(config: &Config) -> anyhow::Result<()> {
     if config.status_list_ttl.is_some_and(|ttl| ttl < least || ttl > config.access_token_lifetime) {
         bail!(
             "`access_token.status_list` must be between 1s and `access_token.lifetime`: for so long a revocation is not seen"
+        );
+    }
+    if !(least..=Duration::from_secs(24 * 3600)).contains(&config.throttle.longest) {
+        bail!(
+            "`throttle.longest` must be between 1s and 24h: for so long a guesser keeps a user out of a new browser"
         );
     }
     if config.refresh.idle < least || config.refresh.absolute < config.refresh.idle {

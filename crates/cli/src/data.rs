@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use gatepass_jose::base64url;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -20,6 +21,16 @@ pub(crate) struct Running {
     pub(crate) server: String,
     /// Its process.
     pub(crate) pid: u32,
+    /// Where it speaks TLS: its certificate in base64url, by which it is known whatever its name is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate: Option<String>,
+}
+
+impl Running {
+    /// This process; with its certificate in DER if it speaks TLS.
+    pub(crate) fn here(server: String, certificate: Option<&[u8]>) -> Self {
+        Self { server, pid: std::process::id(), certificate: certificate.map(base64url::encode) }
+    }
 }
 
 impl DataDir {

@@ -1,28 +1,39 @@
 //! `gatepass serve`: the authorization server alone.
 
+mod door;
+
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use gatepass_server::Limits;
 use tokio::net::TcpListener;
 
+use self::door::Doors;
 use crate::backend::Backend;
 use crate::config::ServerConfig;
-use crate::data::Running;
 use crate::{print, process};
 
 pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     let config = ServerConfig::load(path)?;
-    let listener = bind(config.listen, "listen").await?;
+    let doors = Doors::open(&config).await?;
     let backend = Backend::open(&config, "").await?;
     require_fit(&backend).await?;
     let stop = process::shutdown_on_signal()?;
-    let address = listener.local_addr()?;
-    backend.data.announce(&Running { server: format!("http://{address}"), pid: std::process::id() })?;
-    print::line(format!("authorization server {} listens on http://{address}", backend.issuer.name()));
+    let following = doors.follow(backend.data.clone(), stop.clone())?;
+    doors.announce(&backend.data)?;
+    print::line(format!("authorization server {} listens on {}", backend.issuer.name(), doors.main.url()));
+    if let Some(door) = &doors.certificates {
+        print::line(format!("clients with certificates come in at {}", door.url()));
+    }
     let maintenance = backend.maintain(stop.clone())?;
     let router = gatepass_server::router(backend.issuer.clone(), config.http);
-    gatepass_server::serve(listener, router, Limits::default(), stop.cancelled_owned()).await;
+    let Doors { main, certificates } = doors;
+    let certificates = async {
+        if let Some(door) = certificates {
+            door.serve(router.clone(), stop.clone()).await;
+        }
+    };
+    tokio::join!(main.serve(router.clone(), stop.clone()), certificates);
+    following.await?;
     maintenance.await?;
     backend.close().await
 }

@@ -56,7 +56,7 @@ pub(crate) async fn run(args: Up) -> anyhow::Result<()> {
     let config = ServerConfig::load(&server_file)?;
     let backend = Backend::open(&config, DEMO_SCOPES).await?;
     let user = first_user(&backend, &args).await?;
-    backend.data.announce(&Running { server: url(places.server), pid: std::process::id() })?;
+    backend.data.announce(&Running::here(url(places.server), None))?;
 
     let maintenance = backend.maintain(stop.clone())?;
     let router = gatepass_server::router(backend.issuer.clone(), config.http);

@@ -31,7 +31,7 @@ use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
 pub use self::duration::parse as parse_duration;
-pub use self::error::{ConfigError, LoadError};
+pub use self::error::{ConfigError, LoadError, nearest};
 pub(crate) use self::network::Network;
 use crate::access_log::{AccessLogSettings, Target};
 use crate::bff::BffSettings;

@@ -6,7 +6,6 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gatepass_guard::Challenge;
@@ -27,9 +26,6 @@ use crate::stats::{Counters, Stats};
 use crate::trace::SpanSink;
 use crate::upstream::{Upstream, UpstreamStatus};
 use crate::{admin, ext_authz, proxy, serve};
-
-/// How often the files of a certificate are looked at.
-const CERTIFICATE_CHECK: Duration = Duration::from_secs(2);
 
 /// A running gateway. Cheap to clone; all clones are the same gateway.
 ///
@@ -339,7 +335,7 @@ impl std::fmt::Debug for Gateway {
 
 /// Looks at the files of certificates for as long as the gateway is there.
 async fn follow_certificates(shared: Weak<Shared>) {
-    let mut ticks = tokio::time::interval(CERTIFICATE_CHECK);
+    let mut ticks = tokio::time::interval(gatepass_tls::CHECK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

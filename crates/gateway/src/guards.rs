@@ -162,7 +162,7 @@ impl Guards {
     }
 
     /// The token's own word only chooses among those that are trusted. The one chosen then checks `iss`
-    /// like everything else. One that says nothing is the one's whose tokens are such.
+    /// like everything else. One that says nothing is the one's whose tokens are such, or whose key opens it.
     fn guard_for(&self, token: &str) -> Result<&Guard, Denied> {
         if let [only] = self.trusted.as_slice() {
             return Ok(&only.guard);
@@ -170,6 +170,9 @@ impl Guards {
         if is_opaque(token)
             && let Some(trusted) = self.trusted.iter().find(|trusted| trusted.takes_opaque_tokens)
         {
+            return Ok(&trusted.guard);
+        }
+        if let Some(trusted) = self.trusted.iter().find(|trusted| trusted.guard.opens(token)) {
             return Ok(&trusted.guard);
         }
         let issuer = unverified_issuer(token)?;

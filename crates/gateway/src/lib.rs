@@ -45,6 +45,8 @@
 //! jwks_uri = "https://auth.example.com/jwks"    # or jwks_file, or secret_file for HS256; else discovered
 //! algs = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
 //! clock_skew = "60s"
+//! decryption_key_file = "api.jwk"               # opens tokens that are encrypted for `audience`: JWK or JWK Set, with `alg`; none
+//! require_encrypted = true                      # and refuses those that are not
 //! revocation = "feed"                           # required: feed | status-list | introspect | none
 //! feed = "https://auth.example.com/revocations" # `revocations` below `url`
 //! feed_fallbacks = ["https://auth-2.example.com/revocations"] # the next ones when that fails; none
@@ -642,7 +644,7 @@ mod upstream;
 mod watch;
 
 pub use bff::{BffStartError, KeyFileError, SessionStoreError};
-pub use config::{Config, ConfigError, LoadError, parse_duration};
+pub use config::{Config, ConfigError, LoadError, nearest, parse_duration};
 pub use gateway::{Gateway, ReloadError, StartError};
 pub use import::{ImportError, InvalidUpstream, Proposal, UpstreamServer};
 pub use stats::{RefusalCount, RequestCount, RouteCounts, Seconds, Stats};

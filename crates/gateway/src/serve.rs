@@ -16,14 +16,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
-use tokio_rustls::LazyConfigAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::body::ResponseBody;
 use crate::client::{ClientConnection, ClientSocket, ClientStream, Security};
@@ -157,7 +154,7 @@ async fn see_through<S, F>(
     let secured = tokio::select! {
         biased;
         _ = &mut stopped => return,
-        secured = tokio::time::timeout(timeouts.handshake, secure(socket, &tls, &handshakes)) => secured,
+        secured = tokio::time::timeout(timeouts.handshake, gatepass_tls::accept(socket, &tls, &handshakes)) => secured,
     };
     match secured.map_err(io::Error::from).flatten() {
         Err(error) => tracing::debug!(client = %address, %error, "no TLS handshake"),
@@ -171,14 +168,6 @@ async fn see_through<S, F>(
             Box::pin(converse(stream, connection, limits, timeouts, stopped, service)).await;
         }
     }
-}
-
-/// The handshake. Nothing but reading is done for a client that has not said hello; what then costs
-/// arithmetic is for so many at once.
-async fn secure(socket: ClientSocket, tls: &Tls, places: &Semaphore) -> io::Result<TlsStream<ClientSocket>> {
-    let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
-    let _place = places.acquire().await.map_err(io::Error::other)?;
-    hello.into_stream(tls.server()).await
 }
 
 /// Requests and responses, until one of the two has had enough.

@@ -5,6 +5,8 @@ use gatepass_jose::{Alg, JwkSet, SecretKey};
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::decryption::Decryption;
+
 /// One issuer that a guard trusts, and on what terms.
 ///
 /// [`new`](Self::new) takes what only the operator can know; everything else has a default and is a public
@@ -35,6 +37,9 @@ pub struct IssuerConfig {
     pub keys: KeySource,
     /// What its access tokens are: [`TokenKind::Rfc9068`] by default.
     pub tokens: TokenKind,
+    /// With which keys its access tokens are decrypted, where it encrypts them for this resource server. `None` by default:
+    /// an encrypted token is refused.
+    pub decryption: Option<Decryption>,
     /// How revoked tokens are told.
     pub revocation: Revocation,
     /// On what terms tokens are taken that are bound to a key of their sender's.
@@ -74,6 +79,7 @@ impl IssuerConfig {
             algs: Self::DEFAULT_ALGS.to_vec(),
             keys: KeySource::Discovery,
             tokens: TokenKind::default(),
+            decryption: None,
             revocation,
             dpop: Dpop::default(),
             client: None,
@@ -371,6 +377,12 @@ pub enum StartError {
     /// Nobody could tell whose an opaque token is.
     #[error("the issuer {issuer} is the second one with opaque tokens, which do not say whose they are")]
     SecondOpaqueIssuer {
+        /// The issuer.
+        issuer: String,
+    },
+    /// There is no key to decrypt tokens with, or the issuer's tokens are opaque.
+    #[error("the tokens of the issuer {issuer} cannot be decrypted: there is no key, or they are opaque")]
+    Decryption {
         /// The issuer.
         issuer: String,
     },

@@ -45,6 +45,13 @@ pub enum Denied {
     /// The token is not valid.
     #[error("{0}")]
     Rejected(Rejection),
+    /// The token is encrypted, and not for a key of this guard, or tampered with, or it holds no signed token. Which of these
+    /// it is nobody is told.
+    #[error("the token is encrypted, and no key here opens it as one that was signed before")]
+    Undecryptable,
+    /// The token is not encrypted, which is demanded of its issuer's.
+    #[error("the token is not encrypted, and this issuer's must be")]
+    NotEncrypted,
     /// The token was valid, and is revoked.
     #[error(transparent)]
     Revoked(#[from] Revoked),
@@ -358,6 +365,8 @@ impl Denied {
                 invalid("revoked", "The access token was revoked.")
             }
             Denied::Rejected(_)
+            | Denied::Undecryptable
+            | Denied::NotEncrypted
             | Denied::UntrustedIssuer { .. }
             | Denied::CustomClaims(_)
             | Denied::NoStatus(_)
@@ -472,6 +481,8 @@ impl Denied {
             Denied::Rejected(rejection) => rejection.code(),
             Denied::UntrustedIssuer { .. } => "untrusted-issuer",
             Denied::Revoked(revoked) => revoked.kind.name(),
+            Denied::Undecryptable => "undecryptable",
+            Denied::NotEncrypted => "not-encrypted",
             Denied::Inactive => "inactive",
             Denied::Status(_) => "status",
             Denied::NoStatus(_) => "no-status",

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use crate::background::Background;
 use crate::challenge::Challenge;
 use crate::clock::Clock;
 use crate::config::{IssuerConfig, StartError};
+use crate::decryption::is_encrypted;
 use crate::denied::{Denied, TicketProblem};
 use crate::exchange::{Exchange, ExchangeError, ExchangedToken};
 use crate::http::Http;
@@ -150,8 +152,8 @@ impl Guard {
         request: &GuardedRequest<'_>,
     ) -> Result<Admitted, Denied> {
         let now = self.0.clock.now();
-        let issuer = self.issuer_of(credentials.token)?;
-        let believed = issuer.verify(credentials.token, now, request.on_stale).await?;
+        let (issuer, token) = self.read(credentials.token)?;
+        let believed = issuer.verify(&token, now, request.on_stale).await?;
         let sender = issuer.senders.require(believed.claims(), credentials, request, now)?;
         Ok(Admitted::new(believed, sender, now.wall))
     }
@@ -169,7 +171,8 @@ impl Guard {
         token: &str,
         on_stale: Option<&StalePolicy>,
     ) -> Result<(), Denied> {
-        let believed = self.issuer_of(token)?.verify(token, self.0.clock.now(), on_stale).await?;
+        let (issuer, signed) = self.read(token)?;
+        let believed = issuer.verify(&signed, self.0.clock.now(), on_stale).await?;
         if !believed.is_of_same_token(admitted.believed()) {
             self.verify(token).await?;
         }
@@ -238,9 +241,10 @@ impl Guard {
     ) -> Result<ExchangedToken, ExchangeError> {
         let issuer = self.0.issuer_named(&admitted.iss).ok_or(ExchangeError::NoClient)?;
         let exchanger = issuer.exchanger.as_ref().ok_or(ExchangeError::NoClient)?;
-        let exchanged = exchanger.exchange(token, admitted.exp.0, wanted).await?;
+        let (_, token) = self.read(token)?;
+        let exchanged = exchanger.exchange(&token, admitted.exp.0, wanted).await?;
         // The issuer may have taken its time, and may not know yet of a revocation that is told here.
-        issuer.require_not_revoked_since(admitted, token)?;
+        issuer.require_not_revoked_since(admitted, &token)?;
         Ok(exchanged)
     }
 
@@ -251,9 +255,8 @@ impl Guard {
         headers: &HeaderMap,
         policy: &StalePolicy,
     ) -> Result<(), Denied> {
-        let token = credentials(headers)?.token;
-        let issuer = self.issuer_of(token)?;
-        issuer.require_valid(admitted, token, self.0.clock.now(), policy).await
+        let (issuer, token) = self.read(credentials(headers)?.token)?;
+        issuer.require_valid(admitted, &token, self.0.clock.now(), policy).await
     }
 
     /// What to say in a refusal's `WWW-Authenticate`: the schemes that the issuers' tokens may come under.
@@ -301,6 +304,33 @@ impl Guard {
     /// Whether the two are clones of one.
     pub(crate) fn is(&self, other: &Guard) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether a token is encrypted for a key of this guard's, and by an issuer of its: for whoever has several guards, and must
+    /// ask one of them.
+    #[must_use]
+    pub fn opens(&self, token: &str) -> bool {
+        is_encrypted(token) && self.read(token).is_ok()
+    }
+
+    /// The issuer to ask about a token, and the token as that one signed it.
+    fn read<'t>(&self, token: &'t str) -> Result<(&TrustedIssuer, Cow<'t, str>), Denied> {
+        let mut openers = self.0.issuers.iter().filter_map(|issuer| issuer.opener.as_ref()).peekable();
+        if openers.peek().is_none() || !is_encrypted(token) {
+            let issuer = self.issuer_of(token)?;
+            return match &issuer.opener {
+                Some(opener) if opener.is_required => Err(Denied::NotEncrypted),
+                _ => Ok((issuer, Cow::Borrowed(token))),
+            };
+        }
+        let inside = openers.find_map(|opener| opener.open(token)).ok_or(Denied::Undecryptable)?;
+        let issuer = self.issuer_of(&inside)?;
+        // A key is agreed on with its issuer, and opens what another has encrypted only where that has agreed on it too.
+        let opener = issuer.opener.as_ref().ok_or(Denied::Undecryptable)?;
+        match self.0.issuers.len() > 1 && opener.open(token).is_none() {
+            true => Err(Denied::Undecryptable),
+            false => Ok((issuer, Cow::Owned(inside.to_string()))),
+        }
     }
 
     /// Which issuer's verifier to ask. The token's own word only chooses among those that are trusted;

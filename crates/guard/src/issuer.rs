@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::admitted::Admitted;
 use crate::believed::Believed;
 use crate::clock::Now;
+use crate::decryption::Opener;
 use crate::denied::{Denied, TicketProblem};
 use crate::exchange::Exchanger;
 use crate::failures::Failures;
@@ -27,6 +28,8 @@ use crate::ticket::TicketOffice;
 pub(crate) struct TrustedIssuer {
     pub(crate) issuer: Issuer,
     pub(crate) tokens: Tokens,
+    /// What opens tokens that are encrypted; `None`: nothing.
+    pub(crate) opener: Option<Opener>,
     pub(crate) revocations: Revocations,
     pub(crate) senders: SenderCheck,
     pub(crate) failures: Arc<Failures>,

@@ -36,6 +36,9 @@
 //!
 //! An issuer's access tokens are those of RFC 9068 unless [`IssuerConfig::tokens`] says otherwise: see [`TokenKind`].
 //!
+//! Tokens that an issuer encrypts for this resource server are opened with the keys of [`IssuerConfig::decryption`]; what is
+//! inside is verified like any other token.
+//!
 //! # Tokens that are bound to their sender
 //!
 //! A token with a confirmation claim (`cnf`) is good only for whoever holds the key in it, so that a stolen
@@ -88,6 +91,7 @@ mod challenge;
 mod claim_name;
 mod clock;
 mod config;
+mod decryption;
 mod denied;
 mod discovery;
 mod exchange;
@@ -124,6 +128,7 @@ pub use config::{
     Client, ClientSecret, Dpop, Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation,
     StartError, StatusListSource, TokenKind, WhenStale,
 };
+pub use decryption::{Decryption, InvalidDecryptionKey};
 pub use denied::{BadAuthorization, Denied, DpopProblem, NoStatus, Problem, TicketProblem, Unproven};
 pub use exchange::{Exchange, ExchangeError, ExchangedToken};
 pub use extract::{Claims, RequireScope, RequiredScope};
@@ -142,6 +147,7 @@ pub use status::{AskedFor, FailureStatus, IssuerStatus, RevocationStatus, Status
 pub use user_authentication::{UserAuthentication, WeakAuthentication};
 
 // What the interface above speaks of, so that a service needs no other crate of ours.
+pub use gatepass_jose::jwe::DecryptionKeys;
 pub use gatepass_jose::jwt::unverified_issuer;
 pub use gatepass_jose::{Alg, Audience, JwkSet, Rejection, SecretKey, Timestamp};
 pub use gatepass_revocation::{Kind, Reason, Revoked};

@@ -15,6 +15,7 @@ use crate::config::{
     Feed, Introspection, IssuerConfig, KeySource, OnStale, Revocation, StartError, StatusListSource,
     TokenKind, WhenStale,
 };
+use crate::decryption::Opener;
 use crate::exchange::Exchanger;
 use crate::failures::Failures;
 use crate::follow::{FeedTask, Place};
@@ -74,6 +75,7 @@ pub(crate) fn trust(
     Ok(TrustedIssuer {
         issuer: setup.location.issuer().clone(),
         tokens,
+        opener: Opener::new(config)?,
         revocations,
         senders: senders(config, old)?,
         exchanger: setup.exchanger()?,

@@ -96,6 +96,9 @@ pub enum AuthorizeError {
         back: Box<Back>,
         /// What it is told.
         refusal: Refusal,
+        /// Whether the browser may be sent there before anybody has logged in: the operator trusts the client, or
+        /// nobody is to be asked ([RFC 9700 section 4.11.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.11.2)).
+        at_once: bool,
     },
     /// What the client is said to have signed is not accepted, and so neither is where it says to go back to.
     #[error("the request object is not accepted: {0}")]
@@ -173,7 +176,8 @@ impl Issuer {
         let redirect_uri = client.registered_redirect_uri(requested).ok_or(PageError::RedirectUri)?;
         // From here on the client hears of errors.
         let (back, mode) = params.back(client.id.clone(), redirect_uri);
-        let refused = |refusal| AuthorizeError::Refused { back: Box::new(back.clone()), refusal };
+        let at_once = client.trusted || params.is_silent();
+        let refused = |refusal| AuthorizeError::Refused { back: Box::new(back.clone()), refusal, at_once };
         mode.map_err(refused)?;
         let client = self.held(client).map_err(|_| refused(UNFIT))?;
         if client.require_pushed && arrival == Arrival::WithBrowser {
@@ -324,16 +328,4 @@ fn shown_at(login: &SignedOn, done: Done) -> Timestamp {
         Some(_) if !done.login => Timestamp::EPOCH,
         _ => login.session.created_at,
     }
-}
-
-/// What of a request's scope a user is asked for, in words where there are some.
-#[must_use]
-pub fn describe_scope(scope: &ScopeSet) -> Vec<(&str, Option<&'static str>)> {
-    let words = |scope: &str| match scope {
-        crate::client::OPENID => Some("Know that it is you"),
-        crate::client::PROFILE => Some("See your user name"),
-        crate::client::OFFLINE_ACCESS => Some("Keep access while you are away"),
-        _ => None,
-    };
-    scope.iter().map(|scope| (scope, words(scope))).collect()
 }

@@ -1,5 +1,7 @@
 //! Client authentication ([RFC 6749 section 2.3](https://www.rfc-editor.org/rfc/rfc6749#section-2.3)).
 
+use std::net::IpAddr;
+
 use gatepass_jose::Timestamp;
 use zeroize::Zeroizing;
 
@@ -9,6 +11,7 @@ use crate::client::{Client, Credential, SecretDigest};
 use crate::client_assertion::{self, AssertionRejection};
 use crate::dpop::{Jkt, ShownProof};
 use crate::grant::TokenError;
+use crate::guessing::TooEarly;
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::profile::Profile;
@@ -22,6 +25,8 @@ pub struct ClientAuthentication {
     pub proof: Option<ClientProof>,
     /// The certificate of its TLS connection, where it has shown one.
     pub certificate: Option<ShownCertificate>,
+    /// Where it comes from, for the throttle of wrong secrets.
+    pub address: Option<IpAddr>,
 }
 
 impl ClientAuthentication {
@@ -94,6 +99,7 @@ impl Issuer {
     /// assertion is used up.
     ///
     /// # Errors
+    /// [`TokenError::Throttled`] for a secret after too many wrong ones from its address.
     /// [`TokenError::InvalidClient`]; for a secret after the same work whether the client exists or not.
     pub async fn authenticate_client(
         &self,
@@ -126,7 +132,19 @@ impl Issuer {
                 self.authenticate_by_assertion(id.as_ref(), assertion, now).await
             }
             (Some(id), Some(ClientProof::Secret(secret))) => {
-                self.authenticate_by_secret(id, Some(secret.as_str()), None, now).await
+                let guess =
+                    authentication.address.map(|address| self.guessing.of_client(id.as_str(), address));
+                if let Some(Err(TooEarly { retry_after, .. })) =
+                    guess.as_ref().map(|guess| self.guessing.check(guess, now))
+                {
+                    tracing::info!(target: "gatepass::audit", event = "client-throttled", client_id = %id);
+                    return Err(TokenError::Throttled { retry_after });
+                }
+                let client = self.authenticate_by_secret(id, Some(secret.as_str()), None, now).await;
+                if let (Some(guess), Err(TokenError::InvalidClient)) = (&guess, &client) {
+                    self.guessing.failed(guess, now);
+                }
+                client
             }
             (Some(id), None) => {
                 self.authenticate_by_secret(id, None, authentication.certificate.as_ref(), now).await

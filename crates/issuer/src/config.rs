@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepass_jose::{Alg, Issuer, SecretKey};
+use gatepass_jose::jwe::EncryptionKey;
+use gatepass_jose::{Alg, ContentEncryption, Issuer, SecretKey};
 use gatepass_token::ScopeSet;
 
 use crate::dpop::DpopPolicy;
@@ -154,6 +155,18 @@ pub struct ResourceServer {
     pub scope: Option<ScopeSet>,
     /// Whether its tokens carry `nbf`.
     pub not_before: bool,
+    /// How its tokens are encrypted; `None`: whoever has one can read it.
+    pub encryption: Option<TokenEncryption>,
+}
+
+/// How the tokens of one resource server are encrypted
+/// ([RFC 9068 section 4](https://www.rfc-editor.org/rfc/rfc9068#section-4)).
+#[derive(Clone, Debug)]
+pub struct TokenEncryption {
+    /// Its public key, for one algorithm.
+    pub key: EncryptionKey,
+    /// What encrypts the content.
+    pub enc: ContentEncryption,
 }
 
 /// How the tokens of one resource server are signed.

@@ -31,6 +31,8 @@ pub enum FormStep {
     Link,
     /// Makes an account for an identity at a provider.
     Create,
+    /// Changes the user's password.
+    Password,
 }
 
 impl Issuer {
@@ -88,6 +90,7 @@ fn context(step: FormStep, browser: &str, request: &str, login: Option<SessionId
         FormStep::Device => b"device",
         FormStep::Link => b"link",
         FormStep::Create => b"create",
+        FormStep::Password => b"password",
     };
     let login = login.as_ref().map_or(&[][..], |login| login.as_bytes());
     let mut context = Vec::with_capacity(64 + browser.len() + request.len());
@@ -113,6 +116,7 @@ mod tests {
             context(FormStep::Device, "browser", "request", None, 1),
             context(FormStep::Link, "browser", "request", None, 1),
             context(FormStep::Create, "browser", "request", None, 1),
+            context(FormStep::Password, "browser", "request", None, 1),
             context(FormStep::LogIn, "browse", "rrequest", None, 1),
             context(FormStep::LogIn, "browserrequest", "", None, 1),
             context(FormStep::LogIn, "", "browserrequest", None, 1),

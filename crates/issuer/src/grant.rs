@@ -140,6 +140,12 @@ pub enum TokenError {
     /// Unknown client, wrong or missing secret or assertion, disabled client.
     #[error("the client could not be authenticated")]
     InvalidClient,
+    /// Too many wrong secrets of the client from this address.
+    #[error("too many failed attempts to authenticate as this client")]
+    Throttled {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
     /// The code or the refresh token is not valid, used before, or another client's.
     #[error("the code or refresh token is not valid")]
     InvalidGrant,

@@ -17,6 +17,7 @@ use crate::config::{CLOCK_ALLOWANCE, Config};
 use crate::device::DeviceThrottles;
 use crate::dpop::Proofs;
 use crate::feed::{Feed, LogPosition, REVOCATION_REACH, Sweep};
+use crate::guessing::Guessing;
 use crate::keys::{self, KeyPolicy, KeyRecord, KeyState, NewKey, Plan};
 use crate::master_key::MasterKeyKeeper;
 use crate::password::{Decoys, HashPool, SAMPLE};
@@ -26,7 +27,6 @@ use crate::secrets::{MasterKey, Reseal, Roots, SecretError, Secrets, random};
 use crate::signals::{KEPT_FOR, Signals};
 use crate::status_list::StatusLists;
 use crate::store::{NewRevocation, Store, StoreError};
-use crate::throttle::Throttle;
 use crate::user::RoleName;
 
 /// The authorization server's rules, over a store.
@@ -45,7 +45,7 @@ pub struct Issuer {
     pub(crate) statuses: Option<StatusLists>,
     pub(crate) roles: ArcSwap<HashMap<RoleName, ScopeSet>>,
     pub(crate) proofs: Proofs,
-    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) guessing: Arc<Guessing>,
     pub(crate) devices: DeviceThrottles,
     /// Clients that nobody has registered; `None`: there are none.
     pub(crate) documents: Option<ClientDocuments>,
@@ -126,7 +126,7 @@ impl Issuer {
             proofs: Proofs::new(config.dpop, config.profile, &secrets.dpop_nonces)?,
             signals: Signals::default(),
             statuses,
-            throttle: Arc::new(Throttle::new(config.throttle)),
+            guessing: Arc::new(Guessing::new(config.throttle)),
             devices: DeviceThrottles::new(config.throttle),
             documents: None,
             remote: None,

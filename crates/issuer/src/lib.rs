@@ -26,10 +26,12 @@ pub mod consent;
 pub mod device;
 mod dpop;
 mod email;
+mod encrypted_token;
 mod exchange;
 mod feed;
 mod form_token;
 mod grant;
+mod guessing;
 pub mod id;
 mod id_token;
 mod identity_provider;
@@ -37,8 +39,10 @@ mod introspection;
 mod issuer;
 mod jti;
 pub mod keys;
+mod known_device;
 mod master_key;
 mod mint;
+mod own_password;
 pub mod password;
 mod profile;
 mod pushed_request;
@@ -69,7 +73,7 @@ pub use client_authentication::{AuthenticatedClient, ClientAuthentication, Clien
 pub use client_document::{ClientDocument, ClientDocumentSource, ClientDocuments, DocumentError};
 pub use config::{
     ADMIN_SCOPE, Config, ISSUER_SCOPES, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError,
-    SIGNALS_MANAGE, SIGNALS_READ, Signing,
+    SIGNALS_MANAGE, SIGNALS_READ, Signing, TokenEncryption,
 };
 pub use dpop::{DpopError, DpopPolicy, InvalidJkt, Jkt, ShownProof, TokenType};
 pub use email::{Email, EmailAddress, InvalidEmail};
@@ -86,10 +90,12 @@ pub use identity_provider::{
     UserInfoMembers,
 };
 pub use introspection::{Introspection, RevokeError};
+pub use known_device::{DeviceCookie, KNOWN_DEVICE_LIFETIME};
 pub use issuer::{Issuer, KeyInfo, OpenError, SnapshotError};
 pub use jti::JtiDigest;
 pub use master_key::{MasterKeyKeeper, RotateMasterError};
 pub use mint::MintError;
+pub use own_password::{OwnPasswordChange, OwnPasswordError};
 pub use profile::{Profile, ProfileMismatch};
 pub use pushed_request::{PUSHED_REQUEST_LIFETIME, PUSHED_REQUEST_PREFIX, PushedRequest, RequestUriDigest};
 pub use refresh_token::RefreshToken;

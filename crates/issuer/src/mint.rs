@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatepass_jose::jwe::NestError;
+use gatepass_jose::jwe::{EncryptError, JweKeyError, NestError};
 use gatepass_jose::{Alg, Audience, Timestamp, Typ, jwt};
 use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, ScopeSet, TokenId};
 use serde::Serialize;
@@ -96,6 +96,12 @@ pub enum MintError {
     /// Signing failed, or encrypting what was signed.
     #[error(transparent)]
     Nest(#[from] NestError),
+    /// It could not be encrypted for its resource server.
+    #[error(transparent)]
+    Encrypt(#[from] EncryptError),
+    /// A key is refused.
+    #[error(transparent)]
+    Key(#[from] JweKeyError),
     /// There is no randomness.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -160,6 +166,10 @@ impl Issuer {
             None => None,
         };
         let token = jwt::sign(&Typ::ACCESS_TOKEN, &Minting { claims: &claims, status }, signer)?;
+        let token = match server.and_then(|server| server.encryption.as_ref()) {
+            Some(encryption) => self.encrypt_token(&token, encryption)?,
+            None => token,
+        };
         require_size(&token, &claims)?;
         let token_type = TokenType::of(claims.cnf.as_ref());
         let AccessClaims { scope, authorization_details, .. } = claims;

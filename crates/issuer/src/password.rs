@@ -60,6 +60,11 @@ impl Password {
         }
     }
 
+    /// The text, for what must compare passwords without hashing them.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// Checks the length that is asked of a new password and not of an old one, in characters.
     ///
     /// # Errors

@@ -170,8 +170,13 @@ mod tests {
             ("shared", Signing::Shared(SecretKey::new([1; 32])), false),
         ];
         for (name, signing, fits) in cases {
-            let server =
-                ResourceServer { audience: "https://a".into(), signing, scope: None, not_before: false };
+            let server = ResourceServer {
+                audience: "https://a".into(),
+                signing,
+                scope: None,
+                not_before: false,
+                encryption: None,
+            };
             let servers = ResourceServers::new(&issuer, vec![server]).unwrap();
             let mut config = Config::new(issuer.clone(), servers);
             assert!(config.require_profile().is_ok(), "{name}");

@@ -45,7 +45,7 @@ impl Fetches {
     pub(crate) fn new() -> Self {
         let limit = ThrottleLimit { burst: 20, every: Duration::from_secs(1) };
         Self {
-            by_host: Throttle::new(ThrottlePolicy { account: limit, address: limit }),
+            by_host: Throttle::new(ThrottlePolicy { account: limit, address: limit, ..ThrottlePolicy::default() }),
             places: Semaphore::new(MOST_FETCHES),
         }
     }

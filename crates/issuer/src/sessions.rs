@@ -15,6 +15,7 @@ use crate::binding::{Binding, Possession};
 use crate::client::{Client, IDENTITY_SCOPES};
 use crate::config::{ADMIN_SCOPE, ISSUER_SCOPES, ResourceServer};
 use crate::dpop::{DpopError, ShownProof, TokenType};
+use crate::guessing::TooEarly;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Target};
@@ -44,6 +45,8 @@ pub struct Login {
     pub device: String,
     /// Where they come from, for the throttle.
     pub address: Option<IpAddr>,
+    /// What the browser keeps since its user's last login with it ([`DeviceCookie`](crate::DeviceCookie)), if anything.
+    pub known_device: Option<String>,
 }
 
 /// What a login or a refresh gives.
@@ -366,19 +369,27 @@ impl Issuer {
         user: Option<User>,
         now: Timestamp,
     ) -> Result<Option<User>, LoginError> {
-        let throttle = Arc::clone(&self.throttle);
-        let attempt = self.throttle.attempt(login.username.folded(), login.address);
+        let guessing = Arc::clone(&self.guessing);
+        let device = login.known_device.as_deref();
+        let device = device.and_then(|cookie| self.device_of_cookie(cookie, &login.username, now));
+        let guess = Arc::new(guessing.of_password(
+            &login.username.folded(),
+            login.password.expose(),
+            login.address,
+            device,
+        ));
+        let asked = Arc::clone(&guess);
         let password = login.password.clone();
         let username = login.username.clone();
         let decoys = self.decoys.load_full();
         let decoy_key = self.secrets.decoy_mac.clone();
-        // The throttle is asked here and again on the hashing thread: a burst that waits in the
+        // It is asked here and again on the hashing thread: a burst that waits in the
         // queue would otherwise have been let in before the first of it had failed.
-        self.throttle.check(attempt, now).map_err(throttled)?;
+        guessing.check(&guess, now).map_err(|early| too_early(login, early))?;
         let checked = self
             .passwords
             .run(move |hasher| {
-                throttle.check(attempt, now)?;
+                guessing.check(&asked, now)?;
                 let checked = match &user {
                     Some(user) => hasher.verify(&password, &user.password),
                     None => {
@@ -388,13 +399,13 @@ impl Issuer {
                 };
                 let user = user.filter(|user| checked != Checked::Wrong && !user.disabled);
                 match user {
-                    Some(_) => throttle.succeeded(attempt),
-                    None => throttle.failed(attempt, now),
+                    Some(_) => guessing.succeeded(&asked),
+                    None => guessing.failed(&asked, now),
                 }
                 Ok((user, checked))
             })
             .await?;
-        let (user, checked) = checked.map_err(throttled)?;
+        let (user, checked) = checked.map_err(|early| too_early(login, early))?;
         if let (Some(user), Checked::Upgraded(new)) = (&user, checked) {
             self.upgrade_password(user, &new).await;
         }
@@ -524,11 +535,20 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`].
     pub async fn user_of(&self, refresh_token: &str, now: Timestamp) -> Result<Option<UserId>, StoreError> {
+        Ok(self.find_session_of(refresh_token, now).await?.map(|session| session.user))
+    }
+
+    /// The live session that a refresh token belongs to, whichever its generation.
+    pub(crate) async fn find_session_of(
+        &self,
+        refresh_token: &str,
+        now: Timestamp,
+    ) -> Result<Option<Session>, StoreError> {
         let Ok(genuine) = refresh_token::verify(&self.secrets.refresh_mac, refresh_token) else {
             return Ok(None);
         };
         let session = self.store.find_session(genuine.family).await?;
-        Ok(session.filter(|session| session.is_live(now)).map(|session| session.user))
+        Ok(session.filter(|session| session.is_live(now)))
     }
 
     /// Ends all sessions of a user, and their access tokens.
@@ -619,7 +639,8 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<Verified<AccessClaims>, BearerError> {
         // Not under a shared secret: the resource server could have minted it itself.
-        let verified = self.ring.load().verifier().verify::<AccessClaims>(token, now)?;
+        let token = self.signed_token(token);
+        let verified = self.ring.load().verifier().verify::<AccessClaims>(&token, now)?;
         self.feed.check(&verified, verified.kid()).map_err(BearerError::Revoked)?;
         Ok(verified)
     }
@@ -736,6 +757,7 @@ pub(crate) fn limit_to(scope: &ScopeSet, target: Target<'_>) -> ScopeSet {
     scope.iter().filter(|scope| means_something(scope)).filter_map(|scope| scope.parse().ok()).collect()
 }
 
-fn throttled(throttled: crate::throttle::Throttled) -> LoginError {
-    LoginError::Throttled { retry_after: throttled.retry_after }
+fn too_early(login: &Login, TooEarly { by, retry_after }: TooEarly) -> LoginError {
+    tracing::info!(target: "gatepass::audit", event = "login-throttled", username = %login.username, by);
+    LoginError::Throttled { retry_after }
 }

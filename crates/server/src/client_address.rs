@@ -21,9 +21,15 @@ impl FromRequestParts<Arc<Server>> for ClientAddress {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Infallible> {
+        Ok(Self::of(server, parts))
+    }
+}
+
+impl ClientAddress {
+    pub(crate) fn of(server: &Server, parts: &Parts) -> Self {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
         let trusted = &server.config.trusted_proxies;
-        Ok(Self(peer.map(|peer| client_address(peer, &parts.headers, trusted))))
+        Self(peer.map(|peer| client_address(peer, &parts.headers, trusted)))
     }
 }
 

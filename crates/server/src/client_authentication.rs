@@ -26,7 +26,7 @@ pub(crate) fn parse(
     form: &Form,
 ) -> Result<ClientAuthentication, OAuthError> {
     let certificate = proof.certificate().cloned();
-    Ok(ClientAuthentication { certificate, ..said(headers, form)? })
+    Ok(ClientAuthentication { certificate, address: proof.address(), ..said(headers, form)? })
 }
 
 fn said(headers: &HeaderMap, form: &Form) -> Result<ClientAuthentication, OAuthError> {
@@ -69,7 +69,7 @@ fn assertion(form: &Form) -> Result<Option<&str>, OAuthError> {
 /// An identifier that no client can have is an unknown client's.
 fn authentication(id: Option<&str>, proof: Option<ClientProof>) -> Result<ClientAuthentication, OAuthError> {
     let id = id.map(|id| id.parse().map_err(|_| OAuthError::invalid_client())).transpose()?;
-    Ok(ClientAuthentication { id, proof, certificate: None })
+    Ok(ClientAuthentication { id, proof, certificate: None, address: None })
 }
 
 /// Both halves are form-urlencoded before they are joined (RFC 6749 section 2.3.1).

@@ -1,5 +1,8 @@
-//! The certificates of clients, as a proxy in front reports them
+//! The certificates of clients, as they show them in a handshake here, or as a proxy in front reports them
 //! ([RFC 9440](https://www.rfc-editor.org/rfc/rfc9440)).
+//!
+//! A listener that asks for certificates takes any, whose key the handshake proves. On that listener nothing else counts.
+//! On others a proxy may speak:
 //!
 //! The proxy ends TLS, asks for a certificate, takes whichever is shown and passes it on in `Client-Cert`, in which it
 //! lets nothing through that the client wrote there. From anybody else the field means nothing. That the client holds the
@@ -15,12 +18,12 @@ use gatepass_issuer::certificate::ShownCertificate;
 use gatepass_jose::Timestamp;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConnection};
 use thiserror::Error;
 
 use crate::network::Network;
@@ -30,6 +33,17 @@ const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain
 
 /// More certificates between a client's and its authority's than there are anywhere.
 const MAX_CHAIN: usize = 8;
+
+/// What the client of a connection has shown in the handshake, on a listener that asks for certificates: the certificate,
+/// and then those between it and its authority; or nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct ShownInHandshake(Option<Arc<[CertificateDer<'static>]>>);
+
+impl ShownInHandshake {
+    pub(crate) fn of(connection: &ServerConnection) -> Self {
+        Self(connection.peer_certificates().map(Arc::from))
+    }
+}
 
 /// Whose word on clients' certificates is taken, and who vouches for them.
 #[derive(Clone, Debug)]
@@ -67,6 +81,10 @@ impl ClientCertificates {
 
     /// The certificate that the request's client has shown, if that is known. What cannot be read is none.
     pub(crate) fn of_request(&self, parts: &Parts, now: Timestamp) -> Option<ShownCertificate> {
+        if let Some(ShownInHandshake(shown)) = parts.extensions.get::<ShownInHandshake>() {
+            let (certificate, chain) = shown.as_deref()?.split_first()?;
+            return self.examined(certificate, chain, now);
+        }
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip();
         self.reported(peer, &parts.headers, now)
     }
@@ -85,16 +103,24 @@ impl ClientCertificates {
             return None;
         };
         let [certificate] = certificate.as_slice() else { return None };
-        let is_vouched_for = self.vouch_for(certificate, &chain, now);
+        self.examined(certificate, &chain.into_iter().map(CertificateDer::from).collect::<Vec<_>>(), now)
+    }
+
+    fn examined(
+        &self,
+        certificate: &[u8],
+        chain: &[CertificateDer<'_>],
+        now: Timestamp,
+    ) -> Option<ShownCertificate> {
+        let is_vouched_for = chain.len() <= MAX_CHAIN && self.vouch_for(certificate, chain, now);
         ShownCertificate::parse(certificate, is_vouched_for).ok()
     }
 
-    fn vouch_for(&self, certificate: &[u8], chain: &[Vec<u8>], now: Timestamp) -> bool {
+    fn vouch_for(&self, certificate: &[u8], chain: &[CertificateDer<'_>], now: Timestamp) -> bool {
         let Some(authorities) = &self.authorities else { return false };
-        let chain: Vec<CertificateDer<'_>> = chain.iter().map(|der| CertificateDer::from(&**der)).collect();
         let seconds = u64::try_from(now.as_secs()).unwrap_or_default();
         let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        authorities.verify_client_cert(&CertificateDer::from(certificate), &chain, now).is_ok()
+        authorities.verify_client_cert(&CertificateDer::from(certificate), chain, now).is_ok()
     }
 }
 

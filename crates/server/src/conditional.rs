@@ -1,6 +1,8 @@
 //! Documents that caches keep ([RFC 9111](https://www.rfc-editor.org/rfc/rfc9111)) and ask about
 //! ([RFC 9110 section 13](https://www.rfc-editor.org/rfc/rfc9110#section-13)).
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -17,6 +19,20 @@ pub(crate) struct Document {
 }
 
 impl Document {
+    /// A document whose name is worked out from its bytes.
+    pub(crate) fn new(content_type: &'static str, body: Bytes, cache_control: HeaderValue) -> Self {
+        let mut hasher = DefaultHasher::new();
+        body.hash(&mut hasher);
+        let etag = HeaderValue::try_from(format!("\"{:016x}\"", hasher.finish()));
+        // Hexadecimal digits are printable ASCII.
+        Self { content_type, body, etag: etag.unwrap_or(HeaderValue::from_static("\"\"")), cache_control }
+    }
+
+    /// What stands behind its address, so that a browser asks for it anew when it has changed.
+    pub(crate) fn version(&self) -> &str {
+        self.etag.to_str().unwrap_or_default().trim_matches('"')
+    }
+
     /// The document, or 304 to whoever has it.
     pub(crate) fn answer(self, request: &HeaderMap) -> Response {
         let validators = [(ETAG, self.etag.clone()), (CACHE_CONTROL, self.cache_control)];

@@ -1,10 +1,12 @@
 //! What an operator decides about the HTTP face.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::brand::Brand;
 use crate::client_certificate::ClientCertificates;
 use crate::network::Network;
 use crate::origin::Origin;
@@ -24,6 +26,8 @@ pub struct HttpConfig {
     pub trusted_proxies: Vec<Network>,
     /// How clients' TLS certificates are known; `None`: not at all.
     pub client_certificates: Option<ClientCertificates>,
+    /// Whose pages they are, and which languages they speak.
+    pub brand: Arc<Brand>,
     /// The longest request body, in bytes.
     pub max_body: usize,
     /// How long a client may take to send a body.
@@ -43,6 +47,7 @@ impl Default for HttpConfig {
             app_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             client_certificates: None,
+            brand: Arc::default(),
             max_body: 64 * 1024,
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),

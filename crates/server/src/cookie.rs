@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use gatepass_issuer::{LoginCookie, RefreshToken};
+use gatepass_issuer::{DeviceCookie, KNOWN_DEVICE_LIFETIME, LoginCookie, RefreshToken};
 use http::header::{COOKIE, InvalidHeaderValue};
 use http::{HeaderMap, HeaderValue};
 use thiserror::Error;
@@ -27,7 +27,8 @@ struct Cookie {
 pub(crate) struct RefreshCookie(Cookie);
 
 /// Reads and writes the cookies of the login pages. Their prefix `__Host-` makes browsers refuse them from a
-/// neighbour and from a connection that is not encrypted. They go when the browser does.
+/// neighbour and from a connection that is not encrypted. They go when the
+/// browser does, but for the one that knows it again.
 #[derive(Debug)]
 pub(crate) struct PageCookies {
     /// Names the login.
@@ -36,6 +37,8 @@ pub(crate) struct PageCookies {
     browser: Cookie,
     /// A login that has begun at a provider.
     begun: Cookie,
+    /// Says that a user has logged in with this browser before. It stays when the browser goes.
+    device: Cookie,
 }
 
 /// The request has two cookies of that name. One of them was planted, and nobody can tell which.
@@ -86,6 +89,7 @@ impl PageCookies {
             login: cookie("__Host-gatepass-login"),
             browser: cookie("__Host-gatepass-browser"),
             begun: cookie("__Host-gatepass-provider"),
+            device: cookie("__Host-gatepass-device"),
         }
     }
 
@@ -112,6 +116,16 @@ impl PageCookies {
     /// `Set-Cookie` that makes the browser forget it.
     pub(crate) fn clear_begun(&self) -> Result<HeaderValue, InvalidHeaderValue> {
         self.begun.write("", Some(0))
+    }
+
+    /// What the browser keeps since its user's last login with it.
+    pub(crate) fn device<'h>(&self, headers: &'h HeaderMap) -> Result<Option<Cow<'h, str>>, TwoCookies> {
+        self.device.find(headers)
+    }
+
+    /// `Set-Cookie` with what it is to keep from now on.
+    pub(crate) fn set_device(&self, device: &DeviceCookie) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.device.write(device.expose(), Some(KNOWN_DEVICE_LIFETIME.as_secs()))
     }
 
     /// `Set-Cookie` with a new login.

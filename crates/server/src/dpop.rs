@@ -2,6 +2,7 @@
 //! ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)).
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
@@ -14,6 +15,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Uri};
 
+use crate::client_address::ClientAddress;
 use crate::server::Server;
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -23,6 +25,7 @@ const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 pub(crate) struct Proof {
     dpop: Option<ShownProof>,
     certificate: Option<ShownCertificate>,
+    address: Option<IpAddr>,
 }
 
 impl Proof {
@@ -43,7 +46,11 @@ impl Proof {
             // Where clients reach this server, whatever a proxy in front makes of it.
             uri: format!("{}{}", base.trim_end_matches('/'), uri.path()),
         };
-        Self { dpop: (!fields.is_empty()).then(shown), certificate }
+        Self {
+            dpop: (!fields.is_empty()).then(shown),
+            certificate,
+            address: ClientAddress::of(server, parts).0,
+        }
     }
 
     pub(crate) fn shown(&self) -> Option<&ShownProof> {
@@ -52,6 +59,11 @@ impl Proof {
 
     pub(crate) fn certificate(&self) -> Option<&ShownCertificate> {
         self.certificate.as_ref()
+    }
+
+    /// Where it comes from.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     pub(crate) fn x5t(&self) -> Option<X5t> {

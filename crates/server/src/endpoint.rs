@@ -1,5 +1,6 @@
 //! The endpoints, one file each. A handler reads its request, asks the issuer, writes the answer.
 
+pub(crate) mod account;
 pub(crate) mod admin;
 pub(crate) mod authorize;
 pub(crate) mod consent;
@@ -13,6 +14,7 @@ pub(crate) mod jwks;
 pub(crate) mod linked_identity;
 pub(crate) mod logout;
 pub(crate) mod metadata;
+pub(crate) mod own_password;
 pub(crate) mod par;
 pub(crate) mod provider;
 pub(crate) mod registration;

@@ -25,6 +25,8 @@
 //! | `POST /oauth/identity/link`, `/oauth/identity/create` | the pages that it shows | links the identity to an account, makes one |
 //! | `GET`, `POST /oauth/logout` | a browser that an application sends | RP-initiated logout |
 //! | `GET`, `POST /oauth/userinfo` | Bearer with the scope `openid` | who the user is |
+//! | `POST /session/password` | the same browser or app, or Bearer, with the current password | changes it, and ends every other session |
+//! | `GET`, `POST /account/password`, `POST /account/login`, `GET /.well-known/change-password` | a browser, and the pages that it shows | the same |
 //! | `GET /session/consents` | Bearer | what the user has allowed applications |
 //! | `DELETE /session/consents/{client}` | Bearer | takes it back, and ends what it gave |
 //! | `GET /session/identities` | Bearer | the identities that the user can log in with |
@@ -65,6 +67,7 @@
 //! | `token-missing`, `invalid-token`, `expired`, `revoked` | 401 | get an access token |
 //! | `claims-changed` | 401 | refresh, and go on with what the user may do now |
 //! | `insufficient-scope` | 403 | nothing helps but another scope |
+//! | `wrong-password` | 403 | ask the user for the current password again |
 //! | `cross-site-request` | 403 | the page's origin is to be listed in [`HttpConfig::app_origins`] |
 //! | `not-found`, `method-not-allowed` | 404, 405 | |
 //! | `request-timeout`, `body-too-large`, `unsupported-media-type` | 408, 413, 415 | |
@@ -72,6 +75,7 @@
 //! | `kept-elsewhere` | 409 | change the master key in the configuration, with the old one as previous |
 //! | `throttled` | 429 | wait as `Retry-After` says |
 //! | `internal-error` | 500 | the server's log says what happened |
+//! | `master-key-not-kept` | 503 | the place of the master key did not take it; `detail` says why |
 //! | `overloaded`, `unavailable`, `timeout`, `not-ready` | 503 | try again, after `Retry-After` where there is one |
 //!
 //! ```no_run
@@ -89,6 +93,7 @@
 mod authorization;
 mod bearer;
 mod body;
+mod brand;
 mod client_address;
 mod client_authentication;
 mod client_certificate;
@@ -104,6 +109,7 @@ mod endpoint;
 mod fetch;
 mod form;
 mod identity_providers;
+mod language;
 mod network;
 mod oauth_error;
 mod origin;
@@ -116,12 +122,14 @@ mod serve;
 mod server;
 mod trusted_keys;
 
+pub use brand::{Brand, BrandFile, Color, InvalidBrand, InvalidColor};
 pub use client_certificate::{ClientCertificates, InvalidAuthorities};
 pub use clock::Clock;
 pub use config::{CookieName, HttpConfig, InvalidCookieName, InvalidSameSite, SameSite};
 pub use delivery::Outbound;
 pub use fetch::{Fetch, is_public};
+pub use language::phrase::StrayBrace;
 pub use network::{InvalidNetwork, Network};
 pub use origin::{InvalidOrigin, Origin};
 pub use router::{router, router_at};
-pub use serve::{Limits, serve};
+pub use serve::{Limits, serve, serve_tls};

@@ -149,6 +149,7 @@ impl From<TokenError> for OAuthError {
         let description = error.to_string();
         match error {
             TokenError::InvalidClient => Self::invalid_client(),
+            TokenError::Throttled { retry_after } => Self::throttled(retry_after),
             TokenError::InvalidGrant | TokenError::Assertion => {
                 Self::bad_request("invalid_grant", description)
             }

@@ -1,31 +1,52 @@
 //! The pages that people see: HTML without scripts, that no other page can frame, borrow or send.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_FRAME_OPTIONS};
-use http::{HeaderValue, StatusCode};
+use gatepass_token::{AuthorizationDetails, ScopeSet};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
+    X_FRAME_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
 
+use crate::brand::Brand;
+use crate::language::phrase::{Phrase, Value};
+use crate::language::{Language, Texts};
 use crate::problem::Problem;
-
-const STYLE: &str = include_str!("../templates/style.css");
+use crate::server::Server;
 
 /// The hash of the one script there is: it sends the form of [`FormPost`], which has a button for those who
 /// run no scripts.
 const SUBMIT_SCRIPT: &str = "'sha256-ePniVEkSivX/c7XWBGafqh8tSpiRrKiqYeqbG7N1TOE='";
 
+/// Where a page is, whose it is, and what it speaks.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'p> {
+    /// The path of the issuer, without a slash at its end.
+    pub(crate) base: &'p str,
+    pub(crate) brand: &'p Brand,
+    pub(crate) language: &'p Language,
+    /// The language's texts.
+    pub(crate) t: &'p Texts,
+}
+
 /// Asks for name and password.
 #[derive(Template)]
 #[template(path = "login.html")]
 pub(crate) struct LoginPage<'p> {
-    pub(crate) base: &'p str,
-    /// Where the form goes, below `base`.
+    pub(crate) site: Site<'p>,
+    /// Where the form goes, below the site's base.
     pub(crate) action: &'p str,
-    /// What the application is called that the login is for; `None` where it is for a device.
+    /// What the application is called that the login is for; `None` where it is for something here.
     pub(crate) client: Option<&'p str>,
+    /// What the login is for.
+    pub(crate) purpose: &'p str,
     /// What went wrong the last time.
     pub(crate) notice: Option<&'p str>,
     /// What goes on afterwards.
@@ -34,16 +55,16 @@ pub(crate) struct LoginPage<'p> {
     pub(crate) token: &'p str,
     pub(crate) username: &'p str,
     /// What a login at a provider is for.
-    pub(crate) purpose: &'static str,
-    /// The providers that can be logged in with: id and name.
-    pub(crate) providers: Vec<(&'p str, &'p str)>,
+    pub(crate) goes_on: &'static str,
+    /// The providers that can be logged in with: id, and words for the button.
+    pub(crate) providers: Vec<(&'p str, Phrase)>,
 }
 
 /// Says that the browser goes on to a provider.
 #[derive(Template)]
 #[template(path = "provider.html")]
 pub(crate) struct ProviderPage<'p> {
-    pub(crate) base: &'p str,
+    pub(crate) site: Site<'p>,
     pub(crate) provider: &'p str,
     pub(crate) url: &'p str,
 }
@@ -52,7 +73,7 @@ pub(crate) struct ProviderPage<'p> {
 #[derive(Template)]
 #[template(path = "link_identity.html")]
 pub(crate) struct LinkPage<'p> {
-    pub(crate) base: &'p str,
+    pub(crate) site: Site<'p>,
     pub(crate) provider: &'p str,
     /// Who somebody is there.
     pub(crate) identity: &'p str,
@@ -69,7 +90,7 @@ pub(crate) struct LinkPage<'p> {
 #[derive(Template)]
 #[template(path = "create_account.html")]
 pub(crate) struct CreatePage<'p> {
-    pub(crate) base: &'p str,
+    pub(crate) site: Site<'p>,
     pub(crate) provider: &'p str,
     /// Who somebody is there.
     pub(crate) identity: &'p str,
@@ -79,28 +100,92 @@ pub(crate) struct CreatePage<'p> {
     pub(crate) token: &'p str,
 }
 
+impl ProviderPage<'_> {
+    fn heading(&self) -> Phrase {
+        Phrase::new(&self.site.t.log_in_with, &[("provider", Value::Name(self.provider))])
+    }
+
+    fn sent(&self) -> Phrase {
+        Phrase::new(&self.site.t.being_sent, &[("provider", Value::Name(self.provider))])
+    }
+}
+
+impl LinkPage<'_> {
+    fn phrase(&self, text: &str) -> Phrase {
+        let [provider, identity, user] = [self.provider, self.identity, self.username].map(Value::Name);
+        Phrase::new(text, &[("provider", provider), ("identity", identity), ("user", user)])
+    }
+}
+
+impl CreatePage<'_> {
+    fn asks(&self) -> Phrase {
+        let [provider, identity, user] = [self.provider, self.identity, self.username].map(Value::Name);
+        let values = [("provider", provider), ("identity", identity), ("user", user)];
+        Phrase::new(&self.site.t.who_is_created, &values)
+    }
+}
+
+impl LoginPage<'_> {
+    fn purpose(&self) -> Phrase {
+        let client = self.client.map(|client| ("client", Value::Name(client)));
+        Phrase::new(self.purpose, client.as_slice())
+    }
+}
+
+/// What somebody is asked to allow.
+pub(crate) struct Asked {
+    scopes: Vec<Phrase>,
+    /// What is asked for beyond them: words for its type, and all that it says.
+    details: Vec<(Phrase, String)>,
+}
+
+impl Asked {
+    pub(crate) fn new(site: Site<'_>, scope: &ScopeSet, details: &AuthorizationDetails) -> Self {
+        let described = |scope| match site.language.scope(scope) {
+            Some(words) => Phrase::new(words, &[]),
+            None => Phrase::new(&site.t.use_scope, &[("scope", Value::Code(scope))]),
+        };
+        let words = |name| Phrase::new(&site.t.use_as_follows, &[("type", Value::Code(name))]);
+        // Nothing is left out of details: nobody here knows what counts. They are text, numbers and lists of them,
+        // in which there is nothing that JSON could refuse.
+        let text = |object| serde_json::to_string_pretty(object).unwrap_or_default();
+        Self {
+            scopes: scope.iter().map(described).collect(),
+            details: details.iter().map(|(name, object)| (words(name), text(object))).collect(),
+        }
+    }
+}
+
 /// Asks whether an application may.
 #[derive(Template)]
 #[template(path = "consent.html")]
 pub(crate) struct ConsentPage<'p> {
-    pub(crate) base: &'p str,
+    pub(crate) site: Site<'p>,
     pub(crate) client: &'p str,
     pub(crate) username: &'p str,
-    /// Each scope, with words for it where there are some.
-    pub(crate) scopes: Vec<(&'p str, Option<&'p str>)>,
-    /// What is asked for beyond them: its type, and all that it says.
-    pub(crate) details: Vec<(&'p str, String)>,
+    pub(crate) asked: Asked,
     /// Where the browser goes afterwards.
     pub(crate) destination: &'p str,
     pub(crate) request: &'p str,
     pub(crate) token: &'p str,
 }
 
+impl ConsentPage<'_> {
+    fn asks(&self) -> Phrase {
+        let values = [("client", Value::Name(self.client)), ("user", Value::Name(self.username))];
+        Phrase::new(&self.site.t.client_asks, &values)
+    }
+
+    fn sent_to(&self) -> Phrase {
+        Phrase::new(&self.site.t.you_will_be_sent, &[("destination", Value::Name(self.destination))])
+    }
+}
+
 /// Asks for the code that a device shows.
 #[derive(Template)]
 #[template(path = "user_code.html")]
 pub(crate) struct UserCodePage<'p> {
-    pub(crate) base: &'p str,
+    pub(crate) site: Site<'p>,
     pub(crate) username: &'p str,
     /// What went wrong the last time.
     pub(crate) notice: Option<&'p str>,
@@ -109,45 +194,102 @@ pub(crate) struct UserCodePage<'p> {
     pub(crate) token: &'p str,
 }
 
+impl UserCodePage<'_> {
+    fn asks(&self) -> Phrase {
+        Phrase::new(&self.site.t.which_code, &[("user", Value::Name(self.username))])
+    }
+}
+
 /// Asks whether a device may.
 #[derive(Template)]
 #[template(path = "device.html")]
 pub(crate) struct DevicePage<'p> {
-    pub(crate) base: &'p str,
+    pub(crate) site: Site<'p>,
     pub(crate) client: &'p str,
     pub(crate) username: &'p str,
-    /// Each scope, with words for it where there are some.
-    pub(crate) scopes: Vec<(&'p str, Option<&'p str>)>,
-    /// What is asked for beyond them: its type, and all that it says.
-    pub(crate) details: Vec<(&'p str, String)>,
+    pub(crate) asked: Asked,
     pub(crate) user_code: &'p str,
     pub(crate) token: &'p str,
+}
+
+impl DevicePage<'_> {
+    fn asks(&self) -> Phrase {
+        let values = [("client", Value::Name(self.client)), ("user", Value::Name(self.username))];
+        Phrase::new(&self.site.t.device_asks, &values)
+    }
+}
+
+/// Asks for the user's password and a new one.
+#[derive(Template)]
+#[template(path = "password.html")]
+pub(crate) struct PasswordPage<'p> {
+    pub(crate) site: Site<'p>,
+    pub(crate) username: &'p str,
+    /// What went wrong the last time.
+    pub(crate) notice: Option<&'p Phrase>,
+    /// Whether that is about the new password.
+    pub(crate) is_of_new: bool,
+    pub(crate) token: &'p str,
+}
+
+impl PasswordPage<'_> {
+    fn who(&self) -> Phrase {
+        Phrase::new(&self.site.t.logged_in_as, &[("user", Value::Name(self.username))])
+    }
 }
 
 /// Asks whether the user wants to log out.
 #[derive(Template)]
 #[template(path = "logout.html")]
 pub(crate) struct LogoutPage<'p> {
-    pub(crate) base: &'p str,
+    pub(crate) site: Site<'p>,
     pub(crate) username: &'p str,
     pub(crate) request: &'p str,
     pub(crate) token: &'p str,
+}
+
+impl LogoutPage<'_> {
+    fn who(&self) -> Phrase {
+        Phrase::new(&self.site.t.logged_in_as, &[("user", Value::Name(self.username))])
+    }
 }
 
 /// Says something.
 #[derive(Template)]
 #[template(path = "message.html")]
 pub(crate) struct MessagePage<'p> {
-    pub(crate) base: &'p str,
+    pub(crate) site: Site<'p>,
     pub(crate) title: &'p str,
-    pub(crate) text: &'p str,
+    pub(crate) text: Phrase,
+}
+
+/// Says what is wrong with an application's request, and offers to tell it.
+#[derive(Template)]
+#[template(path = "offer.html")]
+pub(crate) struct OfferPage<'p> {
+    pub(crate) site: Site<'p>,
+    /// For whoever made the application.
+    pub(crate) error: &'p str,
+    pub(crate) description: &'p str,
+    /// What a person recognises of where it leads.
+    pub(crate) destination: &'p str,
+    /// Where the form goes, where it is no link.
+    pub(crate) action: &'p str,
+    pub(crate) link: Option<&'p str>,
+    pub(crate) fields: &'p [(&'p str, &'p str)],
+}
+
+impl OfferPage<'_> {
+    fn back(&self) -> Phrase {
+        Phrase::new(&self.site.t.back_to, &[("destination", Value::Name(self.destination))])
+    }
 }
 
 /// Tells applications of a logout, in frames.
 #[derive(Template)]
 #[template(path = "logged_out.html")]
 pub(crate) struct LoggedOutPage<'p> {
-    pub(crate) base: &'p str,
+    pub(crate) site: Site<'p>,
     pub(crate) frames: &'p [Url],
     /// Where the application wants the browser.
     pub(crate) next: Option<&'p str>,
@@ -157,7 +299,7 @@ pub(crate) struct LoggedOutPage<'p> {
 #[derive(Template)]
 #[template(path = "form_post.html")]
 pub(crate) struct FormPost<'p> {
-    pub(crate) base: &'p str,
+    pub(crate) site: Site<'p>,
     pub(crate) action: &'p str,
     pub(crate) fields: &'p [(&'p str, &'p str)],
 }
@@ -174,20 +316,35 @@ pub(crate) struct Allowed<'p> {
 }
 
 /// `GET /oauth/style.css`
-pub(crate) async fn style() -> Response {
-    let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=3600")];
-    (headers, STYLE).into_response()
+pub(crate) async fn style(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
+    server.config.brand.style.clone().answer(&headers)
+}
+
+/// `GET /oauth/logo`: the brand's picture, which is nothing but that, however it is opened.
+pub(crate) async fn logo(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
+    let Some(logo) = server.config.brand.logo.clone() else {
+        return Problem::not_found().into_response();
+    };
+    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
+    ([(CONTENT_SECURITY_POLICY, policy)], logo.answer(&headers)).into_response()
 }
 
 /// A page as an answer.
-pub(crate) fn answer(status: StatusCode, page: &impl Template, allowed: Allowed<'_>) -> Response {
+pub(crate) fn answer(
+    status: StatusCode,
+    page: &impl Template,
+    site: Site<'_>,
+    allowed: Allowed<'_>,
+) -> Response {
     let html = match page.render() {
         Ok(html) => html,
         Err(error) => return Problem::internal(&error).into_response(),
     };
-    let policy = HeaderValue::try_from(policy(allowed));
+    let policy = HeaderValue::try_from(policy(site.brand.logo.is_some(), allowed));
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (CONTENT_LANGUAGE, site.language.header()),
+        (VARY, HeaderValue::from_static("Accept-Language")),
         (CONTENT_SECURITY_POLICY, policy.unwrap_or(HeaderValue::from_static("default-src 'none'; sandbox"))),
         (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
         // Not `no-referrer`: with it, a form's `Origin` would be `null`.
@@ -198,8 +355,8 @@ pub(crate) fn answer(status: StatusCode, page: &impl Template, allowed: Allowed<
 }
 
 /// The page's Content Security Policy ([CSP Level 3](https://www.w3.org/TR/CSP3/)): nothing but its style,
-/// and its form where it has to go.
-fn policy(allowed: Allowed<'_>) -> String {
+/// its picture where it has one, and its form where it has to go.
+fn policy(has_logo: bool, allowed: Allowed<'_>) -> String {
     let mut policy =
         "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
             .to_owned();
@@ -207,6 +364,9 @@ fn policy(allowed: Allowed<'_>) -> String {
         allowed.form_to.and_then(|uri| Url::parse(uri.as_str()).ok()).map(|url| source(&url))
     {
         let _ = write!(policy, " {source}");
+    }
+    if has_logo {
+        policy.push_str("; img-src 'self'");
     }
     if !allowed.frames.is_empty() {
         let mut sources: Vec<String> = allowed.frames.iter().map(source).collect();
@@ -235,6 +395,7 @@ mod tests {
     use gatepass_issuer::redirect_uri::RedirectUri;
 
     use super::*;
+    use crate::language::Languages;
 
     #[test]
     fn a_form_leads_nowhere_but_here_and_to_its_application() {
@@ -247,7 +408,7 @@ mod tests {
         ];
         for (uri, want) in cases {
             let to = uri.parse::<RedirectUri>().unwrap().matches(uri).unwrap();
-            let policy = policy(Allowed { form_to: Some(&to), ..Allowed::default() });
+            let policy = policy(false, Allowed { form_to: Some(&to), ..Allowed::default() });
             assert!(policy.ends_with(&format!("; form-action 'self' {want}")), "{policy}");
             assert!(!policy.contains("script-src"), "{policy}");
         }
@@ -256,7 +417,10 @@ mod tests {
     #[test]
     fn the_policy_names_the_script_that_the_page_has() {
         let fields = [("code", "x\"><script>")];
-        let page = FormPost { base: "", action: "https://app.example.com/cb", fields: &fields };
+        let (brand, languages) = (Brand::default(), Languages::default());
+        let language = languages.choose(None, &HeaderMap::new());
+        let site = Site { base: "", brand: &brand, language, t: &language.texts };
+        let page = FormPost { site, action: "https://app.example.com/cb", fields: &fields };
         let html = page.render().unwrap();
         let script = html.split_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
         let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, script.as_bytes());

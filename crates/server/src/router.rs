@@ -20,9 +20,9 @@ use crate::completion::carry_through;
 use crate::config::HttpConfig;
 use crate::dpop::give_nonce;
 use crate::endpoint::{
-    admin, authorize, consent, device, device_authorization, feed, health, identity, introspect, jwks,
-    linked_identity, logout, metadata, par, provider, registration, revoke, session, sign_on, ssf,
-    status_list, ticket, token, userinfo,
+    account, admin, authorize, consent, device, device_authorization, feed, health, identity, introspect,
+    jwks, linked_identity, logout, metadata, own_password, par, provider, registration, revoke, session,
+    sign_on, ssf, status_list, ticket, token, userinfo,
 };
 use crate::origin::{admit_apps, require_own_site};
 use crate::page;
@@ -56,7 +56,11 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .route("/device", get(device::page).post(device::find))
         .route("/device/login", post(device::login))
         .route("/device/answer", post(device::answer))
+        .route("/account/password", get(account::page).post(account::change))
+        .route("/account/login", post(account::login))
+        .route("/.well-known/change-password", get(account::well_known))
         .route("/oauth/style.css", get(page::style))
+        .route("/oauth/logo", get(page::logo))
         .route("/oauth/introspect", post(introspect::introspect))
         .route("/tickets/consume", post(ticket::consume))
         .route("/revocations/snapshot", get(feed::snapshot))
@@ -138,6 +142,7 @@ fn sessions(server: &Arc<Server>) -> Router<Arc<Server>> {
         .route("/session/logout", post(session::logout))
         .route("/session/logout-all", post(session::logout_all))
         .route("/session/list", get(session::list))
+        .route("/session/password", post(own_password::change))
         .route("/session/consents", get(consent::list))
         .route("/session/consents/{client}", delete(consent::withdraw))
         .route("/session/identities", get(linked_identity::list))

@@ -12,7 +12,9 @@ use crate::config::HttpConfig;
 use crate::cookie::{PageCookies, RefreshCookie};
 use crate::endpoint::feed::Snapshots;
 use crate::endpoint::metadata::Metadata;
+use crate::language::Language;
 use crate::origin::{Origin, Origins};
+use crate::page::Site;
 
 /// The issuer, and what was worked out once about serving it.
 pub(crate) struct Server {
@@ -38,13 +40,18 @@ impl Server {
             cookie: RefreshCookie::new(&config, url.as_ref().map_or("", Url::path)),
             page_cookies: PageCookies::new(),
             base_path: url.as_ref().map_or("", Url::path).trim_end_matches('/').into(),
-            metadata: Metadata::new(&issuer, config.client_certificates.as_ref()),
+            metadata: Metadata::new(&issuer, &config),
             snapshots: Snapshots::default(),
             streams: Arc::new(Semaphore::new(config.max_streams.min(Semaphore::MAX_PERMITS))),
             issuer,
             config,
             clock,
         }
+    }
+
+    /// What a page in that language needs to know of where it is.
+    pub(crate) fn site<'s>(&'s self, language: &'s Language) -> Site<'s> {
+        Site { base: &self.base_path, brand: &self.config.brand, language, t: &language.texts }
     }
 
     /// The present. A handler asks once.

@@ -21,7 +21,7 @@ fn pem(kind: &str, der: &[u8]) -> String {
 }
 
 /// Leaves an authority's certificate in `clients.pem`, and those of two clients with their keys in `own.pem` and `other.pem`.
-fn certificates(folder: &Path) {
+pub(crate) fn certificates(folder: &Path) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();

@@ -27,8 +27,9 @@ async fn check_service(interpreter: &Path, script: &Path) {
     let mut session = up.native_login(ADMIN).await;
     let audience = jws::audience(&session.access_token);
     let elsewhere = "https://somebody.example";
-    let start =
-        |issuer: &str, audience: &str| Service::start(interpreter, script, [up.jwks_uri(), issuer, audience]);
+    let start = |issuer: &str, audience: &str| {
+        Service::start(interpreter, script, &[up.jwks_uri(), issuer, audience])
+    };
     let mut service = start(up.issuer(), &audience);
 
     let token = &session.access_token;
@@ -60,14 +61,14 @@ async fn check_service(interpreter: &Path, script: &Path) {
 }
 
 /// A service in another language, with the key set that its library caches.
-struct Service {
+pub(super) struct Service {
     child: Child,
     tokens: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
 impl Service {
-    fn start(interpreter: &Path, script: &Path, arguments: [&str; 3]) -> Self {
+    pub(super) fn start(interpreter: &Path, script: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(interpreter);
         command.arg(script).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child =
@@ -76,7 +77,7 @@ impl Service {
         Self { child, tokens, answers }
     }
 
-    fn verify(&mut self, token: &str) -> Value {
+    pub(super) fn verify(&mut self, token: &str) -> Value {
         writeln!(self.tokens, "{token}").expect("the service reads");
         let mut line = String::new();
         self.answers.read_line(&mut line).expect("the service answers");

@@ -41,6 +41,7 @@ mod proxies;
 mod refresh;
 mod revocation;
 mod serve;
+mod serve_tls;
 mod signals;
 mod status_list;
 mod story;

@@ -13,6 +13,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::clients::Service;
 use crate::log_in::{copy_scripts, run};
 
 /// A server of its own with one user, `ada`, who has the role `admin`.
@@ -184,6 +185,69 @@ async fn a_gateway_with_the_shared_secret_admits_hs256_tokens_and_another_does_n
         let gateway = Alone::start("gateway", folder.path(), listen, &text).await;
         let request = serve.client.get(gateway.url("/api")).bearer_auth(&session.access_token);
         send(request).await.expect(want);
+    }
+}
+
+#[tokio::test]
+async fn an_encrypted_token_is_read_by_its_resource_server_and_known_to_its_issuer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| path_text(&folder.path().join(name)).to_owned();
+    let generate = async |name: &str| {
+        let (key, public) = (path(name), path(&format!("{name}.public")));
+        let words = ["jwk", "generate", "--alg", "ECDH-ES+A256KW", "--curve", "P-256", "--out", &key];
+        command::run(&[&words[..], &["--public-out", &public]].concat(), &[]).await.worked();
+        (key, public)
+    };
+    let ((key, public), (other, _)) = (generate("api.jwk").await, generate("other.jwk").await);
+    let serve = Serve::start(&format!(
+        "\n[[resource_server]]\naudience = \"https://api.example\"\n\
+         encryption = {{ jwk_file = \"{public}\", enc = \"A256GCM\" }}\n"
+    ))
+    .await;
+    let session = serve.native_login().await;
+    let token = &session.access_token;
+    assert_eq!(token.split('.').count(), 5, "{token}");
+    // The issuer's own endpoints take it from whoever cannot read it.
+    let list = serve.request(Method::GET, "/session/list").bearer_auth(token);
+    let listed = send(list).await.expect(200).json();
+    assert!(listed.to_string().contains(&session.id), "{listed}");
+
+    copy_scripts(&["verify.mjs"]);
+    let issuer = format!("http://{}", serve.server.address);
+    let jwks = format!("{issuer}{}", jwks_path(&serve).await);
+    let services = [
+        (place::python(), place::root().join("tests/python/verify.py")),
+        ("node".into(), place::node().join("verify.mjs")),
+    ];
+    for (interpreter, script) in services {
+        for (key, reads) in [(&key, true), (&other, false)] {
+            let arguments = [&jwks, &issuer, "https://api.example", key];
+            let answer = Service::start(&interpreter, &script, &arguments).verify(token);
+            assert_eq!(answer["claims"]["sid"].is_string(), reads, "{}: {answer}", script.display());
+        }
+    }
+
+    let mirror = upstream::mirror().await;
+    let gateways = [
+        ("its_key", format!("decryption_key_file = \"{key}\"\nrequire_encrypted = true\n"), 200),
+        ("another_key", format!("decryption_key_file = \"{other}\"\n"), 401),
+        ("no_key", String::new(), 401),
+    ];
+    for (name, decryption, want) in gateways {
+        let listen = place::free_address();
+        let text = format!(
+            "listen = \"{listen}\"\n[[issuer]]\nurl = \"{issuer}\"\naudience = [\"https://api.example\"]\n\
+             {decryption}revocation = \"feed\"\non_stale = {{ after = \"30s\", then = \"deny\" }}\n\
+             [[upstream]]\nname = \"mirror\"\nservers = [\"http://{mirror}\"]\n\
+             [[route]]\npath = \"/api\"\nupstream = \"mirror\"\n"
+        );
+        let gateway = Alone::start("gateway", folder.path(), listen, &text).await;
+        wait::until("the gateway to have keys and revocations", Duration::from_secs(30), async || {
+            let request = serve.client.get(gateway.url("/api")).bearer_auth(token);
+            let answer = send(request).await;
+            (answer.status != 503).then(|| assert_eq!(answer.status, want, "{name}: {}", answer.shown()))
+        })
+        .await;
     }
 }
 

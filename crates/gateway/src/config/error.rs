@@ -95,7 +95,14 @@ pub(super) fn line_of(text: &str, span: &Range<usize>) -> usize {
 }
 
 /// The known word nearest to what was written, if it is near enough to have been meant.
-pub(super) fn nearest<'w>(written: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+///
+/// ```
+/// use gatepass_gateway::nearest;
+///
+/// assert_eq!(nearest("lsiten", ["issuer", "listen"]), Some("listen"));
+/// assert_eq!(nearest("colour", ["issuer", "listen"]), None);
+/// ```
+pub fn nearest<'w>(written: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let near_enough = 1 + written.len() / 4;
     let distances = known.into_iter().map(|word| (edit_distance(written, word), word));
     distances.filter(|(distance, _)| *distance <= near_enough).min().map(|(_, word)| word)

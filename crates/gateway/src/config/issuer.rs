@@ -3,8 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use gatepass_guard::{
-    Alg, Client, ClientSecret, Feed, Introspection, IssuerConfig, JwkSet, KeySource, OnStale, Revocation,
-    SecretKey, StatusListSource, TokenKind, WhenStale,
+    Alg, Client, ClientSecret, Decryption, Feed, Introspection, IssuerConfig, JwkSet, KeySource, OnStale,
+    Revocation, SecretKey, StatusListSource, TokenKind, WhenStale,
 };
 use toml::Spanned;
 use url::Url;
@@ -72,6 +72,7 @@ fn check(
     if let Some(skew) = &raw.clock_skew {
         config.clock_skew = source.duration(skew)?;
     }
+    config.decryption = reader.decryption()?;
     config.client = reader.client()?;
     config.base_url = raw.base_url.as_ref().map(|base| reader.url(base)).transpose()?;
     config.origins = reader.urls(&raw.origins)?;
@@ -205,6 +206,30 @@ impl Reader<'_, '_> {
         let bytes = self.read(file)?;
         JwkSet::parse(&bytes)
             .map_err(|error| self.source.error(file, format!("{} is no JWK Set: {error}", file.get_ref())))
+    }
+
+    fn decryption(&mut self) -> Result<Option<Decryption>, ConfigError> {
+        let raw = self.table.get_ref();
+        let Some(file) = &raw.decryption_key_file else {
+            return match raw.require_encrypted {
+                false => Ok(None),
+                true => Err(self
+                    .source
+                    .error(self.table, "nothing could open the tokens that `require_encrypted` demands")
+                    .hint("give decryption_key_file = \"…\"")),
+            };
+        };
+        if let Some(kind) = raw.tokens.as_ref().filter(|kind| *kind.get_ref() == RawTokens::Opaque) {
+            return Err(self
+                .source
+                .error(kind, "opaque tokens are not encrypted: leave `decryption_key_file` out"));
+        }
+        let bytes = self.read(file)?;
+        Decryption::parse(&bytes, raw.require_encrypted).map(Some).map_err(|why| {
+            self.source
+                .error(file, format!("{} cannot be used: {why}", file.get_ref()))
+                .hint("make one: gatepass jwk generate --alg ECDH-ES --curve X25519")
+        })
     }
 
     fn revocation(&mut self) -> Result<Revocation, ConfigError> {

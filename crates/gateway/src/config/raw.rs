@@ -104,6 +104,7 @@ pub(super) struct RawIssuer {
     pub(super) algs: Field<Vec<String>>,
     pub(super) secret_file: Field<String>,
     pub(super) clock_skew: Field<String>,
+    pub(super) decryption_key_file: Field<String>,
     pub(super) revocation: Field<RawRevocation>,
     pub(super) feed: Field<String>,
     pub(super) feed_fallbacks: Field<Vec<String>>,
@@ -113,6 +114,8 @@ pub(super) struct RawIssuer {
     pub(super) client: Field<RawClient>,
     pub(super) base_url: Field<String>,
     pub(super) origins: Field<Vec<String>>,
+    #[serde(default)]
+    pub(super) require_encrypted: bool,
     #[serde(default)]
     pub(super) insecure_http: bool,
 }

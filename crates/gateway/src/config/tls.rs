@@ -5,7 +5,7 @@ use toml::Spanned;
 use super::ConfigError;
 use super::check::Source;
 use super::raw::{Field, RawTls};
-use crate::tls::{Pair, ServerFiles, Tls, TlsFile};
+use crate::tls::{Asked, Pair, ServerFiles, Tls, TlsFile};
 
 /// Checks `[tls]`, and reads the files that it names.
 pub(super) fn check(source: &Source<'_>, table: &Field<RawTls>) -> Result<Option<Tls>, ConfigError> {
@@ -16,7 +16,8 @@ pub(super) fn check(source: &Source<'_>, table: &Field<RawTls>) -> Result<Option
     let key = source.required(table, key, "key", "the PEM file with the certificate's private key")?;
     let path = |file: &Spanned<String>| source.folder.join(file.get_ref());
     let pair = Pair { certificate: path(certificate), key: path(key) };
-    Tls::load(ServerFiles { pair, client_ca: client_ca.as_ref().map(path) }).map(Some).map_err(|error| {
+    let asked = client_ca.as_ref().map_or(Asked::Nobodys, |file| Asked::VouchedFor(path(file)));
+    Tls::load(ServerFiles { pair, asked }).map(Some).map_err(|error| {
         let at = match error.file {
             TlsFile::Certificate => certificate,
             TlsFile::Key => key,

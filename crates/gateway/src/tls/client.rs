@@ -9,7 +9,8 @@ use std::sync::Arc;
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::{Followed, Pair, PairRead, TlsError, TlsFile, TlsFiles, read, roots};
+use gatepass_tls::{Pair, PairRead, TlsError, TlsFile, TlsFiles, read, roots};
+
 use crate::config::Protocol;
 
 /// The files that the `tls` of an upstream names.
@@ -47,14 +48,13 @@ pub(crate) struct Configs {
     either: Arc<ClientConfig>,
 }
 
-impl Followed<UpstreamFiles> {
+impl Configs {
     /// What the next handshake is made with.
     pub(crate) fn client(&self, offer: Offer) -> Arc<ClientConfig> {
-        let current = self.current.load();
         Arc::clone(match offer {
-            Offer::Http1 => &current.config.http1,
-            Offer::Http2 => &current.config.http2,
-            Offer::Either => &current.config.either,
+            Offer::Http1 => &self.http1,
+            Offer::Http2 => &self.http2,
+            Offer::Either => &self.either,
         })
     }
 }

@@ -152,7 +152,8 @@ impl Server {
         stream.set_nodelay(true)?;
         let Some(Secured { tls, name }) = &self.settings.tls else { return Ok(ServerStream::Plain(stream)) };
         // Not inline: connections without TLS are not to be as large as those with.
-        let handshake = Box::pin(TlsConnector::from(tls.client(offer)).connect(name.clone(), stream));
+        let handshake =
+            Box::pin(TlsConnector::from(tls.with(|tls| tls.client(offer))).connect(name.clone(), stream));
         let stream = ServerStream::Tls(Box::new(handshake.await?));
         if offer == Offer::Http2 && !stream.has_agreed_on_http2() {
             return Err(io::Error::other("the server does not speak HTTP/2"));

@@ -5,6 +5,7 @@
 
 mod api;
 mod blocking;
+mod encrypted;
 mod exchange;
 mod issuer;
 mod keys;

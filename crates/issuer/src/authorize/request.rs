@@ -38,6 +38,7 @@ pub struct AuthorizationParams<'p> {
     pub prompt: Option<&'p str>,
     pub max_age: Option<&'p str>,
     pub login_hint: Option<&'p str>,
+    pub ui_locales: Option<&'p str>,
     pub id_token_hint: Option<&'p str>,
     pub resource: Option<&'p str>,
     pub dpop_jkt: Option<&'p str>,
@@ -86,6 +87,8 @@ pub struct AuthorizationRequest {
     pub max_age: Option<Duration>,
     /// Who the client thinks is there; to be shown in the login form, and believed by nobody.
     pub login_hint: Option<String>,
+    /// The languages that the client would like the user to be asked in, as it wrote them.
+    pub ui_locales: Option<String>,
     /// Who the client had there before, by an ID token of this issuer.
     pub hint: Option<Hint>,
     /// Under which name it was pushed, if it was.
@@ -110,6 +113,7 @@ impl<'p> AuthorizationParams<'p> {
             prompt: find("prompt"),
             max_age: find("max_age"),
             login_hint: find("login_hint"),
+            ui_locales: find("ui_locales"),
             id_token_hint: find("id_token_hint"),
             resource: find("resource"),
             dpop_jkt: find("dpop_jkt"),
@@ -119,6 +123,11 @@ impl<'p> AuthorizationParams<'p> {
             request_uri: find("request_uri"),
             registration: find("registration"),
         }
+    }
+
+    /// Whether nobody is to be asked for anything.
+    pub(super) fn is_silent(&self) -> bool {
+        self.prompt.is_some_and(|prompt| prompt.split(' ').any(|word| word == "none"))
     }
 
     /// The way back, which is known even where the way that the client wants is refused.
@@ -186,6 +195,7 @@ impl AuthorizationRequest {
             prompt: prompt(params.prompt)?,
             max_age: max_age(params.max_age)?,
             login_hint: params.login_hint.filter(|hint| is_shown(hint)).map(str::to_owned),
+            ui_locales: params.ui_locales.map(str::to_owned),
             client,
             back,
             scope,

@@ -48,6 +48,12 @@ impl ResponseMode {
         }
     }
 
+    /// Whether the answer travels in a form.
+    #[must_use]
+    pub fn is_form(self) -> bool {
+        matches!(self, Self::FormPost | Self::FormPostJwt)
+    }
+
     /// Whether the answer is signed.
     #[must_use]
     pub fn is_signed(self) -> bool {

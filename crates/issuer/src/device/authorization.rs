@@ -47,9 +47,13 @@ impl DeviceThrottles {
         // A second less than the device was told: its clock and the network's moods are not its fault.
         let poll = ThrottleLimit { burst: 1, every: POLLING_INTERVAL.saturating_sub(Duration::from_secs(1)) };
         Self {
-            requests: Throttle::new(ThrottlePolicy { account: limit(500, 100), address: limit(40, 2000) }),
+            requests: Throttle::new(ThrottlePolicy {
+                account: limit(500, 100),
+                address: limit(40, 2000),
+                ..guesses
+            }),
             guesses: Throttle::new(guesses),
-            polls: Throttle::new(ThrottlePolicy { account: poll, address: poll }),
+            polls: Throttle::new(ThrottlePolicy { account: poll, address: poll, ..guesses }),
         }
     }
 

@@ -177,7 +177,15 @@ impl Issuer {
             AccountProof::Login(_) => return Err(LoginError::Denied.into()),
             AccountProof::Password(password, address) => {
                 let (username, device) = (user.username.clone(), device.to_owned());
-                let login = Login { username, password, scope: None, resource: None, device, address };
+                let login = Login {
+                    username,
+                    password,
+                    scope: None,
+                    resource: None,
+                    device,
+                    address,
+                    known_device: None,
+                };
                 self.require_password(&login, now).await?;
             }
         }

@@ -201,6 +201,33 @@ impl Decrypter {
         self.open(Message::parse_json(message, &self.limits)?)
     }
 
+    /// Decrypts a compact serialization that this side has encrypted itself for somebody else, by the copy of the content
+    /// encryption key in `parameter` ([`Encrypter::with_copy`](super::Encrypter::with_copy)). The decrypter has one key, the
+    /// copy's.
+    ///
+    /// # Errors
+    /// [`DecryptError`].
+    pub fn decrypt_copy(
+        &self,
+        message: &str,
+        parameter: &'static str,
+    ) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+        let message = Message::parse_compact(message, &self.limits)?;
+        let nothing = Members::new();
+        let header = Header::join(&message.protected, &message.unprotected, &nothing)?;
+        let enc = self.require_content_encryption(std::slice::from_ref(&header))?;
+        if message.iv.len() != enc.iv_len() || message.tag.len() != enc.tag_len() {
+            return Err(DecryptError::Decryption);
+        }
+        if message.protected.contains_key("zip") {
+            return Err(DecryptError::Compressed);
+        }
+        let encrypted_key = header.bytes(parameter)?.ok_or(DecryptError::Parameter(parameter))?;
+        let [key] = self.keys.keys() else { return Err(DecryptError::UnknownKey { kid: None }) };
+        let copy = Recipient { header: nothing.clone(), encrypted_key };
+        open_for(key, &header, &copy, &message, enc, &mut Budget::new(0))
+    }
+
     fn open(&self, message: Message<'_>) -> Result<Decrypted, DecryptError> {
         let recipients = message.recipients.iter();
         let headers = recipients

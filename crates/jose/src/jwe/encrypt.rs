@@ -1,14 +1,16 @@
 //! Encrypting ([RFC 7516 section 5.1](https://www.rfc-editor.org/rfc/rfc7516#section-5.1)).
 
+use std::collections::BTreeMap;
+
 use aws_lc_rs::error::Unspecified;
 use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::alg::ContentEncryption;
+use super::alg::{ContentEncryption, KeyManagement};
 use super::compression::{self, DEF};
 use super::content::{Sealed, SecretBytes, random_secret};
-use super::header::{Members, ProtectedHeader, REGISTERED, RecipientHeader};
+use super::header::{Copy, Members, ProtectedHeader, REGISTERED, RecipientHeader};
 use super::key::EncryptionKey;
 use super::serialization::{HeadersOut, JsonOut, MAX_RECIPIENTS, RecipientOut, UnprotectedOut};
 use crate::base64url;
@@ -65,13 +67,14 @@ pub struct Encrypter {
     typ: Option<Typ>,
     cty: Option<String>,
     compresses: bool,
+    copy: Option<(&'static str, EncryptionKey)>,
 }
 
 impl Encrypter {
     /// An encrypter with this content encryption.
     #[must_use]
     pub fn new(enc: ContentEncryption) -> Self {
-        Self { enc, typ: None, cty: None, compresses: false }
+        Self { enc, typ: None, cty: None, compresses: false, copy: None }
     }
 
     /// Sets `typ`: what the whole message is.
@@ -99,6 +102,31 @@ impl Encrypter {
         self
     }
 
+    /// Wraps the content encryption key for `key` as well, in a parameter of the application's own: who encrypts can read the
+    /// message again, by [`Decrypter::decrypt_copy`](super::Decrypter::decrypt_copy), and its recipient need not know. Only in
+    /// compact serializations, and only with `A128KW` or `A256KW`, which need nothing beside it.
+    ///
+    /// ```
+    /// use gatepass_jose::jwe::{ContentEncryption, DecryptionKey, DecryptionKeys, Decrypter, Encrypter, KeyManagement};
+    /// use gatepass_jose::Curve;
+    ///
+    /// let theirs = DecryptionKey::generate(KeyManagement::EcdhEs, Some(Curve::P256), None)?;
+    /// let ours = DecryptionKey::generate(KeyManagement::A256KW, None, None)?;
+    /// let enc = ContentEncryption::A256GCM;
+    /// let encrypter = Encrypter::new(enc).with_copy("example_copy", ours.encryption_key()?);
+    /// let message = encrypter.encrypt(b"attack at dawn", &theirs.encryption_key()?)?;
+    ///
+    /// let read = |key| Decrypter::new(DecryptionKeys::new(vec![key]), &[enc]);
+    /// assert_eq!(read(theirs).decrypt(&message)?.plaintext(), b"attack at dawn");
+    /// assert_eq!(*read(ours).decrypt_copy(&message, "example_copy")?, b"attack at dawn");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_copy(mut self, parameter: &'static str, key: EncryptionKey) -> Self {
+        self.copy = Some((parameter, key));
+        self
+    }
+
     /// Encrypts for one recipient, as a compact serialization.
     ///
     /// # Errors
@@ -106,7 +134,7 @@ impl Encrypter {
     pub fn encrypt(&self, plaintext: &[u8], key: &EncryptionKey) -> Result<String, EncryptError> {
         let Managed { cek, mut recipients } = Managed::new(self.enc, &[key])?;
         let (header, encrypted_key) = recipients.pop().ok_or(EncryptError::Recipients)?;
-        let protected = self.protected(Some(&header))?;
+        let protected = self.protected(Some(&header), self.copy_of(&cek)?)?;
         let Sealed { iv, ciphertext, tag } = self.seal(&cek, protected.as_bytes(), plaintext)?;
         let mut message = protected;
         for part in [encrypted_key, iv, ciphertext, tag] {
@@ -123,8 +151,13 @@ impl Encrypter {
     }
 
     /// The encoded protected header.
-    fn protected(&self, recipient: Option<&RecipientHeader<'_>>) -> Result<String, EncryptError> {
+    fn protected(
+        &self,
+        recipient: Option<&RecipientHeader<'_>>,
+        copy: Option<Copy>,
+    ) -> Result<String, EncryptError> {
         let header = ProtectedHeader {
+            copy,
             recipient,
             enc: self.enc,
             zip: self.compresses.then_some(DEF),
@@ -132,6 +165,17 @@ impl Encrypter {
             cty: self.cty.as_deref(),
         };
         Ok(base64url::encode(&serde_json::to_vec(&header).map_err(|_| EncryptError::Failed)?))
+    }
+
+    /// The content encryption key for whoever encrypts, if that is wanted.
+    fn copy_of(&self, cek: &[u8]) -> Result<Option<Copy>, EncryptError> {
+        let Some((parameter, key)) = &self.copy else { return Ok(None) };
+        let is_alone = matches!(key.alg(), KeyManagement::A128KW | KeyManagement::A256KW);
+        if !is_alone || REGISTERED.contains(parameter) {
+            return Err(EncryptError::Parameters);
+        }
+        let (_, wrapped) = key.wrap_content_key(cek)?;
+        Ok(Some(BTreeMap::from([(*parameter, base64url::encode(&wrapped))])))
     }
 
     fn seal(&self, cek: &[u8], aad: &[u8], plaintext: &[u8]) -> Result<Sealed, EncryptError> {
@@ -216,7 +260,7 @@ impl<'k> JsonEncrypter<'k> {
             RecipientOut { header, encrypted_key: base64url::encode(&encrypted_key) }
         });
         let recipients = Some(recipients.collect());
-        let protected = self.encrypter.protected(None)?;
+        let protected = self.encrypter.protected(None, None)?;
         self.write(HeadersOut { protected, unprotected, recipients, recipient: None }, &cek, plaintext)
     }
 
@@ -229,7 +273,7 @@ impl<'k> JsonEncrypter<'k> {
         let [added] = added.as_slice() else { return Err(EncryptError::Recipients) };
         let Managed { cek, mut recipients } = Managed::new(self.encrypter.enc, &self.keys())?;
         let (header, encrypted_key) = recipients.pop().ok_or(EncryptError::Recipients)?;
-        let protected = self.encrypter.protected(Some(&header))?;
+        let protected = self.encrypter.protected(Some(&header), None)?;
         let header = UnprotectedOut { recipient: None, added };
         let recipient = Some(RecipientOut { header, encrypted_key: base64url::encode(&encrypted_key) });
         self.write(HeadersOut { protected, unprotected, recipients: None, recipient }, &cek, plaintext)

@@ -1,5 +1,7 @@
 //! The JOSE header of a JWE ([RFC 7516 section 4](https://www.rfc-editor.org/rfc/rfc7516#section-4)).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -114,6 +116,9 @@ impl<'k> RecipientHeader<'k> {
     }
 }
 
+/// A content encryption key that is wrapped for whoever encrypts as well, under its parameter's name.
+pub(crate) type Copy = BTreeMap<&'static str, String>;
+
 /// The protected header, as it is written. With several recipients theirs stand apart.
 #[derive(Serialize)]
 pub(crate) struct ProtectedHeader<'a> {
@@ -126,4 +131,6 @@ pub(crate) struct ProtectedHeader<'a> {
     pub(crate) typ: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cty: Option<&'a str>,
+    #[serde(flatten)]
+    pub(crate) copy: Option<Copy>,
 }

@@ -2,7 +2,7 @@
 
 mod answer;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -15,11 +15,13 @@ use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, StatusCode, Uri};
 use url::form_urlencoded;
 
-pub(crate) use self::answer::{Stop, redirect};
+pub(crate) use self::answer::{Stop, destination, redirect};
 use super::sign_on::{self, LoginForm};
 use crate::body::FormBody;
 use crate::form::Form;
+use crate::language::Language;
 use crate::oauth_error::OAuthError;
+use crate::page::Site;
 use crate::server::Server;
 
 /// The longest request that is taken along through the forms, in bytes.
@@ -32,12 +34,13 @@ pub(crate) struct Visit<'v> {
     /// The authorization request, form-urlencoded: all that is remembered of it travels with the browser.
     pub(crate) query: &'v str,
     pub(crate) now: Timestamp,
+    /// What the pages speak, once that is known.
+    language: OnceLock<&'v Language>,
 }
 
 /// `GET /oauth/authorize`
 pub(crate) async fn authorize(State(server): State<Arc<Server>>, headers: HeaderMap, uri: Uri) -> Response {
-    let query = uri.query().unwrap_or_default();
-    let visit = Visit { server: &server, headers: &headers, query, now: server.now() };
+    let visit = Visit::new(&server, &headers, uri.query().unwrap_or_default());
     let went = async {
         let request = visit.request().await?;
         let login = visit.login().await?;
@@ -49,20 +52,56 @@ pub(crate) async fn authorize(State(server): State<Arc<Server>>, headers: Header
 /// `POST /oauth/authorize`: the same request in a body.
 pub(crate) async fn posted(
     State(server): State<Arc<Server>>,
+    headers: HeaderMap,
     form: Result<FormBody, OAuthError>,
 ) -> Response {
-    as_query(&server, form, "/oauth/authorize")
+    as_query(&server, &headers, form, "/oauth/authorize")
 }
 
 /// The redirect to the same request as a query: a browser that another site made post does not bring its cookies,
 /// and brings them when it follows.
-pub(super) fn as_query(server: &Server, form: Result<FormBody, OAuthError>, path: &str) -> Response {
-    let Ok(FormBody(form)) = form else { return Stop::malformed().shown(server) };
+pub(super) fn as_query(
+    server: &Server,
+    headers: &HeaderMap,
+    form: Result<FormBody, OAuthError>,
+    path: &str,
+) -> Response {
+    let Ok(FormBody(form)) = form else { return Stop::malformed().shown_to(server, headers) };
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form.pairs()).finish();
     if query.len() > MAX_REQUEST {
-        return Stop::malformed().shown(server);
+        return Stop::malformed().shown_to(server, headers);
     }
     (StatusCode::SEE_OTHER, [(LOCATION, format!("{}{path}?{query}", server.base_path))]).into_response()
+}
+
+impl<'v> Visit<'v> {
+    pub(crate) fn new(server: &'v Server, headers: &'v HeaderMap, query: &'v str) -> Self {
+        Self { server, headers, query, now: server.now(), language: OnceLock::new() }
+    }
+
+    /// The same browser, about something else.
+    pub(super) fn about<'a>(&self, query: &'a str) -> Visit<'a>
+    where
+        'v: 'a,
+    {
+        let language = self.language.get().map_or_else(OnceLock::new, |known| OnceLock::from(*known));
+        Visit { server: self.server, headers: self.headers, query, now: self.now, language }
+    }
+
+    /// What the pages speak: what the request asks for, or else what the browser does.
+    pub(crate) fn language(&self) -> &'v Language {
+        self.language.get_or_init(|| self.server.config.brand.languages.choose(None, self.headers))
+    }
+
+    /// Hears which languages the request asks for. What was heard first counts.
+    pub(crate) fn speak(&self, ui_locales: Option<&str>) {
+        self.language.get_or_init(|| self.server.config.brand.languages.choose(ui_locales, self.headers));
+    }
+
+    /// What this visit's pages need to know of where they are.
+    pub(crate) fn site(&self) -> Site<'v> {
+        self.server.site(self.language())
+    }
 }
 
 impl Visit<'_> {
@@ -75,13 +114,35 @@ impl Visit<'_> {
         let issuer = &self.server.issuer;
         let is_pushed = |uri: &&str| uri.starts_with(PUSHED_REQUEST_PREFIX);
         let Some(request_uri) = form.find("request_uri").filter(is_pushed) else {
-            return Ok(issuer.authorization_request(&params(&form), Arrival::WithBrowser, self.now).await?);
+            return self.checked(&form, Arrival::WithBrowser).await;
         };
         // Whatever else stands beside it means nothing: anybody could have put it there.
         let client_id = form.find("client_id").unwrap_or_default();
         let pushed = issuer.pushed_request(request_uri, client_id, self.now).await?;
         let form = Form::parse(pushed.query.as_bytes()).map_err(|error| Stop::internal(&error))?;
-        Ok(issuer.authorization_request(&params(&form), Arrival::Pushed(pushed.digest), self.now).await?)
+        self.checked(&form, Arrival::Pushed(pushed.digest)).await
+    }
+
+    async fn checked(&self, form: &Form, arrival: Arrival) -> Result<AuthorizationRequest, Stop> {
+        let params = params(form);
+        if params.request.is_none() {
+            self.speak(params.ui_locales); // so that errors do too
+        }
+        match self.server.issuer.authorization_request(&params, arrival, self.now).await {
+            Ok(request) => {
+                self.speak(request.ui_locales.as_deref());
+                Ok(request)
+            }
+            // A link to this server must not become a link to anywhere that registered itself: the browser is sent on
+            // for somebody who has logged in, and others are shown where they would go (RFC 9700 section 4.11.2).
+            Err(AuthorizeError::Refused { back, refusal, at_once }) => {
+                match at_once || self.login().await?.is_some() {
+                    true => Err(Stop::Back(back, refusal)),
+                    false => Err(Stop::Offer(back, refusal)),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Who is logged in.
@@ -109,8 +170,9 @@ impl Visit<'_> {
                     refuse(Refusal::SERVER_ERROR)
                 })?;
                 // A pushed request that was used up in another tab meanwhile.
-                let code = code.ok_or_else(|| Stop::bad_request(PageError::RequestUri.to_string()))?;
-                answer::send_back(self.server, &request.back, &[("code", code.expose())]).await
+                let code = code.ok_or_else(|| Stop::from(PageError::RequestUri))?;
+                let params = [("code", code.expose())];
+                answer::send_back(self.server, self.language(), &request.back, &params).await
             }
             (Step::Consent, Some(login)) => sign_on::consent_page(self, request, login),
             (Step::Refuse(refusal), _) => Err(refuse(refusal)),
@@ -126,7 +188,7 @@ impl Visit<'_> {
     pub(crate) async fn answer(&self, went: Result<Response, Stop>) -> Response {
         match went {
             Ok(response) => response,
-            Err(stop) => stop.answer(self.server).await,
+            Err(stop) => stop.answer(self.server, self.language()).await,
         }
     }
 
@@ -149,13 +211,11 @@ pub(super) fn params(form: &Form) -> AuthorizationParams<'_> {
 impl From<AuthorizeError> for Stop {
     fn from(error: AuthorizeError) -> Self {
         match error {
-            AuthorizeError::Page(error) => Self::bad_request(error.to_string()),
-            AuthorizeError::Refused { back, refusal } => Self::Back(back, refusal),
+            AuthorizeError::Page(error) => error.into(),
+            AuthorizeError::Refused { back, refusal, .. } => Self::Offer(back, refusal),
             AuthorizeError::RequestObject(why) => {
                 tracing::info!(target: "gatepass::audit", event = "request-object-refused", %why);
-                Self::bad_request(
-                    "The application that sent you here sent a request that it has not signed well.",
-                )
+                Self::bad_request(|t| &t.unsigned_request)
             }
             AuthorizeError::Store(error) => error.into(),
             error => Self::internal(&error),

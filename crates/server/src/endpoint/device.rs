@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use gatepass_issuer::authorize::describe_scope;
 use gatepass_issuer::client::Client;
 use gatepass_issuer::device::{DeviceAuthorization, UserCode, UserCodeError};
 use gatepass_issuer::{FormStep, SignedOn};
@@ -18,22 +17,22 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::authorize::{Stop, Visit};
-use super::sign_on::{LoginForm, OwnForm, SignedIn, describe_details};
+use super::sign_on::{LoginForm, OwnForm, SignedIn};
 use crate::client_address::ClientAddress;
 use crate::form::Form;
-use crate::page::{self, Allowed, DevicePage, MessagePage, UserCodePage};
+use crate::language::Words;
+use crate::language::phrase::{Phrase, Value};
+use crate::page::{self, Allowed, Asked, DevicePage, MessagePage, UserCodePage};
 use crate::problem::seconds_to_wait;
 use crate::server::Server;
 
-const UNKNOWN: &str =
-    "No device waits for this code. Codes are good for ten minutes: look at the device for a new one.";
-const TOO_MANY: &str = "There were too many wrong codes. Please wait a moment and try again.";
+const UNKNOWN: Words = |t| &t.unknown_code;
 
 /// `GET /device`
 pub(crate) async fn page(State(server): State<Arc<Server>>, headers: HeaderMap, uri: Uri) -> Response {
     let query = Form::parse(uri.query().unwrap_or_default().as_bytes()).unwrap_or_default();
     let code = known_form(query.find("user_code"));
-    let visit = Visit { server: &server, headers: &headers, query: &code, now: server.now() };
+    let visit = Visit::new(&server, &headers, &code);
     visit.answer(visit.begin().await).await
 }
 
@@ -143,7 +142,7 @@ impl Visit<'_> {
         match error {
             UserCodeError::Unknown => self.user_code_page(login, typed, Some(UNKNOWN)),
             UserCodeError::Throttled { retry_after } => {
-                let mut response = self.user_code_page(login, typed, Some(TOO_MANY))?;
+                let mut response = self.user_code_page(login, typed, Some(|t| &t.too_many_codes))?;
                 *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
                 response.headers_mut().insert(RETRY_AFTER, seconds_to_wait(*retry_after));
                 Ok(response)
@@ -157,13 +156,14 @@ impl Visit<'_> {
         &self,
         login: &SignedOn,
         typed: &str,
-        notice: Option<&str>,
+        notice: Option<Words>,
     ) -> Result<Response, Stop> {
         let (browser, cookies) = self.browser()?;
+        let site = self.site();
         let page = UserCodePage {
-            base: &self.server.base_path,
+            site,
             username: login.user.username.as_str(),
-            notice,
+            notice: notice.map(|words| words(site.t)),
             user_code: &known_form(Some(typed)),
             // Which code it will be, nobody knows yet.
             token: &self.server.issuer.form_token(
@@ -175,7 +175,7 @@ impl Visit<'_> {
             ),
         };
         let status = if notice.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-        let mut response = page::answer(status, &page, Allowed::default());
+        let mut response = page::answer(status, &page, site, Allowed::default());
         response.headers_mut().extend(cookies);
         Ok(response)
     }
@@ -189,12 +189,12 @@ impl Visit<'_> {
     ) -> Result<Response, Stop> {
         let (browser, cookies) = self.browser()?;
         let code = code.to_string();
+        let site = self.site();
         let page = DevicePage {
-            base: &self.server.base_path,
+            site,
             client: &client.shown_name(),
             username: login.user.username.as_str(),
-            scopes: describe_scope(&asked.scope),
-            details: describe_details(&asked.authorization_details),
+            asked: Asked::new(site, &asked.scope, &asked.authorization_details),
             user_code: &code,
             token: &self.server.issuer.form_token(
                 FormStep::Device,
@@ -204,23 +204,20 @@ impl Visit<'_> {
                 self.now,
             ),
         };
-        let mut response = page::answer(StatusCode::OK, &page, Allowed::default());
+        let mut response = page::answer(StatusCode::OK, &page, site, Allowed::default());
         response.headers_mut().extend(cookies);
         Ok(response)
     }
 
     fn answered(&self, client: &Client, allow: bool) -> Response {
+        let site = self.site();
         let (title, text) = match allow {
-            true => (
-                "Device connected",
-                format!("Go back to your device: {} goes on there.", client.shown_name()),
-            ),
-            false => {
-                ("Not allowed", format!("{} gets nothing. You can close this page.", client.shown_name()))
-            }
+            true => (&site.t.device_connected, &site.t.goes_on_at_device),
+            false => (&site.t.not_allowed, &site.t.gets_nothing),
         };
-        let page = MessagePage { base: &self.server.base_path, title, text: &text };
-        page::answer(StatusCode::OK, &page, Allowed::default())
+        let text = Phrase::new(text, &[("client", Value::Name(&client.shown_name()))]);
+        let page = MessagePage { site, title, text };
+        page::answer(StatusCode::OK, &page, site, Allowed::default())
     }
 }
 

@@ -17,13 +17,12 @@ use super::session::device;
 use super::sign_on::{LoginForm, LoginRefusal, OwnForm};
 use crate::client_address::ClientAddress;
 use crate::form::Form;
+use crate::language::Words;
 use crate::page::{self, CreatePage, LinkPage};
 use crate::server::Server;
 
-const OUTDATED: &str =
-    "This page was open for too long, or was answered already. Go back to the application and begin again.";
-const GONE: &str =
-    "This account cannot be linked or created any more. Go back to the application and begin again.";
+const OUTDATED: Words = |t| &t.answered_or_outdated;
+const GONE: Words = |t| &t.identity_gone;
 
 /// `POST /oauth/identity/link`
 pub(crate) async fn link(
@@ -33,7 +32,7 @@ pub(crate) async fn link(
     OwnForm(form): OwnForm,
 ) -> Response {
     let sealed = form.find("identity").unwrap_or_default();
-    let shown = Visit { server: &server, headers: &headers, query: sealed, now: server.now() };
+    let shown = Visit::new(&server, &headers, sealed);
     let went = async {
         let arrived = shown.opened()?;
         let visit = shown.about(&arrived.request);
@@ -78,7 +77,7 @@ pub(crate) async fn create(
     OwnForm(form): OwnForm,
 ) -> Response {
     let sealed = form.find("identity").unwrap_or_default();
-    let shown = Visit { server: &server, headers: &headers, query: sealed, now: server.now() };
+    let shown = Visit::new(&server, &headers, sealed);
     let went = async {
         let arrived = shown.opened()?;
         let visit = shown.about(&arrived.request);
@@ -147,15 +146,7 @@ fn stop(error: &AccountError) -> Stop {
     }
 }
 
-impl<'v> Visit<'v> {
-    /// The same browser, about something else.
-    pub(super) fn about<'a>(&self, query: &'a str) -> Visit<'a>
-    where
-        'v: 'a,
-    {
-        Visit { server: self.server, headers: self.headers, query, now: self.now }
-    }
-
+impl Visit<'_> {
     /// The identity that the form brings back, if it was sealed for this browser.
     fn opened(&self) -> Result<ArrivedIdentity, Stop> {
         let browser = self.server.page_cookies.browser(self.headers)?;
@@ -175,23 +166,24 @@ impl<'v> Visit<'v> {
         form: &LoginForm<'_>,
         about: LinkQuestion<'_>,
         status: StatusCode,
-        notice: Option<&str>,
+        notice: Option<Words>,
     ) -> Result<Response, Stop> {
+        let site = self.site();
         let LinkQuestion { provider, identity, user } = about;
         let login = self.proof(user).await?;
         let (browser, _) = self.browser()?;
         let bound_to = login.as_ref().map(|login| login.session.id);
         let page = LinkPage {
-            base: &self.server.base_path,
+            site,
             provider: &provider.name,
             identity: &identity.shown(),
             username: user.username.as_str(),
-            notice,
+            notice: notice.map(|words| words(site.t)),
             proven: login.is_some(),
             sealed: self.query,
             token: &self.server.issuer.form_token(FormStep::Link, &browser, self.query, bound_to, self.now),
         };
-        Ok(page::answer(status, &page, form.allowed()))
+        Ok(page::answer(status, &page, site, form.allowed()))
     }
 
     /// The page that asks whether an account is to be made for an identity, which is sealed in what this visit is about.
@@ -203,14 +195,15 @@ impl<'v> Visit<'v> {
         username: &Username,
     ) -> Result<Response, Stop> {
         let (browser, _) = self.browser()?;
+        let site = self.site();
         let page = CreatePage {
-            base: &self.server.base_path,
+            site,
             provider: &provider.name,
             identity: &identity.shown(),
             username: username.as_str(),
             sealed: self.query,
             token: &self.server.issuer.form_token(FormStep::Create, &browser, self.query, None, self.now),
         };
-        Ok(page::answer(StatusCode::OK, &page, form.allowed()))
+        Ok(page::answer(StatusCode::OK, &page, site, form.allowed()))
     }
 }

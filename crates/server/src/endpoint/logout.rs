@@ -16,6 +16,7 @@ use super::authorize::{Stop, Visit, as_query, redirect};
 use super::sign_on::OwnForm;
 use crate::body::FormBody;
 use crate::form::Form;
+use crate::language::phrase::Phrase;
 use crate::oauth_error::OAuthError;
 use crate::page::{self, Allowed, LoggedOutPage, LogoutPage, MessagePage};
 use crate::problem::Problem;
@@ -28,8 +29,7 @@ const FRAMES_LOAD: u8 = 3;
 /// in a task of its own, whatever becomes of the connection.
 pub(crate) async fn logout(State(server): State<Arc<Server>>, headers: HeaderMap, uri: Uri) -> Response {
     let task = async move {
-        let query = uri.query().unwrap_or_default();
-        let visit = Visit { server: &server, headers: &headers, query, now: server.now() };
+        let visit = Visit::new(&server, &headers, uri.query().unwrap_or_default());
         visit.answer(visit.log_out(false).await).await
     };
     let ended = tokio::spawn(task.in_current_span()).await;
@@ -40,9 +40,10 @@ pub(crate) async fn logout(State(server): State<Arc<Server>>, headers: HeaderMap
 /// no cookie with this one, and nobody would know whose login is to end.
 pub(crate) async fn posted(
     State(server): State<Arc<Server>>,
+    headers: HeaderMap,
     form: Result<FormBody, OAuthError>,
 ) -> Response {
-    as_query(&server, form, "/oauth/logout")
+    as_query(&server, &headers, form, "/oauth/logout")
 }
 
 /// `POST /oauth/logout/confirm`: the user says yes.
@@ -63,6 +64,7 @@ pub(crate) async fn confirmed(
 impl Visit<'_> {
     async fn log_out(&self, is_confirmed: bool) -> Result<Response, Stop> {
         let form = Form::parse(self.query.as_bytes()).map_err(|_| Stop::malformed())?;
+        self.speak(form.find("ui_locales"));
         let request = LogoutRequest {
             id_token_hint: form.find("id_token_hint"),
             client_id: form.find("client_id"),
@@ -92,8 +94,10 @@ impl Visit<'_> {
     /// The page that tells applications in frames, and then leads to where the browser would have been sent.
     fn told(&self, frames: &[Url], sent_back: Option<&Response>) -> Response {
         let next = sent_back.and_then(|response| response.headers().get(LOCATION)?.to_str().ok());
-        let page = LoggedOutPage { base: &self.server.base_path, frames, next };
-        let mut response = page::answer(StatusCode::OK, &page, Allowed { frames, ..Allowed::default() });
+        let site = self.site();
+        let page = LoggedOutPage { site, frames, next };
+        let mut response =
+            page::answer(StatusCode::OK, &page, site, Allowed { frames, ..Allowed::default() });
         let refresh = next.and_then(|next| HeaderValue::try_from(format!("{FRAMES_LOAD}; url={next}")).ok());
         response.headers_mut().extend(refresh.map(|refresh| (REFRESH, refresh)));
         response
@@ -102,8 +106,9 @@ impl Visit<'_> {
     fn ask(&self, login: &SignedOn, back: Option<&RegisteredRedirectUri>) -> Result<Response, Stop> {
         let (browser, cookies) = self.browser()?;
         let issuer = &self.server.issuer;
+        let site = self.site();
         let page = LogoutPage {
-            base: &self.server.base_path,
+            site,
             username: login.user.username.as_str(),
             request: self.query,
             token: &issuer.form_token(
@@ -115,15 +120,16 @@ impl Visit<'_> {
             ),
         };
         let allowed = Allowed { form_to: back, ..Allowed::default() };
-        let mut response = page::answer(StatusCode::OK, &page, allowed);
+        let mut response = page::answer(StatusCode::OK, &page, site, allowed);
         response.headers_mut().extend(cookies);
         Ok(response)
     }
 
     fn done(&self) -> Response {
-        let text = "You are logged out. You can close this page.";
-        let page = MessagePage { base: &self.server.base_path, title: "Logged out", text };
-        page::answer(StatusCode::OK, &page, Allowed::default())
+        let site = self.site();
+        let text = Phrase::new(&site.t.you_are_logged_out, &[]);
+        let page = MessagePage { site, title: &site.t.logged_out, text };
+        page::answer(StatusCode::OK, &page, site, Allowed::default())
     }
 }
 
@@ -131,7 +137,9 @@ impl From<LogoutError> for Stop {
     fn from(error: LogoutError) -> Self {
         match error {
             LogoutError::Store(error) => error.into(),
-            error => Self::bad_request(error.to_string()),
+            LogoutError::WrongClient => Self::bad_request(|t| &t.two_applications),
+            LogoutError::RedirectUri => Self::bad_request(|t| &t.unregistered_redirect_uri),
+            error => Self::internal(&error),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What this server can do: authorization server metadata
 //! ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)) and OpenID discovery. Only what is true.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use serde::Serialize;
 use crate::client_authentication;
 use crate::client_certificate::ClientCertificates;
 use crate::conditional::Document;
+use crate::config::HttpConfig;
 use crate::endpoint::ssf::Configuration;
 use crate::endpoint::token::{DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE};
 use crate::server::Server;
@@ -73,6 +73,7 @@ struct AuthorizationServer<'m> {
     authorization_encryption_alg_values_supported: [KeyManagement; 5],
     authorization_encryption_enc_values_supported: [ContentEncryption; 4],
     scopes_supported: [&'static str; 3],
+    ui_locales_supported: Vec<&'m str>,
     grant_types_supported: Vec<&'static str>,
     revocation_endpoint: String,
     revocation_endpoint_auth_methods_supported: &'m [&'static str],
@@ -154,7 +155,8 @@ pub(crate) async fn openid(State(server): State<Arc<Server>>, headers: HeaderMap
 }
 
 impl Metadata {
-    pub(crate) fn new(issuer: &Issuer, certificates: Option<&ClientCertificates>) -> Self {
+    pub(crate) fn new(issuer: &Issuer, config: &HttpConfig) -> Self {
+        let certificates = config.client_certificates.as_ref();
         let max_age = issuer.config().jwks_max_age;
         let base = issuer.name().as_str().trim_end_matches('/');
         let profile = issuer.config().profile;
@@ -195,6 +197,7 @@ impl Metadata {
             authorization_encryption_alg_values_supported: ENCRYPTION_ALGS,
             authorization_encryption_enc_values_supported: ENCRYPTION_ENCS,
             scopes_supported: IDENTITY_SCOPES,
+            ui_locales_supported: config.brand.languages.tags().collect(),
             grant_types_supported: grant_types(issuer),
             revocation_endpoint: format!("{base}/oauth/revoke"),
             revocation_endpoint_auth_methods_supported: methods,
@@ -270,14 +273,5 @@ fn cache_for(max_age: Duration) -> HeaderValue {
 fn document(metadata: &impl Serialize, cache_control: &HeaderValue) -> Document {
     // Strings only: there is nothing that JSON could refuse.
     let body = serde_json::to_vec(metadata).unwrap_or_default();
-    let mut hasher = DefaultHasher::new();
-    body.hash(&mut hasher);
-    let etag = HeaderValue::try_from(format!("\"{:016x}\"", hasher.finish()));
-    Document {
-        content_type: "application/json",
-        body: Bytes::from(body),
-        // Hexadecimal digits are printable ASCII.
-        etag: etag.unwrap_or(HeaderValue::from_static("\"\"")),
-        cache_control: cache_control.clone(),
-    }
+    Document::new("application/json", Bytes::from(body), cache_control.clone())
 }

@@ -5,7 +5,6 @@
 //! answer counts once, in that browser, and only where the provider's own redirect URI leads. What a provider says of an
 //! error goes to the log and never into a page.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -21,13 +20,14 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use super::authorize::{Stop, Visit};
 use super::identity::LinkQuestion;
 use super::session::device;
-use super::sign_on::{LoginForm, NewLogin, OUTDATED, OwnForm};
+use super::sign_on::{LoginForm, NewLogin, OwnForm};
 use crate::form::Form;
-use crate::page::{self, Allowed, ProviderPage};
+use crate::language::Words;
+use crate::page::{self, Allowed, ProviderPage, Site};
 use crate::server::Server;
 
-const NOT_BEGUN: &str = "This login was not begun in this browser, or it took too long. Go back to the application and begin again.";
-const REPLAYED: &str = "This link was used already. Go back to the application and begin again.";
+const NOT_BEGUN: Words = |t| &t.not_begun_here;
+const REPLAYED: Words = |t| &t.stale_link;
 
 /// `POST /oauth/providers/{provider}`
 pub(crate) async fn begin(
@@ -66,9 +66,9 @@ pub(crate) async fn callback(
     };
     let (provider, answer, begun) = match arriving.await {
         Ok(arrived) => arrived,
-        Err(stop) => return stop.answer(&server).await,
+        Err(stop) => return stop.shown_to(&server, &headers),
     };
-    let visit = Visit { server: &server, headers: &headers, query: begun.request(), now: server.now() };
+    let visit = Visit::new(&server, &headers, begun.request());
     let mut response = visit.answer(visit.arrive(provider, &begun, &said(&answer)).await).await;
     match server.page_cookies.clear_begun() {
         Ok(cookie) => drop(response.headers_mut().append(SET_COOKIE, cookie)),
@@ -101,8 +101,8 @@ fn find<'s>(server: &'s Server, id: &str) -> Result<&'s IdentityProvider, Stop> 
     let found = id.parse().ok().and_then(|id| server.issuer.identity_provider(&id));
     found.ok_or(Stop::Shown {
         status: StatusCode::NOT_FOUND,
-        title: "This does not work",
-        text: "Nobody can log in that way here.".into(),
+        title: |t| &t.does_not_work,
+        text: |t| &t.no_such_provider,
     })
 }
 
@@ -142,7 +142,7 @@ impl Visit<'_> {
         shown: &LoginForm<'_>,
     ) -> Result<Response, Stop> {
         if !self.is_bound(form, FormStep::LogIn, None)? {
-            return self.login_page(shown, "", StatusCode::FORBIDDEN, Some(OUTDATED));
+            return self.login_page(shown, "", StatusCode::FORBIDDEN, Some(|t| &t.open_too_long));
         }
         if !shown.takes(provider, self.query) {
             return Err(Stop::malformed());
@@ -151,7 +151,7 @@ impl Visit<'_> {
         let begin = BeginLogin { purpose, request: self.query, again: shown.again(), browser: &browser };
         match self.server.issuer.begin_at_provider(&provider.id, begin, self.now).await {
             Ok((url, sealed)) => {
-                let mut response = way_to(self.server, provider, url.as_str())?;
+                let mut response = way_to(self.site(), provider, url.as_str())?;
                 response.headers_mut().extend(cookies);
                 response.headers_mut().append(SET_COOKIE, self.server.page_cookies.set_begun(&sealed)?);
                 Ok(response)
@@ -194,7 +194,7 @@ impl Visit<'_> {
                 Ok(response)
             }
             FederatedLogin::Nobody(why) => {
-                self.login_page(&shown, "", StatusCode::FORBIDDEN, Some(&nobody(provider, why)))
+                self.login_page(&shown, "", StatusCode::FORBIDDEN, Some(nobody(why)))
             }
         }
     }
@@ -210,7 +210,7 @@ impl Visit<'_> {
             Some(request) => self.go_on(request, Some(login), Done { login: true, consent: false }).await,
             None => self.user_code_page(login, self.query, None),
         };
-        Ok(NewLogin::of(self.server, cookie)?.onto(self.answer(went).await))
+        Ok(NewLogin::of(self.server, login, cookie, self.now)?.onto(self.answer(went).await))
     }
 
     /// The login page, with what went wrong at the provider as far as it is the user's to know.
@@ -220,60 +220,38 @@ impl Visit<'_> {
         shown: &LoginForm<'_>,
         error: ProviderError,
     ) -> Result<Response, Stop> {
-        let name = &provider.name;
-        let (status, notice): (_, Cow<'_, str>) = match &error {
+        let (status, notice): (_, Words) = match &error {
             ProviderError::Store(error) => return Err(error.clone().into()),
             ProviderError::Secret(error) => return Err(Stop::internal(error)),
-            ProviderError::Refused(_) => {
-                (StatusCode::FORBIDDEN, format!("You did not log in with {name}. You can try again.").into())
-            }
-            ProviderError::Busy => {
-                (StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Please try again in a moment.".into())
-            }
-            ProviderError::NotAgain => (
-                StatusCode::FORBIDDEN,
-                format!("{name} did not ask you again who you are, and the application wants that.").into(),
-            ),
-            _ => (
-                StatusCode::BAD_GATEWAY,
-                format!("The login with {name} did not work. Please try again later, or another way.").into(),
-            ),
+            ProviderError::Refused(_) => (StatusCode::FORBIDDEN, |t| &t.provider_refused),
+            ProviderError::Busy => (StatusCode::SERVICE_UNAVAILABLE, |t| &t.busy),
+            ProviderError::NotAgain => (StatusCode::FORBIDDEN, |t| &t.provider_did_not_ask),
+            _ => (StatusCode::BAD_GATEWAY, |t| &t.provider_failed),
         };
         tracing::warn!(
             target: "gatepass::audit", event = "provider-login-failed", provider = %provider.id, %error
         );
-        self.login_page(shown, "", status, Some(&notice))
+        self.login_page(shown, "", status, Some(notice))
     }
 }
 
 /// The page that leads to a provider. It is no redirect: browsers hold a form to where its answer redirects to, and no
 /// policy could name all the places that a provider sends people to.
-fn way_to(server: &Server, provider: &IdentityProvider, url: &str) -> Result<Response, Stop> {
-    let page = ProviderPage { base: &server.base_path, provider: &provider.name, url };
-    let mut response = page::answer(StatusCode::OK, &page, Allowed::default());
+fn way_to(site: Site<'_>, provider: &IdentityProvider, url: &str) -> Result<Response, Stop> {
+    let page = ProviderPage { site, provider: &provider.name, url };
+    let mut response = page::answer(StatusCode::OK, &page, site, Allowed::default());
     let mut refresh = HeaderValue::try_from(format!("0; url={url}"))?;
     refresh.set_sensitive(true);
     response.headers_mut().insert(REFRESH, refresh);
     Ok(response)
 }
 
-fn nobody(provider: &IdentityProvider, why: Nobody) -> String {
-    let name = &provider.name;
+fn nobody(why: Nobody) -> Words {
     match why {
-        Nobody::NotLinked => {
-            format!(
-                "Nobody here is linked to your account at {name}. Log in another way, or ask the operator."
-            )
-        }
-        Nobody::NoVerifiedEmail => {
-            format!(
-                "{name} has not verified an e-mail address of yours, so no account can be created for you."
-            )
-        }
-        Nobody::Domain => format!("With your e-mail address at {name} no account can be created here."),
-        Nobody::NameTaken => {
-            format!("Somebody here has your e-mail address at {name} as their user name. Ask the operator.")
-        }
-        Nobody::Disabled => "This account cannot be used.".to_owned(),
+        Nobody::NotLinked => |t| &t.identity_not_linked,
+        Nobody::NoVerifiedEmail => |t| &t.identity_without_email,
+        Nobody::Domain => |t| &t.identity_of_other_domain,
+        Nobody::NameTaken => |t| &t.identity_name_taken,
+        Nobody::Disabled => |t| &t.account_disabled,
     }
 }

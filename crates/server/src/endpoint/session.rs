@@ -47,7 +47,7 @@ pub(crate) struct LoginRequest {
 /// How a refresh token travels.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Carrier {
+pub(super) enum Carrier {
     /// For browsers: where scripts cannot read it.
     #[default]
     Cookie,
@@ -59,6 +59,12 @@ enum Carrier {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RefreshRequest {
     refresh_token: Option<String>,
+}
+
+impl RefreshRequest {
+    pub(super) fn of(refresh_token: Option<String>) -> Self {
+        Self { refresh_token }
+    }
 }
 
 #[derive(Serialize)]
@@ -107,9 +113,16 @@ pub(crate) async fn login(
         resource: request.resource,
         device: device(&headers),
         address,
+        known_device: server.page_cookies.device(&headers)?.map(Cow::into_owned),
     };
     let tokens = server.issuer.log_in(login, proof.shown(), now).await?;
-    answer(&server, &tokens, request.refresh_token)
+    let mut response = answer(&server, &tokens, request.refresh_token)?;
+    if request.refresh_token == Carrier::Cookie {
+        let device = server.issuer.known_device(&tokens.user.username, now);
+        let device = device.map_err(|error| Problem::internal(&error))?;
+        response.headers_mut().append(SET_COOKIE, server.page_cookies.set_device(&device)?);
+    }
+    Ok(response)
 }
 
 /// `POST /session/refresh`
@@ -226,7 +239,7 @@ pub(crate) async fn end(
 }
 
 /// The refresh token of a request and the way it came. One of two would be a guess.
-fn presented(
+pub(super) fn presented(
     server: &Server,
     headers: &HeaderMap,
     request: RefreshRequest,

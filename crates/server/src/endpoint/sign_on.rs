@@ -11,29 +11,27 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, Request, State};
 use axum::response::Response;
-use gatepass_issuer::authorize::{AuthorizationRequest, Done, Refusal, describe_scope};
+use gatepass_issuer::authorize::{AuthorizationRequest, Done, Refusal};
 use gatepass_issuer::password::Password;
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::{
     ACR_FEDERATED, FormStep, IdentityProvider, Login, LoginCookie, LoginError, LoginPurpose, MAX_CARRIED,
     SignedOn,
 };
-use gatepass_token::AuthorizationDetails;
+use gatepass_jose::Timestamp;
 use http::header::{RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use url::Url;
 
-use super::authorize::{Stop, Visit};
+use super::authorize::{Stop, Visit, destination};
 use super::session::{SESSION_CHALLENGE, device};
 use crate::body::FormBody;
 use crate::client_address::ClientAddress;
 use crate::form::Form;
-use crate::page::{self, Allowed, ConsentPage, LoginPage};
+use crate::language::Words;
+use crate::language::phrase::{Phrase, Value};
+use crate::page::{self, Allowed, Asked, ConsentPage, LoginPage};
 use crate::problem::seconds_to_wait;
 use crate::server::Server;
-
-const WRONG: &str = "The user name or the password is wrong.";
-pub(super) const OUTDATED: &str = "This page was open for too long. Please try again.";
 
 /// `POST /oauth/login`
 pub(crate) async fn login(
@@ -96,11 +94,12 @@ impl FromRequest<Arc<Server>> for OwnForm {
 
     async fn from_request(request: Request, server: &Arc<Server>) -> Result<Self, Response> {
         if !server.origins.is_own_page(request.headers()) {
-            return Err(Stop::cross_site().shown(server));
+            return Err(Stop::cross_site().shown_to(server, request.headers()));
         }
+        let headers = request.headers().clone();
         match FormBody::from_request(request, server).await {
             Ok(FormBody(form)) => Ok(Self(form)),
-            Err(_) => Err(Stop::malformed().shown(server)),
+            Err(_) => Err(Stop::malformed().shown_to(server, &headers)),
         }
     }
 }
@@ -108,7 +107,7 @@ impl FromRequest<Arc<Server>> for OwnForm {
 impl<'v> Visit<'v> {
     /// That of a browser whose form brings its request back.
     pub(super) fn of_form(server: &'v Server, headers: &'v HeaderMap, form: &'v Form) -> Self {
-        Visit { server, headers, query: form.find("request").unwrap_or_default(), now: server.now() }
+        Self::new(server, headers, form.find("request").unwrap_or_default())
     }
 
     /// Whether the form was shown in this browser, for this request and under this login.
@@ -132,10 +131,13 @@ impl<'v> Visit<'v> {
 pub(super) struct LoginForm<'l> {
     /// Below the issuer's own path.
     action: &'static str,
-    /// The application; `None` where it is for a device.
+    /// The application; `None` where it is for something here.
     client: Option<Cow<'l, str>>,
+    /// What for, where it is.
+    purpose: Words,
     form_to: Option<&'l RegisteredRedirectUri>,
-    purpose: LoginPurpose,
+    /// What a login at a provider goes on with.
+    goes_on: LoginPurpose,
     /// Whether the user has to show anew who they are.
     again: bool,
     /// Whether a login with a provider will do.
@@ -147,10 +149,22 @@ impl<'l> LoginForm<'l> {
     pub(super) const FOR_DEVICES: Self = Self {
         action: "/device/login",
         client: None,
+        purpose: |t| &t.to_connect_device,
         form_to: None,
-        purpose: LoginPurpose::Device,
+        goes_on: LoginPurpose::Device,
         again: false,
         federated: true,
+    };
+
+    /// For the page where users change their password.
+    pub(super) const FOR_PASSWORD: Self = Self {
+        action: "/account/login",
+        client: None,
+        purpose: |t| &t.to_change_password,
+        form_to: None,
+        goes_on: LoginPurpose::Device,
+        again: false,
+        federated: false,
     };
 
     /// For an application's request.
@@ -158,8 +172,9 @@ impl<'l> LoginForm<'l> {
         Self {
             action: "/oauth/login",
             client: Some(request.client.shown_name()),
+            purpose: |t| &t.to_client,
             form_to: Some(&request.back.redirect_uri),
-            purpose: LoginPurpose::Application,
+            goes_on: LoginPurpose::Application,
             again: request.wants_new_login(),
             federated: request.takes(ACR_FEDERATED),
         }
@@ -189,17 +204,24 @@ pub(super) enum SignedIn {
     Not(Response),
 }
 
-/// The cookie of a login that was just made.
-pub(super) struct NewLogin(HeaderValue);
+/// The cookies of a login that was just made: its own, and the one by which the browser is known again.
+pub(super) struct NewLogin([HeaderValue; 2]);
 
 impl NewLogin {
-    pub(super) fn of(server: &Server, cookie: &LoginCookie) -> Result<Self, Stop> {
-        Ok(Self(server.page_cookies.set_login(cookie)?))
+    pub(super) fn of(
+        server: &Server,
+        login: &SignedOn,
+        cookie: &LoginCookie,
+        now: Timestamp,
+    ) -> Result<Self, Stop> {
+        let device = server.issuer.known_device(&login.user.username, now)?;
+        let cookies = &server.page_cookies;
+        Ok(Self([cookies.set_login(cookie)?, cookies.set_device(&device)?]))
     }
 
     /// The answer with the cookie.
     pub(super) fn onto(self, mut response: Response) -> Response {
-        response.headers_mut().append(SET_COOKIE, self.0);
+        response.headers_mut().extend(self.0.map(|cookie| (SET_COOKIE, cookie)));
         response
     }
 }
@@ -214,8 +236,9 @@ impl Visit<'_> {
     ) -> Result<SignedIn, Stop> {
         let username = form.find("username").unwrap_or_default();
         if !self.is_bound(form, FormStep::LogIn, None)? {
+            let outdated: Words = |t| &t.open_too_long;
             return self
-                .login_page(shown, username, StatusCode::FORBIDDEN, Some(OUTDATED))
+                .login_page(shown, username, StatusCode::FORBIDDEN, Some(outdated))
                 .map(SignedIn::Not);
         }
         let password = Password::new(form.find("password").unwrap_or_default());
@@ -229,11 +252,15 @@ impl Visit<'_> {
             resource: None,
             device: device(self.headers),
             address,
+            known_device: self.server.page_cookies.device(self.headers)?.map(Cow::into_owned),
         };
         let cookies = &self.server.page_cookies;
         let previous = cookies.login(self.headers)?;
         match self.server.issuer.sign_on(login, previous.as_deref(), self.now).await {
-            Ok((login, cookie)) => Ok(SignedIn::As(Box::new(login), NewLogin::of(self.server, &cookie)?)),
+            Ok((login, cookie)) => {
+                let new = NewLogin::of(self.server, &login, &cookie, self.now)?;
+                Ok(SignedIn::As(Box::new(login), new))
+            }
             Err(error) => refused(self, shown, username, &error).map(SignedIn::Not),
         }
     }
@@ -244,35 +271,39 @@ impl Visit<'_> {
         form: &LoginForm<'_>,
         username: &str,
         status: StatusCode,
-        notice: Option<&str>,
+        notice: Option<Words>,
     ) -> Result<Response, Stop> {
         let (browser, cookies) = self.browser()?;
+        let site = self.site();
         let page = LoginPage {
-            base: &self.server.base_path,
+            site,
             action: form.action,
             client: form.client.as_deref(),
-            notice,
+            purpose: (form.purpose)(site.t),
+            notice: notice.map(|words| words(site.t)),
             request: self.query,
             token: &self.server.issuer.form_token(FormStep::LogIn, &browser, self.query, None, self.now),
             username,
-            purpose: match form.purpose {
+            goes_on: match form.goes_on {
                 LoginPurpose::Application => "application",
                 LoginPurpose::Device => "device",
             },
             providers: self.providers(form),
         };
-        let mut response = page::answer(status, &page, form.allowed());
+        let mut response = page::answer(status, &page, site, form.allowed());
         response.headers_mut().extend(cookies);
         Ok(response)
     }
 }
 
 impl<'v> Visit<'v> {
-    /// The providers that will do for this form's login: id and name.
-    fn providers(&self, form: &LoginForm<'_>) -> Vec<(&'v str, &'v str)> {
+    /// The providers that will do for this form's login: id, and words for their buttons.
+    fn providers(&self, form: &LoginForm<'_>) -> Vec<(&'v str, Phrase)> {
         let all = self.server.issuer.identity_providers().iter();
         let fitting = all.filter(|provider| form.takes(provider, self.query));
-        fitting.map(|provider| (provider.id.as_str(), provider.name.as_str())).collect()
+        let words = &self.site().t.log_in_with;
+        let button = |name| Phrase::new(words, &[("provider", Value::Name(name))]);
+        fitting.map(|provider| (provider.id.as_str(), button(&provider.name))).collect()
     }
 }
 
@@ -291,21 +322,19 @@ fn refused(
 #[derive(Clone, Copy)]
 pub(super) struct LoginRefusal {
     pub(super) status: StatusCode,
-    pub(super) notice: &'static str,
+    pub(super) notice: Words,
     retry_after: Option<Duration>,
 }
 
 impl LoginRefusal {
     pub(super) fn of(error: &LoginError) -> Result<Self, Stop> {
-        let (status, notice, retry_after) = match error {
-            LoginError::Denied => (StatusCode::UNAUTHORIZED, WRONG, None),
+        let (status, notice, retry_after): (_, Words, _) = match error {
+            LoginError::Denied => (StatusCode::UNAUTHORIZED, |t| &t.wrong_password, None),
             LoginError::Throttled { retry_after } => {
-                let notice = "There were too many attempts. Please wait a moment and try again.";
-                (StatusCode::TOO_MANY_REQUESTS, notice, Some(*retry_after))
+                (StatusCode::TOO_MANY_REQUESTS, |t| &t.too_many_attempts, Some(*retry_after))
             }
             LoginError::Overloaded(overloaded) => {
-                let notice = "The server is busy. Please try again in a moment.";
-                (StatusCode::SERVICE_UNAVAILABLE, notice, Some(overloaded.retry_after))
+                (StatusCode::SERVICE_UNAVAILABLE, |t| &t.busy, Some(overloaded.retry_after))
             }
             error => return Err(Stop::internal(error)),
         };
@@ -325,7 +354,7 @@ impl LoginRefusal {
 
     /// For a visit that cannot go on with a page of its own.
     pub(super) fn into_stop(self) -> Stop {
-        Stop::Shown { status: self.status, title: "This does not work", text: self.notice.into() }
+        Stop::Shown { status: self.status, title: |t| &t.does_not_work, text: self.notice }
     }
 }
 
@@ -335,14 +364,13 @@ pub(super) fn consent_page(
     login: &SignedOn,
 ) -> Result<Response, Stop> {
     let (browser, cookies) = visit.browser()?;
-    let asked = request.asked_scope();
     let issuer = &visit.server.issuer;
+    let site = visit.site();
     let page = ConsentPage {
-        base: &visit.server.base_path,
+        site,
         client: &request.client.shown_name(),
         username: login.user.username.as_str(),
-        scopes: describe_scope(&asked),
-        details: describe_details(&request.authorization_details),
+        asked: Asked::new(site, &request.asked_scope(), &request.authorization_details),
         destination: &destination(request.back.redirect_uri.as_str()),
         request: visit.query,
         token: &issuer.form_token(
@@ -354,21 +382,7 @@ pub(super) fn consent_page(
         ),
     };
     let allowed = Allowed { form_to: Some(&request.back.redirect_uri), ..Allowed::default() };
-    let mut response = page::answer(StatusCode::OK, &page, allowed);
+    let mut response = page::answer(StatusCode::OK, &page, site, allowed);
     response.headers_mut().extend(cookies);
     Ok(response)
-}
-
-/// What is asked for in detail. Nothing is left out of it: nobody here knows what counts.
-pub(super) fn describe_details(details: &AuthorizationDetails) -> Vec<(&str, String)> {
-    // Text, numbers and lists of them: there is nothing that JSON could refuse.
-    let text = |object| serde_json::to_string_pretty(object).unwrap_or_default();
-    details.iter().map(|(name, object)| (name, text(object))).collect()
-}
-
-/// What a person can recognise of a redirect URI.
-fn destination(uri: &str) -> String {
-    let url = Url::parse(uri).ok();
-    let host = url.as_ref().and_then(Url::host_str).filter(|host| !host.is_empty());
-    host.or_else(|| url.as_ref().map(Url::scheme)).unwrap_or(uri).to_owned()
 }

@@ -177,11 +177,31 @@ fn unescape(text: &str) -> String {
 #[track_caller]
 pub(crate) fn sent_back(answer: &Answer) -> BTreeMap<String, String> {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", text(answer));
-    let location = Url::parse(answer.header(LOCATION)).unwrap();
+    params_of(answer.header(LOCATION))
+}
+
+/// What the application is told by whoever follows the link of an error page, or was sent there.
+#[track_caller]
+pub(crate) fn told_by(answer: &Answer) -> BTreeMap<String, String> {
+    if answer.status == StatusCode::SEE_OTHER {
+        return sent_back(answer);
+    }
+    let html = text(answer);
+    let link =
+        html.split_once("<a class=\"button second\" href=\"").unwrap_or_else(|| panic!("no link in {html}"));
+    params_of(&unescape(link.1.split_once('"').unwrap().0))
+}
+
+/// What a redirect URI says, and what holds for all of them.
+#[track_caller]
+fn params_of(location: &str) -> BTreeMap<String, String> {
+    let location = Url::parse(location).unwrap();
     assert!(location.as_str().starts_with(CALLBACK), "{location}");
     assert_eq!(location.fragment(), None);
     let params: BTreeMap<String, String> = location.query_pairs().into_owned().collect();
-    assert_eq!(params.get("iss").map(String::as_str), Some(ISSUER), "RFC 9207: {location}");
+    if !params.contains_key("response") {
+        assert_eq!(params.get("iss").map(String::as_str), Some(ISSUER), "RFC 9207: {location}");
+    }
     params.get("error_description").into_iter().for_each(|text| require_description(text));
     params
 }

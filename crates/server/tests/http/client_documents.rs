@@ -13,7 +13,7 @@ use gatepass_server::{Fetch, HttpConfig};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, CALLBACK, claims, encode, exchange, request, sent_back, text};
+use crate::browser::{Browser, CALLBACK, claims, encode, exchange, request, sent_back, text, told_by};
 use crate::fixture::{Fixture, with};
 
 /// A server with one document, and how often it was asked for it.
@@ -94,7 +94,7 @@ async fn a_client_that_nobody_has_registered_logs_a_user_in() {
     let page = browser.authorize(&query(&id)).await.expect(StatusCode::OK);
     let page = browser.log_in(&page, "alice").await.expect(StatusCode::OK);
     let name = host.origin.strip_prefix("http://").unwrap();
-    let shown = format!("<strong>{name} (\u{201c}Agent &#60;b&#62;\u{201d})</strong> asks");
+    let shown = format!("<strong dir=\"auto\">{name} (\u{201c}Agent &#60;b&#62;\u{201d})</strong> asks");
     assert!(
         text(&page).contains(&shown),
         "its host, and then the name that it gives itself: {}",
@@ -128,7 +128,7 @@ async fn a_client_that_nobody_has_registered_logs_a_user_in() {
     assert_eq!(fixture.get("/oauth/userinfo").bearer(token).send().await.status, 401);
 
     let more = request(&[("client_id", &id), ("scope", "openid orders:write")]);
-    assert_eq!(sent_back(&browser.authorize(&more).await)["error"], "invalid_scope", "more than the policy");
+    assert_eq!(told_by(&browser.authorize(&more).await)["error"], "invalid_scope", "more than the policy");
     let elsewhere = request(&[("client_id", &id), ("redirect_uri", "https://evil.example/callback")]);
     assert_eq!(browser.authorize(&elsewhere).await.status, StatusCode::BAD_REQUEST);
     let machine = encode([("grant_type", "client_credentials"), ("client_id", &id)]);

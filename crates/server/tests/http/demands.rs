@@ -190,7 +190,7 @@ async fn whatever_a_client_sends_a_description_is_printable() {
         for parameter in
             ["scope", "prompt", "max_age", "code_challenge", "claims", "dpop_jkt", "response_type"]
         {
-            let back = sent_back(&browser.authorize(&request(&[(parameter, text)])).await);
+            let back = told_by(&browser.authorize(&request(&[(parameter, text)])).await);
             assert!(back.contains_key("error_description"), "{parameter} {text:?}");
         }
         let token = fixture.post("/oauth/introspect").basic("batch", &fixture.secret);

@@ -110,7 +110,7 @@ async fn details_that_are_refused() {
     ];
     for (name, client, text) in cases {
         let query = request(&[("client_id", client), ("authorization_details", text)]);
-        let back = sent_back(&browser.authorize(&query).await);
+        let back = told_by(&browser.authorize(&query).await);
         assert_eq!(back["error"], "invalid_authorization_details", "{name}");
     }
     let unknown = allow(&fixture, "shop", &["dance"]).await;

@@ -287,7 +287,7 @@ async fn a_code_can_be_bound_to_a_key_before_it_is_given() {
     let code = browser.code(&with_key).await;
     let call = token(&fixture, &exchange("shop", &code), &key.proof(&fixture, TOKEN));
     call.send().await.expect(StatusCode::OK);
-    let odd = sent_back(&browser.authorize(&request(&[("dpop_jkt", "x")])).await);
+    let odd = told_by(&browser.authorize(&request(&[("dpop_jkt", "x")])).await);
     assert_eq!(odd["error"], "invalid_request");
 
     // A pushed request takes the key of its own proof.

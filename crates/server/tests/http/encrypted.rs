@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gatepass_issuer::admin::{AdminError, ChangeClient, NewClient, NewCredential, SignOnClient};
 use gatepass_issuer::client::{ChangeResponses, ClientExtensions};
-use gatepass_issuer::{Config, Issuer, MasterKey, ResourceServer, ResourceServers, Signing};
+use gatepass_issuer::{Config, Issuer, MasterKey, ResourceServer, ResourceServers, Signing, TokenEncryption};
 use gatepass_jose::jwe::{Decrypter, DecryptionKey, DecryptionKeys};
 use gatepass_jose::{
     Alg, ContentEncryption, Curve, JwkSet, KeyManagement, KeySet, SigningKey, Timestamp, Typ, base64url, jws,
@@ -105,7 +105,13 @@ async fn an_algorithm_that_is_configured_later_is_refused_until_its_key_signs() 
     let open = async |algs: &[Alg]| {
         let name = gatepass_jose::Issuer::new(ISSUER).unwrap();
         let signing = Signing::Published(Alg::ES256);
-        let server = ResourceServer { audience: API.into(), signing, scope: None, not_before: false };
+        let server = ResourceServer {
+            audience: API.into(),
+            signing,
+            scope: None,
+            not_before: false,
+            encryption: None,
+        };
         let servers = ResourceServers::new(&name, vec![server]).unwrap();
         let config = Config { response_algs: algs.to_vec(), ..Config::new(name, servers) };
         Issuer::open(config, &master, Arc::clone(&store) as _, now).await.unwrap()
@@ -356,4 +362,96 @@ async fn a_client_registers_itself_with_a_key_to_be_encrypted_for() {
     });
     let changed = put(own(none), management).await.expect(StatusCode::OK).json();
     assert!(changed.get("jwks").is_none() && changed.get("id_token_encrypted_response_alg").is_none());
+}
+
+/// A server whose tokens for the API are encrypted for `key`.
+async fn with_encrypted_tokens(key: &DecryptionKey) -> Fixture {
+    let encryption = TokenEncryption { key: key.encryption_key().unwrap(), enc: ContentEncryption::A256GCM };
+    let server = |audience: &str, encryption| ResourceServer {
+        audience: audience.into(),
+        signing: Signing::Published(Alg::ES256),
+        scope: None,
+        not_before: false,
+        encryption,
+    };
+    Fixture::with(HttpConfig::default(), |config| {
+        let servers = vec![server(API, Some(encryption)), server("https://other.example.com", None)];
+        config.resource_servers = ResourceServers::new(&config.issuer, servers).unwrap();
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_access_token_that_its_client_cannot_read_is_good_here_all_the_same() {
+    let key = p256("api");
+    let fixture = with_encrypted_tokens(&key).await;
+    let secret = register(&fixture).await;
+    let answer = tokens(&fixture).await.expect(StatusCode::OK).json();
+    let token = answer["access_token"].as_str().unwrap();
+    let (header, claims) = opened(&fixture, token, &key, Typ::ACCESS_TOKEN).await;
+    assert_eq!(
+        (&header["kid"], &header["cty"], &header["typ"]),
+        (&json!("api"), &json!("JWT"), &json!("at+jwt"))
+    );
+    assert_eq!((&claims["aud"], &claims["client_id"]), (&json!(API), &json!("shop")));
+    let id_token = signed(&fixture, answer["id_token"].as_str().unwrap(), JWT).await;
+    assert_eq!(
+        id_token["at_hash"],
+        gatepass_token::at_hash(Alg::ES256, token).unwrap(),
+        "of what the client has"
+    );
+
+    // Introspection says the same of it and of what is inside.
+    let inside = Decrypter::new(DecryptionKeys::new(vec![key.clone()]), &[ContentEncryption::A256GCM]);
+    let inside = String::from_utf8(inside.decrypt(token).unwrap().plaintext().to_vec()).unwrap();
+    let ask = async |token: &str| {
+        let call = fixture.post("/oauth/introspect").basic("office", &secret);
+        call.form(&encode([("token", token)])).send().await.expect(StatusCode::OK).json()
+    };
+    assert_eq!(ask(token).await["jti"], claims["jti"]);
+    assert_eq!(ask(token).await, ask(&inside).await);
+    fixture.get("/oauth/userinfo").bearer(token).send().await.expect(StatusCode::OK);
+
+    // What somebody else encrypts, or takes from another token, is nothing.
+    let theirs = gatepass_jose::jwe::Encrypter::new(ContentEncryption::A256GCM).with_cty("JWT");
+    let theirs = theirs.encrypt(inside.as_bytes(), &key.encryption_key().unwrap()).unwrap();
+    let other = fixture.log_in("alice").await.access;
+    let (head, _) = other.split_once('.').unwrap();
+    let mixed = format!("{head}.{}", token.split_once('.').unwrap().1);
+    for bad in [theirs.as_str(), mixed.as_str(), "....", "a.b.c.d.e"] {
+        assert_eq!(ask(bad).await, json!({ "active": false }), "{bad}");
+        assert_eq!(fixture.get("/oauth/userinfo").bearer(bad).send().await.status, 401, "{bad}");
+    }
+
+    // Its client takes it back (RFC 7009), which counts at once.
+    let revoke = encode([("client_id", "shop"), ("token", token)]);
+    fixture.post("/oauth/revoke").form(&revoke).send().await.expect(StatusCode::OK);
+    assert_eq!(ask(&inside).await, json!({ "active": false }));
+    assert_eq!(fixture.get("/oauth/userinfo").bearer(token).send().await.status, 401);
+}
+
+#[tokio::test]
+async fn an_encrypted_token_opens_sessions_and_administration_and_is_exchanged() {
+    let key = DecryptionKey::generate(KeyManagement::EcdhEsA256KW, Some(Curve::X25519), Some("api")).unwrap();
+    let fixture = with_encrypted_tokens(&key).await;
+    let alice = fixture.log_in("alice").await;
+    assert_eq!(alice.access.split('.').count(), 5);
+    fixture.get("/session/list").bearer(&alice.access).send().await.expect(StatusCode::OK);
+    let admin = fixture.admin().await;
+    let policy = json!({
+        "exchange": { "for": ["https://other.example.com"] },
+        "grant_types": ["urn:ietf:params:oauth:grant-type:token-exchange"],
+    });
+    let call = fixture.call(http::Method::PATCH, "/admin/v1/clients/batch").bearer(&admin).json(&policy);
+    call.send().await.expect(StatusCode::OK);
+    let form = encode([
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", &alice.access),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+        ("audience", "https://other.example.com"),
+    ]);
+    let call = fixture.post("/oauth/token").basic("batch", &fixture.secret).form(&form);
+    let exchanged = call.send().await.expect(StatusCode::OK).json();
+    let token = exchanged["access_token"].as_str().unwrap();
+    assert_eq!(signed(&fixture, token, Typ::ACCESS_TOKEN).await["aud"], "https://other.example.com");
 }

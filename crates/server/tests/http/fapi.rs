@@ -31,7 +31,7 @@ async fn a_client_that_fits_gets_bound_tokens_and_nothing_else() {
     let (key, dpop) = (register_vault(&fixture).await, Key::new());
     let params = request(&[("client_id", "vault")]);
     let mut browser = Browser::new(&fixture);
-    assert_eq!(sent_back(&browser.authorize(&params).await)["error"], "invalid_request", "it must push");
+    assert_eq!(told_by(&browser.authorize(&params).await)["error"], "invalid_request", "it must push");
 
     let no_pkce = request(&[("client_id", "vault"), ("code_challenge", ""), ("code_challenge_method", "")]);
     let refused = fixture.post("/oauth/par").form(&by_assertion(&fixture, &key, "a0", &no_pkce)).send().await;

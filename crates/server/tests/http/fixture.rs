@@ -64,6 +64,7 @@ impl Fixture {
             signing: Signing::Published(Alg::ES256),
             scope: None,
             not_before: false,
+            encryption: None,
         };
         let servers = ResourceServers::new(&name, vec![server(API), server("https://other.example.com")]);
         let mut config = Config::new(name, servers.unwrap());

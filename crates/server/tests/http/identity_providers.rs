@@ -60,7 +60,7 @@ async fn link(fixture: &Fixture, provider: &str, subject: &str) {
 async fn press(fixture: &Fixture, browser: &mut Browser<'_>, page: &Answer, provider: &str) -> Url {
     let page = pressed(fixture, browser, page, provider).await.expect(StatusCode::OK);
     let (_, url) = page.header("refresh").split_once("; url=").unwrap();
-    assert!(text(&page).contains("go on to"), "for those whose browser does not go by itself");
+    assert!(text(&page).contains("rel=\"noreferrer\""), "for those whose browser does not go by itself");
     url.parse().unwrap()
 }
 
@@ -113,7 +113,11 @@ async fn a_linked_user_logs_in_and_the_application_hears_how() {
     link(&fixture, "corp", "u-1").await;
     let mut browser = Browser::new(&fixture);
     let page = browser.authorize(&request(&[("client_id", "own")])).await;
-    assert!(text(&page).contains("Log in with The &#60;corp&#62;"), "{}", text(&page));
+    assert!(
+        text(&page).contains("Log in with <strong dir=\"auto\">The &#60;corp&#62;</strong>"),
+        "{}",
+        text(&page)
+    );
     let url = press(&fixture, &mut browser, &page, "corp").await;
     let asked = query(&url);
     assert!(url.as_str().starts_with(&format!("{}/authorize?", mock.origin)));
@@ -165,7 +169,8 @@ async fn an_account_is_linked_with_its_password_and_its_users_word() {
     assert!(!is_in(&browser), "nobody is logged in by an address");
     let shown = text(&page);
     assert!(
-        shown.contains("&#60;b&#62;Alice (alice@example.com)") && shown.contains("Password of alice"),
+        shown.contains("&#60;b&#62;Alice (alice@example.com)")
+            && shown.contains("Password of <strong dir=\"auto\">alice</strong>"),
         "{shown}"
     );
     assert!(page.header("content-security-policy").ends_with("form-action 'self' https://app.example.com"));

@@ -41,6 +41,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "response_modes_supported": ["query", "form_post", "jwt", "query.jwt", "form_post.jwt"],
         "authorization_signing_alg_values_supported": ["ES256"],
         "scopes_supported": ["openid", "profile", "offline_access"],
+        "ui_locales_supported": ["en", "de", "fr"],
         "grant_types_supported": [
             "authorization_code", "client_credentials", "refresh_token",
             "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange"

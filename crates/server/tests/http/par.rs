@@ -75,7 +75,7 @@ async fn a_request_uri_is_its_clients_alone_and_for_minutes() {
     browser.log_in(&page, "alice").await.expect(StatusCode::BAD_REQUEST);
     // One that is somewhere else is not fetched, and the client hears of it.
     let elsewhere = request(&[("request_uri", "https://app.example.com/request")]);
-    assert_eq!(sent_back(&browser.authorize(&elsewhere).await)["error"], "request_uri_not_supported");
+    assert_eq!(told_by(&browser.authorize(&elsewhere).await)["error"], "request_uri_not_supported");
 }
 
 #[tokio::test]
@@ -86,11 +86,11 @@ async fn who_must_push_cannot_do_without() {
     let direct = request(&[("client_id", "office")]);
     let mut browser = Browser::new(&fixture);
     let refused = browser.authorize(&direct).await;
-    assert_eq!(sent_back(&refused)["error"], "invalid_request");
+    assert_eq!(told_by(&refused)["error"], "invalid_request");
     // Nor by the page of a request that was pushed, with another in the place of its name.
     let page = browser.authorize(&pushed(&fixture, &secret).await).await.expect(StatusCode::OK);
     let swapped = browser.submit(&page, &[("request", &direct)]).await;
-    assert_eq!(sent_back(&swapped)["error"], "invalid_request");
+    assert_eq!(told_by(&swapped)["error"], "invalid_request");
 
     let call = fixture.call(Method::PATCH, "/admin/v1/clients/shop").bearer(&fixture.admin().await);
     let public = call.json(&json!({ "require_pushed_authorization_requests": true })).send().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, CALLBACK, encode, request, sent_back};
+use crate::browser::{Browser, CALLBACK, encode, request, sent_back, told_by};
 use crate::fixture::{Answer, Fixture, ISSUER, with};
 
 /// An initial access token that an administrator makes.
@@ -315,7 +315,7 @@ async fn a_client_that_registered_itself_is_always_asked_for() {
     assert_eq!(back["error"], "access_denied");
     let plain = encode([("client_id", id), ("redirect_uri", CALLBACK), ("response_type", "code")]);
     assert_eq!(
-        sent_back(&browser.authorize(&plain).await)["error"],
+        told_by(&browser.authorize(&plain).await)["error"],
         "invalid_request",
         "PKCE is not negotiable"
     );

@@ -38,6 +38,7 @@ fn with_alg(alg: Alg) -> ResourceServers {
         signing: Signing::Published(alg),
         scope: None,
         not_before: false,
+        encryption: None,
     };
     ResourceServers::new(&Issuer::new(ISSUER).unwrap(), vec![server]).unwrap()
 }

@@ -205,3 +205,28 @@ async fn what_does_not_end_in_time_is_cut() {
     tokio::time::timeout(DEADLINE, running.served).await.expect("it waits for the body").unwrap();
     client.read_to_end().await;
 }
+
+#[tokio::test]
+async fn a_client_that_opens_and_resets_streams_in_turn_loses_its_connection() {
+    let running = Running::start(Limits::default()).await;
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    };
+    let mut said = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(4, 0, 0, &[])].concat();
+    // GET, http, /, and the authority "a", from the static table of RFC 7541.
+    let head = [0x82, 0x86, 0x84, 0x41, 0x01, b'a'];
+    for id in (1..2_000).step_by(2) {
+        said.extend(frame(1, 0x5, id, &head));
+        said.extend(frame(3, 0, id, &8_u32.to_be_bytes()));
+    }
+    let mut client = running.connect().await.0;
+    let (mut reading, mut writing) = client.split();
+    let mut heard = Vec::new();
+    // Where it is closed before all is written, that is as good.
+    let both = async { tokio::join!(writing.write_all(&said), reading.read_to_end(&mut heard)) };
+    let _ = tokio::time::timeout(DEADLINE, both).await.expect("the connection did not end");
+    // GOAWAY, and why: ENHANCE_YOUR_CALM.
+    let goaway = heard.windows(17).any(|bytes| bytes[3] == 7 && bytes[13..17] == 11_u32.to_be_bytes());
+    assert!(goaway, "{heard:?}");
+}

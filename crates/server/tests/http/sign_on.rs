@@ -18,7 +18,7 @@ async fn a_user_logs_in_allows_it_and_the_application_gets_its_tokens() {
     let page = browser.authorize(&request(&[])).await.expect(StatusCode::OK);
     assert!(text(&page).contains("The &#60;shop&#62;"), "the client's name, escaped");
     let page = browser.log_in(&page, "Alice").await.expect(StatusCode::OK);
-    assert!(text(&page).contains("See your user name") && text(&page).contains("<code>orders:read</code>"));
+    assert!(text(&page).contains("See your user name") && text(&page).contains("<code dir=\"auto\">orders:read</code>"));
     let back = sent_back(&browser.submit(&page, &[("decision", "allow")]).await);
     assert_eq!(back.keys().collect::<Vec<_>>(), ["code", "iss", "state"]);
     assert_eq!(back["state"], "s&1=\"<é>");
@@ -141,7 +141,7 @@ async fn errors_go_to_the_application_only_where_that_is_safe() {
         ("the_issuer_itself", request(&[("resource", ISSUER)]), "invalid_target"),
     ];
     for (name, query, want) in told {
-        let back = sent_back(&browser.authorize(&query).await);
+        let back = told_by(&browser.authorize(&query).await);
         assert_eq!((back["error"].as_str(), back["state"].as_str()), (want, "s&1=\"<é>"), "{name}");
     }
     let split = request(&[("state", "x\r\nSet-Cookie: a=b"), ("prompt", "none")]);
@@ -348,7 +348,7 @@ async fn every_page_is_locked_down() {
         for (header, want) in headers {
             assert_eq!(page.header(header), want, "{name}");
         }
-        assert!(text(&page).contains("<html lang=\"en\">"), "{name}");
+        assert!(text(&page).contains("<html lang=\"en\" dir=\"ltr\">"), "{name}");
     }
     let style = browser.open("/oauth/style.css").await.expect(StatusCode::OK);
     assert!(text(&style).contains("prefers-color-scheme: dark"));

@@ -164,7 +164,7 @@ async fn who_must_sign_cannot_do_without() {
     assert_eq!(require("vault").await.expect(StatusCode::OK).json()["require_signed_request_object"], true);
     let unsigned = request(&[("client_id", "vault")]);
     let mut browser = Browser::new(&fixture);
-    assert_eq!(sent_back(&browser.authorize(&unsigned).await)["error"], "invalid_request");
+    assert_eq!(told_by(&browser.authorize(&unsigned).await)["error"], "invalid_request");
     let pushed = push(&fixture, &key, "a1", &unsigned).await;
     assert_eq!(pushed.oauth_error(), (400, "invalid_request".into()));
 
@@ -217,5 +217,5 @@ async fn an_answer_is_signed_for_its_client() {
         }
     }
     let fragment = browser.authorize(&request(&[("response_mode", "fragment.jwt")])).await;
-    assert_eq!(sent_back(&fragment)["error"], "invalid_request");
+    assert_eq!(told_by(&fragment)["error"], "invalid_request");
 }

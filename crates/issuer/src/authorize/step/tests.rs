@@ -41,6 +41,7 @@ fn request() -> AuthorizationRequest {
         prompt: Prompt::default(),
         max_age: None,
         login_hint: None,
+        ui_locales: None,
         hint: None,
         claims: Default::default(),
         object: None,

@@ -1,85 +1,103 @@
 //! How a browser is sent back to an application, or shown why not.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use axum::response::{IntoResponse, Response};
-use gatepass_issuer::authorize::{Back, Refusal, ResponseMode};
+use gatepass_issuer::authorize::{Back, PageError, Refusal};
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::store::StoreError;
 use gatepass_issuer::{ResponseError, SecretError};
 use http::header::{CACHE_CONTROL, InvalidHeaderValue, LOCATION, REFERRER_POLICY};
-use http::{HeaderValue, StatusCode};
-use url::form_urlencoded;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use url::{Url, form_urlencoded};
 
 use crate::cookie::TwoCookies;
-use crate::page::{self, Allowed, FormPost, MessagePage};
+use crate::language::phrase::Phrase;
+use crate::language::{Language, Words};
+use crate::page::{self, Allowed, FormPost, MessagePage, OfferPage};
 use crate::server::Server;
-
-/// What is over a page that says what somebody did wrong.
-const TITLE: &str = "This does not work";
 
 /// Why a visit ends without what it was for.
 pub(crate) enum Stop {
     /// The application is told.
     Back(Box<Back>, Refusal),
+    /// The user is, and tells the application if they want to.
+    Offer(Box<Back>, Refusal),
     /// The user is.
-    Shown { status: StatusCode, title: &'static str, text: Cow<'static, str> },
+    Shown { status: StatusCode, title: Words, text: Words },
 }
 
 impl Stop {
-    pub(crate) fn bad_request(text: impl Into<Cow<'static, str>>) -> Self {
-        Self::Shown { status: StatusCode::BAD_REQUEST, title: TITLE, text: text.into() }
+    pub(crate) fn bad_request(text: Words) -> Self {
+        Self::Shown { status: StatusCode::BAD_REQUEST, title: |t| &t.does_not_work, text }
     }
 
     /// The parameters cannot be read, or one of them is there twice.
     pub(crate) fn malformed() -> Self {
-        Self::bad_request("The application that sent you here sent a request that cannot be understood.")
+        Self::bad_request(|t| &t.malformed_request)
     }
 
     /// Another site tried to send one of our forms.
     pub(crate) fn cross_site() -> Self {
-        Self::Shown {
-            status: StatusCode::FORBIDDEN,
-            title: TITLE,
-            text: "Another site sent this form. Go back to the application and begin again.".into(),
-        }
+        let (title, text): (Words, Words) = (|t| &t.does_not_work, |t| &t.foreign_form);
+        Self::Shown { status: StatusCode::FORBIDDEN, title, text }
     }
 
     pub(crate) fn internal(cause: &dyn fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed for a fault of this server");
-        Self::Shown {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            title: "Something went wrong",
-            text: "The server failed. Please try again later.".into(),
-        }
+        let (title, text): (Words, Words) = (|t| &t.went_wrong, |t| &t.server_failed);
+        Self::Shown { status: StatusCode::INTERNAL_SERVER_ERROR, title, text }
     }
 
-    pub(crate) async fn answer(self, server: &Server) -> Response {
-        let Self::Back(back, refusal) = self else { return self.shown(server) };
-        let params = [("error", refusal.error), ("error_description", refusal.description)];
-        send_back(server, &back, &params).await.unwrap_or_else(|stop| stop.shown(server))
+    /// The answer to a request whose visit says in which language.
+    pub(crate) async fn answer(self, server: &Server, language: &Language) -> Response {
+        let went = match self {
+            Self::Back(back, refusal) => {
+                let params = [("error", refusal.error), ("error_description", refusal.description)];
+                send_back(server, language, &back, &params).await
+            }
+            Self::Offer(back, refusal) => offer(server, language, &back, refusal).await,
+            shown @ Self::Shown { .. } => Err(shown),
+        };
+        went.unwrap_or_else(|stop| stop.shown(server, language))
+    }
+
+    /// The page for the user, where nobody else is told and nothing but the browser says which language it is in.
+    pub(crate) fn shown_to(self, server: &Server, headers: &HeaderMap) -> Response {
+        self.shown(server, server.config.brand.languages.choose(None, headers))
     }
 
     /// The page for the user, where nobody else is told.
-    pub(crate) fn shown(self, server: &Server) -> Response {
-        let (status, title, text) = match self {
+    fn shown(self, server: &Server, language: &Language) -> Response {
+        let (status, title, text): (_, Words, Words) = match self {
             Self::Shown { status, title, text } => (status, title, text),
-            Self::Back(_, refusal) => (StatusCode::BAD_REQUEST, TITLE, refusal.description.into()),
+            Self::Back(..) | Self::Offer(..) => {
+                (StatusCode::BAD_REQUEST, |t| &t.does_not_work, |t| &t.refused_request)
+            }
         };
-        let page = MessagePage { base: &server.base_path, title, text: &text };
-        page::answer(status, &page, Allowed::default())
+        let site = server.site(language);
+        let page = MessagePage { site, title: title(site.t), text: Phrase::new(text(site.t), &[]) };
+        page::answer(status, &page, site, Allowed::default())
+    }
+}
+
+impl From<PageError> for Stop {
+    fn from(error: PageError) -> Self {
+        Self::bad_request(match error {
+            PageError::Client => |t| &t.unknown_client,
+            PageError::NoRedirectUri => |t| &t.no_redirect_uri,
+            PageError::RedirectUri => |t| &t.unregistered_redirect_uri,
+            PageError::RequestUri => |t| &t.stale_link,
+            _ => |t| &t.malformed_request,
+        })
     }
 }
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "a request failed because the store did");
-        Self::Shown {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            title: "Something went wrong",
-            text: "The server cannot answer now. Please try again in a moment.".into(),
-        }
+        let (title, text): (Words, Words) = (|t| &t.went_wrong, |t| &t.server_cannot_answer);
+        Self::Shown { status: StatusCode::SERVICE_UNAVAILABLE, title, text }
     }
 }
 
@@ -88,7 +106,7 @@ impl From<ResponseError> for Stop {
         match error {
             ResponseError::NoRecipient(why) => {
                 tracing::info!(target: "gatepass::audit", event = "no-recipient", %why);
-                Self::bad_request("The application that sent you here has no key to be answered with.")
+                Self::bad_request(|t| &t.no_key_to_answer)
             }
             ResponseError::Store(error) => error.into(),
             error => Self::internal(&error),
@@ -97,8 +115,8 @@ impl From<ResponseError> for Stop {
 }
 
 impl From<TwoCookies> for Stop {
-    fn from(two: TwoCookies) -> Self {
-        Self::bad_request(two.to_string())
+    fn from(_: TwoCookies) -> Self {
+        Self::bad_request(|t| &t.two_cookies)
     }
 }
 
@@ -114,48 +132,72 @@ impl From<InvalidHeaderValue> for Stop {
     }
 }
 
-/// The answer to an application, with the `state` that it knows itself by and the `iss` that tells it whose
-/// answer it is ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)); signed where the request asks for that.
+/// The answer to an application, sent there with the browser.
 pub(super) async fn send_back(
     server: &Server,
+    language: &Language,
     back: &Back,
-    params: &[(&str, &str)],
+    params: &[(&'static str, &str)],
 ) -> Result<Response, Stop> {
+    let told = told(server, back, params).await?;
+    let fields: Vec<(&str, &str)> = told.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    if !back.mode.is_form() {
+        return Ok(redirect(&back.redirect_uri, &fields));
+    }
+    let site = server.site(language);
+    let form = FormPost { site, action: back.redirect_uri.as_str(), fields: &fields };
+    let allowed = Allowed { form_to: Some(&back.redirect_uri), submits_itself: true, ..Allowed::default() };
+    Ok(page::answer(StatusCode::OK, &form, site, allowed))
+}
+
+/// A page with the answer to an application, which goes there if the user does.
+async fn offer(
+    server: &Server,
+    language: &Language,
+    back: &Back,
+    refusal: Refusal,
+) -> Result<Response, Stop> {
+    let params = [("error", refusal.error), ("error_description", refusal.description)];
+    let told = told(server, back, &params).await?;
+    let fields: Vec<(&str, &str)> = told.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let site = server.site(language);
+    let link = location(&back.redirect_uri, &fields);
+    let page = OfferPage {
+        site,
+        error: refusal.error,
+        description: refusal.description,
+        destination: &destination(back.redirect_uri.as_str()),
+        action: back.redirect_uri.as_str(),
+        link: (!back.mode.is_form()).then_some(link.as_str()),
+        fields: &fields,
+    };
+    let allowed = Allowed { form_to: Some(&back.redirect_uri), ..Allowed::default() };
+    Ok(page::answer(StatusCode::BAD_REQUEST, &page, site, allowed))
+}
+
+/// What an application is told, with the `state` that it knows itself by and the `iss` that tells it whose answer it is
+/// ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)); signed where the request asks for that.
+async fn told(
+    server: &Server,
+    back: &Back,
+    params: &[(&'static str, &str)],
+) -> Result<Vec<(&'static str, String)>, Stop> {
     let state = back.state.as_deref().map(|state| ("state", state));
-    let mut fields: Vec<(&str, &str)> = params.iter().copied().chain(state).collect();
-    let response;
+    let fields: Vec<(&'static str, &str)> = params.iter().copied().chain(state).collect();
     if back.mode.is_signed() {
         let signed = server.issuer.sign_response(back, &fields, server.now()).await;
-        let gone = || Stop::bad_request("The application that sent you here is not known any more.");
-        response = signed?.ok_or_else(gone)?;
-        // `iss` is in it, and nothing that counts stands beside it (RFC 9207 section 2.4).
-        fields = vec![("response", &response)];
-    } else {
-        fields.push(("iss", server.issuer.name().as_str()));
+        // Whose it was is not known any more. `iss` is in it, and nothing that counts stands beside it (RFC 9207
+        // section 2.4).
+        return Ok(vec![("response", signed?.ok_or_else(|| Stop::from(PageError::Client))?)]);
     }
-    Ok(match back.mode {
-        ResponseMode::Query | ResponseMode::QueryJwt => redirect(&back.redirect_uri, &fields),
-        ResponseMode::FormPost | ResponseMode::FormPostJwt => {
-            let form =
-                FormPost { base: &server.base_path, action: back.redirect_uri.as_str(), fields: &fields };
-            let allowed =
-                Allowed { form_to: Some(&back.redirect_uri), submits_itself: true, ..Allowed::default() };
-            page::answer(StatusCode::OK, &form, allowed)
-        }
-    })
+    let iss = ("iss", server.issuer.name().as_str());
+    Ok(fields.into_iter().chain([iss]).map(|(name, value)| (name, value.to_owned())).collect())
 }
 
 /// 303, so that no browser posts again what was posted here
-/// ([RFC 9700 section 4.12](https://www.rfc-editor.org/rfc/rfc9700#section-4.12)). Every value is encoded:
-/// none can end the header or add a parameter.
+/// ([RFC 9700 section 4.12](https://www.rfc-editor.org/rfc/rfc9700#section-4.12)).
 pub(crate) fn redirect(to: &RegisteredRedirectUri, fields: &[(&str, &str)]) -> Response {
-    let mut location = to.as_str().to_owned();
-    if !fields.is_empty() {
-        location.push(if location.contains('?') { '&' } else { '?' });
-        let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        location.push_str(&encoded);
-    }
-    let mut location = match HeaderValue::try_from(location) {
+    let mut location = match HeaderValue::try_from(location(to, fields)) {
         Ok(location) => location,
         Err(error) => return crate::problem::Problem::internal(&error).into_response(),
     };
@@ -166,4 +208,22 @@ pub(crate) fn redirect(to: &RegisteredRedirectUri, fields: &[(&str, &str)]) -> R
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
     (StatusCode::SEE_OTHER, headers).into_response()
+}
+
+/// The URI with what the application is told. Every value is encoded: none can end a header or add a parameter.
+fn location(to: &RegisteredRedirectUri, fields: &[(&str, &str)]) -> String {
+    let mut location = to.as_str().to_owned();
+    if !fields.is_empty() {
+        location.push(if location.contains('?') { '&' } else { '?' });
+        let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        location.push_str(&encoded);
+    }
+    location
+}
+
+/// What a person can recognise of a redirect URI.
+pub(crate) fn destination(uri: &str) -> String {
+    let url = Url::parse(uri).ok();
+    let host = url.as_ref().and_then(Url::host_str).filter(|host| !host.is_empty());
+    host.or_else(|| url.as_ref().map(Url::scheme)).unwrap_or(uri).to_owned()
 }
