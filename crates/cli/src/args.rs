@@ -203,6 +203,12 @@ pub(crate) enum User {
         roles: Vec<String>,
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
+        /// Their e-mail address
+        #[arg(long, value_name = "ADDRESS")]
+        email: Option<String>,
+        /// Somebody has made sure that the address is theirs
+        #[arg(long, requires = "email")]
+        email_verified: bool,
     },
     /// Create users from a file, each with the password hash that another system kept, or with a password
     ///
@@ -223,6 +229,20 @@ pub(crate) enum User {
     Show { name: String },
     /// Set all the roles of a user
     Roles { name: String, roles: Vec<String> },
+    /// Set the user's e-mail address; without one, take it away
+    Email {
+        name: String,
+        address: Option<String>,
+        /// Somebody has made sure that it is theirs
+        #[arg(long, requires = "address")]
+        verified: bool,
+    },
+    /// List the identities at providers that the user can log in with
+    Identities { name: String },
+    /// Let whoever logs in at an identity provider under this subject log in as the user
+    Link { name: String, provider: String, subject: String },
+    /// Take back the user's link to an identity at a provider, and end the sessions that began with it
+    Unlink { name: String, provider: String },
     /// Set a new password, which ends the user's sessions
     Password {
         name: String,

@@ -4,6 +4,7 @@
 
 mod brand;
 mod client_certificates;
+mod identity_provider;
 mod tls;
 mod trusted_issuer;
 
@@ -29,6 +30,7 @@ use gatepass_token::ScopeSet;
 use serde::{Deserialize, Deserializer};
 
 use self::client_certificates::RawClientCertificates;
+use self::identity_provider::RawIdentityProvider;
 use self::tls::RawTls;
 pub(crate) use self::tls::TlsConfig;
 use self::trusted_issuer::RawTrustedIssuer;
@@ -97,6 +99,8 @@ struct RawConfig {
     client_documents: Option<RawClientDocuments>,
     #[serde(default)]
     trusted_issuer: Vec<RawTrustedIssuer>,
+    #[serde(default)]
+    identity_provider: Vec<RawIdentityProvider>,
     #[serde(default)]
     client_urls: RawClientUrls,
     client_certificates: Option<RawClientCertificates>,
@@ -300,6 +304,7 @@ impl ServerConfig {
         hashing.queue = raw.hashing.queue.unwrap_or(hashing.queue);
         let trusted = raw.trusted_issuer.iter().map(|issuer| issuer.check(folder));
         config.trusted_issuers = trusted.collect::<anyhow::Result<_>>()?;
+        config.identity_providers = identity_provider::check(&raw.identity_provider, folder)?;
         require_durations(&config)?;
 
         let mut tls = raw.tls.map(|tls| tls.check(folder, &issuer)).transpose()?;

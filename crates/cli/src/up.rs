@@ -144,6 +144,7 @@ async fn first_user(backend: &Backend, args: &Up) -> anyhow::Result<FirstUser> {
             let new = NewUser {
                 username,
                 password: FirstPassword::New(Password::new(password.as_str())?),
+                email: None,
                 roles: vec![RoleName::admin()],
                 disabled: false,
             };

@@ -137,8 +137,8 @@ pub use guard::Guard;
 pub use layer::{GuardLayer, GuardService};
 pub use opaque::is_opaque;
 pub use openid::{
-    AuthorizationEndpoints, IdToken, IdTokenError, OpenIdClient, OpenIdError, OpenIdIssuer, TokenAnswer,
-    TokenEndpointAuthMethod,
+    AuthorizationEndpoints, IdToken, IdTokenError, IdTokenRejection, OpenIdClient, OpenIdError, OpenIdIssuer,
+    TokenAnswer, TokenEndpointAuthMethod,
 };
 pub use request::{ClientCertificate, ExternalUrl, GuardedRequest};
 pub use rule::{ClaimTest, Rule};

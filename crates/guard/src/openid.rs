@@ -3,7 +3,6 @@
 //! ([OpenID Connect Core 1.0](https://openid.net/specs/openid-connect-core-1_0.html)).
 
 mod client;
-mod id_token;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use gatepass_jose::{Alg, parse_strict_json};
+use gatepass_token::{ExpectedIdToken, id_token_algs, verify_id_token};
+pub use gatepass_token::{IdToken, IdTokenRejection};
 use serde::Deserialize;
 use tokio::sync::{Mutex, Semaphore};
 use url::Url;
 use zeroize::Zeroizing;
 
 pub use self::client::{OpenIdClient, TokenEndpointAuthMethod};
-pub use self::id_token::{IdToken, IdTokenError};
 use crate::clock::Clock;
 use crate::discovery::discover;
 use crate::http::Http;
@@ -110,6 +110,18 @@ pub enum OpenIdError {
         /// The error code, at most 64 characters of it.
         error: String,
     },
+}
+
+/// Why nothing is known of who logged in.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdTokenError {
+    /// The ID token is not good for this client and this login.
+    #[error(transparent)]
+    Rejected(#[from] IdTokenRejection),
+    /// How the issuer signs them cannot be asked.
+    #[error(transparent)]
+    Issuer(#[from] OpenIdError),
 }
 
 #[derive(Deserialize)]
@@ -211,7 +223,7 @@ impl OpenIdIssuer {
     ) -> Result<IdToken, IdTokenError> {
         let Inner { location, keys, audience, clock_skew, clock, .. } = &*self.0;
         let endpoints = self.0.endpoints().await?;
-        let expected = id_token::Expected {
+        let expected = ExpectedIdToken {
             issuer: location.issuer(),
             algs: client
                 .id_token_signed_response_alg
@@ -223,10 +235,10 @@ impl OpenIdIssuer {
             access_token,
         };
         let keys_for = |alg| keys.for_alg(alg);
-        let verify = || id_token::verify(id_token, &expected, keys_for, *clock_skew, clock.now().wall);
+        let verify = || verify_id_token(id_token, &expected, keys_for, *clock_skew, clock.now().wall);
         match verify() {
-            Err(error) if error.is_unknown_key() && keys.refetch_for_unknown_key().await => verify(),
-            answer => answer,
+            Err(error) if error.is_unknown_key() && keys.refetch_for_unknown_key().await => Ok(verify()?),
+            answer => Ok(answer?),
         }
     }
 }
@@ -278,7 +290,7 @@ impl Inner {
             auth_method: TokenEndpointAuthMethod::of(
                 metadata.token_endpoint_auth_methods_supported.as_deref(),
             ),
-            id_token_algs: id_token::algs(metadata.id_token_signing_alg_values_supported.as_deref()),
+            id_token_algs: id_token_algs(metadata.id_token_signing_alg_values_supported.as_deref()),
         })
     }
 

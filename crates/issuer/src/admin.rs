@@ -16,6 +16,7 @@ use crate::client::{
     ChangeResponses, Client, ClientExtensions, ClientKeySource, ClientKeys, ClientLogout, ClientSecret,
     Credential, ExchangePolicy, GrantType, InvalidEncryption, NotificationUri,
 };
+use crate::email::Email;
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::{Issuer, OpenError};
@@ -148,6 +149,8 @@ pub struct NewUser {
     pub username: Username,
     /// How they show who they are.
     pub password: FirstPassword,
+    /// Their e-mail address.
+    pub email: Option<Email>,
     /// Their roles. A role need not be defined to be held; it allows nothing then.
     pub roles: Vec<RoleName>,
     /// Whether they are kept out.
@@ -172,6 +175,8 @@ pub struct ChangeUser {
     pub disabled: Option<bool>,
     /// A new password ends every session and token but the sessions named in `keep_session`.
     pub password: Option<Password>,
+    /// Another e-mail address, or none.
+    pub email: Option<Option<Email>>,
     /// The session in which the user changed their own password.
     pub keep_session: Option<SessionId>,
 }
@@ -310,7 +315,7 @@ impl Issuer {
     /// Creates a user.
     ///
     /// # Errors
-    /// [`AdminError`]: the name is taken, or the password is refused.
+    /// [`AdminError`]: the name or the verified address is taken, or the password is refused.
     pub async fn create_user(&self, new: NewUser, now: Timestamp) -> Result<User, AdminError> {
         let imported = matches!(new.password, FirstPassword::Imported(_));
         let password = match new.password {
@@ -321,6 +326,7 @@ impl Issuer {
             id: UserId::new(now, random()?),
             username: new.username,
             password,
+            email: new.email,
             roles: sorted(new.roles),
             disabled: new.disabled,
             created_at: now,
@@ -360,7 +366,7 @@ impl Issuer {
     /// Changes a user. When it returns, the change is durable and on its way to every guard.
     ///
     /// # Errors
-    /// [`AdminError`]: there is no such user, or the new password is refused.
+    /// [`AdminError`]: there is no such user, another has the new address verified, or the new password is refused.
     pub async fn change_user(
         &self,
         id: UserId,
@@ -387,7 +393,7 @@ impl Issuer {
         let sweep = self.feed.sweep(now).await;
         let revocation =
             reason.clone().map(|reason| self.swept(&sweep, Kind::Subject, &id.to_string(), reason, now));
-        let change = UserChange { roles, disabled: change.disabled, password };
+        let change = UserChange { roles, disabled: change.disabled, password, email: change.email };
         let user = self.store.change_user(id, change, end_sessions, revocation.into_iter().collect()).await?;
         self.feed.pump(&*self.store).await?;
         drop(sweep);

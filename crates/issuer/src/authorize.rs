@@ -245,9 +245,10 @@ impl Issuer {
             let name = name(login);
             request.claims.subjects.iter().all(|subject| *subject == name)
         };
-        let is_hinted = is_hinted && login.is_none_or(is_named);
+        let is_fit = |login: &SignedOn| is_named(login) && request.takes(login.session.acr());
+        let is_hinted = is_hinted && login.is_none_or(is_fit);
         let situation = Situation {
-            login: login.map(|login| login.session.created_at),
+            login: login.map(|login| shown_at(login, done)),
             is_hinted,
             consented: consent.as_ref().map(|consent| &consent.scope),
             done,
@@ -329,3 +330,12 @@ const NOT_SIGNED: Refusal =
 const UNFIT: Refusal = Refusal::new("unauthorized_client", "the client does not fit this server's profile");
 const UNKNOWN_RESOURCE: Refusal =
     Refusal::new("invalid_target", "the client may not have tokens for this resource");
+
+/// When a user showed who they are. With a provider that may be long before they came here, unless they were asked anew
+/// for this very request.
+fn shown_at(login: &SignedOn, done: Done) -> Timestamp {
+    match login.session.provider {
+        Some(_) if !done.login => Timestamp::EPOCH,
+        _ => login.session.created_at,
+    }
+}

@@ -266,6 +266,7 @@ impl PresentedCode {
             binding,
             pairwise_subject: self.subjects.pairwise(login.user),
             claims: granted.claims.clone(),
+            provider: login.provider.clone(),
         }
     }
 }

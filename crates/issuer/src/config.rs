@@ -1,5 +1,6 @@
 //! What an operator decides about an issuer, checked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatepass_jose::jwe::EncryptionKey;
@@ -7,6 +8,7 @@ use gatepass_jose::{Alg, ContentEncryption, Issuer, SecretKey};
 use gatepass_token::ScopeSet;
 
 use crate::dpop::DpopPolicy;
+use crate::identity_provider::IdentityProvider;
 use crate::keys::KeyPolicy;
 use crate::password::{HashPolicy, PasswordPolicy};
 use crate::profile::Profile;
@@ -58,6 +60,8 @@ pub struct Config {
     pub jwks_max_age: Duration,
     /// Issuers elsewhere whose assertions are taken ([RFC 7523 section 2.1](https://www.rfc-editor.org/rfc/rfc7523#section-2.1)).
     pub trusted_issuers: Vec<TrustedIssuer>,
+    /// Providers elsewhere that users can log in with.
+    pub identity_providers: Vec<Arc<IdentityProvider>>,
     /// How fast passwords can be guessed.
     pub throttle: ThrottlePolicy,
     /// What is asked of a new password.
@@ -84,6 +88,7 @@ impl Config {
             rotate_keys_every: Duration::from_secs(30 * 24 * 3600),
             jwks_max_age: Duration::from_secs(300),
             trusted_issuers: Vec::new(),
+            identity_providers: Vec::new(),
             throttle: ThrottlePolicy::default(),
             passwords: PasswordPolicy::default(),
             hashing: HashPolicy::default(),

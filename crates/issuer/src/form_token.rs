@@ -27,6 +27,10 @@ pub enum FormStep {
     UserCode,
     /// Allows a device something, or denies it.
     Device,
+    /// Links an identity at a provider to an account.
+    Link,
+    /// Makes an account for an identity at a provider.
+    Create,
     /// Changes the user's password.
     Password,
 }
@@ -84,6 +88,8 @@ fn context(step: FormStep, browser: &str, request: &str, login: Option<SessionId
         FormStep::LogOut => b"log out",
         FormStep::UserCode => b"user code",
         FormStep::Device => b"device",
+        FormStep::Link => b"link",
+        FormStep::Create => b"create",
         FormStep::Password => b"password",
     };
     let login = login.as_ref().map_or(&[][..], |login| login.as_bytes());
@@ -108,6 +114,8 @@ mod tests {
             context(FormStep::LogOut, "browser", "request", None, 1),
             context(FormStep::UserCode, "browser", "request", None, 1),
             context(FormStep::Device, "browser", "request", None, 1),
+            context(FormStep::Link, "browser", "request", None, 1),
+            context(FormStep::Create, "browser", "request", None, 1),
             context(FormStep::Password, "browser", "request", None, 1),
             context(FormStep::LogIn, "browse", "rrequest", None, 1),
             context(FormStep::LogIn, "browserrequest", "", None, 1),

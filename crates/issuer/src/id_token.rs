@@ -15,6 +15,7 @@ use crate::id::{ClientId, SessionId};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
 use crate::response::{ResponseError, ResponseWriter};
+use crate::session::Session;
 use crate::sessions::BearerError;
 use crate::store::StoreError;
 use crate::user::User;
@@ -38,7 +39,9 @@ struct IdClaims<'c> {
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'c str>,
     acr: &'static str,
-    amr: [&'static str; 1],
+    /// What a provider has asked the user for is the provider's to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amr: Option<[&'static str; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     at_hash: Option<String>,
     sid: String,
@@ -163,7 +166,7 @@ impl Issuer {
         &self,
         login: &IdTokenOf<'_>,
         writer: &ResponseWriter,
-        session: SessionId,
+        session: &Session,
         user: &User,
         access_token: &str,
         now: Timestamp,
@@ -179,10 +182,10 @@ impl Issuer {
             iat: now.into(),
             auth_time: login.auth_time.into(),
             nonce: login.nonce,
-            acr: ACR_PASSWORD,
-            amr: ["pwd"],
+            acr: session.acr(),
+            amr: session.provider.is_none().then_some(["pwd"]),
             at_hash: at_hash(writer.alg(), access_token),
-            sid: session.to_string(),
+            sid: session.id.to_string(),
             profile: ProfileClaims::of(user, login.scope, login.claims),
         };
         writer.write(&ID_TOKEN, &claims).map(Some)

@@ -26,6 +26,7 @@ mod config;
 pub mod consent;
 pub mod device;
 mod dpop;
+mod email;
 mod encrypted_token;
 mod exchange;
 mod feed;
@@ -34,6 +35,7 @@ mod grant;
 mod guessing;
 pub mod id;
 mod id_token;
+mod identity_provider;
 mod introspection;
 mod issuer;
 mod jti;
@@ -75,11 +77,19 @@ pub use config::{
     SIGNALS_MANAGE, SIGNALS_READ, Signing, TokenEncryption,
 };
 pub use dpop::{DpopError, DpopPolicy, InvalidJkt, Jkt, ShownProof, TokenType};
+pub use email::{Email, EmailAddress, InvalidEmail};
 pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
 pub use feed::LogPosition;
 pub use form_token::FormStep;
 pub use grant::{TokenError, TokenRequest, TokenResponse};
 pub use id_token::{ACR_PASSWORD, Hint, UserClaims, UserClaimsError, UserInfoResponse};
+pub use identity_provider::{
+    ACR_FEDERATED, AccountError, AccountPolicy, AccountProof, ArrivedIdentity, AuthorizationAnswer,
+    BeginLogin, BegunLogin, FederatedLogin, Identity, IdentityProvider, InvalidProviderId, LinkedIdentity,
+    LoginPurpose, MAX_CARRIED, Nobody, NotBegun, ProviderAnswer, ProviderAuthorization, ProviderCredential,
+    ProviderError, ProviderId, ProviderProtocol, ProviderRequest, ProviderSource, SecretMethod, Unreachable,
+    UserInfoMembers,
+};
 pub use introspection::{Introspection, RevokeError};
 pub use issuer::{Issuer, KeyInfo, OpenError, SnapshotError};
 pub use jti::JtiDigest;

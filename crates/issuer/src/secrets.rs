@@ -18,9 +18,9 @@ use crate::id::{ClientId, StreamId};
 use crate::pushed_request::RequestUriDigest;
 use crate::registration::RegistrationTokenDigest;
 
-pub(crate) use self::seal::Roots;
 use self::seal::Seals;
 pub use self::seal::{Reseal, Sealed};
+pub(crate) use self::seal::{Roots, Seal};
 
 /// 32 random bytes that open the roots of every other secret of the issuer. They come from a file or
 /// the environment, never from the store: whoever steals the store alone can neither sign, nor
@@ -115,6 +115,9 @@ pub(crate) struct Secrets {
     user_code_mac: hmac::Key,
     registration_mac: hmac::Key,
     pub(crate) subject_mac: hmac::Key,
+    /// For what browsers carry of logins at providers. It does not change with the master key, because nothing of it is in
+    /// the store.
+    pub(crate) provider_logins: Seal,
     roots: ArcSwap<Roots>,
     seals: ArcSwap<Seals>,
 }
@@ -145,6 +148,7 @@ impl Secrets {
             user_code_mac: mac(b"user codes")?,
             registration_mac: mac(b"registration tokens")?,
             subject_mac: mac(b"pairwise subjects")?,
+            provider_logins: Seal::new(expand(&roots.macs, b"logins at providers")?.as_slice())?,
             seals: ArcSwap::from_pointee(Seals::of(&roots)?),
             roots: ArcSwap::from_pointee(roots),
         })

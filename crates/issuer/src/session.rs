@@ -7,6 +7,8 @@ use crate::authorize::RequestedClaims;
 use crate::binding::Binding;
 use crate::client::OFFLINE_ACCESS;
 use crate::id::{ClientId, SessionId, UserId};
+use crate::id_token::ACR_PASSWORD;
+use crate::identity_provider::{ACR_FEDERATED, ProviderId};
 
 /// A session's one row. A rotation changes it in place; nothing else is ever stored for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub struct Session {
     pub pairwise_subject: Option<String>,
     /// The claims that its client asked for one by one.
     pub claims: RequestedClaims,
+    /// The provider with which its user logged in; `None`: with a password.
+    pub provider: Option<ProviderId>,
 }
 
 impl Session {
@@ -60,6 +64,15 @@ impl Session {
     #[must_use]
     pub fn subject(&self) -> String {
         self.pairwise_subject.clone().unwrap_or_else(|| self.user.to_string())
+    }
+
+    /// The authentication context class of the login that it arose from.
+    #[must_use]
+    pub fn acr(&self) -> &'static str {
+        match self.provider {
+            Some(_) => ACR_FEDERATED,
+            None => ACR_PASSWORD,
+        }
     }
 
     /// Whether it is a login at the authorization server's own pages, which serves every application.

@@ -358,6 +358,7 @@ impl Issuer {
             binding: Binding::default(),
             pairwise_subject: None,
             claims: RequestedClaims::default(),
+            provider: None,
         })
     }
 

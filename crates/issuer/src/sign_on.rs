@@ -10,10 +10,11 @@ use aws_lc_rs::hmac;
 use gatepass_jose::{Timestamp, base64url};
 use zeroize::Zeroizing;
 
-use crate::id::{ClientId, SessionId};
+use crate::id::{ClientId, SessionId, UserId};
+use crate::identity_provider::ProviderId;
 use crate::issuer::Issuer;
 use crate::session::Session;
-use crate::sessions::{Login, LoginError};
+use crate::sessions::{InternalError, Login, LoginError};
 use crate::store::StoreError;
 use crate::user::User;
 use gatepass_revocation::Reason;
@@ -62,21 +63,36 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<(SignedOn, LoginCookie), LoginError> {
         let user = self.require_password(&login, now).await?;
+        let entered = self.start_sign_on(user.id, None, &login.device, previous, now).await?;
+        entered.ok_or(LoginError::Denied) // disabled since the password was read
+    }
+
+    /// Starts the login of a user who has shown who they are, here or to a provider; `None` when they are disabled.
+    pub(crate) async fn start_sign_on(
+        &self,
+        user: UserId,
+        provider: Option<ProviderId>,
+        device: &str,
+        previous: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<(SignedOn, LoginCookie)>, InternalError> {
         let policy = self.config.login;
-        let session =
-            self.new_session(user.id, ClientId::sign_on(), &login.device, policy.idle, policy.absolute, now)?;
+        let started =
+            self.new_session(user, ClientId::sign_on(), device, policy.idle, policy.absolute, now)?;
+        let session = Session { provider, ..started };
         let previous = previous.and_then(|cookie| self.login_of_cookie(cookie));
         if let Some(previous) = previous
-            && self.store.find_session(previous).await?.is_some_and(|other| other.user != user.id)
+            && self.store.find_session(previous).await?.is_some_and(|other| other.user != user)
         {
             self.end_session(previous, Reason::LOGOUT, now).await?;
         }
-        let Some(user) = self.store.start_login(&session, previous).await? else {
-            return Err(LoginError::Denied); // disabled since the password was read
-        };
-        tracing::info!(target: "gatepass::audit", event = "sign-on", sub = %user.id, sid = %session.id);
+        let Some(user) = self.store.start_login(&session, previous).await? else { return Ok(None) };
+        tracing::info!(
+            target: "gatepass::audit", event = "sign-on", sub = %user.id, sid = %session.id,
+            provider = session.provider.as_ref().map(ProviderId::as_str)
+        );
         let cookie = self.login_cookie(session.id);
-        Ok((SignedOn { session, user }, cookie))
+        Ok(Some((SignedOn { session, user }, cookie)))
     }
 
     /// Who is logged in, by the cookie; its idle end moves on.

@@ -17,7 +17,9 @@ use crate::consent::Consent;
 use crate::device::{
     Allowed, DeviceAnswer, DeviceAuthorization, DeviceCodeDigest, DeviceRefusal, UserCodeDigest,
 };
+use crate::email::{Email, EmailAddress};
 use crate::id::{ClientId, SessionId, StreamId, UserId};
+use crate::identity_provider::{LinkedIdentity, ProviderId};
 use crate::jti::JtiDigest;
 use crate::keys::KeyRecord;
 use crate::password::PasswordHash;
@@ -153,6 +155,8 @@ pub struct UserChange {
     pub disabled: Option<bool>,
     /// A new password.
     pub password: Option<PasswordHash>,
+    /// Another e-mail address, or none.
+    pub email: Option<Option<Email>>,
 }
 
 /// A page of a list: what comes after a name or identifier, and at most how many.
@@ -167,17 +171,21 @@ pub struct Page<T> {
 /// The system of record.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Keeps a new user. Durable. [`ChangeError::Exists`] when the folded name is taken.
+    /// Keeps a new user. Durable. [`ChangeError::Exists`] when the folded name is taken, or the folded e-mail address, if it is
+    /// verified.
     async fn create_user(&self, user: &User) -> Result<(), ChangeError>;
     /// The user of that id.
     async fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError>;
     /// The user of that name, compared folded.
     async fn find_user_by_name(&self, name: &Username) -> Result<Option<User>, StoreError>;
+    /// The user who has that e-mail address, compared folded, and verified. There is one at most.
+    async fn find_user_by_email(&self, email: &EmailAddress) -> Result<Option<User>, StoreError>;
     /// Users in the order of their ids.
     async fn list_users(&self, page: Page<UserId>) -> Result<Vec<User>, StoreError>;
     /// Changes a user, appends the `revocations`, and, when `end_sessions` names an instant, marks
     /// all the user's live sessions revoked at it, save `except`: all at once or nothing. Durable.
-    /// Returns the user as it is now. [`ChangeError::Unknown`] when there is none.
+    /// Returns the user as it is now. [`ChangeError::Unknown`] when there is none, and [`ChangeError::Exists`] when another
+    /// has the new e-mail address verified.
     async fn change_user(
         &self,
         id: UserId,
@@ -197,6 +205,30 @@ pub trait Store: Send + Sync + 'static {
     /// What is kept of the passwords of at most `count` users, each user as likely as any other. May read the whole
     /// table.
     async fn sample_passwords(&self, count: u32) -> Result<Vec<PasswordHash>, StoreError>;
+
+    /// The user whom an identity at a provider is linked to, disabled or not.
+    async fn find_linked_user(
+        &self,
+        provider: &ProviderId,
+        subject: &str,
+    ) -> Result<Option<User>, StoreError>;
+    /// The identities that are linked to a user, in the order of the providers' ids.
+    async fn list_identities(&self, user: UserId) -> Result<Vec<LinkedIdentity>, StoreError>;
+    /// Keeps a link. Durable. [`ChangeError::Exists`], with nothing changed, when the identity is linked, or the user to
+    /// another of that provider; [`ChangeError::Unknown`] when there is no such user.
+    async fn link_identity(&self, link: &LinkedIdentity) -> Result<(), ChangeError>;
+    /// Keeps a new user as [`Store::create_user`] does, and a link to them as [`Store::link_identity`] does: both or
+    /// neither. Durable.
+    async fn create_linked_user(&self, user: &User, link: &LinkedIdentity) -> Result<(), ChangeError>;
+    /// Removes a user's link to an identity of that provider, and ends at `now` the user's live sessions that began with it
+    /// ([`Session::provider`]), with `revocation` for each: all at once or nothing. Durable. `false` when there was none.
+    async fn unlink_identity(
+        &self,
+        user: UserId,
+        provider: &ProviderId,
+        now: Timestamp,
+        revocation: NewRevocation,
+    ) -> Result<bool, StoreError>;
 
     /// Keeps a new client. Durable. [`ChangeError::Exists`] when the id is taken.
     async fn create_client(&self, client: &Client) -> Result<(), ChangeError>;

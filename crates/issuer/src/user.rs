@@ -8,6 +8,7 @@ use gatepass_token::ScopeSet;
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
+use crate::email::Email;
 use crate::id::UserId;
 use crate::password::PasswordHash;
 
@@ -20,6 +21,8 @@ pub struct User {
     pub username: Username,
     /// How their password is checked.
     pub password: PasswordHash,
+    /// Their e-mail address.
+    pub email: Option<Email>,
     /// The roles they hold, in alphabetical order.
     pub roles: Vec<RoleName>,
     /// A disabled user cannot log in and has no session.

@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 
 use crate::config::HttpConfig;
 
+/// How long a browser keeps a login that has begun at a provider, in seconds.
+const BEGUN_LIFETIME: u64 = 600;
+
 /// Reads and writes one cookie.
 #[derive(Debug)]
 struct Cookie {
@@ -32,6 +35,8 @@ pub(crate) struct PageCookies {
     login: Cookie,
     /// A secret that forms are bound to.
     browser: Cookie,
+    /// A login that has begun at a provider.
+    begun: Cookie,
     /// Says that a user has logged in with this browser before. It stays when the browser goes.
     device: Cookie,
 }
@@ -83,6 +88,7 @@ impl PageCookies {
         Self {
             login: cookie("__Host-gatepass-login"),
             browser: cookie("__Host-gatepass-browser"),
+            begun: cookie("__Host-gatepass-provider"),
             device: cookie("__Host-gatepass-device"),
         }
     }
@@ -95,6 +101,21 @@ impl PageCookies {
     /// The secret that the browser's forms are bound to.
     pub(crate) fn browser<'h>(&self, headers: &'h HeaderMap) -> Result<Option<Cow<'h, str>>, TwoCookies> {
         self.browser.find(headers)
+    }
+
+    /// The login that has begun at a provider, sealed.
+    pub(crate) fn begun<'h>(&self, headers: &'h HeaderMap) -> Result<Option<Cow<'h, str>>, TwoCookies> {
+        self.begun.find(headers)
+    }
+
+    /// `Set-Cookie` with a login that begins at a provider.
+    pub(crate) fn set_begun(&self, sealed: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.begun.write(sealed, Some(BEGUN_LIFETIME))
+    }
+
+    /// `Set-Cookie` that makes the browser forget it.
+    pub(crate) fn clear_begun(&self) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.begun.write("", Some(0))
     }
 
     /// What the browser keeps since its user's last login with it.

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
+use reqwest::{RequestBuilder, Response};
 use thiserror::Error;
 use url::{Host, Url};
 
@@ -76,24 +77,49 @@ impl Fetch {
 
     /// The JSON that is served there, of at most so many bytes.
     pub(crate) async fn json(&self, url: &Url, most: usize) -> Result<Fetched, FetchError> {
-        let asked = self.client_for(url)?.get(url.clone()).header(ACCEPT, "application/json").send();
-        let mut response = asked.await.map_err(|error| refused(&innermost(&error)))?;
+        let response = self.send(url, Method::GET, |request| request).await?;
         if response.status() != StatusCode::OK {
             return Err(refused(&format!("its server answered with {}", response.status())));
         }
-        if !is_json(response.headers()) {
-            return Err(refused("its media type is not that of JSON"));
-        }
-        let fresh_for = fresh_for(response.headers());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| refused(&innermost(&error)))? {
-            if body.len() + chunk.len() > most {
-                return Err(refused(&format!("it is longer than {} KiB", most / 1024)));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Fetched { body, fresh_for })
+        read_json(response, most).await
     }
+
+    /// The JSON that is answered to a request, whatever the status, of at most so many bytes.
+    pub(crate) async fn ask(
+        &self,
+        url: &Url,
+        method: Method,
+        finish: impl FnOnce(RequestBuilder) -> RequestBuilder,
+        most: usize,
+    ) -> Result<(StatusCode, Fetched), FetchError> {
+        let response = self.send(url, method, finish).await?;
+        Ok((response.status(), read_json(response, most).await?))
+    }
+
+    async fn send(
+        &self,
+        url: &Url,
+        method: Method,
+        finish: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, FetchError> {
+        let request = self.client_for(url)?.request(method, url.clone()).header(ACCEPT, "application/json");
+        finish(request).send().await.map_err(|error| refused(&innermost(&error)))
+    }
+}
+
+async fn read_json(mut response: Response, most: usize) -> Result<Fetched, FetchError> {
+    if !is_json(response.headers()) {
+        return Err(refused("its media type is not that of JSON"));
+    }
+    let fresh_for = fresh_for(response.headers());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| refused(&innermost(&error)))? {
+        if body.len() + chunk.len() > most {
+            return Err(refused(&format!("it is longer than {} KiB", most / 1024)));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Fetched { body, fresh_for })
 }
 
 /// A document as it was served.

@@ -20,12 +20,17 @@
 //! | `GET`, `PUT`, `DELETE /oauth/register/{client_id}` | Bearer with its registration access token | shows, changes, removes it (RFC 7592) |
 //! | `GET`, `POST /device`, `/device/login`, `/device/answer` | a browser, and the pages that it shows | finds the device, logs in, allows |
 //! | `POST /oauth/login`, `/oauth/consent` | the pages that it shows | logs in, allows |
+//! | `POST /oauth/providers/{provider}` | the login page | sends the browser to an identity provider |
+//! | `GET /oauth/providers/{provider}/callback` | a browser that the provider sends back | logs in, or asks what is to be made of who comes |
+//! | `POST /oauth/identity/link`, `/oauth/identity/create` | the pages that it shows | links the identity to an account, makes one |
 //! | `GET`, `POST /oauth/logout` | a browser that an application sends | RP-initiated logout |
 //! | `GET`, `POST /oauth/userinfo` | Bearer with the scope `openid` | who the user is |
 //! | `POST /session/password` | the same browser or app, or Bearer, with the current password | changes it, and ends every other session |
 //! | `GET`, `POST /account/password`, `POST /account/login`, `GET /.well-known/change-password` | a browser, and the pages that it shows | the same |
 //! | `GET /session/consents` | Bearer | what the user has allowed applications |
 //! | `DELETE /session/consents/{client}` | Bearer | takes it back, and ends what it gave |
+//! | `GET /session/identities` | Bearer | the identities that the user can log in with |
+//! | `DELETE /session/identities/{provider}` | Bearer | takes the link back, and ends the sessions that began with it |
 //! | `POST /tickets` | Bearer | a token for one request, used once |
 //! | `POST /tickets/consume` | a confidential client: a gateway | uses a ticket up |
 //! | `POST /oauth/token` | a client | `authorization_code`, `client_credentials`, `refresh_token` (RFC 6749), device codes (RFC 8628), token exchange (RFC 8693) |
@@ -103,6 +108,7 @@ mod dpop;
 mod endpoint;
 mod fetch;
 mod form;
+mod identity_providers;
 mod language;
 mod network;
 mod oauth_error;

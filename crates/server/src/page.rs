@@ -54,6 +54,75 @@ pub(crate) struct LoginPage<'p> {
     /// Binds the form to this browser.
     pub(crate) token: &'p str,
     pub(crate) username: &'p str,
+    /// What a login at a provider is for.
+    pub(crate) goes_on: &'static str,
+    /// The providers that can be logged in with: id, and words for the button.
+    pub(crate) providers: Vec<(&'p str, Phrase)>,
+}
+
+/// Says that the browser goes on to a provider.
+#[derive(Template)]
+#[template(path = "provider.html")]
+pub(crate) struct ProviderPage<'p> {
+    pub(crate) site: Site<'p>,
+    pub(crate) provider: &'p str,
+    pub(crate) url: &'p str,
+}
+
+/// Asks whether an identity at a provider is to be linked to an account.
+#[derive(Template)]
+#[template(path = "link_identity.html")]
+pub(crate) struct LinkPage<'p> {
+    pub(crate) site: Site<'p>,
+    pub(crate) provider: &'p str,
+    /// Who somebody is there.
+    pub(crate) identity: &'p str,
+    pub(crate) username: &'p str,
+    /// What went wrong the last time.
+    pub(crate) notice: Option<&'p str>,
+    /// Whether they are logged in to the account, so that its password is not asked for.
+    pub(crate) proven: bool,
+    pub(crate) sealed: &'p str,
+    pub(crate) token: &'p str,
+}
+
+/// Asks whether an account is to be made for an identity at a provider.
+#[derive(Template)]
+#[template(path = "create_account.html")]
+pub(crate) struct CreatePage<'p> {
+    pub(crate) site: Site<'p>,
+    pub(crate) provider: &'p str,
+    /// Who somebody is there.
+    pub(crate) identity: &'p str,
+    /// What they would be called here.
+    pub(crate) username: &'p str,
+    pub(crate) sealed: &'p str,
+    pub(crate) token: &'p str,
+}
+
+impl ProviderPage<'_> {
+    fn heading(&self) -> Phrase {
+        Phrase::new(&self.site.t.log_in_with, &[("provider", Value::Name(self.provider))])
+    }
+
+    fn sent(&self) -> Phrase {
+        Phrase::new(&self.site.t.being_sent, &[("provider", Value::Name(self.provider))])
+    }
+}
+
+impl LinkPage<'_> {
+    fn phrase(&self, text: &str) -> Phrase {
+        let [provider, identity, user] = [self.provider, self.identity, self.username].map(Value::Name);
+        Phrase::new(text, &[("provider", provider), ("identity", identity), ("user", user)])
+    }
+}
+
+impl CreatePage<'_> {
+    fn asks(&self) -> Phrase {
+        let [provider, identity, user] = [self.provider, self.identity, self.username].map(Value::Name);
+        let values = [("provider", provider), ("identity", identity), ("user", user)];
+        Phrase::new(&self.site.t.who_is_created, &values)
+    }
 }
 
 impl LoginPage<'_> {

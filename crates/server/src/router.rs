@@ -20,9 +20,9 @@ use crate::completion::carry_through;
 use crate::config::HttpConfig;
 use crate::dpop::give_nonce;
 use crate::endpoint::{
-    account, admin, authorize, consent, device, device_authorization, feed, health, introspect, jwks, logout,
-    metadata, own_password, par, registration, revoke, session, sign_on, ssf, status_list, ticket, token,
-    userinfo,
+    account, admin, authorize, consent, device, device_authorization, feed, health, identity, introspect,
+    jwks, linked_identity, logout, metadata, own_password, par, provider, registration, revoke, session,
+    sign_on, ssf, status_list, ticket, token, userinfo,
 };
 use crate::origin::{admit_apps, require_own_site};
 use crate::page;
@@ -47,6 +47,10 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .route("/oauth/par", post(par::push))
         .route("/oauth/login", post(sign_on::login))
         .route("/oauth/consent", post(sign_on::consent))
+        .route("/oauth/providers/{provider}", post(provider::begin))
+        .route("/oauth/providers/{provider}/callback", get(provider::callback))
+        .route("/oauth/identity/link", post(identity::link))
+        .route("/oauth/identity/create", post(identity::create))
         .route("/oauth/logout", get(logout::logout).post(logout::posted))
         .route("/oauth/logout/confirm", post(logout::confirmed))
         .route("/device", get(device::page).post(device::find))
@@ -141,6 +145,8 @@ fn sessions(server: &Arc<Server>) -> Router<Arc<Server>> {
         .route("/session/password", post(own_password::change))
         .route("/session/consents", get(consent::list))
         .route("/session/consents/{client}", delete(consent::withdraw))
+        .route("/session/identities", get(linked_identity::list))
+        .route("/session/identities/{provider}", delete(linked_identity::unlink))
         .route("/session/{sid}", delete(session::end))
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(from_fn_with_state(Arc::clone(server), require_own_site))

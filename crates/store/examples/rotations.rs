@@ -132,6 +132,7 @@ fn user(n: usize) -> Result<User, Failed> {
         id: UserId::new(NOW, random(n)),
         username: format!("user-{n}@example.com").parse()?,
         password: PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g"),
+        email: None,
         roles: vec!["clerk".parse()?],
         disabled: false,
         created_at: NOW,
@@ -160,6 +161,7 @@ fn session(n: usize, user: UserId) -> Session {
         binding: Binding::default(),
         pairwise_subject: None,
         claims: Default::default(),
+        provider: None,
     }
 }
 

@@ -10,6 +10,7 @@ mod device_authorization;
 mod directory;
 mod failure;
 mod jti;
+mod linked_identity;
 mod logout_notice;
 mod pushed_request;
 mod queue;

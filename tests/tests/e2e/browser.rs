@@ -4,6 +4,7 @@
 mod device;
 mod live;
 mod pages;
+mod providers;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -3,7 +3,7 @@
 mod import;
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{segment, show, show_list};
 use crate::api::Api;
@@ -20,9 +20,12 @@ pub(crate) async fn run(target: &Target, command: User) -> anyhow::Result<()> {
 
 async fn carry_out(api: &Api, target: &Target, command: User) -> anyhow::Result<()> {
     match command {
-        User::Add { name, roles, password_file } => {
+        User::Add { name, roles, password_file, email, email_verified } => {
             let (password, generated) = password(password_file.as_deref())?;
-            let body = json!({ "username": name, "password": *password, "roles": roles });
+            let mut body = json!({ "username": name, "password": *password, "roles": roles });
+            if let (Some(email), Some(body)) = (email, body.as_object_mut()) {
+                body.extend(address(Some(&email), email_verified));
+            }
             let mut user = api.post("/users", body).await?;
             if let (true, Some(user)) = (generated, user.as_object_mut()) {
                 user.insert("password".to_owned(), json!(*password));
@@ -42,6 +45,21 @@ async fn carry_out(api: &Api, target: &Target, command: User) -> anyhow::Result<
             if generated && !target.json {
                 print::line(format!("{:<16}{}", "password", *password));
             }
+        }
+        User::Email { name, address: to, verified } => {
+            change(api, target, &name, Value::Object(address(to.as_deref(), verified))).await?;
+        }
+        User::Identities { name } => {
+            let answer = api.get(&identities(api, &name).await?).await?;
+            let all = answer.get("identities").and_then(Value::as_array).cloned().unwrap_or_default();
+            show_list(target, all, &["provider", "subject"]);
+        }
+        User::Link { name, provider, subject } => {
+            let body = json!({ "provider": provider, "subject": subject });
+            show(target, &api.post(&identities(api, &name).await?, body).await?);
+        }
+        User::Unlink { name, provider } => {
+            api.delete(&format!("{}/{}", identities(api, &name).await?, segment(&provider))).await?;
         }
         User::Consents { name } => {
             let answer = api.get(&consents(api, &name).await?).await?;
@@ -66,6 +84,16 @@ async fn change(api: &Api, target: &Target, name: &str, change: Value) -> anyhow
 /// Where a user's consents are.
 async fn consents(api: &Api, name: &str) -> anyhow::Result<String> {
     Ok(format!("/users/{}/consents", print::said(&find(api, name).await?, "id")))
+}
+
+/// Where a user's identities are.
+async fn identities(api: &Api, name: &str) -> anyhow::Result<String> {
+    Ok(format!("/users/{}/identities", print::said(&find(api, name).await?, "id")))
+}
+
+/// The members of a user that say their e-mail address.
+fn address(address: Option<&str>, verified: bool) -> Map<String, Value> {
+    Map::from_iter([("email".to_owned(), json!(address)), ("email_verified".to_owned(), json!(verified))])
 }
 
 async fn find(api: &Api, name: &str) -> anyhow::Result<Value> {

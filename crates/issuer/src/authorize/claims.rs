@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Refusal;
 use crate::client::PROFILE;
 use crate::id_token::ACR_PASSWORD;
+use crate::identity_provider::ACR_FEDERATED;
 
 /// The longest text that is read, in bytes.
 const MAX_LEN: usize = 2048;
@@ -56,6 +57,8 @@ pub struct ClaimsRequest {
     pub(crate) requested: RequestedClaims,
     /// Who it must be that logs in: every `sub` that was given a value.
     pub(crate) subjects: BTreeSet<String>,
+    /// The authentication context classes of which the login must have one; empty: any.
+    pub(crate) acrs: Vec<&'static str>,
 }
 
 #[derive(Deserialize)]
@@ -101,7 +104,7 @@ impl ClaimsRequest {
         if ![&id_token, &userinfo].into_iter().all(is_bounded) {
             return Err(ODD);
         }
-        require_acr(&id_token)?;
+        let acrs = required_acrs(&id_token)?;
         let mut subjects = BTreeSet::new();
         for wanted in [&id_token, &userinfo].into_iter().filter_map(|claims| claims.get("sub")?.as_ref()) {
             for value in wanted.values() {
@@ -112,7 +115,7 @@ impl ClaimsRequest {
             SEPARATE.into_iter().filter(|name| claims.contains_key(*name)).map(str::to_owned).collect()
         };
         let requested = RequestedClaims { id_token: separate(&id_token), userinfo: separate(&userinfo) };
-        Ok(Self { requested, subjects })
+        Ok(Self { requested, subjects, acrs })
     }
 }
 
@@ -124,11 +127,14 @@ impl Wanted {
 
 /// An essential `acr` with values is a condition of the login
 /// ([section 5.5.1.1](https://openid.net/specs/openid-connect-core-1_0.html#acrSemantics)); any other is a wish.
-fn require_acr(id_token: &Claims) -> Result<(), Refusal> {
-    let Some(Some(wanted)) = id_token.get("acr") else { return Ok(()) };
-    let mut values = wanted.values().peekable();
-    let is_met = !wanted.essential || values.peek().is_none() || values.any(|value| value == ACR_PASSWORD);
-    if is_met { Ok(()) } else { Err(UNMET) }
+fn required_acrs(id_token: &Claims) -> Result<Vec<&'static str>, Refusal> {
+    let Some(Some(wanted)) = id_token.get("acr") else { return Ok(Vec::new()) };
+    if !wanted.essential || wanted.values().next().is_none() {
+        return Ok(Vec::new());
+    }
+    let is_wanted = |acr: &&str| wanted.values().any(|value| value == acr);
+    let acrs: Vec<_> = [ACR_PASSWORD, ACR_FEDERATED].into_iter().filter(is_wanted).collect();
+    if acrs.is_empty() { Err(UNMET) } else { Ok(acrs) }
 }
 
 #[cfg(test)]
@@ -171,6 +177,7 @@ mod tests {
             ("a_subject_of_number", r#"{"id_token":{"sub":{"value":5}}}"#.into(), odd),
             ("acr", acr(r#""essential":true,"value":"urn:gatepass:acr:password""#), None),
             ("acr_among", acr(r#""essential":true,"values":["x","urn:gatepass:acr:password"]"#), None),
+            ("acr_of_a_provider", acr(r#""essential":true,"value":"urn:gatepass:acr:federated""#), None),
             ("acr_any", acr(r#""essential":true"#), None),
             ("acr_wish", acr(r#""values":["x"]"#), None),
             ("acr_unmet", acr(r#""essential":true,"values":["x"]"#), unmet),

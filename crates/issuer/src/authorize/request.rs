@@ -152,6 +152,18 @@ impl AuthorizationRequest {
         self.scope.union(&self.claims.requested.scope())
     }
 
+    /// Whether an earlier login of the user's may not do, however they were logged in.
+    #[must_use]
+    pub fn wants_new_login(&self) -> bool {
+        self.prompt.login || self.max_age.is_some()
+    }
+
+    /// Whether a login of that authentication context class will do.
+    #[must_use]
+    pub fn takes(&self, acr: &str) -> bool {
+        self.claims.acrs.is_empty() || self.claims.acrs.contains(&acr)
+    }
+
     pub(super) fn check(
         client: Client,
         back: Back,

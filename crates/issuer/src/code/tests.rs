@@ -36,6 +36,7 @@ fn login() -> Session {
         binding: Binding::default(),
         pairwise_subject: None,
         claims: Default::default(),
+        provider: None,
     }
 }
 

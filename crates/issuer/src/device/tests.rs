@@ -29,6 +29,7 @@ fn login() -> Session {
         binding: Binding::default(),
         pairwise_subject: None,
         claims: Default::default(),
+        provider: None,
     }
 }
 

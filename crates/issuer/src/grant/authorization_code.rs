@@ -134,7 +134,7 @@ impl Issuer {
             binding: presented.binding,
         };
         let tokens = self.tokens(session, user, &terms, minted_at, now)?;
-        let id_token = self.id_token(login, writer, session.id, user, &tokens.access_token, now)?;
+        let id_token = self.id_token(login, writer, session, user, &tokens.access_token, now)?;
         let mut response = TokenResponse::of_session(tokens);
         response.refresh_token = response.refresh_token.filter(|_| presented.refreshes(login.scope));
         Ok(TokenResponse { id_token, ..response })

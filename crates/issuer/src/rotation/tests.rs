@@ -31,6 +31,7 @@ fn session() -> Session {
         binding: Binding::default(),
         pairwise_subject: None,
         claims: Default::default(),
+        provider: None,
     }
 }
 

@@ -207,14 +207,14 @@ impl Seals {
 }
 
 /// A key that encrypts for the store, and binds what it encrypts to a context.
-struct Seal(RandomizedNonceKey);
+pub(crate) struct Seal(RandomizedNonceKey);
 
 impl Seal {
-    fn new(key: &[u8]) -> Result<Self, SecretError> {
+    pub(super) fn new(key: &[u8]) -> Result<Self, SecretError> {
         RandomizedNonceKey::new(&AES_256_GCM, key).map(Self).map_err(|_| SecretError::Random)
     }
 
-    fn seal(&self, context: Vec<u8>, secret: &[u8]) -> Result<Vec<u8>, SecretError> {
+    pub(crate) fn seal(&self, context: Vec<u8>, secret: &[u8]) -> Result<Vec<u8>, SecretError> {
         let mut sealed = secret.to_vec();
         let nonce = self
             .0
@@ -224,7 +224,7 @@ impl Seal {
         Ok(sealed)
     }
 
-    fn open(&self, context: Vec<u8>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    pub(crate) fn open(&self, context: Vec<u8>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         let at = sealed.len().checked_sub(NONCE_LEN).ok_or(SecretError::Sealed)?;
         let (ciphertext, nonce) = sealed.split_at_checked(at).ok_or(SecretError::Sealed)?;
         let nonce: [u8; NONCE_LEN] = nonce.try_into().map_err(|_| SecretError::Sealed)?;

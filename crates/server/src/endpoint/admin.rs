@@ -3,6 +3,7 @@
 
 mod clients;
 mod consents;
+mod identities;
 mod keys;
 mod openapi;
 mod registration_tokens;
@@ -46,6 +47,8 @@ pub(crate) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
     let api = OpenApiRouter::with_openapi(openapi::description())
         .routes(routes!(users::create, users::list))
         .routes(routes!(users::find, users::change))
+        .routes(routes!(identities::list, identities::link))
+        .routes(routes!(identities::unlink))
         .routes(routes!(consents::list))
         .routes(routes!(consents::withdraw))
         .routes(routes!(clients::create, clients::list))

@@ -79,6 +79,15 @@ impl<'v> Visit<'v> {
         Self { server, headers, query, now: server.now(), language: OnceLock::new() }
     }
 
+    /// The same browser, about something else.
+    pub(super) fn about<'a>(&self, query: &'a str) -> Visit<'a>
+    where
+        'v: 'a,
+    {
+        let language = self.language.get().map_or_else(OnceLock::new, |known| OnceLock::from(*known));
+        Visit { server: self.server, headers: self.headers, query, now: self.now, language }
+    }
+
     /// What the pages speak: what the request asks for, or else what the browser does.
     pub(crate) fn language(&self) -> &'v Language {
         self.language.get_or_init(|| self.server.config.brand.languages.choose(None, self.headers))

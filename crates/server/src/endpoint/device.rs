@@ -152,7 +152,12 @@ impl Visit<'_> {
         }
     }
 
-    fn user_code_page(&self, login: &SignedOn, typed: &str, notice: Option<Words>) -> Result<Response, Stop> {
+    pub(super) fn user_code_page(
+        &self,
+        login: &SignedOn,
+        typed: &str,
+        notice: Option<Words>,
+    ) -> Result<Response, Stop> {
         let (browser, cookies) = self.browser()?;
         let site = self.site();
         let page = UserCodePage {

@@ -7,13 +7,18 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequest, Request, State};
 use axum::response::Response;
 use gatepass_issuer::authorize::{AuthorizationRequest, Done, Refusal};
 use gatepass_issuer::password::Password;
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
-use gatepass_issuer::{FormStep, Login, LoginError, SignedOn};
+use gatepass_issuer::{
+    ACR_FEDERATED, FormStep, IdentityProvider, Login, LoginCookie, LoginError, LoginPurpose, MAX_CARRIED,
+    SignedOn,
+};
+use gatepass_jose::Timestamp;
 use http::header::{RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -23,6 +28,7 @@ use crate::body::FormBody;
 use crate::client_address::ClientAddress;
 use crate::form::Form;
 use crate::language::Words;
+use crate::language::phrase::{Phrase, Value};
 use crate::page::{self, Allowed, Asked, ConsentPage, LoginPage};
 use crate::problem::seconds_to_wait;
 use crate::server::Server;
@@ -130,16 +136,36 @@ pub(super) struct LoginForm<'l> {
     /// What for, where it is.
     purpose: Words,
     form_to: Option<&'l RegisteredRedirectUri>,
+    /// What a login at a provider goes on with.
+    goes_on: LoginPurpose,
+    /// Whether the user has to show anew who they are.
+    again: bool,
+    /// Whether a login with a provider will do.
+    federated: bool,
 }
 
 impl<'l> LoginForm<'l> {
     /// For the page where devices are allowed.
-    pub(super) const FOR_DEVICES: Self =
-        Self { action: "/device/login", client: None, purpose: |t| &t.to_connect_device, form_to: None };
+    pub(super) const FOR_DEVICES: Self = Self {
+        action: "/device/login",
+        client: None,
+        purpose: |t| &t.to_connect_device,
+        form_to: None,
+        goes_on: LoginPurpose::Device,
+        again: false,
+        federated: true,
+    };
 
     /// For the page where users change their password.
-    pub(super) const FOR_PASSWORD: Self =
-        Self { action: "/account/login", client: None, purpose: |t| &t.to_change_password, form_to: None };
+    pub(super) const FOR_PASSWORD: Self = Self {
+        action: "/account/login",
+        client: None,
+        purpose: |t| &t.to_change_password,
+        form_to: None,
+        goes_on: LoginPurpose::Device,
+        again: false,
+        federated: false,
+    };
 
     /// For an application's request.
     pub(super) fn of(request: &'l AuthorizationRequest) -> Self {
@@ -148,7 +174,25 @@ impl<'l> LoginForm<'l> {
             client: Some(request.client.shown_name()),
             purpose: |t| &t.to_client,
             form_to: Some(&request.back.redirect_uri),
+            goes_on: LoginPurpose::Application,
+            again: request.wants_new_login(),
+            federated: request.takes(ACR_FEDERATED),
         }
+    }
+
+    /// Whether a login with that provider will do for a request of so many bytes.
+    pub(super) fn takes(&self, provider: &IdentityProvider, request: &str) -> bool {
+        self.federated && (provider.can_ask_again() || !self.again) && request.len() <= MAX_CARRIED
+    }
+
+    /// What a page may do whose form goes on with the same.
+    pub(super) fn allowed(&self) -> Allowed<'l> {
+        Allowed { form_to: self.form_to, ..Allowed::default() }
+    }
+
+    /// Whether the user has to show anew who they are.
+    pub(super) fn again(&self) -> bool {
+        self.again
     }
 }
 
@@ -164,6 +208,17 @@ pub(super) enum SignedIn {
 pub(super) struct NewLogin([HeaderValue; 2]);
 
 impl NewLogin {
+    pub(super) fn of(
+        server: &Server,
+        login: &SignedOn,
+        cookie: &LoginCookie,
+        now: Timestamp,
+    ) -> Result<Self, Stop> {
+        let device = server.issuer.known_device(&login.user.username, now)?;
+        let cookies = &server.page_cookies;
+        Ok(Self([cookies.set_login(cookie)?, cookies.set_device(&device)?]))
+    }
+
     /// The answer with the cookie.
     pub(super) fn onto(self, mut response: Response) -> Response {
         response.headers_mut().extend(self.0.map(|cookie| (SET_COOKIE, cookie)));
@@ -203,9 +258,8 @@ impl Visit<'_> {
         let previous = cookies.login(self.headers)?;
         match self.server.issuer.sign_on(login, previous.as_deref(), self.now).await {
             Ok((login, cookie)) => {
-                let device = self.server.issuer.known_device(&login.user.username, self.now)?;
-                let set = [cookies.set_login(&cookie)?, cookies.set_device(&device)?];
-                Ok(SignedIn::As(Box::new(login), NewLogin(set)))
+                let new = NewLogin::of(self.server, &login, &cookie, self.now)?;
+                Ok(SignedIn::As(Box::new(login), new))
             }
             Err(error) => refused(self, shown, username, &error).map(SignedIn::Not),
         }
@@ -230,11 +284,26 @@ impl Visit<'_> {
             request: self.query,
             token: &self.server.issuer.form_token(FormStep::LogIn, &browser, self.query, None, self.now),
             username,
+            goes_on: match form.goes_on {
+                LoginPurpose::Application => "application",
+                LoginPurpose::Device => "device",
+            },
+            providers: self.providers(form),
         };
-        let allowed = Allowed { form_to: form.form_to, ..Allowed::default() };
-        let mut response = page::answer(status, &page, site, allowed);
+        let mut response = page::answer(status, &page, site, form.allowed());
         response.headers_mut().extend(cookies);
         Ok(response)
+    }
+}
+
+impl<'v> Visit<'v> {
+    /// The providers that will do for this form's login: id, and words for their buttons.
+    fn providers(&self, form: &LoginForm<'_>) -> Vec<(&'v str, Phrase)> {
+        let all = self.server.issuer.identity_providers().iter();
+        let fitting = all.filter(|provider| form.takes(provider, self.query));
+        let words = &self.site().t.log_in_with;
+        let button = |name| Phrase::new(words, &[("provider", Value::Name(name))]);
+        fitting.map(|provider| (provider.id.as_str(), button(&provider.name))).collect()
     }
 }
 
@@ -245,24 +314,47 @@ fn refused(
     username: &str,
     error: &LoginError,
 ) -> Result<Response, Stop> {
-    let again = |status, notice: Words| visit.login_page(form, username, status, Some(notice));
-    match error {
-        LoginError::Denied => {
-            let mut response = again(StatusCode::UNAUTHORIZED, |t| &t.wrong_password)?;
+    let refusal = LoginRefusal::of(error)?;
+    Ok(refusal.onto(visit.login_page(form, username, refusal.status, Some(refusal.notice))?))
+}
+
+/// Why somebody is not logged in, as a page says it.
+#[derive(Clone, Copy)]
+pub(super) struct LoginRefusal {
+    pub(super) status: StatusCode,
+    pub(super) notice: Words,
+    retry_after: Option<Duration>,
+}
+
+impl LoginRefusal {
+    pub(super) fn of(error: &LoginError) -> Result<Self, Stop> {
+        let (status, notice, retry_after): (_, Words, _) = match error {
+            LoginError::Denied => (StatusCode::UNAUTHORIZED, |t| &t.wrong_password, None),
+            LoginError::Throttled { retry_after } => {
+                (StatusCode::TOO_MANY_REQUESTS, |t| &t.too_many_attempts, Some(*retry_after))
+            }
+            LoginError::Overloaded(overloaded) => {
+                (StatusCode::SERVICE_UNAVAILABLE, |t| &t.busy, Some(overloaded.retry_after))
+            }
+            error => return Err(Stop::internal(error)),
+        };
+        Ok(Self { status, notice, retry_after })
+    }
+
+    /// The page with what its status asks for beside it.
+    pub(super) fn onto(self, mut response: Response) -> Response {
+        if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, SESSION_CHALLENGE);
-            Ok(response)
         }
-        LoginError::Throttled { retry_after } => {
-            let mut response = again(StatusCode::TOO_MANY_REQUESTS, |t| &t.too_many_attempts)?;
-            response.headers_mut().insert(RETRY_AFTER, seconds_to_wait(*retry_after));
-            Ok(response)
+        if let Some(retry_after) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds_to_wait(retry_after));
         }
-        LoginError::Overloaded(overloaded) => {
-            let mut response = again(StatusCode::SERVICE_UNAVAILABLE, |t| &t.busy)?;
-            response.headers_mut().insert(RETRY_AFTER, seconds_to_wait(overloaded.retry_after));
-            Ok(response)
-        }
-        error => Err(Stop::internal(error)),
+        response
+    }
+
+    /// For a visit that cannot go on with a page of its own.
+    pub(super) fn into_stop(self) -> Stop {
+        Stop::Shown { status: self.status, title: |t| &t.does_not_work, text: self.notice }
     }
 }
 

@@ -105,6 +105,104 @@ texts! {
         "Der Server ist ausgelastet. Bitte versuchen Sie es gleich noch einmal.",
         "Le serveur est occupé. Veuillez réessayer dans un instant.";
 
+    // Log in with a provider elsewhere.
+    log_in_with:
+        "Log in with {provider}",
+        "Mit {provider} anmelden",
+        "Se connecter avec {provider}";
+    being_sent:
+        "You are being sent to {provider}. If nothing happens, continue yourself.",
+        "Sie werden zu {provider} weitergeleitet. Wenn nichts geschieht, gehen Sie selbst weiter.",
+        "Vous allez être redirigé vers {provider}. Si rien ne se passe, continuez vous-même.";
+    not_begun_here:
+        "This login was not begun in this browser, or it took too long. Go back to the application and begin again.",
+        "Diese Anmeldung wurde nicht in diesem Browser begonnen, oder sie hat zu lange gedauert. Gehen Sie zurück zur Anwendung und beginnen Sie von vorn.",
+        "Cette connexion n’a pas été commencée dans ce navigateur, ou elle a pris trop de temps. Retournez à l’application et recommencez.";
+    no_such_provider:
+        "Nobody can log in that way here.",
+        "Auf diesem Weg kann sich hier niemand anmelden.",
+        "Personne ne peut se connecter ici de cette manière.";
+    provider_refused:
+        "You did not log in there. You can try again.",
+        "Sie haben sich dort nicht angemeldet. Sie können es noch einmal versuchen.",
+        "Vous ne vous y êtes pas connecté. Vous pouvez réessayer.";
+    provider_did_not_ask:
+        "You were not asked again there who you are, and the application wants that.",
+        "Sie wurden dort nicht erneut gefragt, wer Sie sind, und die Anwendung verlangt das.",
+        "On ne vous y a pas redemandé qui vous êtes, et l’application l’exige.";
+    provider_failed:
+        "The login there did not work. Please try again later, or another way.",
+        "Die Anmeldung dort hat nicht funktioniert. Bitte versuchen Sie es später noch einmal oder auf einem anderen Weg.",
+        "La connexion n’y a pas fonctionné. Veuillez réessayer plus tard, ou d’une autre manière.";
+    identity_not_linked:
+        "Nobody here is linked to your account there. Log in another way, or ask the operator.",
+        "Mit Ihrem Konto dort ist hier niemand verknüpft. Melden Sie sich auf einem anderen Weg an oder fragen Sie den Betreiber.",
+        "Personne ici n’est lié à votre compte là-bas. Connectez-vous d’une autre manière, ou demandez à l’exploitant.";
+    identity_without_email:
+        "No e-mail address of yours is verified there, so no account can be created for you.",
+        "Dort ist keine E-Mail-Adresse von Ihnen bestätigt. Deshalb kann für Sie kein Konto angelegt werden.",
+        "Aucune de vos adresses e-mail n’y est vérifiée ; aucun compte ne peut donc être créé pour vous.";
+    identity_of_other_domain:
+        "With your e-mail address there no account can be created here.",
+        "Mit Ihrer E-Mail-Adresse dort kann hier kein Konto angelegt werden.",
+        "Avec votre adresse e-mail là-bas, aucun compte ne peut être créé ici.";
+    identity_name_taken:
+        "Somebody here has your e-mail address as their user name. Ask the operator.",
+        "Hier hat jemand Ihre E-Mail-Adresse als Benutzernamen. Fragen Sie den Betreiber.",
+        "Quelqu’un ici a votre adresse e-mail comme nom d’utilisateur. Demandez à l’exploitant.";
+    account_disabled:
+        "This account cannot be used.",
+        "Dieses Konto kann nicht benutzt werden.",
+        "Ce compte ne peut pas être utilisé.";
+    link_account:
+        "Link your account?",
+        "Konto verknüpfen?",
+        "Lier votre compte ?";
+    who_is_linked:
+        "At {provider} you are {identity}. There is an account here with the same e-mail address: {user}.",
+        "Bei {provider} sind Sie {identity}. Hier gibt es ein Konto mit derselben E-Mail-Adresse: {user}.",
+        "Chez {provider}, vous êtes {identity}. Il y a ici un compte avec la même adresse e-mail : {user}.";
+    what_linking_means:
+        "If you link the two, whoever can log in at {provider} as you can log in here as {user}. You can take it back at any time.",
+        "Wenn Sie die beiden verknüpfen, kann sich hier als {user} anmelden, wer sich bei {provider} als Sie anmelden kann. Sie können das jederzeit zurücknehmen.",
+        "Si vous liez les deux, quiconque peut se connecter chez {provider} à votre place peut se connecter ici en tant que {user}. Vous pouvez l’annuler à tout moment.";
+    password_of:
+        "Password of {user}",
+        "Passwort von {user}",
+        "Mot de passe de {user}";
+    link_and_log_in:
+        "Link and log in",
+        "Verknüpfen und anmelden",
+        "Lier et se connecter";
+    do_not_link:
+        "Do not link",
+        "Nicht verknüpfen",
+        "Ne pas lier";
+    create_account:
+        "Create an account?",
+        "Konto anlegen?",
+        "Créer un compte ?";
+    who_is_created:
+        "At {provider} you are {identity}. Nobody here is linked to that yet. A new account would be called {user}, and you would log in to it with {provider}.",
+        "Bei {provider} sind Sie {identity}. Damit ist hier noch niemand verknüpft. Ein neues Konto hieße {user}, und Sie meldeten sich dort mit {provider} an.",
+        "Chez {provider}, vous êtes {identity}. Personne ici n’y est encore lié. Un nouveau compte s’appellerait {user}, et vous vous y connecteriez avec {provider}.";
+    create_the_account:
+        "Create the account",
+        "Konto anlegen",
+        "Créer le compte";
+    do_not_create:
+        "Do not create it",
+        "Nicht anlegen",
+        "Ne pas le créer";
+    answered_or_outdated:
+        "This page was open for too long, or was answered already. Go back to the application and begin again.",
+        "Diese Seite war zu lange geöffnet oder wurde schon beantwortet. Gehen Sie zurück zur Anwendung und beginnen Sie von vorn.",
+        "Cette page est restée ouverte trop longtemps, ou a déjà reçu une réponse. Retournez à l’application et recommencez.";
+    identity_gone:
+        "This account cannot be linked or created any more. Go back to the application and begin again.",
+        "Dieses Konto kann nicht mehr verknüpft oder angelegt werden. Gehen Sie zurück zur Anwendung und beginnen Sie von vorn.",
+        "Ce compte ne peut plus être lié ni créé. Retournez à l’application et recommencez.";
+
     // Change the password.
     to_change_password:
         "to change your password",

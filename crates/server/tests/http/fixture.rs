@@ -155,6 +155,7 @@ async fn populate(issuer: &Issuer, now: Timestamp) -> (UserId, String) {
     let user = |name: &str, role: &str| NewUser {
         username: name.parse().unwrap(),
         password: FirstPassword::New(Password::new(PASSWORD).unwrap()),
+        email: None,
         disabled: false,
         roles: vec![role.parse().unwrap()],
     };

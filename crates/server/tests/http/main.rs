@@ -22,6 +22,7 @@ mod feed;
 mod fixture;
 mod guessing;
 mod hostile;
+mod identity_providers;
 mod jwks_uri;
 mod jwt_bearer;
 mod languages;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::fixture::Fixture;
 
 /// Every route of the admin API.
-const ROUTES: [(&str, &str); 21] = [
+const ROUTES: [(&str, &str); 24] = [
     ("get", "/admin/v1/users"),
     ("post", "/admin/v1/users"),
     ("get", "/admin/v1/users/{id}"),
@@ -22,6 +22,9 @@ const ROUTES: [(&str, &str); 21] = [
     ("get", "/admin/v1/registration-tokens"),
     ("post", "/admin/v1/registration-tokens"),
     ("delete", "/admin/v1/registration-tokens/{id}"),
+    ("get", "/admin/v1/users/{id}/identities"),
+    ("post", "/admin/v1/users/{id}/identities"),
+    ("delete", "/admin/v1/users/{id}/identities/{provider}"),
     ("get", "/admin/v1/roles"),
     ("get", "/admin/v1/roles/{name}"),
     ("put", "/admin/v1/roles/{name}"),

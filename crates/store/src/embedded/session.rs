@@ -6,7 +6,7 @@ use gatepass_issuer::rotation::{Decision, Presented, Refusal, Rotation, decide};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{EndSessions, NewRevocation, Rotated, Whose};
 use gatepass_issuer::user::User;
-use gatepass_issuer::{Binding, Jkt};
+use gatepass_issuer::{Binding, Jkt, ProviderId};
 use gatepass_jose::Timestamp;
 use rusqlite::{Connection, Row, params};
 
@@ -29,7 +29,8 @@ const GENERATION_OFFSET: i64 = 1 << 31;
 macro_rules! columns {
     () => {
         "id, user, client, login, scope, resource, device, created_at, generation, rotated_at, idle_expires_at,
-         expires_at, revoked_at, bound, jkt, x5t, authorization_details, pairwise_subject, claims"
+         expires_at, revoked_at, bound, jkt, x5t, authorization_details, pairwise_subject, claims,
+         provider"
     };
 }
 
@@ -65,6 +66,7 @@ fn read(row: &Row<'_>) -> Result<Session, Failure> {
         authorization_details: columns.read(|json| serde_json::from_str(json))?,
         pairwise_subject: columns.value()?,
         claims: columns.read(|json| serde_json::from_str(json))?,
+        provider: columns.parsed_if_any()?,
     })
 }
 
@@ -91,8 +93,8 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
         .prepare_cached(
             "INSERT INTO session (id, user, client, scope, resource, device, created_at, generation,
                                   rotated_at, idle_expires_at, expires_at, revoked_at, bound, login, jkt,
-                                  authorization_details, x5t, pairwise_subject, claims)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+                                  authorization_details, x5t, pairwise_subject, claims, provider)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
         )?
         .execute(params![
             session.id.as_bytes(),
@@ -113,7 +115,8 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
             serde_json::to_string(&session.authorization_details).map_err(unstorable)?,
             session.binding.x5t.map(|X5t(x5t)| x5t),
             session.pairwise_subject,
-            serde_json::to_string(&session.claims).map_err(unstorable)?
+            serde_json::to_string(&session.claims).map_err(unstorable)?,
+            session.provider.as_ref().map(ProviderId::as_str)
         ])?;
     Ok(Some(user))
 }
@@ -280,6 +283,19 @@ pub(super) fn end_of_client(
     sessions.retain(|session| session.client == *client);
     end_each(connection, sessions.iter(), now, revocation)?;
     Ok(!sessions.is_empty())
+}
+
+/// Ends a user's live sessions that began with a provider, each with its revocation.
+pub(super) fn end_of_provider(
+    connection: &Connection,
+    user: UserId,
+    provider: &ProviderId,
+    now: Timestamp,
+    revocation: &NewRevocation,
+) -> Result<(), Failure> {
+    let mut sessions = live_of_user(connection, user, now, u32::MAX)?;
+    sessions.retain(|session| session.provider.as_ref() == Some(provider));
+    end_each(connection, sessions.iter(), now, revocation)
 }
 
 /// Starts a login in the place of another of the same user, whose sessions it takes over.

@@ -19,16 +19,21 @@ use gatepass_issuer::store::{
     RegistrationRotation, Rotated, Store, StoreError, UserChange, Whose,
 };
 use gatepass_issuer::user::{Role, RoleName, User, Username};
-use gatepass_issuer::{JtiDigest, LogoutNotice, PushedRequest, RequestUriDigest, Reseal, StatusRecord};
+use gatepass_issuer::{
+    EmailAddress, JtiDigest, LinkedIdentity, LogoutNotice, ProviderId, PushedRequest, RequestUriDigest,
+    Reseal, StatusRecord,
+};
 use gatepass_jose::Timestamp;
 use gatepass_revocation::Entry;
 use rusqlite::Connection;
 
 use super::failure::Failure;
+use super::user::Changed;
 use super::writer::Group;
 use super::{
-    Embedded, client, code, consent, device_authorization, jti, logout_notice, pushed_request, registration,
-    revocation, role, root, session, signing_key, stream, ticket, token_status, user,
+    Embedded, client, code, consent, device_authorization, jti, linked_identity, logout_notice,
+    pushed_request, registration, revocation, role, root, session, signing_key, stream, ticket, token_status,
+    user,
 };
 
 /// How many revocations, used tickets or signed texts go in one step, so that nobody waits long behind it.
@@ -79,7 +84,55 @@ impl Store for Embedded {
         revocations: Vec<NewRevocation>,
     ) -> Result<User, ChangeError> {
         let work = move |group: &Group<'_>| user::change(group, id, &change, end_sessions, &revocations);
-        self.write(work).await?.ok_or(ChangeError::Unknown)
+        match self.write(work).await? {
+            Changed::To(user) => Ok(*user),
+            Changed::Unknown => Err(ChangeError::Unknown),
+            Changed::Taken => Err(ChangeError::Exists),
+        }
+    }
+
+    async fn find_user_by_email(&self, email: &EmailAddress) -> Result<Option<User>, StoreError> {
+        let email = email.clone();
+        self.read(move |connection| user::find_by_email(connection, &email)).await
+    }
+
+    async fn find_linked_user(
+        &self,
+        provider: &ProviderId,
+        subject: &str,
+    ) -> Result<Option<User>, StoreError> {
+        let (provider, subject) = (provider.clone(), subject.to_owned());
+        self.read(move |connection| linked_identity::find_user(connection, &provider, &subject)).await
+    }
+
+    async fn list_identities(&self, user: UserId) -> Result<Vec<LinkedIdentity>, StoreError> {
+        self.read(move |connection| linked_identity::list(connection, user)).await
+    }
+
+    async fn link_identity(&self, link: &LinkedIdentity) -> Result<(), ChangeError> {
+        let link = link.clone();
+        match self.write(move |group| linked_identity::link(group, &link)).await? {
+            Some(true) => Ok(()),
+            Some(false) => Err(ChangeError::Exists),
+            None => Err(ChangeError::Unknown),
+        }
+    }
+
+    async fn create_linked_user(&self, user: &User, link: &LinkedIdentity) -> Result<(), ChangeError> {
+        let (user, link) = (user.clone(), link.clone());
+        let created = self.write(move |group| linked_identity::create_linked(group, &user, &link)).await?;
+        created.then_some(()).ok_or(ChangeError::Exists)
+    }
+
+    async fn unlink_identity(
+        &self,
+        user: UserId,
+        provider: &ProviderId,
+        now: Timestamp,
+        revocation: NewRevocation,
+    ) -> Result<bool, StoreError> {
+        let provider = provider.clone();
+        self.write(move |group| linked_identity::unlink(group, user, &provider, now, &revocation)).await
     }
 
     async fn upgrade_password(

@@ -4,6 +4,7 @@ use gatepass_issuer::id::UserId;
 use gatepass_issuer::password::PasswordHash;
 use gatepass_issuer::store::{EndSessions, HolderRevocation, NewRevocation, UserChange};
 use gatepass_issuer::user::{RoleName, User, Username};
+use gatepass_issuer::{Email, EmailAddress};
 use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
@@ -14,7 +15,7 @@ use super::{revocation, session};
 /// What [`read`] reads, of a user `u`.
 macro_rules! columns {
     () => {
-        "u.id, u.username, u.password, u.disabled, u.created_at,
+        "u.id, u.username, u.password, u.disabled, u.created_at, u.email, u.email_verified,
          (SELECT group_concat(role, ' ') FROM user_role WHERE user = u.id)"
     };
 }
@@ -27,8 +28,15 @@ fn read(row: &Row<'_>) -> Result<User, Failure> {
         password: PasswordHash::from_phc(&columns.value::<String>()?),
         disabled: columns.value()?,
         created_at: columns.instant()?,
+        email: email(columns)?,
         roles: roles(columns)?,
     })
+}
+
+fn email(columns: &mut Columns<'_>) -> Result<Option<Email>, Failure> {
+    let address = columns.parsed_if_any()?;
+    let verified = columns.value()?;
+    Ok(address.map(|address| Email { address, verified }))
 }
 
 /// SQLite promises no order of what it concatenates.
@@ -42,28 +50,33 @@ fn roles(columns: &mut Columns<'_>) -> Result<Vec<RoleName>, Failure> {
     Ok(roles)
 }
 
-/// `false`, with nothing changed, when the folded name is taken.
+/// `false`, with nothing changed, when the folded name or the verified address is taken.
 pub(super) fn create(group: &Group<'_>, user: &User) -> Result<bool, Failure> {
-    let User { id, username, password, roles, disabled, created_at } = user;
-    group.atomically(|connection| {
-        let created = connection
-            .prepare_cached(
-                "INSERT INTO user (id, username, folded, password, disabled, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (folded) DO NOTHING",
-            )?
-            .execute(params![
-                id.as_bytes(),
-                username.as_str(),
-                username.folded(),
-                password.as_phc(),
-                disabled,
-                created_at.as_millis()
-            ])?;
-        if created == 1 {
-            give_roles(connection, *id, roles)?;
-        }
-        Ok(created == 1)
-    })
+    group.atomically(|connection| insert(connection, user))
+}
+
+/// The same, in somebody else's step.
+pub(super) fn insert(connection: &Connection, user: &User) -> Result<bool, Failure> {
+    let User { id, username, password, email, roles, disabled, created_at } = user;
+    let created = connection
+        .prepare_cached(
+            "INSERT INTO user (id, username, folded, password, disabled, created_at, email, email_verified)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            id.as_bytes(),
+            username.as_str(),
+            username.folded(),
+            password.as_phc(),
+            disabled,
+            created_at.as_millis(),
+            email.as_ref().map(|email| email.address.as_str()),
+            email.as_ref().is_some_and(|email| email.verified)
+        ])?;
+    if created == 1 {
+        give_roles(connection, *id, roles)?;
+    }
+    Ok(created == 1)
 }
 
 fn give_roles(connection: &Connection, user: UserId, roles: &[RoleName]) -> Result<(), Failure> {
@@ -89,6 +102,14 @@ pub(super) fn find_by_name(connection: &Connection, name: &Username) -> Result<O
     rows.next()?.map(read).transpose()
 }
 
+pub(super) fn find_by_email(connection: &Connection, email: &EmailAddress) -> Result<Option<User>, Failure> {
+    let sql =
+        concat!("SELECT ", columns!(), " FROM user u WHERE lower(u.email) = ?1 AND u.email_verified = 1");
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([email.folded()])?;
+    rows.next()?.map(read).transpose()
+}
+
 pub(super) fn list(connection: &Connection, after: Option<UserId>, limit: u32) -> Result<Vec<User>, Failure> {
     let sql = concat!("SELECT ", columns!(), " FROM user u WHERE u.id > ?1 ORDER BY u.id LIMIT ?2");
     let after = after.as_ref().map_or(&[][..], |id| id.as_bytes()); // nothing sorts before the empty blob
@@ -96,14 +117,25 @@ pub(super) fn list(connection: &Connection, after: Option<UserId>, limit: u32) -
     statement.query_and_then(params![after, limit], read)?.collect()
 }
 
-/// `None`, with nothing changed, when there is no such user.
+/// What became of a change of a user.
+pub(super) enum Changed {
+    To(Box<User>),
+    /// Nothing has changed: there is no such user.
+    Unknown,
+    /// Nothing has changed: another has the address.
+    Taken,
+}
+
 pub(super) fn change(
     group: &Group<'_>,
     id: UserId,
     change: &UserChange,
     end_sessions: Option<EndSessions>,
     revocations: &[NewRevocation],
-) -> Result<Option<User>, Failure> {
+) -> Result<Changed, Failure> {
+    if is_taken(group, id, change)? {
+        return Ok(Changed::Taken);
+    }
     group.atomically(|connection| {
         let known = connection
             .prepare_cached(
@@ -116,7 +148,10 @@ pub(super) fn change(
                 change.disabled
             ])?;
         if known == 0 {
-            return Ok(None);
+            return Ok(Changed::Unknown);
+        }
+        if let Some(email) = &change.email {
+            set_email(connection, id, email.as_ref())?;
         }
         if let Some(roles) = &change.roles {
             connection.prepare_cached("DELETE FROM user_role WHERE user = ?1")?.execute([id.as_bytes()])?;
@@ -126,8 +161,29 @@ pub(super) fn change(
             session::end_of_user(connection, id, end)?;
         }
         revocation::append_all(connection, revocations)?;
-        find(connection, id)
+        Ok(find(connection, id)?.map_or(Changed::Unknown, |user| Changed::To(Box::new(user))))
     })
+}
+
+/// Whether somebody else has verified the address that a user is to have. The writer is alone: it stays so.
+fn is_taken(connection: &Connection, id: UserId, change: &UserChange) -> Result<bool, Failure> {
+    match &change.email {
+        Some(Some(email)) if email.verified => {
+            Ok(find_by_email(connection, &email.address)?.is_some_and(|other| other.id != id))
+        }
+        _ => Ok(false),
+    }
+}
+
+fn set_email(connection: &Connection, id: UserId, email: Option<&Email>) -> Result<(), Failure> {
+    connection.prepare_cached("UPDATE user SET email = ?2, email_verified = ?3 WHERE id = ?1")?.execute(
+        params![
+            id.as_bytes(),
+            email.map(|email| email.address.as_str()),
+            email.is_some_and(|email| email.verified)
+        ],
+    )?;
+    Ok(())
 }
 
 /// `false`, with nothing changed, when something else than `old` is kept.

@@ -6,6 +6,7 @@ pub(crate) mod clients;
 pub(crate) mod codes;
 pub(crate) mod consents;
 pub(crate) mod device_authorizations;
+pub(crate) mod identities;
 pub(crate) mod jtis;
 pub(crate) mod keys;
 pub(crate) mod logout_notices;
@@ -120,6 +121,12 @@ macro_rules! every_promise_holds_for {
             registrations {
                 an_initial_access_token_is_used_as_often_as_it_may_be
                 a_registration_is_rotated_by_compare_and_swap_and_removed_with_all_of_its_client
+            }
+            identities {
+                a_verified_address_is_one_users
+                an_identity_is_one_users_and_a_user_has_one_at_a_provider
+                a_user_comes_with_their_identity_or_not_at_all
+                with_a_link_end_the_sessions_that_began_with_it
             }
             jtis {
                 a_signed_text_counts_once_under_a_race

@@ -9,6 +9,7 @@ use gatepass_issuer::admin::{AdminError, ChangeUser, FirstPassword, NewUser};
 use gatepass_issuer::id::UserId;
 use gatepass_issuer::password::{Password, PasswordHash};
 use gatepass_issuer::user::{RoleName, User, Username};
+use gatepass_issuer::{Email, EmailAddress};
 use http::Uri;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -36,6 +37,13 @@ pub(super) struct CreateRequest {
     #[serde(default, deserialize_with = "imported_hash")]
     #[schema(value_type = Option<String>, write_only, max_length = 512)]
     password_hash: Option<PasswordHash>,
+    /// Their e-mail address.
+    #[schema(value_type = Option<String>, format = Email, max_length = 254, example = "alice@example.com")]
+    email: Option<EmailAddress>,
+    /// Whether somebody has made sure that it is theirs. No two users have one address verified. Whoever has the same address
+    /// at an identity provider is offered to link the account, and shows its password for that.
+    #[serde(default)]
+    email_verified: bool,
     /// Their roles.
     #[serde(default)]
     #[schema(value_type = Vec<String>, example = json!(["clerk"]))]
@@ -54,6 +62,13 @@ pub(super) struct ChangeRequest {
     /// next refresh carries the new ones.
     #[schema(value_type = Option<Vec<String>>)]
     roles: Option<Vec<RoleName>>,
+    /// Another e-mail address; null takes it away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, format = Email, max_length = 254)]
+    email: Option<Option<EmailAddress>>,
+    /// Whether somebody has made sure that the address beside it is theirs.
+    #[serde(default)]
+    email_verified: bool,
     /// Whether they are kept out. Disabling ends their sessions and access tokens.
     disabled: Option<bool>,
     /// A new password. It ends their sessions and access tokens.
@@ -72,6 +87,13 @@ pub(super) struct UserAnswer {
     /// What they log in with.
     #[schema(value_type = String)]
     username: Username,
+    /// Their e-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    email: Option<EmailAddress>,
+    /// Whether somebody has made sure that it is theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified: Option<bool>,
     /// Their roles.
     #[schema(value_type = Vec<String>)]
     roles: Vec<RoleName>,
@@ -107,13 +129,14 @@ pub(super) async fn create(
     State(server): State<Arc<Server>>,
     Json(request): Json<CreateRequest>,
 ) -> Result<Response, Problem> {
-    let CreateRequest { username, password, password_hash, roles, disabled } = request;
+    let CreateRequest { username, password, password_hash, email, email_verified, roles, disabled } = request;
     let password = match (password, password_hash) {
         (Some(password), None) => FirstPassword::New(password),
         (None, Some(hash)) => FirstPassword::Imported(hash),
         _ => return Err(Problem::invalid_request("a new user has either a `password` or a `password_hash`")),
     };
-    let new = NewUser { username, password, roles, disabled };
+    let email = email_of(email, email_verified)?;
+    let new = NewUser { username, password, email, roles, disabled };
     let user = server.issuer.create_user(new, server.now()).await?;
     Ok(created(format!("/admin/v1/users/{}", user.id), JsonAnswer(UserAnswer::from(user))))
 }
@@ -174,7 +197,9 @@ pub(super) async fn find(
     patch, path = "/admin/v1/users/{id}", operation_id = "change_user", tag = "users",
     params(("id" = String, Path, description = "The user's `id`")),
     request_body = ChangeRequest,
-    responses((status = 200, body = UserAnswer, description = "The user"), Refusals, BodyRefusals, NotFound),
+    responses(
+        (status = 200, body = UserAnswer, description = "The user"), Refusals, BodyRefusals, NotFound, Conflict,
+    ),
     security(("access_token" = [])),
 )]
 pub(super) async fn change(
@@ -182,9 +207,28 @@ pub(super) async fn change(
     Named(id): Named<UserId>,
     Json(request): Json<ChangeRequest>,
 ) -> Result<JsonAnswer<UserAnswer>, Problem> {
-    let ChangeRequest { roles, disabled, password } = request;
-    let change = ChangeUser { roles, disabled, password, keep_session: None };
+    let ChangeRequest { roles, email, email_verified, disabled, password } = request;
+    let email = match email {
+        Some(address) => Some(email_of(address, email_verified)?),
+        None => email_of(None, email_verified)?.map(Some),
+    };
+    let change = ChangeUser { roles, disabled, password, email, keep_session: None };
     Ok(JsonAnswer(server.issuer.change_user(id, change, server.now()).await?.into()))
+}
+
+fn email_of(address: Option<EmailAddress>, verified: bool) -> Result<Option<Email>, Problem> {
+    match address {
+        Some(address) => Ok(Some(Email { address, verified })),
+        None if verified => {
+            Err(Problem::invalid_request("`email_verified` says something of the `email` beside it"))
+        }
+        None => Ok(None),
+    }
+}
+
+/// Tells a member that is null from one that is not there.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }
 
 fn imported_hash<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PasswordHash>, D::Error> {
@@ -202,6 +246,8 @@ impl From<User> for UserAnswer {
         Self {
             id: user.id,
             username: user.username,
+            email_verified: user.email.as_ref().map(|email| email.verified),
+            email: user.email.map(|email| email.address),
             roles: user.roles,
             disabled: user.disabled,
             created_at: user.created_at.as_secs(),

@@ -43,6 +43,7 @@ pub(crate) fn user(name: &str) -> User {
         id: UserId::new(NOW, unique()),
         username: name.parse().unwrap(),
         password: PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"),
+        email: None,
         roles: Vec::new(),
         disabled: false,
         created_at: NOW,
@@ -118,6 +119,7 @@ pub(crate) fn session_at(user: UserId, now: Timestamp) -> Session {
         binding: Binding::default(),
         pairwise_subject: None,
         claims: Default::default(),
+        provider: None,
     }
 }
 

@@ -1,13 +1,15 @@
+//! ID tokens, and what a client demands of one
+//! ([OpenID Connect Core 1.0 section 3.1.3.7](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation)).
+
 use std::time::Duration;
 
 use gatepass_jose::{
     Alg, Audience, Claims, Issuer, KeySet, NumericDate, Registered, Rejection, Timestamp, Typ, Verifier,
     not_null,
 };
-use gatepass_token::at_hash;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use super::OpenIdError;
+use crate::at_hash;
 
 /// What an ID token's header says, if it says anything.
 const ID_TOKEN: Typ = Typ::new("JWT");
@@ -16,18 +18,24 @@ const ID_TOKEN: Typ = Typ::new("JWT");
 const MAX_SUB: usize = 255;
 
 /// What a verified ID token says of the user who logged in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdToken {
     /// Who the user is, to this issuer.
     pub sub: String,
     /// What the user is called: `name`, or else `preferred_username`.
     pub name: Option<String>,
+    /// Their e-mail address.
+    pub email: Option<String>,
+    /// Whether the issuer has made sure that the address is theirs.
+    pub email_verified: bool,
+    /// When they showed the issuer who they are.
+    pub auth_time: Option<Timestamp>,
 }
 
 /// Why an ID token is not good for this client and this login.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum IdTokenError {
+pub enum IdTokenRejection {
     /// It is not a valid token of the issuer's for the client.
     #[error("the ID token is not valid: {0}")]
     Rejected(#[from] Rejection),
@@ -43,27 +51,32 @@ pub enum IdTokenError {
     /// `at_hash` is that of another access token.
     #[error("the ID token belongs to another access token")]
     AccessToken,
+    /// `iat` is in the future.
+    #[error("the ID token is from the future")]
+    IssuedAt,
     /// `sub` is empty or longer than 255 characters.
     #[error("the ID token names no subject")]
     Subject,
     /// The issuer signs ID tokens in no way that can be verified here.
     #[error("the issuer's metadata name no algorithm of ID tokens that can be verified here")]
     NoAlgorithm,
-    /// How it signs them cannot be asked.
-    #[error(transparent)]
-    Issuer(#[from] OpenIdError),
 }
 
-/// What the login was begun with, and what came beside the token.
-pub(super) struct Expected<'e> {
-    pub(super) issuer: &'e Issuer,
+/// What a login was begun with, and what came beside the token.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpectedIdToken<'e> {
+    /// Who has made it.
+    pub issuer: &'e Issuer,
     /// One of these has signed the token; all of them under public keys.
-    pub(super) algs: &'e [Alg],
-    pub(super) client_id: &'e str,
+    pub algs: &'e [Alg],
+    /// Whom it is for.
+    pub client_id: &'e str,
     /// Who may stand beside the client in `aud`.
-    pub(super) trusted_audiences: &'e [String],
-    pub(super) nonce: &'e str,
-    pub(super) access_token: &'e str,
+    pub trusted_audiences: &'e [String],
+    /// What the authorization request said.
+    pub nonce: &'e str,
+    /// The access token that came beside it.
+    pub access_token: &'e str,
 }
 
 #[derive(Deserialize)]
@@ -74,11 +87,34 @@ struct IdClaims {
     exp: NumericDate,
     #[serde(default, deserialize_with = "not_null")]
     nbf: Option<NumericDate>,
+    #[serde(default, deserialize_with = "not_null")]
+    iat: Option<NumericDate>,
+    #[serde(default, deserialize_with = "not_null")]
+    auth_time: Option<NumericDate>,
     nonce: Option<String>,
     azp: Option<String>,
     at_hash: Option<String>,
     name: Option<String>,
     preferred_username: Option<String>,
+    email: Option<String>,
+    #[serde(default, deserialize_with = "is_true")]
+    email_verified: bool,
+}
+
+/// `true`, which some issuers write as text. Anything else is no promise.
+fn is_true<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        Truth(bool),
+        Text(String),
+        Other(serde::de::IgnoredAny),
+    }
+    Ok(match Said::deserialize(from)? {
+        Said::Truth(truth) => truth,
+        Said::Text(text) => text == "true",
+        Said::Other(_) => false,
+    })
 }
 
 impl Claims for IdClaims {
@@ -92,8 +128,10 @@ impl Claims for IdClaims {
     }
 }
 
-impl IdTokenError {
-    pub(super) fn is_unknown_key(&self) -> bool {
+impl IdTokenRejection {
+    /// Whether newer keys might change that.
+    #[must_use]
+    pub fn is_unknown_key(&self) -> bool {
         matches!(self, Self::Rejected(Rejection::UnknownKey { .. }))
     }
 }
@@ -101,26 +139,32 @@ impl IdTokenError {
 /// The algorithms of `id_token_signing_alg_values_supported` whose tokens can be verified with published keys. Where
 /// nothing is said, RS256, which every issuer has and registers its clients with
 /// ([OpenID Connect Registration 1.0 section 2](https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata)).
-pub(super) fn algs(supported: Option<&[String]>) -> Vec<Alg> {
+#[must_use]
+pub fn id_token_algs(supported: Option<&[String]>) -> Vec<Alg> {
     let Some(supported) = supported else { return vec![Alg::RS256] };
     Alg::all().filter(|alg| !alg.is_symmetric() && supported.iter().any(|name| name == alg.name())).collect()
 }
 
-/// `keys` are those that may sign with an algorithm.
-pub(super) fn verify(
+/// Verifies an ID token that came with an access token for the client and the login that it is expected for. `keys` are
+/// those that may sign with an algorithm. Its header says `typ: JWT` or nothing, so that no token with a type of its own
+/// passes for one; what keeps those without away is `nonce`, which no other kind of token has.
+///
+/// # Errors
+/// [`IdTokenRejection`], with the first check that failed.
+pub fn verify_id_token(
     id_token: &str,
-    expected: &Expected<'_>,
+    expected: &ExpectedIdToken<'_>,
     keys: impl Fn(Alg) -> KeySet,
     clock_skew: Duration,
     now: Timestamp,
-) -> Result<IdToken, IdTokenError> {
-    let mut refused = IdTokenError::NoAlgorithm;
+) -> Result<IdToken, IdTokenRejection> {
+    let mut refused = IdTokenRejection::NoAlgorithm;
     // A key that names no algorithm may sign with several: it is each in turn.
     for alg in expected.algs {
         match verify_signed(id_token, expected, *alg, keys(*alg), clock_skew, now) {
-            Err(error @ IdTokenError::Rejected(Rejection::AlgMismatch { .. })) => refused = error,
+            Err(error @ IdTokenRejection::Rejected(Rejection::AlgMismatch { .. })) => refused = error,
             Err(error) if error.is_unknown_key() => {
-                if matches!(refused, IdTokenError::NoAlgorithm) {
+                if matches!(refused, IdTokenRejection::NoAlgorithm) {
                     refused = error;
                 }
             }
@@ -132,41 +176,50 @@ pub(super) fn verify(
 
 fn verify_signed(
     id_token: &str,
-    expected: &Expected<'_>,
+    expected: &ExpectedIdToken<'_>,
     alg: Alg,
     keys: KeySet,
     clock_skew: Duration,
     now: Timestamp,
-) -> Result<IdToken, IdTokenError> {
-    let audience = Audience::new([expected.client_id]).map_err(|_| IdTokenError::AuthorizedParty)?;
+) -> Result<IdToken, IdTokenRejection> {
+    let audience = Audience::new([expected.client_id]).map_err(|_| IdTokenRejection::AuthorizedParty)?;
     let verifier = Verifier::new(expected.issuer.clone(), audience, ID_TOKEN, keys)
         .with_optional_typ()
         .with_clock_skew(clock_skew);
     let verified = verifier.verify::<IdClaims>(id_token, now)?;
     let claims = verified.into_claims();
     if claims.nonce.as_deref() != Some(expected.nonce) {
-        return Err(IdTokenError::Nonce);
+        return Err(IdTokenRejection::Nonce);
     }
     match claims.azp.as_deref() {
-        Some(azp) if azp != expected.client_id => return Err(IdTokenError::AuthorizedParty),
-        None if claims.aud.iter().count() > 1 => return Err(IdTokenError::AuthorizedParty),
+        Some(azp) if azp != expected.client_id => return Err(IdTokenRejection::AuthorizedParty),
+        None if claims.aud.iter().count() > 1 => return Err(IdTokenRejection::AuthorizedParty),
         _ => {}
     }
     let is_trusted = |audience: &str| {
         audience == expected.client_id || expected.trusted_audiences.iter().any(|trusted| trusted == audience)
     };
     if !claims.aud.iter().all(is_trusted) {
-        return Err(IdTokenError::ForeignAudience);
+        return Err(IdTokenRejection::ForeignAudience);
     }
     if let Some(hash) = &claims.at_hash
         && at_hash(alg, expected.access_token).as_ref() != Some(hash)
     {
-        return Err(IdTokenError::AccessToken);
+        return Err(IdTokenRejection::AccessToken);
+    }
+    if claims.iat.is_some_and(|iat| now.saturating_add(clock_skew) < iat.0) {
+        return Err(IdTokenRejection::IssuedAt);
     }
     if claims.sub.is_empty() || claims.sub.len() > MAX_SUB {
-        return Err(IdTokenError::Subject);
+        return Err(IdTokenRejection::Subject);
     }
-    Ok(IdToken { sub: claims.sub, name: claims.name.or(claims.preferred_username) })
+    Ok(IdToken {
+        sub: claims.sub,
+        name: claims.name.or(claims.preferred_username),
+        email: claims.email,
+        email_verified: claims.email_verified,
+        auth_time: claims.auth_time.map(|date| date.0),
+    })
 }
 
 #[cfg(test)]
@@ -186,14 +239,14 @@ mod tests {
         })
     }
 
-    fn verified(claims: &Value, typ: &Typ) -> Result<IdToken, IdTokenError> {
+    fn verified(claims: &Value, typ: &Typ) -> Result<IdToken, IdTokenRejection> {
         let key = SigningKey::generate(Alg::ES256, Some("k1")).unwrap();
         checked(&jwt::sign(typ, claims, &key).unwrap(), &[Alg::ES256], &key.public_jwk().unwrap())
     }
 
-    fn checked(id_token: &str, algs: &[Alg], key: &Jwk) -> Result<IdToken, IdTokenError> {
+    fn checked(id_token: &str, algs: &[Alg], key: &Jwk) -> Result<IdToken, IdTokenRejection> {
         let issuer = Issuer::new("https://auth.example.com").unwrap();
-        let expected = Expected {
+        let expected = ExpectedIdToken {
             issuer: &issuer,
             algs,
             client_id: "web",
@@ -202,28 +255,29 @@ mod tests {
             access_token: "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y",
         };
         let keys = |alg| KeySet::from_jwks(&JwkSet { keys: vec![key.clone()] }, &[alg]);
-        verify(id_token, &expected, keys, Duration::ZERO, Timestamp::from_secs(NOW))
+        verify_id_token(id_token, &expected, keys, Duration::ZERO, Timestamp::from_secs(NOW))
     }
 
     #[test]
     fn an_id_token_is_for_one_client_one_login_and_one_access_token() {
-        let is_rejected = |error: &IdTokenError| matches!(error, IdTokenError::Rejected(_));
-        type Is = fn(&IdTokenError) -> bool;
-        let cases: [(&str, &str, Value, Is); 11] = [
+        let is_rejected = |error: &IdTokenRejection| matches!(error, IdTokenRejection::Rejected(_));
+        type Is = fn(&IdTokenRejection) -> bool;
+        let cases: [(&str, &str, Value, Is); 12] = [
             ("another_issuer", "iss", json!("https://evil.example"), is_rejected),
             ("another_audience", "aud", json!("other"), is_rejected),
             ("expired", "exp", json!(NOW), is_rejected),
-            ("another_nonce", "nonce", json!("n-2"), |error| *error == IdTokenError::Nonce),
-            ("no_nonce", "nonce", Value::Null, |error| *error == IdTokenError::Nonce),
-            ("another_party", "azp", json!("other"), |error| *error == IdTokenError::AuthorizedParty),
+            ("another_nonce", "nonce", json!("n-2"), |error| *error == IdTokenRejection::Nonce),
+            ("no_nonce", "nonce", Value::Null, |error| *error == IdTokenRejection::Nonce),
+            ("another_party", "azp", json!("other"), |error| *error == IdTokenRejection::AuthorizedParty),
             ("several_and_no_party", "aud", json!(["web", "other"]), |error| {
-                *error == IdTokenError::AuthorizedParty
+                *error == IdTokenRejection::AuthorizedParty
             }),
             ("another_access_token", "at_hash", json!("AAAAAAAAAAAAAAAAAAAAAA"), |error| {
-                *error == IdTokenError::AccessToken
+                *error == IdTokenRejection::AccessToken
             }),
-            ("nobody", "sub", json!(""), |error| *error == IdTokenError::Subject),
-            ("a_long_name", "sub", json!("x".repeat(256)), |error| *error == IdTokenError::Subject),
+            ("from_the_future", "iat", json!(NOW + 1), |error| *error == IdTokenRejection::IssuedAt),
+            ("nobody", "sub", json!(""), |error| *error == IdTokenRejection::Subject),
+            ("a_long_name", "sub", json!("x".repeat(256)), |error| *error == IdTokenRejection::Subject),
             ("not_yet_valid", "nbf", json!(NOW + 1), is_rejected),
         ];
         for (name, claim, value, is) in cases {
@@ -233,7 +287,7 @@ mod tests {
             assert!(got.as_ref().is_err_and(is), "{name}: {got:?}");
         }
         assert!(verified(&good(), &Typ::ACCESS_TOKEN).is_err_and(|error| is_rejected(&error)));
-        let ann = IdToken { sub: "u1".into(), name: Some("Ann".into()) };
+        let ann = IdToken { sub: "u1".into(), name: Some("Ann".into()), ..IdToken::default() };
         assert_eq!(verified(&good(), &ID_TOKEN).unwrap(), ann);
         let mut claims = good();
         claims["aud"] = json!(["https://api.example.com", "web"]);
@@ -243,7 +297,28 @@ mod tests {
         let got = verified(&claims, &ID_TOKEN);
         assert_eq!(got.unwrap(), ann, "without what may be left out, and with what nobody knows");
         claims["aud"] = json!(["other", "web"]);
-        assert_eq!(verified(&claims, &ID_TOKEN), Err(IdTokenError::ForeignAudience));
+        assert_eq!(verified(&claims, &ID_TOKEN), Err(IdTokenRejection::ForeignAudience));
+    }
+
+    #[test]
+    fn an_address_is_verified_where_the_issuer_says_so() {
+        let cases = [
+            (json!(true), true),
+            (json!("true"), true),
+            (json!(false), false),
+            (json!("True"), false),
+            (json!("yes"), false),
+            (json!(1), false),
+            (json!(null), false),
+            (json!({ "verified": true }), false),
+        ];
+        for (said, want) in cases {
+            let mut claims = good();
+            claims["email"] = json!("ann@example.com");
+            claims["email_verified"] = said.clone();
+            assert_eq!(verified(&claims, &ID_TOKEN).unwrap().email_verified, want, "{said}");
+        }
+        assert!(!verified(&good(), &ID_TOKEN).unwrap().email_verified);
     }
 
     #[test]
@@ -264,9 +339,9 @@ mod tests {
     fn an_id_token_is_signed_as_agreed() {
         let listed = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            algs(Some(&names))
+            id_token_algs(Some(&names))
         };
-        assert_eq!(algs(None), [Alg::RS256]);
+        assert_eq!(id_token_algs(None), [Alg::RS256]);
         assert_eq!(listed(&["none", "HS256", "ES384", "RS256", "XY256"]), [Alg::RS256, Alg::ES384]);
         assert_eq!(listed(&["HS256"]), []);
 
@@ -279,8 +354,8 @@ mod tests {
             jwk.alg = alg;
             checked(&token, &[Alg::RS256, Alg::ES256, Alg::PS384], &jwk).unwrap();
             let refused = checked(&token, &[Alg::RS256], &jwk);
-            assert!(matches!(refused, Err(IdTokenError::Rejected(_))), "{refused:?}");
+            assert!(matches!(refused, Err(IdTokenRejection::Rejected(_))), "{refused:?}");
         }
-        assert_eq!(checked(&token, &[], &jwk), Err(IdTokenError::NoAlgorithm));
+        assert_eq!(checked(&token, &[], &jwk), Err(IdTokenRejection::NoAlgorithm));
     }
 }
