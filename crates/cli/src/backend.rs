@@ -92,10 +92,9 @@ impl Backend {
     }
 
     /// Looks after the issuer until `stop`, and sends what it has to tell clients.
-    pub(crate) fn maintain(&self, stop: CancellationToken) -> anyhow::Result<tokio::task::JoinHandle<()>> {
+    pub(crate) fn maintain(&self, stop: CancellationToken) -> tokio::task::JoinHandle<()> {
         let issuer = Arc::clone(&self.issuer);
-        let outbound = Outbound::new(self.client_urls.clone())
-            .context("cannot set up TLS for what is sent to clients")?;
+        let outbound = Outbound::new(self.client_urls.clone());
         let delivery = outbound.deliver(Arc::clone(&issuer), Clock::new(clock::now), stop.clone());
         let maintenance = async move {
             let mut ticks = tokio::time::interval(MAINTENANCE);
@@ -106,9 +105,9 @@ impl Backend {
                 }
             }
         };
-        Ok(tokio::spawn(async {
+        tokio::spawn(async {
             tokio::join!(maintenance, delivery);
-        }))
+        })
     }
 
     /// Closes the store: everything acknowledged is in the file, and the file is in one piece.

@@ -338,7 +338,7 @@ impl ServerConfig {
             issuer: config,
             http,
             client_documents,
-            client_urls: Fetch::new(private_origins)?,
+            client_urls: Fetch::new(private_origins),
         })
     }
 }
@@ -397,7 +397,7 @@ impl RawClientDocuments {
                 scope,
                 grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             },
-            fetch: Fetch::new(origins)?,
+            fetch: Fetch::new(origins),
         })
     }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     if let Some(door) = &doors.certificates {
         print::line(format!("clients with certificates come in at {}", door.url()));
     }
-    let maintenance = backend.maintain(stop.clone())?;
+    let maintenance = backend.maintain(stop.clone());
     let router = gatepass_server::router(backend.issuer.clone(), config.http);
     let Doors { main, certificates } = doors;
     let certificates = async {

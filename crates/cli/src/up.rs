@@ -58,7 +58,7 @@ pub(crate) async fn run(args: Up) -> anyhow::Result<()> {
     let user = first_user(&backend, &args).await?;
     backend.data.announce(&Running::here(url(places.server), None))?;
 
-    let maintenance = backend.maintain(stop.clone())?;
+    let maintenance = backend.maintain(stop.clone());
     let router = gatepass_server::router(backend.issuer.clone(), config.http);
     let serving = tokio::spawn(gatepass_server::serve(
         server_socket,

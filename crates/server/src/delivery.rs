@@ -18,6 +18,7 @@ use url::{Url, form_urlencoded};
 
 use crate::clock::Clock;
 use crate::fetch::Fetch;
+use crate::http_client::HttpClient;
 
 /// How often what has failed is looked at; what ends now is sent at once.
 const LOOK: Duration = Duration::from_secs(2);
@@ -33,7 +34,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub struct Outbound {
     /// To where an operator says.
-    known: reqwest::Client,
+    known: HttpClient,
     /// To where clients say that registered themselves.
     strangers: Fetch,
 }
@@ -41,18 +42,9 @@ pub struct Outbound {
 impl Outbound {
     /// One that verifies certificates against the roots of this machine, and sends what goes to clients that registered
     /// themselves as `strangers` would fetch something of theirs.
-    ///
-    /// # Errors
-    /// TLS could not be set up.
-    pub fn new(strangers: Fetch) -> Result<Self, std::io::Error> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .user_agent(concat!("gatepass/", env!("CARGO_PKG_VERSION")))
-            .build();
-        client.map(|known| Self { known, strangers }).map_err(std::io::Error::other)
+    #[must_use]
+    pub fn new(strangers: Fetch) -> Self {
+        Self { known: HttpClient::new(settings), strangers }
     }
 
     /// Sends what clients and receivers of signals are to be told, until `stop`. What was not taken then is sent after
@@ -91,9 +83,11 @@ impl Outbound {
         let delivered = match self.way_to(uri.as_str(), by_stranger) {
             None => Delivered::Refused,
             Some(client) => {
-                let request = client.post(uri.as_str());
-                let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
-                match request.send().await {
+                let sent = async {
+                    let request = client.open()?.post(uri.as_str());
+                    request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form).send().await
+                };
+                match sent.await {
                     Ok(answer) => judge(answer.status()),
                     Err(error) => {
                         // Without the URL: its query may be a secret of the client's.
@@ -110,7 +104,7 @@ impl Outbound {
     }
 
     /// Who sends it there, if anybody may.
-    fn way_to(&self, uri: &str, by_stranger: bool) -> Option<&reqwest::Client> {
+    fn way_to(&self, uri: &str, by_stranger: bool) -> Option<&HttpClient> {
         match by_stranger {
             false => Some(&self.known),
             true => Url::parse(uri).ok().and_then(|url| self.strangers.client_for(&url).ok()),
@@ -139,12 +133,16 @@ impl Outbound {
     async fn push(&self, issuer: &Issuer, clock: &Clock, batch: SignalBatch) -> bool {
         let mut any = false;
         for set in batch.sets {
-            let mut request = self.known.post(batch.endpoint.as_str()).header(ACCEPT, "application/json");
-            request = request.header(CONTENT_TYPE, "application/secevent+jwt");
-            if let Some(value) = batch.authorization.as_ref().and_then(secret_value) {
-                request = request.header(AUTHORIZATION, value);
-            }
-            let taken = match request.body(set.token).send().await {
+            let sent = async {
+                let mut request = self.known.open()?.post(batch.endpoint.as_str());
+                request = request.header(ACCEPT, "application/json");
+                request = request.header(CONTENT_TYPE, "application/secevent+jwt");
+                if let Some(value) = batch.authorization.as_ref().and_then(secret_value) {
+                    request = request.header(AUTHORIZATION, value);
+                }
+                request.body(set.token).send().await
+            };
+            let taken = match sent.await {
                 Ok(answer) => judge_push(answer.status(), &batch.client),
                 Err(error) => {
                     tracing::debug!(client_id = %batch.client, error = %error.without_url(), "a signal is not taken");
@@ -159,6 +157,15 @@ impl Outbound {
         }
         any
     }
+}
+
+fn settings() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .user_agent(concat!("gatepass/", env!("CARGO_PKG_VERSION")))
 }
 
 /// As a header field that no log shows.
@@ -215,8 +222,7 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_where_a_stranger_must_not_lead() {
-        let outbound = Outbound::new(Fetch::new(vec!["http://127.0.0.1:4711".parse().unwrap()]).unwrap());
-        let outbound = outbound.unwrap();
+        let outbound = Outbound::new(Fetch::new(vec!["http://127.0.0.1:4711".parse().unwrap()]));
         for (uri, known, stranger) in [
             ("https://app.example.com/logout", true, true),
             ("https://10.0.0.1/logout", true, false),

@@ -14,11 +14,12 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use reqwest::{RequestBuilder, Response};
+use reqwest::{ClientBuilder, RequestBuilder, Response};
 use thiserror::Error;
 use url::{Host, Url};
 
 pub use self::address::is_public;
+use crate::http_client::HttpClient;
 use crate::origin::Origin;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,35 +28,25 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Fetch {
     /// For the world.
-    public: reqwest::Client,
+    public: HttpClient,
     /// For the origins below.
-    private: reqwest::Client,
+    private: HttpClient,
     private_origins: Arc<[Origin]>,
 }
 
 impl Fetch {
     /// `private_origins` may be at any address and speak plain http.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub fn new(private_origins: Vec<Origin>) -> Result<Self, reqwest::Error> {
-        let client = || {
-            reqwest::Client::builder()
-                .redirect(Policy::none())
-                .no_proxy()
-                .timeout(TIMEOUT)
-                .pool_max_idle_per_host(0)
-                .user_agent(concat!("gatepass/", env!("CARGO_PKG_VERSION")))
-        };
-        Ok(Self {
-            public: client().dns_resolver(Arc::new(PublicAddresses)).build()?,
-            private: client().build()?,
+    #[must_use]
+    pub fn new(private_origins: Vec<Origin>) -> Self {
+        Self {
+            public: HttpClient::new(|| settings().dns_resolver(Arc::new(PublicAddresses))),
+            private: HttpClient::new(settings),
             private_origins: private_origins.into(),
-        })
+        }
     }
 
     /// The client to ask with, if this URL may be asked at all.
-    pub(crate) fn client_for(&self, url: &Url) -> Result<&reqwest::Client, FetchError> {
+    pub(crate) fn client_for(&self, url: &Url) -> Result<&HttpClient, FetchError> {
         if Origin::of(url).is_some_and(|origin| self.private_origins.contains(&origin)) {
             return Ok(&self.private);
         }
@@ -102,9 +93,19 @@ impl Fetch {
         method: Method,
         finish: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, FetchError> {
-        let request = self.client_for(url)?.request(method, url.clone()).header(ACCEPT, "application/json");
+        let client = self.client_for(url)?.open().map_err(|error| refused(&innermost(&error)))?;
+        let request = client.request(method, url.clone()).header(ACCEPT, "application/json");
         finish(request).send().await.map_err(|error| refused(&innermost(&error)))
     }
+}
+
+fn settings() -> ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .timeout(TIMEOUT)
+        .pool_max_idle_per_host(0)
+        .user_agent(concat!("gatepass/", env!("CARGO_PKG_VERSION")))
 }
 
 async fn read_json(mut response: Response, most: usize) -> Result<Fetched, FetchError> {
@@ -189,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_asked_for() {
-        let fetch = Fetch::new(vec!["http://127.0.0.1:4711".parse().unwrap()]).unwrap();
+        let fetch = Fetch::new(vec!["http://127.0.0.1:4711".parse().unwrap()]);
         let cases = [
             ("https://client.example/x", true),
             ("https://93.184.216.34/x", true),

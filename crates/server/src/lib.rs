@@ -108,6 +108,7 @@ mod dpop;
 mod endpoint;
 mod fetch;
 mod form;
+mod http_client;
 mod identity_providers;
 mod language;
 mod network;

@@ -110,7 +110,7 @@ impl RawIdentityProvider {
         let accounts = self.accounts(&protocol)?;
         let scope = self.scope(&protocol)?;
         let credential = self.credential(folder)?;
-        let source = Arc::new(Fetch::new(private)?);
+        let source = Arc::new(Fetch::new(private));
         let (name, client_id) = (self.name.clone(), self.client_id.clone());
         Ok(IdentityProvider::new(id, name, protocol, client_id, credential, scope, accounts, source))
     }

@@ -88,7 +88,7 @@ impl RawTrustedIssuer {
                 }
                 let uri = Url::parse(uri).context("`jwks_uri`")?;
                 let origin = uri.origin().ascii_serialization().parse::<Origin>().context("`jwks_uri`")?;
-                let source = Fetch::new(if self.private { vec![origin] } else { Vec::new() })?;
+                let source = Fetch::new(if self.private { vec![origin] } else { Vec::new() });
                 Ok(TrustedKeys::Published(Arc::new(PublishedKeys::new(uri, algs, Arc::new(source)))))
             }
             _ => bail!("it needs either a `jwks_file` or a `jwks_uri`"),

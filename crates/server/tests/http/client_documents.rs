@@ -64,7 +64,7 @@ impl Host {
             scope: "orders:read".parse().unwrap(),
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
         };
-        let fetch = Fetch::new(vec![self.origin.parse().unwrap()]).unwrap();
+        let fetch = Fetch::new(vec![self.origin.parse().unwrap()]);
         let documents = ClientDocuments::new(policy, Arc::new(fetch));
         Fixture::made(HttpConfig::default(), |_| {}, |issuer| issuer.with_client_documents(documents)).await
     }

@@ -18,7 +18,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 
 /// A server that fetches what is at `host`.
 async fn fixture(host: &Host) -> Fixture {
-    let fetch = Arc::new(Fetch::new(vec![host.origin.parse().unwrap()]).unwrap());
+    let fetch = Arc::new(Fetch::new(vec![host.origin.parse().unwrap()]));
     let finish = |issuer: gatepass_issuer::Issuer| {
         issuer.with_remote_documents(Arc::clone(&fetch) as _).with_client_key_sets(fetch)
     };

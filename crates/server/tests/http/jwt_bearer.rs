@@ -201,7 +201,7 @@ async fn published_keys_are_fetched_and_their_rotation_is_followed() {
     };
     let router = Router::new().route("/jwks", get(answer));
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    let source = Arc::new(Fetch::new(vec![origin.parse().unwrap()]).unwrap());
+    let source = Arc::new(Fetch::new(vec![origin.parse().unwrap()]));
     let url = format!("{origin}/jwks").parse().unwrap();
     let trusted = TrustedIssuer {
         issuer: WORKLOADS.into(),

@@ -198,7 +198,7 @@ async fn what_is_taken_back_from_a_user_is_taken_back_where_the_user_has_another
 #[tokio::test]
 async fn a_sector_is_spoken_for_by_whoever_writes_at_its_address() {
     let host = Host::start().await;
-    let fetch = Arc::new(Fetch::new(vec![host.origin.parse().unwrap()]).unwrap());
+    let fetch = Arc::new(Fetch::new(vec![host.origin.parse().unwrap()]));
     let finish = |issuer: gatepass_issuer::Issuer| issuer.with_remote_documents(fetch);
     let fixture = Fixture::made(HttpConfig::default(), |_| {}, finish).await;
     register(&fixture).await;

@@ -110,7 +110,7 @@ impl Mock {
         credential: ProviderCredential,
         accounts: AccountPolicy,
     ) -> Arc<IdentityProvider> {
-        let fetch = Fetch::new(vec![self.origin.parse().unwrap()]).unwrap();
+        let fetch = Fetch::new(vec![self.origin.parse().unwrap()]);
         Arc::new(IdentityProvider::new(
             id.parse().unwrap(),
             format!("The <{id}>"),
