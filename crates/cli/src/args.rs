@@ -292,8 +292,11 @@ pub(crate) enum Client {
         auth: ClientAuth,
         /// Its public keys, for private_key_jwt, to sign requests with, and to be encrypted for: a JWK Set, a JWK, PEM or
         /// DER; `-` is standard input
-        #[arg(long, value_name = "FILE", required_if_eq("auth", "private_key_jwt"))]
+        #[arg(long, value_name = "FILE", group = "client_keys")]
         jwks: Option<Input>,
+        /// Where it publishes them instead, which is fetched when they are needed
+        #[arg(long, value_name = "URL", group = "client_keys")]
+        jwks_uri: Option<String>,
         /// What its certificate is known by for tls_client_auth: subject_dn=, san_dns=, san_uri=, san_ip= or san_email=
         #[arg(long, value_name = "KIND=NAME", required_if_eq("auth", "tls_client_auth"))]
         certificate_name: Option<String>,
@@ -325,7 +328,7 @@ pub(crate) enum Client {
         #[arg(long, requires = "redirect_uris", conflicts_with = "public")]
         require_pushed: bool,
         /// It must sign its authorization requests (RFC 9101) with its keys for private_key_jwt
-        #[arg(long, requires_all = ["redirect_uris", "jwks"])]
+        #[arg(long, requires_all = ["redirect_uris", "client_keys"])]
         require_signed_request: bool,
         /// It gets no access token that is not bound to a key of its (DPoP, RFC 9449)
         #[arg(long)]

@@ -9,7 +9,7 @@ use gatepass_issuer::client::{ClientExtensions, GrantType};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::user::{Role, RoleName};
 use gatepass_issuer::{ADMIN_SCOPE, ClientDocuments, Issuer};
-use gatepass_server::{Clock, Outbound};
+use gatepass_server::{Clock, Fetch, Outbound};
 use gatepass_store::Embedded;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,8 @@ pub(crate) struct Backend {
     pub(crate) issuer: Arc<Issuer>,
     pub(crate) data: DataDir,
     store: Arc<Embedded>,
+    /// Reaches what clients that registered themselves name by URL.
+    client_urls: Fetch,
 }
 
 impl Backend {
@@ -42,8 +44,11 @@ impl Backend {
             let documents = ClientDocuments::new(policy.clone(), Arc::new(fetch.clone()));
             issuer = issuer.with_client_documents(documents);
         }
-        issuer = issuer.with_remote_documents(Arc::new(config.client_urls.clone()));
-        let backend = Self { issuer: Arc::new(issuer), data, store };
+        let client_urls = Arc::new(config.client_urls.clone());
+        issuer =
+            issuer.with_remote_documents(Arc::clone(&client_urls) as _).with_client_key_sets(client_urls);
+        let client_urls = config.client_urls.clone();
+        let backend = Self { issuer: Arc::new(issuer), data, store, client_urls };
         backend.ensure_admin_role(admin_scopes).await?;
         backend.ensure_operator().await?;
         Ok(backend)
@@ -89,7 +94,8 @@ impl Backend {
     /// Looks after the issuer until `stop`, and sends what it has to tell clients.
     pub(crate) fn maintain(&self, stop: CancellationToken) -> anyhow::Result<tokio::task::JoinHandle<()>> {
         let issuer = Arc::clone(&self.issuer);
-        let outbound = Outbound::new().context("cannot set up TLS for what is sent to clients")?;
+        let outbound = Outbound::new(self.client_urls.clone())
+            .context("cannot set up TLS for what is sent to clients")?;
         let delivery = outbound.deliver(Arc::clone(&issuer), Clock::new(clock::now), stop.clone());
         let maintenance = async move {
             let mut ticks = tokio::time::interval(MAINTENANCE);
@@ -107,7 +113,7 @@ impl Backend {
 
     /// Closes the store: everything acknowledged is in the file, and the file is in one piece.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
-        let Self { issuer, data, store } = self;
+        let Self { issuer, data, store, .. } = self;
         data.withdraw();
         // What is kept now and then, such as tokens' places in status lists.
         if let Err(error) = issuer.maintain(clock::now()).await {

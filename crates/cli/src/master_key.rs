@@ -41,13 +41,15 @@ pub(crate) struct MasterKeySource {
 
 #[derive(Clone, Debug)]
 enum Place {
-    /// In the data directory, where it is made at the first start.
-    Data,
-    /// The same, wrapped by a key that never leaves its token.
-    Wrapped(WrappingKey),
+    /// In the data directory, where it is made at the first start; perhaps wrapped by a key that never leaves its token.
+    Kept(Option<WrappingKey>),
     /// Where only the operator writes.
+    Given(Outside),
+}
+
+#[derive(Clone, Debug)]
+enum Outside {
     File(PathBuf),
-    /// The same, in the environment.
     Env(String),
 }
 
@@ -57,7 +59,7 @@ impl RawMasterKey {
         let present = place(self.file, self.env, self.pkcs11, folder)?;
         let previous = place(self.previous_file, self.previous_env, self.previous_pkcs11, folder)
             .context("the previous one")?;
-        Ok(MasterKeySource { present: present.unwrap_or(Place::Data), previous })
+        Ok(MasterKeySource { present: present.unwrap_or(Place::Kept(None)), previous })
     }
 }
 
@@ -69,9 +71,9 @@ fn place(
 ) -> anyhow::Result<Option<Place>> {
     match (file, env, pkcs11) {
         (None, None, None) => Ok(None),
-        (Some(file), None, None) => Ok(Some(Place::File(folder.join(file)))),
-        (None, Some(env), None) => Ok(Some(Place::Env(env))),
-        (None, None, Some(key)) => Ok(Some(Place::Wrapped(key.check(folder)?))),
+        (Some(file), None, None) => Ok(Some(Place::Given(Outside::File(folder.join(file))))),
+        (None, Some(env), None) => Ok(Some(Place::Given(Outside::Env(env)))),
+        (None, None, Some(key)) => Ok(Some(Place::Kept(Some(key.check(folder)?)))),
         _ => bail!(
             "`master_key`: the key comes from a file, from the environment or from a PKCS#11 token, not both"
         ),
@@ -81,12 +83,15 @@ fn place(
 impl MasterKeySource {
     /// Makes the master key where there is none: before the store is, without which nothing is sealed.
     pub(crate) fn ensure(&self, data: &DataDir) -> anyhow::Result<()> {
-        self.present.kept(data).map_or(Ok(()), |kept| kept.ensure())
+        match &self.present {
+            Place::Kept(wrapping) => KeptMasterKey::new(data, wrapping.clone()).ensure(),
+            Place::Given(_) => Ok(()),
+        }
     }
 
     /// Makes the key in its token that wraps the master key.
     pub(crate) fn create_wrapping_key(&self) -> anyhow::Result<&WrappingKey> {
-        let Place::Wrapped(key) = &self.present else {
+        let Place::Kept(Some(key)) = &self.present else {
             bail!("the configuration names no key in a PKCS#11 token; write `master_key = {{ pkcs11 = … }}`");
         };
         key.create()?;
@@ -94,20 +99,9 @@ impl MasterKeySource {
     }
 }
 
-impl Place {
-    /// What this program keeps there itself.
-    fn kept(&self, data: &DataDir) -> Option<KeptMasterKey> {
-        match self {
-            Self::Data => Some(KeptMasterKey::plain(data)),
-            Self::Wrapped(key) => Some(KeptMasterKey::wrapped(data, key.clone())),
-            Self::File(_) | Self::Env(_) => None,
-        }
-    }
-
-    /// What the operator put there; `None` where this program keeps the key itself.
-    fn given(&self) -> anyhow::Result<Option<MasterKey>> {
+impl Outside {
+    fn read(&self) -> anyhow::Result<MasterKey> {
         let (text, is_none) = match self {
-            Self::Data | Self::Wrapped(_) => return Ok(None),
             Self::File(path) => {
                 let text = read_secret(path)?;
                 let text = text.with_context(|| format!("the master key {} is missing", path.display()))?;
@@ -120,7 +114,7 @@ impl Place {
                 (Zeroizing::new(text), format!("the environment variable {name} is no master key"))
             }
         };
-        MasterKey::parse(&text).map(Some).context(is_none)
+        MasterKey::parse(&text).context(is_none)
     }
 }
 
@@ -145,9 +139,11 @@ pub(crate) async fn open(
             }
         },
     };
-    Ok(match present.kept(data) {
-        Some(kept) => issuer.with_master_key_keeper(Arc::new(kept)),
-        None => issuer,
+    Ok(match present {
+        Place::Kept(wrapping) => {
+            issuer.with_master_key_keeper(Arc::new(KeptMasterKey::new(data, wrapping.clone())))
+        }
+        Place::Given(_) => issuer,
     })
 }
 
@@ -168,10 +164,9 @@ impl Opening<'_> {
     /// # Errors
     /// What is not a matter of which key it is: then no other is tried.
     async fn try_place(&self, place: &Place) -> anyhow::Result<Tried> {
-        match (place.given()?, place.kept(self.data)) {
-            (Some(key), _) => self.try_key(&key).await,
-            (None, Some(kept)) => self.try_kept(&kept).await,
-            (None, None) => bail!("the master key has no place"),
+        match place {
+            Place::Kept(wrapping) => self.try_kept(&KeptMasterKey::new(self.data, wrapping.clone())).await,
+            Place::Given(outside) => self.try_key(&outside.read()?).await,
         }
     }
 
@@ -209,14 +204,13 @@ impl Opening<'_> {
 
     /// Puts the store under the key of another place, or, where this program keeps the key, under a fresh one.
     async fn change(&self, issuer: &Issuer, place: &Place) -> anyhow::Result<()> {
-        match (place.given()?, place.kept(self.data)) {
-            (None, Some(kept)) => {
+        match place {
+            Place::Kept(wrapping) => {
+                let kept = KeptMasterKey::new(self.data, wrapping.clone());
                 issuer.change_master_key(&kept.prepare()?).await?;
                 kept.take_over().context("the next start puts the new master key in its place")?;
             }
-            (given, _) => {
-                issuer.change_master_key(&given.context("the master key has no place")?).await?;
-            }
+            Place::Given(outside) => issuer.change_master_key(&outside.read()?).await?,
         }
         tracing::info!("the store is under the new master key; the previous one is not needed any more");
         Ok(())

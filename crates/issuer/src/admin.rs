@@ -13,8 +13,8 @@ use thiserror::Error;
 pub use self::credential::NewCredential;
 use crate::certificate::RegisteredCertificate;
 use crate::client::{
-    ChangeResponses, Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential,
-    ExchangePolicy, GrantType, InvalidEncryption, NotificationUri,
+    ChangeResponses, Client, ClientExtensions, ClientKeySource, ClientKeys, ClientLogout, ClientSecret,
+    Credential, ExchangePolicy, GrantType, InvalidEncryption, NotificationUri,
 };
 use crate::email::Email;
 use crate::feed::Sweep;
@@ -86,6 +86,9 @@ pub enum AdminError {
     /// Somebody else changed the client while this change was looked at.
     #[error("the client was changed meanwhile; try again")]
     ChangedMeanwhile,
+    /// The keys that the client publishes cannot be had, or will not do.
+    #[error("{0}")]
+    KeySet(String),
     /// Something was to be signed for a client with an algorithm that this server has no key for.
     #[error("this server does not sign with {0}")]
     UnservedAlg(Alg),
@@ -301,7 +304,7 @@ pub struct ChangeClient {
     /// Disabling takes the client's tokens back and ends the sessions that it started.
     pub disabled: Option<bool>,
     /// Other keys, all of them, or none; the old ones are good for nothing at once.
-    pub keys: Option<Option<ClientKeys>>,
+    pub keys: Option<Option<ClientKeySource>>,
     /// Another certificate, where it authenticates with one.
     pub certificate: Option<RegisteredCertificate>,
     /// Whether to give it a new secret; the old one is good for nothing at once.
@@ -409,6 +412,7 @@ impl Issuer {
     ) -> Result<(Client, Option<ClientSecret>), AdminError> {
         let (client, secret) = self.new_client(new, now)?;
         self.require_sector_document(&client, now).await?;
+        self.require_published_keys(&client, now).await?;
         self.store.create_client(&client).await?;
         tracing::info!(target: "gatepass::audit", event = "client-created", client_id = %client.id);
         Ok((client, secret))
@@ -536,8 +540,17 @@ impl Issuer {
         require_sign_on(&client)?;
         let is_moved = before.redirect_uris != client.redirect_uris
             || before.extensions.sector_identifier_uri != client.extensions.sector_identifier_uri;
+        let is_keyed = before.keys() != client.keys()
+            || before.extensions.responses != client.extensions.responses
+            || before.extensions.require_signed_request_object
+                != client.extensions.require_signed_request_object;
+        if is_keyed {
+            self.require_published_keys(&client, now).await?;
+        }
         if is_moved {
             self.require_sector_document(&client, now).await?;
+        }
+        if is_moved || is_keyed {
             // Whoever the client named took their time to answer. What was changed meanwhile is not to be undone.
             if self.find_client(id).await? != before {
                 return Err(AdminError::ChangedMeanwhile);
@@ -724,8 +737,14 @@ fn named_by(client: &Client) -> Option<Cow<'_, str>> {
 /// A public client without a code challenge would let anybody use a code who sees one.
 fn require_sign_on(client: &Client) -> Result<(), AdminError> {
     let logs_in = client.may_use(GrantType::AuthorizationCode);
-    let has_keys = client.keys().is_some_and(ClientKeys::can_sign);
+    // What is published is looked at when it has been fetched.
+    let can_sign = |keys: &ClientKeySource| keys.given().is_none_or(ClientKeys::can_sign);
+    let has_keys = client.keys().is_some_and(can_sign);
     match client {
+        // Lists of thousands would be kept, and read with every request.
+        Client { grants, .. } if has_twice(grants) => {
+            Err(AdminError::NotRegistrable("grant_types", "a grant stands there twice"))
+        }
         Client { credential: Credential::Keys(_), .. } if !has_keys => Err(AdminError::NoSigningKey),
         _ if logs_in && client.redirect_uris.is_empty() => Err(AdminError::NoRedirectUri),
         Client { logout: ClientLogout { frontchannel: Some(uri), .. }, redirect_uris, .. }
@@ -738,6 +757,15 @@ fn require_sign_on(client: &Client) -> Result<(), AdminError> {
         _ if client.extensions.require_signed_request_object && !has_keys => Err(AdminError::CannotSign),
         _ => require_sector(client),
     }
+}
+
+fn has_twice(grants: &[GrantType]) -> bool {
+    let mut seen = Vec::new();
+    grants.iter().any(|grant| {
+        let twice = seen.contains(grant);
+        seen.push(*grant);
+        twice
+    })
 }
 
 fn sorted(mut roles: Vec<RoleName>) -> Vec<RoleName> {

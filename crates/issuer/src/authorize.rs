@@ -168,7 +168,12 @@ impl Issuer {
             Some(_) if params.request_uri.is_some() => {
                 return Err(RequestObjectRejection::WithReference.into());
             }
-            Some(jwt) => Some(RequestObject::verify(jwt, &client, self.config.issuer.as_str(), now)?),
+            Some(jwt) => {
+                let kid = request_object::unverified_kid(jwt)?;
+                let keys = self.client_verifying(&client, kid.as_deref(), now).await;
+                let keys = keys.map_err(RequestObjectRejection::from)?;
+                Some(RequestObject::verify(jwt, &client, keys, self.config.issuer.as_str(), now)?)
+            }
             None => None,
         };
         let params = &object.as_ref().map_or(*params, RequestObject::params);
@@ -227,12 +232,17 @@ impl Issuer {
             Some(login) => self.store.find_consent(login.user.id, &request.client.id).await?,
             None => None,
         };
+        let name = |login: &SignedOn| self.subject(Some(&request.client), login.user.id);
         let is_hinted = match (&request.hint, login) {
-            (Some(hint), Some(login)) => self.names(hint, login.user.id, now).await?,
+            (Some(hint), Some(login)) if hint.client == request.client.id => {
+                self.names(hint, login.user.id, now).await?
+            }
+            // Another client's, which must not tell this one who the user is to that one.
+            (Some(hint), Some(login)) => hint.subject == name(login),
             _ => true,
         };
         let is_named = |login: &SignedOn| {
-            let name = self.subject(Some(&request.client), login.user.id);
+            let name = name(login);
             request.claims.subjects.iter().all(|subject| *subject == name)
         };
         let is_fit = |login: &SignedOn| is_named(login) && request.takes(login.session.acr());

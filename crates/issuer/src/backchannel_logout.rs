@@ -52,6 +52,9 @@ pub struct LogoutDelivery {
     pub notice: LogoutNotice,
     /// Where it goes.
     pub uri: NotificationUri,
+    /// Whether the client has registered itself: then a stranger has chosen where that is, and it must be somewhere that
+    /// everybody could reach.
+    pub by_stranger: bool,
     /// The token, for the form member `logout_token`.
     pub token: String,
 }
@@ -97,7 +100,10 @@ impl Issuer {
             match client.as_ref().and_then(|client| Some((client, client.logout.backchannel.clone()?))) {
                 Some((client, uri)) => {
                     match self.logout_token(&notice, client, now).await {
-                        Ok(token) => deliveries.push(LogoutDelivery { notice, uri, token }),
+                        Ok(token) => {
+                            let by_stranger = self.store.find_registration(&client.id).await?.is_some();
+                            deliveries.push(LogoutDelivery { notice, uri, by_stranger, token });
+                        }
                         // Its own affair: the others are told all the same, and it is tried again as one that is away.
                         Err(ResponseError::NoRecipient(why)) => {
                             tracing::info!(client_id = %notice.client, %why, "a logout token cannot be encrypted");

@@ -16,7 +16,8 @@ use crate::id::ClientId;
 use crate::redirect_uri::{RedirectUri, RegisteredRedirectUri};
 use crate::subject::SubjectType;
 
-pub use self::keys::{ClientKeys, InvalidClientKeys};
+pub(crate) use self::keys::encryption_key;
+pub use self::keys::{ClientKeySource, ClientKeys, InvalidClientKeys, TwoKeySources};
 pub use self::logout::{ClientLogout, InvalidNotificationUri, NotificationUri};
 pub use self::responses::{
     ChangeResponses, ENCRYPTION_ALGS, ENCRYPTION_ENCS, InvalidEncryption, ResponseFormats,
@@ -100,10 +101,10 @@ impl Client {
 
     /// Its public keys: those that it authenticates with, or else those that it has registered beside another way.
     #[must_use]
-    pub fn keys(&self) -> Option<&ClientKeys> {
+    pub fn keys(&self) -> Option<&ClientKeySource> {
         match &self.credential {
             Credential::Keys(keys) => Some(keys),
-            _ => self.extensions.jwks.as_ref(),
+            _ => self.extensions.keys.as_ref(),
         }
     }
 
@@ -145,7 +146,7 @@ pub struct ClientExtensions {
     pub sector_identifier_uri: Option<NotificationUri>,
     /// Public keys of a client that does not authenticate with them: to sign requests with, and to be encrypted for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub jwks: Option<ClientKeys>,
+    pub keys: Option<ClientKeySource>,
     /// In which form it is told things.
     pub responses: ResponseFormats,
 }
@@ -160,7 +161,7 @@ pub enum Credential {
     /// By assertions under a secret that it never sends: `client_secret_jwt`.
     SharedSecret(SealedSecret),
     /// By assertions under keys of its own: `private_key_jwt`.
-    Keys(ClientKeys),
+    Keys(ClientKeySource),
     /// By the certificate of its TLS connection: `tls_client_auth` and `self_signed_tls_client_auth`.
     Certificate(RegisteredCertificate),
 }

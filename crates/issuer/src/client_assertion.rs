@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::client::{Client, ClientKeys, Credential};
 use crate::client_jwt::{Window, WindowRejection, require_jti};
+use crate::client_key_sets::NoClientKeys;
 use crate::id::ClientId;
 use crate::jti::JtiDigest;
 use crate::secrets::{SecretError, Secrets};
@@ -45,6 +46,8 @@ pub(crate) enum AssertionRejection {
     NotRegistered,
     #[error("{0}")]
     Secret(SecretError),
+    #[error(transparent)]
+    Keys(#[from] NoClientKeys),
     #[error("it is malformed: {0}")]
     Malformed(#[from] Malformed),
     #[error("its type is another")]
@@ -78,23 +81,23 @@ struct SubjectOnly {
     sub: String,
 }
 
-/// The client that an assertion claims to be from, which nobody has verified.
-pub(crate) fn unverified_client(assertion: &str) -> Option<ClientId> {
-    let claims = decode_unverified(assertion).ok()?.unverified_claims::<SubjectOnly>().ok()?;
-    claims.sub.parse().ok()
+/// The client that an assertion claims to be from, and the name of the key, which nobody has verified.
+pub(crate) fn unverified_client(assertion: &str) -> Option<(ClientId, Option<String>)> {
+    let assertion = decode_unverified(assertion).ok()?;
+    let claims = assertion.unverified_claims::<SubjectOnly>().ok()?;
+    Some((claims.sub.parse().ok()?, assertion.unverified_kid().map(str::to_owned)))
 }
 
-/// The keys under which a client's assertions are.
-pub(crate) fn keys(client: &Client, secrets: &Secrets) -> Result<KeySet, AssertionRejection> {
+/// The key under which the assertions of a client are that has a secret.
+pub(crate) fn shared_key(client: &Client, secrets: &Secrets) -> Result<KeySet, AssertionRejection> {
     match &client.credential {
-        Credential::Keys(keys) => Ok(keys.verifying()),
         Credential::SharedSecret(sealed) => {
             let secret =
                 secrets.open_client_secret(&client.id, sealed).map_err(AssertionRejection::Secret)?;
             let key = VerifyingKey::from_secret(SHARED_SECRET_ALG, "", &secret);
             Ok(KeySet::new(key.into_iter().collect()))
         }
-        Credential::Secret(_) | Credential::Certificate(_) | Credential::None => {
+        Credential::Keys(_) | Credential::Secret(_) | Credential::Certificate(_) | Credential::None => {
             Err(AssertionRejection::NotRegistered)
         }
     }

@@ -213,7 +213,7 @@ impl Issuer {
         assertion: &str,
         now: Timestamp,
     ) -> Result<AuthenticatedClient, TokenError> {
-        let named = client_assertion::unverified_client(assertion).ok_or(TokenError::InvalidClient)?;
+        let (named, kid) = client_assertion::unverified_client(assertion).ok_or(TokenError::InvalidClient)?;
         if id.is_some_and(|id| *id != named) {
             return Err(TokenError::InvalidClient);
         }
@@ -223,7 +223,13 @@ impl Issuer {
             tracing::info!(target: "gatepass::audit", event = "client-denied", client_id = %named, why = %rejection);
             TokenError::InvalidClient
         };
-        let keys = client_assertion::keys(&client, &self.secrets).map_err(|rejection| denied(&rejection))?;
+        let keys = match &client.credential {
+            Credential::Keys(_) => {
+                self.client_verifying(&client, kid.as_deref(), now).await.map_err(AssertionRejection::from)
+            }
+            _ => client_assertion::shared_key(&client, &self.secrets),
+        };
+        let keys = keys.map_err(|rejection| denied(&rejection))?;
         let issuer = self.config.issuer.as_str();
         let verified = client_assertion::verify(assertion, &client.id, keys, issuer, now);
         let verified = verified.map_err(|rejection| denied(&rejection))?;

@@ -13,6 +13,7 @@ use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
 use crate::client_document::ClientDocuments;
+use crate::client_key_sets::ClientKeySets;
 use crate::config::{CLOCK_ALLOWANCE, Config};
 use crate::device::DeviceThrottles;
 use crate::dpop::Proofs;
@@ -51,6 +52,8 @@ pub struct Issuer {
     pub(crate) documents: Option<ClientDocuments>,
     /// What clients refer to by URL; `None`: nothing.
     pub(crate) remote: Option<RemoteDocuments>,
+    /// Where clients publish their keys; `None`: nowhere that is looked at.
+    pub(crate) client_key_sets: Option<ClientKeySets>,
     pub(crate) passwords: HashPool,
     /// What an unknown user's login costs.
     pub(crate) decoys: ArcSwap<Decoys>,
@@ -130,6 +133,7 @@ impl Issuer {
             devices: DeviceThrottles::new(config.throttle),
             documents: None,
             remote: None,
+            client_key_sets: None,
             passwords: HashPool::start(config.hashing)?,
             decoys: ArcSwap::default(),
             decoys_due: AtomicI64::new(0),

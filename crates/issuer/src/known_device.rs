@@ -26,7 +26,7 @@ const BODY: usize = ID + 8;
 pub(crate) type DeviceId = [u8; ID];
 
 /// What the browser keeps. Shows nothing in `Debug`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct DeviceCookie(Zeroizing<String>);
 
 impl DeviceCookie {

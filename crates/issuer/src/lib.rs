@@ -20,6 +20,7 @@ mod client_assertion;
 mod client_authentication;
 mod client_document;
 mod client_jwt;
+mod client_key_sets;
 pub mod code;
 mod config;
 pub mod consent;
@@ -90,9 +91,9 @@ pub use identity_provider::{
     UserInfoMembers,
 };
 pub use introspection::{Introspection, RevokeError};
-pub use known_device::{DeviceCookie, KNOWN_DEVICE_LIFETIME};
 pub use issuer::{Issuer, KeyInfo, OpenError, SnapshotError};
 pub use jti::JtiDigest;
+pub use known_device::{DeviceCookie, KNOWN_DEVICE_LIFETIME};
 pub use master_key::{MasterKeyKeeper, RotateMasterError};
 pub use mint::MintError;
 pub use own_password::{OwnPasswordChange, OwnPasswordError};

@@ -6,7 +6,7 @@
 use gatepass_jose::Alg;
 use thiserror::Error;
 
-use crate::client::{Client, Credential};
+use crate::client::{Client, ClientKeys, Credential};
 use crate::config::{Config, Signing};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
@@ -60,7 +60,9 @@ impl Profile {
         let Credential::Keys(keys) = &client.credential else {
             return Err(ProfileMismatch::Authentication);
         };
-        if let Some(key) = keys.verifying().keys().iter().find(|key| !self.takes(key.alg())) {
+        // Of keys that are published those of other algorithms are passed over when they are fetched.
+        let given = keys.given().map(ClientKeys::verifying).unwrap_or_default();
+        if let Some(key) = given.keys().iter().find(|key| !self.takes(key.alg())) {
             return Err(ProfileMismatch::ClientAlg(key.alg()));
         }
         let mut client = client;
@@ -119,7 +121,6 @@ mod tests {
 
     use super::*;
     use crate::authorize::test_client;
-    use crate::client::ClientKeys;
     use crate::config::{ResourceServer, ResourceServers};
 
     const ISSUER: &str = "https://auth.example.com";
@@ -130,7 +131,7 @@ mod tests {
             alg => SigningKey::generate(alg, Some("k")),
         };
         let keys = JwkSet { keys: vec![key.unwrap().public_jwk().unwrap()] };
-        Client { credential: Credential::Keys(ClientKeys::new(keys).unwrap()), ..test_client() }
+        Client { credential: Credential::Keys(ClientKeys::new(keys).unwrap().into()), ..test_client() }
     }
 
     #[test]

@@ -142,6 +142,8 @@ pub struct ClientMetadata {
     pub redirect_uris: Vec<RedirectUri>,
     /// Where browsers may be sent to after a logout.
     pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Where it gets logout tokens.
+    pub backchannel_logout_uri: Option<NotificationUri>,
     /// What the browser opens in a frame of the logout page.
     pub frontchannel_logout_uri: Option<NotificationUri>,
     /// Whether it must push its authorization requests.
@@ -210,7 +212,10 @@ impl RegistrationPolicy {
             sign_on: SignOnClient {
                 redirect_uris: metadata.redirect_uris,
                 post_logout_redirect_uris: metadata.post_logout_redirect_uris,
-                logout: ClientLogout { backchannel: None, frontchannel: metadata.frontchannel_logout_uri },
+                logout: ClientLogout {
+                    backchannel: metadata.backchannel_logout_uri,
+                    frontchannel: metadata.frontchannel_logout_uri,
+                },
                 require_pushed: metadata.require_pushed,
                 ..SignOnClient::default()
             },
@@ -276,6 +281,7 @@ mod tests {
             scope: scope.map(|scope| scope.parse().unwrap()),
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
+            backchannel_logout_uri: None,
             frontchannel_logout_uri: None,
             require_pushed: false,
             extensions: ClientExtensions::default(),

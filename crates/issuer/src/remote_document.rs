@@ -24,6 +24,10 @@ pub trait RemoteDocumentSource: Send + Sync + 'static {
     /// # Errors
     /// [`DocumentError`].
     async fn fetch(&self, url: &Url) -> Result<RemoteDocument, DocumentError>;
+
+    /// Whether anything may be asked for there, or sent there, because a stranger says so. What the host's name leads to is
+    /// only seen later.
+    fn may_ask(&self, url: &Url) -> bool;
 }
 
 /// A document as it came.
@@ -45,7 +49,11 @@ impl Fetches {
     pub(crate) fn new() -> Self {
         let limit = ThrottleLimit { burst: 20, every: Duration::from_secs(1) };
         Self {
-            by_host: Throttle::new(ThrottlePolicy { account: limit, address: limit, ..ThrottlePolicy::default() }),
+            by_host: Throttle::new(ThrottlePolicy {
+                account: limit,
+                address: limit,
+                ..ThrottlePolicy::default()
+            }),
             places: Semaphore::new(MOST_FETCHES),
         }
     }
@@ -75,6 +83,11 @@ impl fmt::Debug for RemoteDocuments {
 impl RemoteDocuments {
     pub(crate) fn new(source: Arc<dyn RemoteDocumentSource>) -> Self {
         Self { source, fetches: Fetches::new() }
+    }
+
+    /// Whether something may be sent there because a stranger says so.
+    pub(crate) fn may_ask(&self, uri: &NotificationUri) -> bool {
+        Url::parse(uri.as_str()).is_ok_and(|url| self.source.may_ask(&url))
     }
 
     pub(crate) async fn fetch(

@@ -69,7 +69,7 @@ impl Issuer {
         let recipient = match formats.encrypted(told) {
             None => None,
             Some(Encryption { alg, enc }) => {
-                let key = client.keys().and_then(|keys| keys.encryption(alg)).ok_or(NoRecipient(alg))?;
+                let key = self.client_encryption(client, alg, now).await.ok_or(NoRecipient(alg))?;
                 Some((key, enc))
             }
         };

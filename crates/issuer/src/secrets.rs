@@ -318,6 +318,7 @@ mod tests {
             ClientSecret,
             crate::code::Code,
             crate::device::DeviceCode,
+            crate::known_device::DeviceCookie,
             crate::password::Password,
             crate::refresh_token::RefreshToken,
             crate::registration::RegistrationToken,

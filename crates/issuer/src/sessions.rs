@@ -551,6 +551,24 @@ impl Issuer {
         Ok(session.filter(|session| session.is_live(now)))
     }
 
+    /// The user on whose behalf an access token was shown, by whichever name it calls them; `None` for a client that acts for
+    /// itself.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn user_behind(&self, caller: &Caller) -> Result<Option<UserId>, StoreError> {
+        match (caller.user(), caller.session()) {
+            (None, Some(session)) => {
+                let session = self.store.find_session(session).await?;
+                // Only a session whose own name for the user is the token's speaks for it.
+                Ok(session
+                    .filter(|session| session.subject() == caller.claims.sub)
+                    .map(|session| session.user))
+            }
+            (user, _) => Ok(user),
+        }
+    }
+
     /// Ends all sessions of a user, and their access tokens.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+pub(crate) use self::keys::PublishedSet;
 pub use self::keys::{FetchedKeys, KeySetError, KeySetSource, PublishedKeys, TrustedKeys};
 use crate::client_jwt::{Window, WindowRejection, require_jti};
 use crate::id::ClientId;

@@ -14,9 +14,10 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use crate::clock::Clock;
+use crate::fetch::Fetch;
 
 /// How often what has failed is looked at; what ends now is sent at once.
 const LOOK: Duration = Duration::from_secs(2);
@@ -30,14 +31,20 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The way out. It goes where a client's registration says and nowhere else: no redirect is followed, no proxy of
 /// the environment used, and of an answer only the status is looked at.
 #[derive(Clone, Debug)]
-pub struct Outbound(reqwest::Client);
+pub struct Outbound {
+    /// To where an operator says.
+    known: reqwest::Client,
+    /// To where clients say that registered themselves.
+    strangers: Fetch,
+}
 
 impl Outbound {
-    /// One that verifies certificates against the roots of this machine.
+    /// One that verifies certificates against the roots of this machine, and sends what goes to clients that registered
+    /// themselves as `strangers` would fetch something of theirs.
     ///
     /// # Errors
     /// TLS could not be set up.
-    pub fn new() -> Result<Self, std::io::Error> {
+    pub fn new(strangers: Fetch) -> Result<Self, std::io::Error> {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -45,7 +52,7 @@ impl Outbound {
             .timeout(TIMEOUT)
             .user_agent(concat!("gatepass/", env!("CARGO_PKG_VERSION")))
             .build();
-        client.map(Self).map_err(std::io::Error::other)
+        client.map(|known| Self { known, strangers }).map_err(std::io::Error::other)
     }
 
     /// Sends what clients and receivers of signals are to be told, until `stop`. What was not taken then is sent after
@@ -78,22 +85,36 @@ impl Outbound {
 
     /// Whether its outcome could be noted.
     async fn deliver_logout(&self, issuer: &Issuer, clock: &Clock, delivery: LogoutDelivery) -> bool {
-        let LogoutDelivery { notice, uri, token } = delivery;
+        let LogoutDelivery { notice, uri, by_stranger, token } = delivery;
         let form =
             form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", &token).finish();
-        let request = self.0.post(uri.as_str()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let delivered = match request.body(form).send().await {
-            Ok(answer) => judge(answer.status()),
-            Err(error) => {
-                // Without the URL: its query may be a secret of the client's.
-                tracing::debug!(client_id = %notice.client, error = %error.without_url(), "a logout token is not taken");
-                Delivered::Failed
+        let delivered = match self.way_to(uri.as_str(), by_stranger) {
+            None => Delivered::Refused,
+            Some(client) => {
+                let request = client.post(uri.as_str());
+                let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+                match request.send().await {
+                    Ok(answer) => judge(answer.status()),
+                    Err(error) => {
+                        // Without the URL: its query may be a secret of the client's.
+                        tracing::debug!(client_id = %notice.client, error = %error.without_url(), "a logout token is not taken");
+                        Delivered::Failed
+                    }
+                }
             }
         };
         let settled = issuer.settle_logout(&notice, delivered, clock.now()).await;
         settled
             .inspect_err(|error| tracing::error!(%error, "what came of a logout token is not kept"))
             .is_ok()
+    }
+
+    /// Who sends it there, if anybody may.
+    fn way_to(&self, uri: &str, by_stranger: bool) -> Option<&reqwest::Client> {
+        match by_stranger {
+            false => Some(&self.known),
+            true => Url::parse(uri).ok().and_then(|url| self.strangers.client_for(&url).ok()),
+        }
     }
 
     /// Pushes what waits to every receiver, each in order, until nothing waits or none takes any.
@@ -118,7 +139,7 @@ impl Outbound {
     async fn push(&self, issuer: &Issuer, clock: &Clock, batch: SignalBatch) -> bool {
         let mut any = false;
         for set in batch.sets {
-            let mut request = self.0.post(batch.endpoint.as_str()).header(ACCEPT, "application/json");
+            let mut request = self.known.post(batch.endpoint.as_str()).header(ACCEPT, "application/json");
             request = request.header(CONTENT_TYPE, "application/secevent+jwt");
             if let Some(value) = batch.authorization.as_ref().and_then(secret_value) {
                 request = request.header(AUTHORIZATION, value);
@@ -191,6 +212,23 @@ fn judge(status: StatusCode) -> Delivered {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_sent_where_a_stranger_must_not_lead() {
+        let outbound = Outbound::new(Fetch::new(vec!["http://127.0.0.1:4711".parse().unwrap()]).unwrap());
+        let outbound = outbound.unwrap();
+        for (uri, known, stranger) in [
+            ("https://app.example.com/logout", true, true),
+            ("https://10.0.0.1/logout", true, false),
+            ("https://169.254.169.254/logout", true, false),
+            ("http://127.0.0.1:4711/logout", true, true),
+            ("http://127.0.0.1:4712/logout", true, false),
+            ("https://app.example.com:8443/logout", true, false),
+        ] {
+            assert_eq!(outbound.way_to(uri, false).is_some(), known, "{uri}");
+            assert_eq!(outbound.way_to(uri, true).is_some(), stranger, "{uri}");
+        }
+    }
 
     #[test]
     fn what_an_answer_means() {

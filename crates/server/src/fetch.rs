@@ -55,7 +55,7 @@ impl Fetch {
     }
 
     /// The client to ask with, if this URL may be asked at all.
-    fn client_for(&self, url: &Url) -> Result<&reqwest::Client, FetchError> {
+    pub(crate) fn client_for(&self, url: &Url) -> Result<&reqwest::Client, FetchError> {
         if Origin::of(url).is_some_and(|origin| self.private_origins.contains(&origin)) {
             return Ok(&self.private);
         }

@@ -15,4 +15,8 @@ impl RemoteDocumentSource for Fetch {
         let fetched = self.json(url, MAX_DOCUMENT).await.map_err(|error| DocumentError(error.to_string()))?;
         Ok(RemoteDocument { body: fetched.body, fresh_for: fetched.fresh_for })
     }
+
+    fn may_ask(&self, url: &Url) -> bool {
+        self.client_for(url).is_ok()
+    }
 }

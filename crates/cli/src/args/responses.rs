@@ -7,7 +7,7 @@ pub(crate) struct Responses {
     #[arg(long, value_name = "ALG")]
     id_token_signed_alg: Option<String>,
     /// How its ID tokens are encrypted for a key of its --jwks, such as RSA-OAEP-256 or ECDH-ES
-    #[arg(long, value_name = "ALG", requires = "jwks")]
+    #[arg(long, value_name = "ALG", requires = "client_keys")]
     id_token_encrypted_alg: Option<String>,
     /// What encrypts their content, such as A256GCM; A128CBC-HS256 where left out
     #[arg(long, value_name = "ENC", requires = "id_token_encrypted_alg")]
@@ -16,7 +16,7 @@ pub(crate) struct Responses {
     #[arg(long, value_name = "ALG")]
     userinfo_signed_alg: Option<String>,
     /// How that is encrypted for a key of its --jwks
-    #[arg(long, value_name = "ALG", requires = "jwks")]
+    #[arg(long, value_name = "ALG", requires = "client_keys")]
     userinfo_encrypted_alg: Option<String>,
     /// What encrypts its content
     #[arg(long, value_name = "ENC", requires = "userinfo_encrypted_alg")]
@@ -25,7 +25,7 @@ pub(crate) struct Responses {
     #[arg(long, value_name = "ALG", requires = "redirect_uris")]
     authorization_signed_alg: Option<String>,
     /// How they are encrypted for a key of its --jwks
-    #[arg(long, value_name = "ALG", requires_all = ["redirect_uris", "jwks"])]
+    #[arg(long, value_name = "ALG", requires_all = ["redirect_uris", "client_keys"])]
     authorization_encrypted_alg: Option<String>,
     /// What encrypts their content
     #[arg(long, value_name = "ENC", requires = "authorization_encrypted_alg")]
@@ -34,7 +34,7 @@ pub(crate) struct Responses {
     #[arg(long, value_name = "ALG", conflicts_with = "public")]
     introspection_signed_alg: Option<String>,
     /// How they are encrypted for a key of its --jwks
-    #[arg(long, value_name = "ALG", conflicts_with = "public", requires = "jwks")]
+    #[arg(long, value_name = "ALG", conflicts_with = "public", requires = "client_keys")]
     introspection_encrypted_alg: Option<String>,
     /// What encrypts their content
     #[arg(long, value_name = "ENC", requires = "introspection_encrypted_alg")]

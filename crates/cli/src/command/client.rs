@@ -34,6 +34,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             public,
             auth,
             jwks,
+            jwks_uri,
             certificate_name,
             certificate,
             certificate_bound,
@@ -91,6 +92,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             let formats = [
                 ("subject_type", pairwise.then(|| "pairwise".to_owned())),
                 ("sector_identifier_uri", sector_identifier_uri),
+                ("jwks_uri", jwks_uri),
             ];
             optional.extend(
                 formats.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))),

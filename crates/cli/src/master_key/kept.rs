@@ -24,15 +24,8 @@ pub(super) struct KeptMasterKey {
 type Found = Result<MasterKey, anyhow::Error>;
 
 impl KeptMasterKey {
-    pub(super) fn plain(data: &DataDir) -> Self {
-        Self::named("master.key", None, data)
-    }
-
-    pub(super) fn wrapped(data: &DataDir, key: WrappingKey) -> Self {
-        Self::named("master.key.pkcs11", Some(key), data)
-    }
-
-    fn named(name: &str, wrapping: Option<WrappingKey>, data: &DataDir) -> Self {
+    pub(super) fn new(data: &DataDir, wrapping: Option<WrappingKey>) -> Self {
+        let name = if wrapping.is_some() { "master.key.pkcs11" } else { "master.key" };
         let [file, next] = ["", ".next"].map(|suffix| data.join(&format!("{name}{suffix}")));
         Self { file, next, store: data.join("gatepass.db"), wrapping }
     }

@@ -48,6 +48,10 @@ fn certificate() -> (String, String) {
     (pem("CERTIFICATE", certificate.der()), pem("PRIVATE KEY", key.serialized_der()))
 }
 
+/// A private key to decrypt tokens with (RFC 8037 appendix A.6's, Bob's).
+const DECRYPTION_KEY: &[u8] = br#"{"kty":"OKP","crv":"X25519","kid":"api","alg":"ECDH-ES",
+    "x":"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08","d":"XasIfmJKikt54X-Lg4AO5m87sSkmGLb9HC-LJ_-I4Os"}"#;
+
 #[test]
 fn the_file_of_the_documentation() {
     let documentation = include_str!("../lib.rs");
@@ -57,6 +61,7 @@ fn the_file_of_the_documentation() {
     let folder = folder(&[
         ("secret", b"s3cret"),
         ("nonce.secret", &[b'A'; 43]),
+        ("api.jwk", DECRYPTION_KEY),
         ("site.secret", b"s3cret"),
         ("server.pem", certificate.as_bytes()),
         ("server.key", key.as_bytes()),
@@ -69,6 +74,7 @@ fn the_file_of_the_documentation() {
     assert_eq!(config.scheme(), "https");
     assert_eq!(config.listen(), "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.issuers[0].config.issuer, "https://auth.example.com");
+    assert!(config.issuers[0].config.decryption.as_ref().is_some_and(|decryption| decryption.required));
     assert!(config.routes.reserved.contains(&"x_user_id".parse().unwrap()));
 
     // What it says of the defaults.
@@ -79,6 +85,36 @@ fn the_file_of_the_documentation() {
     let issuer = Config::parse(&format!("listen = '[::]:1'{ISSUER}")).unwrap().issuers.remove(0).config;
     assert_eq!(config.issuers[0].config.algs, issuer.algs);
     assert_eq!(config.issuers[0].config.clock_skew, issuer.clock_skew);
+}
+
+#[test]
+fn what_opens_encrypted_tokens() {
+    let folder = folder(&[
+        ("api.jwk", DECRYPTION_KEY),
+        ("set.jwks", &[&br#"{"keys":["#[..], DECRYPTION_KEY, b"]}"].concat()),
+        ("public.jwk", br#"{"kty":"OKP","crv":"X25519","alg":"ECDH-ES","x":"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08"}"#),
+        ("signs.jwks", br#"{"keys":[]}"#),
+        ("text", b"secret"),
+    ]);
+    let check = |lines: &str| {
+        let checked = check::check(&format!("listen = '[::]:1'{ISSUER}\n{lines}"), folder.path());
+        let decryption = |config: Config| config.issuers[0].config.decryption.clone();
+        checked.map(|config| decryption(config).map(|found| (found.keys.keys().len(), found.required)))
+    };
+    let key = |name: &str| format!("decryption_key_file = '{name}'");
+    assert_eq!(check("").unwrap(), None);
+    assert_eq!(check(&key("api.jwk")).unwrap(), Some((1, false)));
+    assert_eq!(check(&format!("{}\nrequire_encrypted = true", key("set.jwks"))).unwrap(), Some((1, true)));
+    for lines in [
+        key("public.jwk"),
+        key("signs.jwks"),
+        key("text"),
+        key("nowhere"),
+        "require_encrypted = true".to_owned(),
+        format!("{}\ntokens = 'opaque'", key("api.jwk")),
+    ] {
+        assert!(check(&lines).is_err(), "{lines}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::AdminError;
 use crate::certificate::RegisteredCertificate;
-use crate::client::{Client, ClientKeys, ClientSecret, Credential};
+use crate::client::{Client, ClientKeySource, ClientSecret, Credential};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::secrets::{SecretError, random};
@@ -17,7 +17,7 @@ pub enum NewCredential {
     /// By assertions under a secret that it gets, and never sends.
     SharedSecret,
     /// By assertions under these keys.
-    Keys(ClientKeys),
+    Keys(ClientKeySource),
     /// By the certificate of its TLS connection.
     Certificate(RegisteredCertificate),
 }
@@ -50,7 +50,7 @@ impl Issuer {
     pub(super) fn change_credential(
         &self,
         client: &mut Client,
-        keys: Option<Option<ClientKeys>>,
+        keys: Option<Option<ClientKeySource>>,
         certificate: Option<RegisteredCertificate>,
         new_secret: bool,
     ) -> Result<Option<ClientSecret>, AdminError> {
@@ -58,7 +58,7 @@ impl Issuer {
             (_, None) => {}
             (Credential::Keys(own), Some(Some(keys))) => *own = keys,
             (Credential::Keys(_), Some(None)) => return Err(AdminError::NoSigningKey),
-            (_, Some(keys)) => client.extensions.jwks = keys,
+            (_, Some(keys)) => client.extensions.keys = keys,
         }
         let new = match (&client.credential, certificate) {
             (Credential::Certificate(_), Some(certificate)) => NewCredential::Certificate(certificate),

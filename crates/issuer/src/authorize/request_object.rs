@@ -4,7 +4,8 @@
 //! They are taken by value alone. A reference would make this server fetch addresses that others choose.
 
 use gatepass_jose::{
-    Audience, JsonError, Malformed, Timestamp, Typ, decode_unverified, jws, not_null, parse_strict_json,
+    Audience, JsonError, KeySet, Malformed, Timestamp, Typ, decode_unverified, jws, not_null,
+    parse_strict_json,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -13,6 +14,7 @@ use thiserror::Error;
 use super::AuthorizationParams;
 use crate::client::Client;
 use crate::client_jwt::{Window, WindowRejection, require_jti};
+use crate::client_key_sets::NoClientKeys;
 use crate::jti::JtiDigest;
 
 /// The one type ([RFC 9101 section 10.8](https://www.rfc-editor.org/rfc/rfc9101#section-10.8)): a client assertion, an
@@ -38,8 +40,8 @@ pub(crate) enum RequestObjectRejection {
     /// [RFC 9101 section 5](https://www.rfc-editor.org/rfc/rfc9101#section-5).
     #[error("request and request_uri do not go together")]
     WithReference,
-    #[error("the client has no keys")]
-    NoKeys,
+    #[error(transparent)]
+    Keys(#[from] NoClientKeys),
     #[error("it is malformed: {0}")]
     Malformed(#[from] Malformed),
     #[error("its type is not {TYP}")]
@@ -74,18 +76,18 @@ struct ObjectClaims {
 }
 
 impl RequestObject {
-    /// Verifies an object of `client` to `issuer`. That it was not used before is left to the caller.
+    /// Verifies an object of `client`, whose keys these are, to `issuer`. That it was not used before is left to the caller.
     pub(crate) fn verify(
         jwt: &str,
         client: &Client,
+        keys: KeySet,
         issuer: &str,
         now: Timestamp,
     ) -> Result<Self, RequestObjectRejection> {
-        let keys = client.keys().ok_or(RequestObjectRejection::NoKeys)?;
         if !decode_unverified(jwt)?.unverified_typ().is_some_and(|typ| TYP.matches(typ)) {
             return Err(RequestObjectRejection::Typ);
         }
-        let verified = jws::Verifier::new(keys.verifying()).verify(jwt)?;
+        let verified = jws::Verifier::new(keys).verify(jwt)?;
         let members: Map<String, Value> = parse_strict_json(verified.payload())?;
         let claims = ObjectClaims::deserialize(Value::Object(members.clone()));
         let claims = claims.map_err(|_| RequestObjectRejection::ClaimTypes)?;
@@ -122,6 +124,11 @@ impl RequestObject {
     }
 }
 
+/// The name of the key that an object claims to be signed with, which nobody has verified.
+pub(crate) fn unverified_kid(jwt: &str) -> Result<Option<String>, RequestObjectRejection> {
+    Ok(decode_unverified(jwt)?.unverified_kid().map(str::to_owned))
+}
+
 /// A parameter as it would stand in a query ([RFC 9101 section 4](https://www.rfc-editor.org/rfc/rfc9101#section-4)).
 fn text(name: &str, value: Value) -> Option<String> {
     match value {
@@ -148,7 +155,13 @@ mod tests {
 
     fn client(key: &SigningKey) -> Client {
         let keys = ClientKeys::new(JwkSet { keys: vec![key.public_jwk().unwrap()] }).unwrap();
-        Client { credential: Credential::Keys(keys), ..plain_client() }
+        Client { credential: Credential::Keys(keys.into()), ..plain_client() }
+    }
+
+    fn verify(object: &str, client: &Client) -> Result<RequestObject, RequestObjectRejection> {
+        let given = client.keys().and_then(|keys| keys.given());
+        let keys = given.map(ClientKeys::verifying).unwrap_or_default();
+        RequestObject::verify(object, client, keys, ISSUER, Timestamp::from_secs(NOW))
     }
 
     fn claims() -> Value {
@@ -194,7 +207,7 @@ mod tests {
         ];
         for (name, claims, want) in cases {
             let object = jwt::sign(&TYP, &claims, &key).unwrap();
-            let found = RequestObject::verify(&object, &client(&key), ISSUER, Timestamp::from_secs(NOW));
+            let found = verify(&object, &client(&key));
             assert_eq!(found.as_ref().err(), want.as_ref().err(), "{name}");
             if let Ok(object) = found {
                 assert_eq!(object.params().max_age, Some("60"), "{name}");
@@ -213,9 +226,7 @@ mod tests {
         let part = |json: Value| gatepass_jose::base64url::encode(json.to_string().as_bytes());
         let none =
             format!("{}.{}.", part(json!({ "alg": "none", "typ": "oauth-authz-req+jwt" })), part(claims()));
-        let verify = |object: &str, client: &Client| {
-            RequestObject::verify(object, client, ISSUER, Timestamp::from_secs(NOW)).is_ok()
-        };
+        let verify = |object: &str, client: &Client| verify(object, client).is_ok();
         let good = sign("oauth-authz-req+jwt", &key);
         let cases = [
             ("good", good.clone(), true),

@@ -7,6 +7,7 @@ use gatepass_jose::{Alg, Jwk, JwkSet, KeyManagement, KeySet, PublicParams, Verif
 use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
 
+use super::logout::NotificationUri;
 use super::responses::ENCRYPTION_ALGS;
 
 /// More keys than a client needs that rotates its own.
@@ -18,10 +19,69 @@ const MAX_KEYS: usize = 16;
 /// encrypted for says so, by `use`, `key_ops` or `alg`, or is of a type that nothing can be signed with. Which of a
 /// client's keys is which is never told by what somebody wants to do with it.
 ///
-/// They are given by value. A `jwks_uri` would make this server fetch addresses that others choose.
+/// They are given by value; see [`ClientKeySource`] for those that are not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ClientKeys(JwkSet);
+
+/// Where the public keys of a client are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ClientKeySource {
+    /// Given by value: whoever changes them says so.
+    Given(ClientKeys),
+    /// Published by the client, which changes them as it likes.
+    Published {
+        /// Where.
+        jwks_uri: NotificationUri,
+    },
+}
+
+impl ClientKeySource {
+    /// What a registration says, of which one member at most is there.
+    ///
+    /// # Errors
+    /// [`TwoKeySources`] ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)).
+    pub fn of(
+        jwks: Option<ClientKeys>,
+        jwks_uri: Option<NotificationUri>,
+    ) -> Result<Option<Self>, TwoKeySources> {
+        match (jwks, jwks_uri) {
+            (Some(_), Some(_)) => Err(TwoKeySources),
+            (Some(keys), None) => Ok(Some(Self::Given(keys))),
+            (None, uri) => Ok(uri.map(|jwks_uri| Self::Published { jwks_uri })),
+        }
+    }
+
+    /// The keys, where they are given.
+    #[must_use]
+    pub fn given(&self) -> Option<&ClientKeys> {
+        match self {
+            Self::Given(keys) => Some(keys),
+            Self::Published { .. } => None,
+        }
+    }
+
+    /// Where they are published, where they are not given.
+    #[must_use]
+    pub fn jwks_uri(&self) -> Option<&NotificationUri> {
+        match self {
+            Self::Given(_) => None,
+            Self::Published { jwks_uri } => Some(jwks_uri),
+        }
+    }
+}
+
+impl From<ClientKeys> for ClientKeySource {
+    fn from(keys: ClientKeys) -> Self {
+        Self::Given(keys)
+    }
+}
+
+/// A client says twice where its keys are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("jwks and jwks_uri do not go together")]
+pub struct TwoKeySources;
 
 /// The keys cannot be a client's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -84,9 +144,14 @@ impl ClientKeys {
 
     /// The first key that can be encrypted for with `alg`.
     pub(crate) fn encryption(&self, alg: KeyManagement) -> Option<EncryptionKey> {
-        let mut keys = self.0.keys.iter().filter(|jwk| signing_algs(jwk).next().is_none());
-        keys.find_map(|jwk| EncryptionKey::from_jwk(jwk, Some(alg)).ok())
+        encryption_key(&self.0, alg)
     }
+}
+
+/// The first key of a client's set that can be encrypted for with `alg`. One that signs is none.
+pub(crate) fn encryption_key(set: &JwkSet, alg: KeyManagement) -> Option<EncryptionKey> {
+    let mut keys = set.keys.iter().filter(|jwk| signing_algs(jwk).next().is_none());
+    keys.find_map(|jwk| EncryptionKey::from_jwk(jwk, Some(alg)).ok())
 }
 
 /// The algorithms that something could be signed with by the owner of the key.

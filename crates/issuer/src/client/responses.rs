@@ -4,7 +4,7 @@ use gatepass_jose::{Alg, ContentEncryption, KeyManagement};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::ClientKeys;
+use super::ClientKeySource;
 use crate::response::DEFAULT_RESPONSE_ALG;
 
 /// How a client's key can be used to encrypt for it. `RSA-OAEP` is for clients that know nothing newer.
@@ -136,6 +136,11 @@ impl ResponseFormats {
         Told::ALL.into_iter().filter_map(|told| self.signed(told))
     }
 
+    /// The algorithms with which it is encrypted for.
+    pub(crate) fn encryption_algs(&self) -> impl Iterator<Item = KeyManagement> {
+        Told::ALL.into_iter().filter_map(|told| Some(self.encrypted(told)?.alg))
+    }
+
     /// Whether it is told that as a JWT, where it could be plain JSON.
     pub(crate) fn is_jwt(&self, told: Told) -> bool {
         self.signed(told).is_some() || self.encrypted(told).is_some()
@@ -194,8 +199,11 @@ impl ResponseFormats {
         }
     }
 
-    /// That what is to be encrypted can be, for one of `keys`.
-    pub(crate) fn require_encryptable(&self, keys: Option<&ClientKeys>) -> Result<(), InvalidEncryption> {
+    /// That what is to be encrypted can be, for one of `keys` where those are given.
+    pub(crate) fn require_encryptable(
+        &self,
+        keys: Option<&ClientKeySource>,
+    ) -> Result<(), InvalidEncryption> {
         for told in Told::ALL {
             match (self.members(told), self.encrypted(told)) {
                 ((_, None, Some(_)), _) => return Err(InvalidEncryption::EncAlone),
@@ -207,8 +215,13 @@ impl ResponseFormats {
                     return Err(InvalidEncryption::Enc(enc));
                 }
                 (_, Some(Encryption { alg, .. })) => {
-                    let key = keys.and_then(|keys| keys.encryption(alg));
-                    key.ok_or(InvalidEncryption::NoKey(alg))?;
+                    let is_there = |keys: &ClientKeySource| match keys {
+                        ClientKeySource::Given(keys) => keys.encryption(alg).is_some(),
+                        ClientKeySource::Published { .. } => true,
+                    };
+                    if !keys.is_some_and(is_there) {
+                        return Err(InvalidEncryption::NoKey(alg));
+                    }
                 }
             }
         }
@@ -222,13 +235,14 @@ mod tests {
     use gatepass_jose::{Curve, JwkSet};
 
     use super::*;
+    use crate::client::ClientKeys;
 
     #[test]
     fn nothing_is_encrypted_that_nobody_can_read() {
         use ContentEncryption::{A192GCM, A256GCM};
         use KeyManagement::{Dir, EcdhEs, RsaOaep256, RsaOaep384};
         let key = DecryptionKey::generate(EcdhEs, Some(Curve::P256), Some("e")).unwrap().to_jwk().unwrap();
-        let keys = ClientKeys::new(JwkSet { keys: vec![key.public().unwrap()] }).unwrap();
+        let keys = ClientKeys::new(JwkSet { keys: vec![key.public().unwrap()] }).unwrap().into();
         let cases = [
             ("nothing", None, None, Ok(())),
             ("default_content", Some(EcdhEs), None, Ok(())),

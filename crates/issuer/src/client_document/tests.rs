@@ -13,6 +13,7 @@ fn metadata() -> ClientMetadata {
         scope: Some("gatepass:admin".parse().unwrap()),
         redirect_uris: vec!["http://127.0.0.1/cb".parse().unwrap()],
         post_logout_redirect_uris: Vec::new(),
+        backchannel_logout_uri: None,
         frontchannel_logout_uri: None,
         require_pushed: false,
         extensions: ClientExtensions::default(),

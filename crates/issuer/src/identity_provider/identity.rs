@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gatepass_jose::{KeySet, Timestamp, base64url, decode_unverified};
+use gatepass_jose::{Jwk, KeySet, Timestamp, base64url, decode_unverified};
 use gatepass_token::{ExpectedIdToken, IdToken, verify_id_token};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,6 +14,7 @@ use super::{BegunLogin, IdentityProvider, LoginPurpose, ProviderError, ProviderI
 use crate::email::EmailAddress;
 use crate::issuer::Issuer;
 use crate::secrets::SecretError;
+use crate::trusted_issuer::PublishedSet;
 
 /// The longest name of a user at a provider, in bytes. That of an ID token has at most 255.
 const MAX_SUBJECT: usize = 255;
@@ -107,8 +108,11 @@ impl IdentityProvider {
         };
         let signing = endpoints.id_tokens.as_ref().ok_or_else(|| unavailable("it publishes no keys"))?;
         let id_token = tokens.id.as_ref().ok_or_else(|| disbelieved("it gave no ID token"))?;
-        let kid = decode_unverified(id_token).map_err(disbelieved)?;
-        let set = signing.keys.find_set(kid.unverified_kid(), now).await.map_err(unavailable)?;
+        let header = decode_unverified(id_token).map_err(disbelieved)?;
+        let kid = header.unverified_kid();
+        let is_it = |jwk: &Jwk| kid.is_none_or(|kid| jwk.kid.as_deref() == Some(kid));
+        let has = |set: &PublishedSet| set.jwks.keys.iter().any(is_it);
+        let set = signing.keys.find(has, now).await.map_err(unavailable)?;
         let wanted = ExpectedIdToken {
             issuer,
             algs: id_token_signed_response_alg.as_ref().map_or(&signing.algs, std::slice::from_ref),
@@ -117,7 +121,7 @@ impl IdentityProvider {
             nonce: expected.nonce,
             access_token: &tokens.access,
         };
-        let keys = |alg| KeySet::from_jwks(&set, &[alg]);
+        let keys = |alg| KeySet::from_jwks(&set.jwks, &[alg]);
         let token = verify_id_token(id_token, &wanted, keys, SKEW, now).map_err(disbelieved)?;
         match (expected.again_since, token.auth_time) {
             (Some(since), Some(at)) if at.saturating_add(SKEW) >= since => {}

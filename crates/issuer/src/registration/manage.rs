@@ -76,8 +76,11 @@ impl Issuer {
         let found = self.store.find_initial_access_token(initial).await?;
         let found = found.filter(|found| found.uses_left > 0 && now < found.expires_at);
         let found = found.ok_or(RegistrationError::Token)?;
-        let (client, secret) = self.new_client(found.policy.allow(metadata)?, now)?;
+        let new = found.policy.allow(metadata)?;
+        self.require_public(&new)?;
+        let (client, secret) = self.new_client(new, now)?;
         self.require_sector_document(&client, now).await?;
+        self.require_published_keys(&client, now).await?;
         let token = RegistrationToken::management(&random()?);
         let registration = Registration {
             client: client.id.clone(),
@@ -117,6 +120,7 @@ impl Issuer {
     ) -> Result<Registered, RegistrationError> {
         let (registration, before) = self.require_registration(token, id).await?;
         let new = registration.policy.allow(metadata)?;
+        self.require_public(&new)?;
         if !is_same_way(&before.credential, &new.credential) {
             let why = "token_endpoint_auth_method cannot be changed: register anew";
             return Err(RegistrationError::Metadata(why.into()));
@@ -152,6 +156,16 @@ impl Issuer {
         drop(sweep);
         tracing::info!(target: "gatepass::audit", event = "client-removed", client_id = %id);
         Ok(())
+    }
+
+    /// This server sends logout tokens where a client of its own registration says: never into the network that it is in.
+    fn require_public(&self, new: &NewClient) -> Result<(), RegistrationError> {
+        let Some(uri) = &new.sign_on.logout.backchannel else { return Ok(()) };
+        if self.remote.as_ref().is_some_and(|remote| remote.may_ask(uri)) {
+            return Ok(());
+        }
+        let why = "backchannel_logout_uri is not an https URL of a public address, or nothing is sent for clients here";
+        Err(RegistrationError::Metadata(why.into()))
     }
 
     async fn require_registration(
@@ -190,13 +204,14 @@ fn change_to(new: NewClient) -> ChangeClient {
         require_pushed: Some(new.sign_on.require_pushed),
         dpop_bound_access_tokens: Some(new.extensions.dpop_bound_access_tokens),
         require_signed_request_object: Some(new.extensions.require_signed_request_object),
+        backchannel_logout_uri: Some(new.sign_on.logout.backchannel),
         frontchannel_logout_uri: Some(new.sign_on.logout.frontchannel),
         subject_type: Some(new.extensions.subject_type),
         sector_identifier_uri: Some(new.extensions.sector_identifier_uri),
         responses: ChangeResponses::to(new.extensions.responses),
         keys: Some(match new.credential {
             NewCredential::Keys(keys) => Some(keys),
-            _ => new.extensions.jwks,
+            _ => new.extensions.keys,
         }),
         ..ChangeClient::default()
     }

@@ -5,12 +5,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gatepass_jose::{Alg, Jwk, JwkSet, KeySet, Timestamp};
+use gatepass_jose::{Alg, JwkSet, KeySet, Timestamp};
 use thiserror::Error;
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::client::ClientKeys;
+use crate::client::{ClientKeys, ENCRYPTION_ALGS, encryption_key};
+use crate::remote_document::Fetches;
 
 /// The least and the most that fetched keys are believed for, whatever their server says. The most is how long a key
 /// that was taken back there is still good here.
@@ -59,7 +60,7 @@ impl TrustedKeys {
     pub(super) async fn find(&self, kid: Option<&str>, now: Timestamp) -> Result<Arc<KeySet>, KeySetError> {
         match self {
             Self::Given(keys) => Ok(Arc::new(keys.verifying())),
-            Self::Published(keys) => keys.find(kid, now).await,
+            Self::Published(keys) => Ok(keys.find(|set| set.verifies(kid), now).await?.verifying),
         }
     }
 }
@@ -69,15 +70,31 @@ pub struct PublishedKeys {
     jwks_uri: Url,
     algs: Vec<Alg>,
     source: Arc<dyn KeySetSource>,
+    /// How often its host is asked, where a client names it; such a set can be of keys to encrypt for alone.
+    fetches: Option<Arc<Fetches>>,
     kept: RwLock<Kept>,
     fetching: Mutex<()>,
 }
 
+/// A set as it was published.
+#[derive(Clone, Default)]
+pub(crate) struct PublishedSet {
+    /// The keys for signatures, ready for use.
+    pub(crate) verifying: Arc<KeySet>,
+    /// All of them.
+    pub(crate) jwks: Arc<JwkSet>,
+}
+
+impl PublishedSet {
+    /// Whether it has the key of that name.
+    pub(crate) fn verifies(&self, kid: Option<&str>) -> bool {
+        kid.is_none_or(|kid| self.verifying.find(kid).is_some())
+    }
+}
+
 #[derive(Clone, Default)]
 struct Kept {
-    keys: Arc<KeySet>,
-    /// The same as they came.
-    set: Arc<JwkSet>,
+    keys: PublishedSet,
     fresh_until: Option<Timestamp>,
     /// When they can be asked for again.
     asked_until: Option<Timestamp>,
@@ -86,6 +103,10 @@ struct Kept {
 impl Kept {
     fn is_fresh(&self, now: Timestamp) -> bool {
         self.fresh_until.is_some_and(|until| now < until)
+    }
+
+    fn serves(&self, has: &impl Fn(&PublishedSet) -> bool, now: Timestamp) -> bool {
+        self.is_fresh(now) && has(&self.keys)
     }
 }
 
@@ -100,47 +121,47 @@ impl PublishedKeys {
     /// where `algs` has one for RSA.
     #[must_use]
     pub fn new(jwks_uri: Url, algs: Vec<Alg>, source: Arc<dyn KeySetSource>) -> Self {
-        Self { jwks_uri, algs, source, kept: RwLock::default(), fetching: Mutex::default() }
+        Self { jwks_uri, algs, source, fetches: None, kept: RwLock::default(), fetching: Mutex::default() }
     }
 
-    async fn find(&self, kid: Option<&str>, now: Timestamp) -> Result<Arc<KeySet>, KeySetError> {
-        let has = |kept: &Kept| kid.is_none_or(|kid| kept.keys.find(kid).is_some());
-        Ok(self.current(has, now).await?.keys)
+    /// A client's keys, to verify with `algs` and to encrypt for. Its host is asked no oftener than `fetches` allows.
+    pub(crate) fn of_client(
+        jwks_uri: Url,
+        algs: Vec<Alg>,
+        source: Arc<dyn KeySetSource>,
+        fetches: Arc<Fetches>,
+    ) -> Self {
+        Self { fetches: Some(fetches), ..Self::new(jwks_uri, algs, source) }
     }
 
-    /// The keys as they are published, of which some can be used and one is called `kid`, if any is.
-    pub(crate) async fn find_set(
+    /// The set, fetched anew where it is old, or has not what is wanted of it and was not asked for just now.
+    pub(crate) async fn find(
         &self,
-        kid: Option<&str>,
+        has: impl Fn(&PublishedSet) -> bool,
         now: Timestamp,
-    ) -> Result<Arc<JwkSet>, KeySetError> {
-        let is = |kid: &str, jwk: &Jwk| jwk.kid.as_deref() == Some(kid);
-        let has = |kept: &Kept| kid.is_none_or(|kid| kept.set.keys.iter().any(|jwk| is(kid, jwk)));
-        Ok(self.current(has, now).await?.set)
-    }
-
-    /// What is kept, or fetched where that is too old or has not what is looked for.
-    async fn current(&self, has: impl Fn(&Kept) -> bool + Sync, now: Timestamp) -> Result<Kept, KeySetError> {
-        let serves = |kept: &Kept| kept.is_fresh(now) && has(kept);
+    ) -> Result<PublishedSet, KeySetError> {
         let kept = self.kept();
-        if serves(&kept) {
-            return Ok(kept);
+        if kept.serves(&has, now) {
+            return Ok(kept.keys);
         }
         let _fetching = self.fetching.lock().await;
         // Somebody may have fetched them meanwhile.
         let kept = self.kept();
-        if serves(&kept) {
-            return Ok(kept);
+        if kept.serves(&has, now) {
+            return Ok(kept.keys);
         }
         if kept.asked_until.is_some_and(|until| now < until) {
-            return kept.is_fresh(now).then_some(kept).ok_or_else(|| refused("they were just asked for"));
+            return kept
+                .is_fresh(now)
+                .then_some(kept.keys)
+                .ok_or_else(|| refused("they were just asked for"));
         }
         let asked_until = Some(now.saturating_add(PAUSE));
-        let fetched = self.source.fetch(&self.jwks_uri).await.and_then(|fetched| self.usable(fetched));
+        let fetched = self.fetch(now).await.and_then(|fetched| self.usable(fetched));
         let next = match fetched {
-            Ok((keys, set, fresh_for)) => {
+            Ok((keys, fresh_for)) => {
                 let fresh_for = fresh_for.clamp(LEAST_FRESH, MOST_FRESH);
-                Kept { keys, set, fresh_until: Some(now.saturating_add(fresh_for)), asked_until }
+                Kept { keys, fresh_until: Some(now.saturating_add(fresh_for)), asked_until }
             }
             Err(error) if !kept.is_fresh(now) => {
                 self.keep(Kept { asked_until, ..kept });
@@ -152,19 +173,27 @@ impl PublishedKeys {
             }
         };
         self.keep(next.clone());
-        Ok(next)
+        Ok(next.keys)
     }
 
-    fn usable(&self, fetched: FetchedKeys) -> Result<(Arc<KeySet>, Arc<JwkSet>, Duration), KeySetError> {
+    async fn fetch(&self, now: Timestamp) -> Result<FetchedKeys, KeySetError> {
+        let host = self.jwks_uri.host_str().unwrap_or_default();
+        let place = self.fetches.as_ref().map(|fetches| fetches.begin(host, now)).transpose();
+        let _place = place.map_err(|error| KeySetError(error.0))?;
+        self.source.fetch(&self.jwks_uri).await
+    }
+
+    fn usable(&self, fetched: FetchedKeys) -> Result<(PublishedSet, Duration), KeySetError> {
         if fetched.keys.keys.len() > MAX_KEYS {
             return Err(refused("there are too many"));
         }
         let keys = KeySet::from_jwks(&fetched.keys, &self.algs);
-        if keys.is_empty() {
-            Err(refused("none can be used"))
-        } else {
-            Ok((Arc::new(keys), Arc::new(fetched.keys), fetched.fresh_for))
+        let can_encrypt =
+            || ENCRYPTION_ALGS.into_iter().any(|alg| encryption_key(&fetched.keys, alg).is_some());
+        if keys.is_empty() && !(self.fetches.is_some() && can_encrypt()) {
+            return Err(refused("none can be used"));
         }
+        Ok((PublishedSet { verifying: Arc::new(keys), jwks: Arc::new(fetched.keys) }, fetched.fresh_for))
     }
 
     fn kept(&self) -> Kept {
@@ -238,9 +267,10 @@ mod tests {
                 Some(kids) => source.serve(kids),
                 None => *source.keys.lock().unwrap() = None,
             }
-            let found = keys.find(Some(kid), NOW.saturating_add(Duration::from_secs(seconds))).await;
+            let now = NOW.saturating_add(Duration::from_secs(seconds));
+            let found = keys.find(|set| set.verifies(Some(kid)), now).await;
             assert_eq!(found.is_ok(), there, "{seconds}");
-            assert_eq!(found.is_ok_and(|keys| keys.find(kid).is_some()), has, "{seconds}");
+            assert_eq!(found.is_ok_and(|keys| keys.verifying.find(kid).is_some()), has, "{seconds}");
             assert_eq!(source.asked.load(Ordering::Relaxed), asked, "{seconds}");
         }
     }
@@ -256,7 +286,8 @@ mod tests {
         assert_eq!(source.asked.load(Ordering::Relaxed), 1);
     }
 
-    async fn futures_join(keys: &PublishedKeys) -> [Result<Arc<KeySet>, KeySetError>; 3] {
-        tokio::join!(keys.find(Some("a"), NOW), keys.find(None, NOW), keys.find(Some("a"), NOW)).into()
+    async fn futures_join(keys: &PublishedKeys) -> [Result<PublishedSet, KeySetError>; 3] {
+        let find = |kid: Option<&'static str>| keys.find(move |set| set.verifies(kid), NOW);
+        tokio::join!(find(Some("a")), find(None), find(Some("a"))).into()
     }
 }

@@ -53,6 +53,7 @@ pub(super) fn parse(id: &ClientId, body: &[u8]) -> Result<ClientMetadata, Docume
         scope: None,
         redirect_uris: redirect_uris(&document.redirect_uris)?,
         post_logout_redirect_uris: redirect_uris(&document.post_logout_redirect_uris)?,
+        backchannel_logout_uri: None,
         frontchannel_logout_uri: None,
         require_pushed: false,
         extensions: ClientExtensions {
@@ -69,7 +70,7 @@ fn grant(name: &str) -> Option<GrantType> {
 
 fn credential(method: Option<&str>, keys: Option<ClientKeys>) -> Result<NewCredential, DocumentError> {
     match (method, keys) {
-        (Some("private_key_jwt"), Some(keys)) => Ok(NewCredential::Keys(keys)),
+        (Some("private_key_jwt"), Some(keys)) => Ok(NewCredential::Keys(keys.into())),
         (Some("private_key_jwt"), None) => Err(refused("private_key_jwt needs the keys themselves, as jwks")),
         (Some("none") | None, _) => Ok(NewCredential::None),
         (Some(_), _) => Err(refused("its token_endpoint_auth_method is not none or private_key_jwt")),

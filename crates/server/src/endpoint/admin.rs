@@ -217,6 +217,7 @@ impl From<AdminError> for Problem {
             AdminError::CannotSign => Self::invalid_value("require_signed_request_object", detail),
             AdminError::NotRegistrable(member, why) => Self::invalid_value(member, why),
             AdminError::ForeignFrame => Self::invalid_value("frontchannel_logout_uri", detail),
+            AdminError::KeySet(_) => Self::invalid_value("jwks_uri", detail),
             AdminError::NoSigningKey => Self::invalid_value("jwks", detail),
             AdminError::NotByCertificate => Self::invalid_value("certificate", detail),
             AdminError::MasterKey(RotateMasterError::KeptElsewhere) => {

@@ -193,7 +193,7 @@ pub(crate) async fn logout_all(
     };
     if user.is_none() {
         match bearer::authenticate(&server.issuer, &headers, &proof, now).await {
-            Ok(caller) => user = caller.user(),
+            Ok(caller) => user = server.issuer.user_behind(&caller).await?,
             Err(refusal) => require_nothing_left(refusal, presented.is_some())?,
         }
     }
@@ -212,7 +212,7 @@ pub(crate) async fn list(
     let now = server.now();
     let caller = bearer::authenticate(&server.issuer, &headers, &proof, now).await?;
     let current = caller.session();
-    let sessions = match caller.user() {
+    let sessions = match server.issuer.user_behind(&caller).await? {
         Some(user) => server.issuer.list_sessions(user, now).await?,
         None => Vec::new(), // a client that acts for itself
     };
@@ -229,7 +229,8 @@ pub(crate) async fn end(
 ) -> Result<StatusCode, Problem> {
     let now = server.now();
     let caller = bearer::authenticate(&server.issuer, &headers, &proof, now).await?;
-    let (Some(user), Ok(session)) = (caller.user(), session.parse::<SessionId>()) else {
+    let user = server.issuer.user_behind(&caller).await?;
+    let (Some(user), Ok(session)) = (user, session.parse::<SessionId>()) else {
         return Err(Problem::not_found());
     };
     match server.issuer.end_own_session(user, session, now).await? {

@@ -60,7 +60,7 @@ fn token(fixture: &Fixture, assertion: &str) -> Call {
 async fn a_client_authenticates_with_its_key_and_every_assertion_counts_once() {
     let fixture = Fixture::new().await;
     let key = key();
-    register(&fixture, NewCredential::Keys(ClientKeys::new(keys(&key)).unwrap())).await;
+    register(&fixture, NewCredential::Keys(ClientKeys::new(keys(&key)).unwrap().into())).await;
     let first = assertion(&fixture, &key, "1");
     let answer = token(&fixture, &first).send().await.expect(StatusCode::OK).json();
     let access = answer["access_token"].as_str().unwrap();
@@ -86,7 +86,7 @@ async fn a_client_authenticates_with_its_key_and_every_assertion_counts_once() {
 async fn what_proves_nothing() {
     let fixture = Fixture::new().await;
     let (key, another) = (key(), key());
-    register(&fixture, NewCredential::Keys(ClientKeys::new(keys(&key)).unwrap())).await;
+    register(&fixture, NewCredential::Keys(ClientKeys::new(keys(&key)).unwrap().into())).await;
     let sign = |claims: Value| jwt::sign(&Typ::new("JWT"), &claims, &key).unwrap();
     let plain = || claims(&fixture, "1");
     let grant = ("grant_type", "client_credentials");

@@ -84,7 +84,10 @@ async fn a_user_allows_a_device_and_it_gets_its_tokens_once() {
     let page = find(&mut browser, &typed).await.expect(StatusCode::OK);
     let shown = text(&page);
     assert!(shown.contains("The &#60;tv&#62;") && shown.contains(user_code), "{shown}");
-    assert!(shown.contains("See your user name") && shown.contains("<code dir=\"auto\">orders:read</code>"), "{shown}");
+    assert!(
+        shown.contains("See your user name") && shown.contains("<code dir=\"auto\">orders:read</code>"),
+        "{shown}"
+    );
     assert!(shown.contains("If somebody sent you the code"), "a warning: {shown}");
     assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
     let done = browser.submit(&page, &[("decision", "allow")]).await.expect(StatusCode::OK);

@@ -108,7 +108,8 @@ async fn guessing_is_throttled_by_account_and_by_the_address_behind_trusted_prox
     let http = HttpConfig { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..HttpConfig::default() };
     let limit = |burst| ThrottleLimit { burst, every: Duration::from_secs(20) };
     let fixture = Fixture::with(http, |config| {
-        config.throttle = ThrottlePolicy { account: limit(3), address: limit(5), ..ThrottlePolicy::default() };
+        config.throttle =
+            ThrottlePolicy { account: limit(3), address: limit(5), ..ThrottlePolicy::default() };
     })
     .await;
     let guess = |username: String, client: &str| {

@@ -23,6 +23,7 @@ mod fixture;
 mod guessing;
 mod hostile;
 mod identity_providers;
+mod jwks_uri;
 mod jwt_bearer;
 mod languages;
 mod login;

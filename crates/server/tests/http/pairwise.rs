@@ -98,6 +98,61 @@ async fn an_id_token_of_a_pairwise_client_still_says_who_is_meant() {
     assert_eq!(introspected(&fixture, &alice, "access_token").await["active"], false);
 }
 
+/// Two clients that work together would learn that the user of one is the user of the other.
+#[tokio::test]
+async fn a_hint_of_another_client_joins_no_two_names() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let mut browser = Browser::new(&fixture);
+    let own = tokens(&fixture, "own", "alice").await;
+    let hinted = async |browser: &mut Browser<'_>, client: &str, tokens: &Value| {
+        let hint = tokens["id_token"].as_str().unwrap();
+        let asked = [("client_id", client), ("scope", "openid"), ("prompt", "none"), ("id_token_hint", hint)];
+        let back = sent_back(&browser.authorize(&request(&asked)).await);
+        back.get("error").cloned().unwrap_or_else(|| "code".to_owned())
+    };
+    browser.code(&request(&[])).await;
+    browser.code(&request(&[("client_id", "own")])).await;
+    assert_eq!(hinted(&mut browser, "shop", &own).await, "code", "both call her the same");
+    change(&fixture, "shop", json!({ "subject_type": "pairwise" })).await.expect(StatusCode::OK);
+    assert_eq!(
+        hinted(&mut browser, "shop", &own).await,
+        "login_required",
+        "a pairwise one knows no other name"
+    );
+    let shop = tokens(&fixture, "shop", "alice").await;
+    assert_eq!(hinted(&mut browser, "own", &shop).await, "login_required", "and nobody else knows its");
+    assert_eq!(hinted(&mut browser, "shop", &shop).await, "code", "its own");
+    let root = tokens(&fixture, "shop", "root").await;
+    assert_eq!(hinted(&mut browser, "shop", &root).await, "login_required", "of somebody else");
+}
+
+#[tokio::test]
+async fn a_pairwise_clients_token_speaks_for_its_user_at_the_issuer_too() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let pairwise = json!({ "subject_type": "pairwise", "scope": "gatepass:admin" });
+    change(&fixture, "own", pairwise).await.expect(StatusCode::OK);
+    let query =
+        [("client_id", "own"), ("scope", "openid gatepass:admin"), ("resource", crate::fixture::ISSUER)];
+    let mut browser = Browser::new(&fixture);
+    let page = browser.authorize(&request(&query)).await.expect(StatusCode::OK);
+    let back = sent_back(&browser.log_in(&page, "root").await);
+    let tokens = fixture.post("/oauth/token").form(&exchange("own", &back["code"])).send().await;
+    let tokens = tokens.expect(StatusCode::OK).json();
+    let token = tokens["access_token"].as_str().unwrap();
+    assert!(claims(token)["sub"].as_str().unwrap().starts_with("p:"), "a name that says nothing");
+    let elsewhere = fixture.log_in("root").await;
+
+    let listed = fixture.get("/session/list").bearer(token).send().await.expect(StatusCode::OK).json();
+    assert!(listed["sessions"].as_array().unwrap().len() >= 2, "{listed}");
+    let out = fixture.post("/session/logout-all").bearer(token).send().await;
+    out.expect(StatusCode::NO_CONTENT);
+    let ended = fixture.get("/session/list").bearer(&elsewhere.access).send().await;
+    assert_eq!(ended.problem().0, 401, "every session of hers has ended");
+    assert_eq!(fixture.get("/session/list").bearer(token).send().await.problem().0, 401);
+}
+
 #[tokio::test]
 async fn what_is_taken_back_from_a_user_is_taken_back_where_the_user_has_another_name() {
     let fixture = Fixture::new().await;

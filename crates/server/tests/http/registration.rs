@@ -162,6 +162,7 @@ async fn what_a_client_says_of_itself_is_checked() {
             "invalid_client_metadata",
         ),
         ("machine", but("grant_types", json!(["client_credentials"])), "invalid_client_metadata"),
+        ("endless", but("grant_types", json!(vec!["authorization_code"; 3000])), "invalid_client_metadata"),
         ("token", but("response_types", json!(["token"])), "invalid_client_metadata"),
         ("no_response", but("response_types", json!([])), "invalid_client_metadata"),
         ("too_much", but("scope", json!("orders:delete")), "invalid_client_metadata"),

@@ -23,7 +23,7 @@ pub(crate) async fn register_vault(fixture: &Fixture) -> SigningKey {
     let new = NewClient {
         id: Some("vault".parse().unwrap()),
         name: "vault".into(),
-        credential: NewCredential::Keys(keys),
+        credential: NewCredential::Keys(keys.into()),
         grants: vec![GrantType::AuthorizationCode, GrantType::ClientCredentials],
         scope: "orders:read orders:write".parse().unwrap(),
         audience: Vec::new(),

@@ -12,8 +12,8 @@ use gatepass_issuer::SubjectType;
 use gatepass_issuer::admin::{ChangeClient, NewClient, SignOnClient};
 use gatepass_issuer::certificate::RegisteredCertificate;
 use gatepass_issuer::client::{
-    ChangeResponses, Client, ClientExtensions, ClientKeys, ClientLogout, ClientSecret, Credential,
-    ExchangePolicy, GrantType, NotificationUri, ResponseFormats,
+    ChangeResponses, Client, ClientExtensions, ClientKeySource, ClientKeys, ClientLogout, ClientSecret,
+    Credential, ExchangePolicy, GrantType, NotificationUri, ResponseFormats,
 };
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
@@ -73,6 +73,9 @@ pub(super) struct CreateRequest {
     /// be encrypted for.
     #[schema(value_type = Option<Object>)]
     jwks: Option<ClientKeys>,
+    /// Where it publishes them instead, over https: this server fetches them from public addresses.
+    #[schema(value_type = Option<String>)]
+    jwks_uri: Option<NotificationUri>,
     /// What its TLS certificate is known by (RFC 8705): one of `subject_dn`, `san_dns`, `san_uri`, `san_ip`, `san_email`, or
     /// `sha256`, the thumbprints of its certificates.
     #[schema(value_type = Option<Object>, example = json!({ "san_dns": "batch.internal" }))]
@@ -312,6 +315,10 @@ pub(super) struct ChangeRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Object>)]
     jwks: Option<Option<ClientKeys>>,
+    /// Where it publishes them instead; null: nowhere any more.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    jwks_uri: Option<Option<NotificationUri>>,
     /// What another certificate is known by, where it authenticates with one.
     #[schema(value_type = Option<Object>)]
     certificate: Option<RegisteredCertificate>,
@@ -336,10 +343,14 @@ pub(super) struct ClientAnswer {
     confidential: bool,
     /// How it authenticates.
     token_endpoint_auth_method: AuthMethod,
-    /// Its public keys, where it has some.
+    /// Its public keys, where it has given some.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     jwks: Option<ClientKeys>,
+    /// Where it publishes them, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    jwks_uri: Option<NotificationUri>,
     /// What its TLS certificate is known by, where it authenticates with one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -473,7 +484,7 @@ pub(super) async fn create(
     let (credential, other_keys) = new_credential(
         request.confidential,
         request.token_endpoint_auth_method,
-        request.jwks,
+        key_source(request.jwks, request.jwks_uri)?,
         request.certificate,
     )?;
     let new = NewClient {
@@ -502,7 +513,7 @@ pub(super) async fn create(
             authorization_details_types: request.authorization_details_types,
             subject_type: request.subject_type,
             sector_identifier_uri: request.sector_identifier_uri,
-            jwks: other_keys,
+            keys: other_keys,
             responses: of_same_names!(ResponseFormats, request),
         },
     };
@@ -561,6 +572,11 @@ pub(super) async fn change(
     Named(id): Named<ClientId>,
     Json(request): Json<ChangeRequest>,
 ) -> Result<JsonAnswer<ClientAnswer>, Problem> {
+    // Who says something of either says all of it.
+    let keys = match (request.jwks, request.jwks_uri) {
+        (None, None) => None,
+        (jwks, jwks_uri) => Some(key_source(jwks.flatten(), jwks_uri.flatten())?),
+    };
     let change = ChangeClient {
         name: request.client_name,
         grants: request.grant_types,
@@ -582,12 +598,19 @@ pub(super) async fn change(
         sector_identifier_uri: request.sector_identifier_uri,
         responses: of_same_names!(ChangeResponses, request),
         disabled: request.disabled,
-        keys: request.jwks,
+        keys,
         certificate: request.certificate,
         new_secret: request.new_secret,
     };
     let (client, secret) = server.issuer.change_client(&id, change, server.now()).await?;
     Ok(JsonAnswer(ClientAnswer::new(client, secret)))
+}
+
+fn key_source(
+    jwks: Option<ClientKeys>,
+    jwks_uri: Option<NotificationUri>,
+) -> Result<Option<ClientKeySource>, Problem> {
+    ClientKeySource::of(jwks, jwks_uri).map_err(|two| Problem::invalid_value("jwks_uri", two))
 }
 
 fn yes() -> bool {
@@ -620,7 +643,7 @@ pub(crate) fn require_name(name: String) -> Result<String, &'static str> {
 impl ClientAnswer {
     fn new(client: Client, secret: Option<ClientSecret>) -> Self {
         let method = AuthMethod::of(&client.credential);
-        let jwks = client.keys().cloned();
+        let keys = client.keys().cloned();
         let certificate = match client.credential {
             Credential::Certificate(certificate) => Some(certificate),
             _ => None,
@@ -632,7 +655,8 @@ impl ClientAnswer {
             client_name: client.name,
             confidential: method != AuthMethod::None,
             token_endpoint_auth_method: method,
-            jwks,
+            jwks: keys.as_ref().and_then(ClientKeySource::given).cloned(),
+            jwks_uri: keys.as_ref().and_then(ClientKeySource::jwks_uri).cloned(),
             certificate,
             grant_types: client.grants,
             scope: client.scope,

@@ -3,10 +3,12 @@
 //! Members that nobody here knows are passed over, as section 2 demands. What is known and not served is refused: a
 //! client that asked for it and heard nothing would believe that it has it.
 
+use std::borrow::Cow;
+
 use gatepass_issuer::SubjectType;
 use gatepass_issuer::admin::NewCredential;
 use gatepass_issuer::client::{
-    ClientExtensions, ClientKeys, Credential, GrantType, NotificationUri, ResponseFormats,
+    ClientExtensions, ClientKeySource, ClientKeys, Credential, GrantType, NotificationUri, ResponseFormats,
 };
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
@@ -31,17 +33,17 @@ pub(crate) struct Metadata {
     response_types: Option<Vec<String>>,
     scope: Option<ScopeSet>,
     jwks: Option<ClientKeys>,
+    jwks_uri: Option<NotificationUri>,
     require_pushed_authorization_requests: Option<bool>,
     dpop_bound_access_tokens: Option<bool>,
     require_signed_request_object: Option<bool>,
     subject_type: Option<SubjectType>,
     sector_identifier_uri: Option<NotificationUri>,
+    backchannel_logout_uri: Option<NotificationUri>,
     frontchannel_logout_uri: Option<NotificationUri>,
     #[serde(flatten)]
     responses: ResponseFormats,
     // Not served.
-    backchannel_logout_uri: Option<IgnoredAny>,
-    jwks_uri: Option<IgnoredAny>,
     request_object_encryption_alg: Option<IgnoredAny>,
     tls_client_certificate_bound_access_tokens: Option<bool>,
     // What a client must not say (RFC 7592 section 2.2).
@@ -86,6 +88,8 @@ pub(super) struct MetadataAnswer {
     redirect_uris: Vec<RedirectUri>,
     post_logout_redirect_uris: Vec<RedirectUri>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    backchannel_logout_uri: Option<NotificationUri>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     frontchannel_logout_uri: Option<NotificationUri>,
     token_endpoint_auth_method: AuthMethod,
     grant_types: Vec<GrantType>,
@@ -93,6 +97,8 @@ pub(super) struct MetadataAnswer {
     scope: ScopeSet,
     #[serde(skip_serializing_if = "Option::is_none")]
     jwks: Option<ClientKeys>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks_uri: Option<NotificationUri>,
     require_pushed_authorization_requests: bool,
     dpop_bound_access_tokens: bool,
     require_signed_request_object: bool,
@@ -134,7 +140,8 @@ impl Metadata {
             return Err(refused("response_types is [\"code\"], and empty without authorization_code"));
         }
         let name = self.client_name.map(require_name).transpose().map_err(refused)?;
-        let (credential, other_keys) = credential(self.token_endpoint_auth_method, self.jwks)?;
+        let keys = ClientKeySource::of(self.jwks, self.jwks_uri).map_err(|two| refused(two.to_string()))?;
+        let (credential, other_keys) = credential(self.token_endpoint_auth_method, keys)?;
         Ok(ClientMetadata {
             name,
             credential,
@@ -142,6 +149,7 @@ impl Metadata {
             scope: self.scope,
             redirect_uris: redirect_uris(self.redirect_uris)?,
             post_logout_redirect_uris: redirect_uris(self.post_logout_redirect_uris)?,
+            backchannel_logout_uri: self.backchannel_logout_uri,
             frontchannel_logout_uri: self.frontchannel_logout_uri,
             require_pushed: self.require_pushed_authorization_requests.unwrap_or_default(),
             extensions: ClientExtensions {
@@ -149,7 +157,7 @@ impl Metadata {
                 require_signed_request_object: self.require_signed_request_object.unwrap_or_default(),
                 subject_type: self.subject_type.unwrap_or_default(),
                 sector_identifier_uri: self.sector_identifier_uri,
-                jwks: other_keys,
+                keys: other_keys,
                 responses: self.responses,
                 ..ClientExtensions::default()
             },
@@ -159,11 +167,6 @@ impl Metadata {
     fn require_served(&self) -> Result<(), OAuthError> {
         let is_set = |member: &Option<IgnoredAny>| member.is_some();
         let cases = [
-            (
-                is_set(&self.backchannel_logout_uri),
-                "backchannel_logout_uri is for an administrator to register",
-            ),
-            (is_set(&self.jwks_uri), "jwks_uri is not served: give the keys themselves, as jwks"),
             (is_set(&self.request_object_encryption_alg), "request_object_encryption_alg is not served"),
             (
                 self.tls_client_certificate_bound_access_tokens == Some(true),
@@ -177,12 +180,12 @@ impl Metadata {
 /// How it authenticates, and the keys that are beside that.
 fn credential(
     method: Option<AuthMethod>,
-    keys: Option<ClientKeys>,
-) -> Result<(NewCredential, Option<ClientKeys>), OAuthError> {
+    keys: Option<ClientKeySource>,
+) -> Result<(NewCredential, Option<ClientKeySource>), OAuthError> {
     let new = match (method.unwrap_or(AuthMethod::ClientSecretBasic), keys) {
         (AuthMethod::PrivateKeyJwt, Some(keys)) => (NewCredential::Keys(keys), None),
         (AuthMethod::PrivateKeyJwt, None) => {
-            return Err(refused("private_key_jwt needs the client's public keys, as jwks"));
+            return Err(refused("private_key_jwt needs the client's public keys, as jwks or jwks_uri"));
         }
         (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth, _) => {
             return Err(refused("what a certificate is known by is for an administrator to say"));
@@ -205,7 +208,7 @@ fn redirect_uris(texts: Option<Vec<String>>) -> Result<Vec<RedirectUri>, OAuthEr
     })
 }
 
-fn refused(why: &'static str) -> OAuthError {
+fn refused(why: impl Into<Cow<'static, str>>) -> OAuthError {
     OAuthError::invalid_client_metadata(StatusCode::BAD_REQUEST, why)
 }
 
@@ -213,7 +216,7 @@ impl MetadataAnswer {
     pub(super) fn new(registered: Registered, registration_client_uri: String) -> Self {
         let Registered { client, secret, token } = registered;
         let has_code = client.may_use(GrantType::AuthorizationCode);
-        let jwks = client.keys().cloned();
+        let keys = client.keys().cloned();
         let method = match client.credential {
             Credential::None => AuthMethod::None,
             Credential::Secret(_) => AuthMethod::ClientSecretBasic,
@@ -234,12 +237,14 @@ impl MetadataAnswer {
             client_name: client.name,
             redirect_uris: client.redirect_uris,
             post_logout_redirect_uris: client.post_logout_redirect_uris,
+            backchannel_logout_uri: client.logout.backchannel,
             frontchannel_logout_uri: client.logout.frontchannel,
             token_endpoint_auth_method: method,
             grant_types: client.grants,
             response_types: if has_code { vec!["code"] } else { Vec::new() },
             scope: client.scope,
-            jwks,
+            jwks: keys.as_ref().and_then(ClientKeySource::given).cloned(),
+            jwks_uri: keys.as_ref().and_then(ClientKeySource::jwks_uri).cloned(),
             require_pushed_authorization_requests: client.require_pushed,
             dpop_bound_access_tokens: client.extensions.dpop_bound_access_tokens,
             require_signed_request_object: client.extensions.require_signed_request_object,

@@ -83,7 +83,7 @@ pub(crate) fn client(id: &str) -> Client {
             authorization_details_types: vec!["payment".into()],
             subject_type: Default::default(),
             sector_identifier_uri: Some("https://app.example.com/uris".parse().unwrap()),
-            jwks: None,
+            keys: None,
             responses: ResponseFormats {
                 userinfo_signed_response_alg: Some(gatepass_jose::Alg::ES256),
                 ..ResponseFormats::default()

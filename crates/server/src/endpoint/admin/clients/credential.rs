@@ -2,7 +2,7 @@
 
 use gatepass_issuer::admin::NewCredential;
 use gatepass_issuer::certificate::RegisteredCertificate;
-use gatepass_issuer::client::{ClientKeys, Credential};
+use gatepass_issuer::client::{ClientKeySource, Credential};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -43,9 +43,9 @@ impl AuthMethod {
 pub(super) fn new_credential(
     confidential: Option<bool>,
     method: Option<AuthMethod>,
-    jwks: Option<ClientKeys>,
+    keys: Option<ClientKeySource>,
     certificate: Option<RegisteredCertificate>,
-) -> Result<(NewCredential, Option<ClientKeys>), Problem> {
+) -> Result<(NewCredential, Option<ClientKeySource>), Problem> {
     let method = method.unwrap_or(match confidential {
         Some(false) => AuthMethod::None,
         Some(true) | None => AuthMethod::ClientSecretBasic,
@@ -62,22 +62,25 @@ pub(super) fn new_credential(
         };
         let why = "names go with tls_client_auth, and sha256 with self_signed_tls_client_auth";
         return match fits {
-            true => Ok((NewCredential::Certificate(certificate), jwks)),
+            true => Ok((NewCredential::Certificate(certificate), keys)),
             false => Err(Problem::invalid_value("certificate", why)),
         };
     }
-    let credential = match (method, jwks) {
+    let credential = match (method, keys) {
         (AuthMethod::PrivateKeyJwt, Some(keys)) => return Ok((NewCredential::Keys(keys), None)),
         (AuthMethod::PrivateKeyJwt, None) => {
-            return Err(Problem::invalid_value("jwks", "private_key_jwt needs the client's public keys"));
+            return Err(Problem::invalid_value(
+                "jwks",
+                "private_key_jwt needs the client's public keys, or a jwks_uri",
+            ));
         }
         (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth, _) => {
             let why = "the method needs what the certificate is known by";
             return Err(Problem::invalid_value("certificate", why));
         }
-        (AuthMethod::None, jwks) => (NewCredential::None, jwks),
-        (AuthMethod::ClientSecretBasic, jwks) => (NewCredential::Secret, jwks),
-        (AuthMethod::ClientSecretJwt, jwks) => (NewCredential::SharedSecret, jwks),
+        (AuthMethod::None, keys) => (NewCredential::None, keys),
+        (AuthMethod::ClientSecretBasic, keys) => (NewCredential::Secret, keys),
+        (AuthMethod::ClientSecretJwt, keys) => (NewCredential::SharedSecret, keys),
     };
     Ok(credential)
 }

@@ -1,0 +1,167 @@
+//! The public keys of clients that publish them (`jwks_uri`,
+//! [RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)), fetched when they are needed.
+//!
+//! A client names the address, so who fetches is as careful as with everything that others name the address of
+//! ([`KeySetSource`]); here is how often: a set is believed for an hour at most, and asked for again, for a key that is not in it,
+//! once in ten seconds, whoever signs with names that do not exist.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gatepass_jose::jwe::EncryptionKey;
+use gatepass_jose::{Alg, KeyManagement, KeySet, Timestamp};
+use thiserror::Error;
+use url::Url;
+
+use crate::admin::AdminError;
+use crate::client::{
+    Client, ClientKeySource, ClientKeys, Credential, InvalidEncryption, NotificationUri, encryption_key,
+};
+use crate::issuer::Issuer;
+use crate::remote_document::Fetches;
+use crate::trusted_issuer::{KeySetError, KeySetSource, PublishedKeys, PublishedSet};
+
+/// The most sets that are kept.
+const MOST_KEPT: usize = 1000;
+
+/// The sets of clients, by their addresses.
+pub(crate) struct ClientKeySets {
+    source: Arc<dyn KeySetSource>,
+    fetches: Arc<Fetches>,
+    algs: Vec<Alg>,
+    kept: Mutex<HashMap<String, Arc<PublishedKeys>>>,
+}
+
+/// Why there are no keys of a client's. For the log.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum NoClientKeys {
+    #[error("the client has no keys")]
+    None,
+    #[error(transparent)]
+    Published(#[from] KeySetError),
+}
+
+impl fmt::Debug for ClientKeySets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientKeySets").finish_non_exhaustive()
+    }
+}
+
+impl ClientKeySets {
+    async fn find(
+        &self,
+        uri: &NotificationUri,
+        has: impl Fn(&PublishedSet) -> bool,
+        now: Timestamp,
+    ) -> Result<PublishedSet, KeySetError> {
+        self.at(uri)?.find(has, now).await
+    }
+
+    fn at(&self, uri: &NotificationUri) -> Result<Arc<PublishedKeys>, KeySetError> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.get(uri.as_str()) {
+            return Ok(Arc::clone(known));
+        }
+        let url = Url::parse(uri.as_str()).map_err(|error| KeySetError(error.to_string()))?;
+        if kept.len() >= MOST_KEPT
+            && let Some(any) = kept.keys().next().cloned()
+        {
+            kept.remove(&any);
+        }
+        let keys = PublishedKeys::of_client(
+            url,
+            self.algs.clone(),
+            Arc::clone(&self.source),
+            Arc::clone(&self.fetches),
+        );
+        let keys = Arc::new(keys);
+        kept.insert(uri.as_str().to_owned(), Arc::clone(&keys));
+        Ok(keys)
+    }
+}
+
+impl Issuer {
+    /// Lets clients publish their keys at a `jwks_uri`, which `source` fetches.
+    #[must_use]
+    pub fn with_client_key_sets(mut self, source: Arc<dyn KeySetSource>) -> Self {
+        let algs = ClientKeys::algs().filter(|alg| self.config.profile.takes(*alg)).collect();
+        let (fetches, kept) = (Arc::new(Fetches::new()), Mutex::default());
+        self.client_key_sets = Some(ClientKeySets { source, fetches, algs, kept });
+        self
+    }
+
+    /// The keys to verify what a client has signed with the key `kid`.
+    pub(crate) async fn client_verifying(
+        &self,
+        client: &Client,
+        kid: Option<&str>,
+        now: Timestamp,
+    ) -> Result<KeySet, NoClientKeys> {
+        match client.keys().ok_or(NoClientKeys::None)? {
+            ClientKeySource::Given(keys) => Ok(keys.verifying()),
+            ClientKeySource::Published { jwks_uri } => {
+                let set = self.published_set(jwks_uri, |set| set.verifies(kid), now).await?;
+                Ok((*set.verifying).clone())
+            }
+        }
+    }
+
+    /// The client's key to be encrypted for with `alg`; `None` where it has none now.
+    pub(crate) async fn client_encryption(
+        &self,
+        client: &Client,
+        alg: KeyManagement,
+        now: Timestamp,
+    ) -> Option<EncryptionKey> {
+        match client.keys()? {
+            ClientKeySource::Given(keys) => keys.encryption(alg),
+            ClientKeySource::Published { jwks_uri } => {
+                let has = |set: &PublishedSet| encryption_key(&set.jwks, alg).is_some();
+                let set = self.published_set(jwks_uri, has, now).await.inspect_err(|error| {
+                    tracing::info!(client_id = %client.id, %error, "a client's keys cannot be had");
+                });
+                encryption_key(&set.ok()?.jwks, alg)
+            }
+        }
+    }
+
+    async fn published_set(
+        &self,
+        jwks_uri: &NotificationUri,
+        has: impl Fn(&PublishedSet) -> bool,
+        now: Timestamp,
+    ) -> Result<PublishedSet, KeySetError> {
+        let sets = self.client_key_sets.as_ref();
+        let sets = sets.ok_or_else(|| KeySetError("this server fetches nothing".to_owned()))?;
+        sets.find(jwks_uri, has, now).await
+    }
+
+    /// Demands that a client which publishes its keys does so now, with what it is registered for.
+    pub(crate) async fn require_published_keys(
+        &self,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<(), AdminError> {
+        let Some(ClientKeySource::Published { jwks_uri }) = client.keys() else { return Ok(()) };
+        let refused = |why: &str| AdminError::KeySet(format!("jwks_uri: {why}"));
+        let signs = matches!(client.credential, Credential::Keys(_))
+            || client.extensions.require_signed_request_object;
+        let algs: Vec<KeyManagement> = client.extensions.responses.encryption_algs().collect();
+        let missing =
+            |set: &PublishedSet| algs.iter().copied().find(|alg| encryption_key(&set.jwks, *alg).is_none());
+        let has = |set: &PublishedSet| !(signs && set.verifying.is_empty()) && missing(set).is_none();
+        let set = self.published_set(jwks_uri, has, now).await.map_err(|error| {
+            // Why is the operator's to know: it tells of the network that this server is in.
+            tracing::info!(client_id = %client.id, %error, "a jwks_uri cannot be fetched");
+            refused("no key set that can be used is found there")
+        })?;
+        if signs && set.verifying.is_empty() {
+            return Err(refused("it has no key to sign with"));
+        }
+        match missing(&set) {
+            Some(alg) => Err(InvalidEncryption::NoKey(alg).into()),
+            None => Ok(()),
+        }
+    }
+}
