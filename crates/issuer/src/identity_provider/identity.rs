@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gatepass_jose::{KeySet, Timestamp, base64url, decode_unverified};
+use gatepass_jose::{Jwk, KeySet, Timestamp, base64url, decode_unverified};
 use gatepass_token::{ExpectedIdToken, IdToken, verify_id_token};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -108,12 +108,11 @@ impl IdentityProvider {
         };
         let signing = endpoints.id_tokens.as_ref().ok_or_else(|| unavailable("it publishes no keys"))?;
         let id_token = tokens.id.as_ref().ok_or_else(|| disbelieved("it gave no ID token"))?;
-        let kid = decode_unverified(id_token).map_err(disbelieved)?;
-        let kid = kid.unverified_kid();
-        let has = |set: &PublishedSet| {
-            kid.is_none_or(|kid| set.jwks.keys.iter().any(|jwk| jwk.kid.as_deref() == Some(kid)))
-        };
-        let set = signing.keys.find(has, now).await.map_err(unavailable)?.jwks;
+        let header = decode_unverified(id_token).map_err(disbelieved)?;
+        let kid = header.unverified_kid();
+        let is_it = |jwk: &Jwk| kid.is_none_or(|kid| jwk.kid.as_deref() == Some(kid));
+        let has = |set: &PublishedSet| set.jwks.keys.iter().any(is_it);
+        let set = signing.keys.find(has, now).await.map_err(unavailable)?;
         let wanted = ExpectedIdToken {
             issuer,
             algs: id_token_signed_response_alg.as_ref().map_or(&signing.algs, std::slice::from_ref),
@@ -122,7 +121,7 @@ impl IdentityProvider {
             nonce: expected.nonce,
             access_token: &tokens.access,
         };
-        let keys = |alg| KeySet::from_jwks(&set, &[alg]);
+        let keys = |alg| KeySet::from_jwks(&set.jwks, &[alg]);
         let token = verify_id_token(id_token, &wanted, keys, SKEW, now).map_err(disbelieved)?;
         match (expected.again_since, token.auth_time) {
             (Some(since), Some(at)) if at.saturating_add(SKEW) >= since => {}
