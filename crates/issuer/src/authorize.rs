@@ -18,8 +18,8 @@ use gatepass_jose::Timestamp;
 use gatepass_token::ScopeSet;
 use thiserror::Error;
 
-pub(crate) use self::claims::PREFERRED_USERNAME;
 pub use self::claims::{ClaimsRequest, RequestedClaims};
+pub(crate) use self::claims::{EMAIL_ADDRESS, EMAIL_VERIFIED, PREFERRED_USERNAME};
 pub use self::logout::{LoggedOut, LogoutError, LogoutRequest, LogoutStep};
 pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};
 pub(crate) use self::request::{WITHOUT_MEANING, requested_details, requested_scope};

@@ -29,11 +29,13 @@ pub(crate) use self::responses::{Encryption, Told};
 pub const OPENID: &str = "openid";
 /// The scope for what the user is called.
 pub const PROFILE: &str = "profile";
+/// The scope for the user's e-mail address.
+pub const EMAIL: &str = "email";
 /// The scope that gives a refresh token, which outlives the login.
 pub const OFFLINE_ACCESS: &str = "offline_access";
 /// The scopes that are about the user and not about a resource server; any client that logs users in may
 /// ask for them.
-pub const IDENTITY_SCOPES: [&str; 3] = [OPENID, PROFILE, OFFLINE_ACCESS];
+pub const IDENTITY_SCOPES: [&str; 4] = [OPENID, PROFILE, EMAIL, OFFLINE_ACCESS];
 
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]

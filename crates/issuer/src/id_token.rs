@@ -8,9 +8,9 @@ use gatepass_token::{ScopeSet, at_hash};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::authorize::PREFERRED_USERNAME;
+use crate::authorize::{EMAIL_ADDRESS, EMAIL_VERIFIED, PREFERRED_USERNAME};
 use crate::binding::Possession;
-use crate::client::{Client, OPENID, PROFILE, Told};
+use crate::client::{Client, EMAIL, OPENID, PROFILE, Told};
 use crate::id::{ClientId, SessionId};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
@@ -46,14 +46,19 @@ struct IdClaims<'c> {
     at_hash: Option<String>,
     sid: String,
     #[serde(flatten)]
-    profile: ProfileClaims,
+    scoped: ScopedClaims,
 }
 
-/// The claims that the scope `profile` opens.
+/// The claims that the scopes `profile` and `email` open
+/// ([OpenID Connect Core 1.0 section 5.4](https://openid.net/specs/openid-connect-core-1_0.html#ScopeClaims)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-struct ProfileClaims {
+struct ScopedClaims {
     #[serde(skip_serializing_if = "Option::is_none")]
     preferred_username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified: Option<bool>,
 }
 
 /// What the userinfo endpoint says of a user
@@ -62,7 +67,7 @@ struct ProfileClaims {
 pub struct UserClaims {
     sub: String,
     #[serde(flatten)]
-    profile: ProfileClaims,
+    scoped: ScopedClaims,
 }
 
 /// The same with what a signature needs. Without `exp`, it cannot pass for an ID token.
@@ -138,11 +143,17 @@ impl Claims for HintClaims {
     }
 }
 
-impl ProfileClaims {
-    /// What the scope opens, and what was asked for besides.
+impl ScopedClaims {
+    /// What the scope opens, and what was asked for besides. Of a user without an address, nothing is said of one.
     fn of(user: &User, scope: &ScopeSet, requested: &BTreeSet<String>) -> Self {
-        let shown = scope.contains(PROFILE) || requested.contains(PREFERRED_USERNAME);
-        Self { preferred_username: shown.then(|| user.username.as_str().to_owned()) }
+        let shown = |by_scope, claim| scope.contains(by_scope) || requested.contains(claim);
+        let email = user.email.as_ref();
+        let (address, verified) = (shown(EMAIL, EMAIL_ADDRESS), shown(EMAIL, EMAIL_VERIFIED));
+        Self {
+            preferred_username: shown(PROFILE, PREFERRED_USERNAME).then(|| user.username.as_str().to_owned()),
+            email: email.filter(|_| address).map(|email| email.address.as_str().to_owned()),
+            email_verified: email.filter(|_| verified).map(|email| email.verified),
+        }
     }
 }
 
@@ -186,7 +197,7 @@ impl Issuer {
             amr: session.provider.is_none().then_some(["pwd"]),
             at_hash: at_hash(writer.alg(), access_token),
             sid: session.id.to_string(),
-            profile: ProfileClaims::of(user, login.scope, login.claims),
+            scoped: ScopedClaims::of(user, login.scope, login.claims),
         };
         writer.write(&ID_TOKEN, &claims).map(Some)
     }
@@ -240,7 +251,7 @@ impl Issuer {
         };
         let claims = UserClaims {
             sub: self.subject(client.as_ref(), user.id),
-            profile: ProfileClaims::of(&user, &verified.scope, &requested),
+            scoped: ScopedClaims::of(&user, &verified.scope, &requested),
         };
         let told = client.filter(|client| client.extensions.responses.is_jwt(Told::UserInfo));
         let Some(client) = told else { return Ok(UserInfoResponse::Claims(claims)) };

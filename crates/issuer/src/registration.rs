@@ -299,7 +299,7 @@ mod tests {
             ("left_out", None, code, Some("orders:read orders:write")),
             ("a_part", Some("orders:read"), code, Some("orders:read")),
             ("about_the_user", Some("openid profile orders:read"), code, Some("openid orders:read profile")),
-            ("without_meaning", Some("openid email"), code, Some("openid")),
+            ("without_meaning", Some("openid phone"), code, Some("openid")),
             ("more", Some("orders:read orders:delete"), code, None),
             ("admin", Some("gatepass:admin"), code, None),
             ("a_machine", Some("orders:read"), machine, Some("orders:read")),

@@ -68,6 +68,7 @@ impl Language {
         let own = match scope {
             "openid" => Some(&*self.texts.scope_openid),
             "profile" => Some(&*self.texts.scope_profile),
+            "email" => Some(&*self.texts.scope_email),
             "offline_access" => Some(&*self.texts.scope_offline_access),
             _ => None,
         };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Refusal;
-use crate::client::PROFILE;
+use crate::client::{EMAIL, PROFILE};
 use crate::id_token::ACR_PASSWORD;
 use crate::identity_provider::ACR_FEDERATED;
 
@@ -18,9 +18,12 @@ const MAX_LEN: usize = 2048;
 /// The most claims that are asked for in either place, and the most values of one.
 const MAX_CLAIMS: usize = 32;
 
-/// The claims of a user that can be asked for alone, without the scope that they belong to.
-const SEPARATE: [&str; 1] = [PREFERRED_USERNAME];
+/// The claims of a user that can be asked for alone, and the scope that they belong to.
+const SEPARATE: [(&str, &str); 3] =
+    [(PREFERRED_USERNAME, PROFILE), (EMAIL_ADDRESS, EMAIL), (EMAIL_VERIFIED, EMAIL)];
 pub(crate) const PREFERRED_USERNAME: &str = "preferred_username";
+pub(crate) const EMAIL_ADDRESS: &str = "email";
+pub(crate) const EMAIL_VERIFIED: &str = "email_verified";
 
 /// What a client gets of a user beyond its scope: names of claims, in each place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,10 +46,12 @@ impl RequestedClaims {
 
     /// The scope that a user who allows them has allowed: what is asked for in another way is not asked less for.
     pub(crate) fn scope(&self) -> ScopeSet {
-        match self.is_empty() {
-            true => ScopeSet::default(),
-            false => PROFILE.parse().unwrap_or_default(),
-        }
+        let asked = |name: &str| self.id_token.contains(name) || self.userinfo.contains(name);
+        SEPARATE
+            .into_iter()
+            .filter(|(name, _)| asked(name))
+            .filter_map(|(_, scope)| scope.parse().ok())
+            .fold(ScopeSet::default(), |all, scope| all.union(&scope))
     }
 }
 
@@ -112,7 +117,8 @@ impl ClaimsRequest {
             }
         }
         let separate = |claims: &Claims| {
-            SEPARATE.into_iter().filter(|name| claims.contains_key(*name)).map(str::to_owned).collect()
+            let names = SEPARATE.into_iter().map(|(name, _)| name);
+            names.filter(|name| claims.contains_key(*name)).map(str::to_owned).collect()
         };
         let requested = RequestedClaims { id_token: separate(&id_token), userinfo: separate(&userinfo) };
         Ok(Self { requested, subjects, acrs })
@@ -195,8 +201,8 @@ mod tests {
         let read = ClaimsRequest::parse(text).unwrap();
         assert_eq!(read.subjects.iter().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(read.requested.id_token.iter().collect::<Vec<_>>(), [PREFERRED_USERNAME]);
-        assert!(read.requested.userinfo.is_empty());
-        assert_eq!(read.requested.scope().to_string(), "profile", "allowed as if asked for by scope");
+        assert_eq!(read.requested.userinfo.iter().collect::<Vec<_>>(), [EMAIL_ADDRESS]);
+        assert_eq!(read.requested.scope().to_string(), "email profile", "allowed as if asked for by scope");
         assert!(ClaimsRequest::parse("{}").unwrap().requested.scope().is_empty());
     }
 }

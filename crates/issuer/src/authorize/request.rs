@@ -19,7 +19,7 @@ const MAX_HINT: usize = 128;
 
 /// Scopes of OpenID Connect that nothing is known for here. They are passed over, as
 /// [OpenID Connect Core 1.0 section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest) asks.
-pub(crate) const WITHOUT_MEANING: [&str; 3] = ["email", "address", "phone"];
+pub(crate) const WITHOUT_MEANING: [&str; 2] = ["address", "phone"];
 
 /// The parameters of an authorization request, as they came; each was given at most once, and an empty one
 /// counts as left out. Others than these mean nothing here.
@@ -495,7 +495,7 @@ pub(super) mod tests {
         let cases = [
             ("registered", Some("orders:read"), "orders:read"),
             ("identity", Some("openid profile offline_access"), "offline_access openid profile"),
-            ("nothing_known_for_it", Some("openid email phone address"), "openid"),
+            ("nothing_known_for_it", Some("openid email phone address"), "email openid"),
             ("left_out", None, "orders:read orders:write"),
         ];
         for (name, scope, want) in cases {

@@ -281,6 +281,10 @@ texts! {
         "See your user name",
         "Ihren Benutzernamen sehen",
         "Voir votre nom d’utilisateur";
+    scope_email:
+        "See your e-mail address",
+        "Ihre E-Mail-Adresse sehen",
+        "Voir votre adresse e-mail";
     scope_offline_access:
         "Keep access while you are away",
         "Auch in Ihrer Abwesenheit Zugriff behalten",

@@ -1,5 +1,7 @@
 //! Claims that a client asks for one by one.
 
+use gatepass_issuer::Email;
+use gatepass_issuer::admin::ChangeUser;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -16,12 +18,16 @@ fn asking(claims: &Value, more: &[(&str, &str)]) -> String {
 
 /// What the ID token and the userinfo endpoint say of the user's name.
 async fn told(fixture: &Fixture, client: &str, code: &str) -> [Value; 2] {
+    told_of(fixture, client, code).await.map(|claims| claims["preferred_username"].clone())
+}
+
+async fn told_of(fixture: &Fixture, client: &str, code: &str) -> [Value; 2] {
     let call = fixture.post("/oauth/token").form(&exchange(client, code));
     let tokens = call.send().await.expect(StatusCode::OK).json();
     let token = tokens["access_token"].as_str().unwrap();
     let info = fixture.get("/oauth/userinfo").bearer(token).send().await.expect(StatusCode::OK).json();
     let id = claims(tokens["id_token"].as_str().unwrap());
-    [id["preferred_username"].clone(), info["preferred_username"].clone()]
+    [id, info]
 }
 
 #[tokio::test]
@@ -56,6 +62,42 @@ async fn a_claim_is_told_where_it_was_asked_for_and_only_what_the_user_allows() 
     let code = browser.code(&no_openid).await;
     let call = fixture.post("/oauth/token").form(&exchange("own", &code));
     assert!(call.send().await.expect(StatusCode::OK).json().get("id_token").is_none());
+}
+
+#[tokio::test]
+async fn an_address_is_told_by_scope_or_claim_with_whether_it_is_verified() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let address = |address: &str, verified| ChangeUser {
+        email: Some(Some(Email { address: address.parse().unwrap(), verified })),
+        ..ChangeUser::default()
+    };
+    let claim = |name: &str| json!({ "userinfo": { name: null } });
+    let mut browser = Browser::new(&fixture);
+    let cases = [
+        ("none", None, "openid email", json!({}), [Value::Null, Value::Null]),
+        ("unverified", Some(false), "openid email", json!({}), [json!("a@example.com"), json!(false)]),
+        ("verified", Some(true), "openid email", json!({}), [json!("a@example.com"), json!(true)]),
+        ("not_asked_for", Some(true), "openid profile", json!({}), [Value::Null, Value::Null]),
+        ("one_claim", Some(true), "openid", claim("email"), [json!("a@example.com"), Value::Null]),
+        ("the_other", Some(true), "openid", claim("email_verified"), [Value::Null, json!(true)]),
+    ];
+    for (name, verified, scope, asked, want) in cases {
+        if let Some(verified) = verified {
+            let change = address("a@example.com", verified);
+            fixture.issuer.change_user(fixture.alice, change, fixture.now()).await.unwrap();
+        }
+        let code = browser.code(&asking(&asked, &[("client_id", "own"), ("scope", scope)])).await;
+        let [id, info] = told_of(&fixture, "own", &code).await;
+        let email = |claims: &Value| ["email", "email_verified"].map(|name| claims[name].clone());
+        assert_eq!(email(&info), want, "{name}");
+        let by_scope = scope == "openid email";
+        assert_eq!(email(&id), if by_scope { want } else { [Value::Null, Value::Null] }, "{name}");
+    }
+    // To others it is told when the user allows it.
+    browser.code(&request(&[("scope", "openid")])).await;
+    let page = browser.authorize(&request(&[("scope", "openid email")])).await.expect(StatusCode::OK);
+    assert!(text(&page).contains("/oauth/consent") && text(&page).contains("See your e-mail address"));
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post", "jwt", "query.jwt", "form_post.jwt"],
         "authorization_signing_alg_values_supported": ["ES256"],
-        "scopes_supported": ["openid", "profile", "offline_access"],
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "ui_locales_supported": ["en", "de", "fr"],
         "grant_types_supported": [
             "authorization_code", "client_credentials", "refresh_token",
@@ -80,7 +80,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         want[format!("{name}_supported")] = json!(true);
     }
     want["acr_values_supported"] = json!(["urn:gatepass:acr:password"]);
-    let claims = "iss sub aud exp iat auth_time nonce acr amr sid preferred_username";
+    let claims = "iss sub aud exp iat auth_time nonce acr amr sid preferred_username email email_verified";
     want["claims_supported"] = claims.split(' ').collect();
     want["prompt_values_supported"] = json!(["none", "login", "consent", "select_account"]);
     want["claims_parameter_supported"] = json!(true);
