@@ -310,7 +310,8 @@ impl Guard {
     /// ask one of them.
     #[must_use]
     pub fn opens(&self, token: &str) -> bool {
-        is_encrypted(token) && self.read(token).is_ok()
+        let has_key = self.0.issuers.iter().any(|issuer| issuer.opener.is_some());
+        has_key && is_encrypted(token) && self.read(token).is_ok()
     }
 
     /// The issuer to ask about a token, and the token as that one signed it.

@@ -45,18 +45,17 @@ pub struct LogoutNotice {
     pub attempts: u32,
 }
 
-/// A logout token on its way.
+/// A logout token that is to be sent.
 #[derive(Clone, Debug)]
 pub struct LogoutDelivery {
-    /// What it says.
+    /// What it is to say.
     pub notice: LogoutNotice,
     /// Where it goes.
     pub uri: NotificationUri,
     /// Whether the client has registered itself: then a stranger has chosen where that is, and it must be somewhere that
     /// everybody could reach.
     pub by_stranger: bool,
-    /// The token, for the form member `logout_token`.
-    pub token: String,
+    client: Client,
 }
 
 /// What came of a delivery.
@@ -83,39 +82,50 @@ struct LogoutClaims<'c> {
 }
 
 impl Issuer {
-    /// The logout tokens that are to be sent at `now`, at most `limit`, and few for any one client. Each is to be
-    /// settled before this is called again.
+    /// What is to be sent at `now`, at most `limit`, and few for any one client. Each is to be settled before this is
+    /// called again.
     ///
     /// # Errors
-    /// [`LogoutTokenError`]; the next call tries again.
-    pub async fn due_logouts(
-        &self,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<Vec<LogoutDelivery>, LogoutTokenError> {
+    /// [`StoreError`]; the next call tries again.
+    pub async fn due_logouts(&self, limit: u32, now: Timestamp) -> Result<Vec<LogoutDelivery>, StoreError> {
         let mut deliveries = Vec::new();
         for notice in self.store.due_logout_notices(now, limit).await? {
             let client = self.store.find_client(&notice.client).await?;
             let client = client.filter(|client| !client.disabled);
-            match client.as_ref().and_then(|client| Some((client, client.logout.backchannel.clone()?))) {
-                Some((client, uri)) => {
-                    match self.logout_token(&notice, client, now).await {
-                        Ok(token) => {
-                            let by_stranger = self.store.find_registration(&client.id).await?.is_some();
-                            deliveries.push(LogoutDelivery { notice, uri, by_stranger, token });
-                        }
-                        // Its own affair: the others are told all the same, and it is tried again as one that is away.
-                        Err(ResponseError::NoRecipient(why)) => {
-                            tracing::info!(client_id = %notice.client, %why, "a logout token cannot be encrypted");
-                            self.settle_logout(&notice, Delivered::Failed, now).await?;
-                        }
-                        Err(error) => return Err(error.into()),
-                    }
+            match client.and_then(|client| Some((client.logout.backchannel.clone()?, client))) {
+                Some((uri, client)) => {
+                    let by_stranger = self.store.find_registration(&client.id).await?.is_some();
+                    deliveries.push(LogoutDelivery { notice, uri, by_stranger, client });
                 }
                 None => self.store.settle_logout_notice(notice.id, None).await?, // nobody wants to know any more
             }
         }
         Ok(deliveries)
+    }
+
+    /// The token to send, for the form member `logout_token`. It is good for two minutes, so it is made when it is sent; and
+    /// where it is encrypted, the client's keys may have to be fetched, for which no other client's waits.
+    ///
+    /// # Errors
+    /// [`ResponseError::NoRecipient`]: the client has no key now, and is as one that is away.
+    pub async fn logout_token(
+        &self,
+        delivery: &LogoutDelivery,
+        now: Timestamp,
+    ) -> Result<String, ResponseError> {
+        let LogoutDelivery { notice, client, .. } = delivery;
+        let writer = self.response_writer(client, Told::IdToken, now).await?;
+        let claims = LogoutClaims {
+            iss: self.config.issuer.as_str(),
+            sub: self.subject(Some(client), notice.user),
+            aud: notice.client.as_str(),
+            iat: now.into(),
+            exp: now.saturating_add(LIFETIME).into(),
+            jti: base64url::encode(&random::<16>().map_err(MintError::from)?),
+            sid: notice.session.to_string(),
+            events: BTreeMap::from([(EVENT, BTreeMap::new())]),
+        };
+        Ok(writer.write(&LOGOUT_TOKEN, &claims)?)
     }
 
     /// Notes what came of a delivery: the notice goes, or waits for its next turn.
@@ -145,38 +155,6 @@ impl Issuer {
         }
         Ok(())
     }
-
-    async fn logout_token(
-        &self,
-        notice: &LogoutNotice,
-        client: &Client,
-        now: Timestamp,
-    ) -> Result<String, ResponseError> {
-        let writer = self.response_writer(client, Told::IdToken, now).await?;
-        let claims = LogoutClaims {
-            iss: self.config.issuer.as_str(),
-            sub: self.subject(Some(client), notice.user),
-            aud: notice.client.as_str(),
-            iat: now.into(),
-            exp: now.saturating_add(LIFETIME).into(),
-            jti: base64url::encode(&random::<16>().map_err(MintError::from)?),
-            sid: notice.session.to_string(),
-            events: BTreeMap::from([(EVENT, BTreeMap::new())]),
-        };
-        Ok(writer.write(&LOGOUT_TOKEN, &claims)?)
-    }
-}
-
-/// Why no logout token is sent now.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LogoutTokenError {
-    /// It could not be made.
-    #[error(transparent)]
-    Response(#[from] ResponseError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// How long to wait after the failure that follows `attempts` others; `None`: it is given up.

@@ -141,7 +141,10 @@ impl Issuer {
                     return Err(TokenError::Throttled { retry_after });
                 }
                 let client = self.authenticate_by_secret(id, Some(secret.as_str()), None, now).await;
-                if let (Some(guess), Err(TokenError::InvalidClient)) = (&guess, &client) {
+                // There is nothing to guess of a client that nobody has registered, and no end of names for one.
+                if let (Some(guess), Err(TokenError::InvalidClient)) = (&guess, &client)
+                    && self.store.find_client(id).await?.is_some()
+                {
                     self.guessing.failed(guess, now);
                 }
                 client

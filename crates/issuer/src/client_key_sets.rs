@@ -29,6 +29,8 @@ const MOST_KEPT: usize = 1000;
 pub(crate) struct ClientKeySets {
     source: Arc<dyn KeySetSource>,
     fetches: Arc<Fetches>,
+    /// For what is not a client's yet: whoever registers takes no place from those who are.
+    trials: Arc<Fetches>,
     algs: Vec<Alg>,
     kept: Mutex<HashMap<String, Arc<PublishedKeys>>>,
 }
@@ -63,21 +65,24 @@ impl ClientKeySets {
         if let Some(known) = kept.get(uri.as_str()) {
             return Ok(Arc::clone(known));
         }
-        let url = Url::parse(uri.as_str()).map_err(|error| KeySetError(error.to_string()))?;
+        let keys = Arc::new(self.published(uri, &self.fetches)?);
         if kept.len() >= MOST_KEPT
             && let Some(any) = kept.keys().next().cloned()
         {
             kept.remove(&any);
         }
-        let keys = PublishedKeys::of_client(
-            url,
-            self.algs.clone(),
-            Arc::clone(&self.source),
-            Arc::clone(&self.fetches),
-        );
-        let keys = Arc::new(keys);
         kept.insert(uri.as_str().to_owned(), Arc::clone(&keys));
         Ok(keys)
+    }
+
+    fn published(&self, uri: &NotificationUri, fetches: &Arc<Fetches>) -> Result<PublishedKeys, KeySetError> {
+        let url = Url::parse(uri.as_str()).map_err(|error| KeySetError(error.to_string()))?;
+        Ok(PublishedKeys::of_client(url, self.algs.clone(), Arc::clone(&self.source), Arc::clone(fetches)))
+    }
+
+    /// The set that is published now, of which nothing is kept.
+    async fn try_out(&self, uri: &NotificationUri, now: Timestamp) -> Result<PublishedSet, KeySetError> {
+        self.published(uri, &self.trials)?.find(|_| true, now).await
     }
 }
 
@@ -86,8 +91,8 @@ impl Issuer {
     #[must_use]
     pub fn with_client_key_sets(mut self, source: Arc<dyn KeySetSource>) -> Self {
         let algs = ClientKeys::algs().filter(|alg| self.config.profile.takes(*alg)).collect();
-        let (fetches, kept) = (Arc::new(Fetches::new()), Mutex::default());
-        self.client_key_sets = Some(ClientKeySets { source, fetches, algs, kept });
+        let [fetches, trials] = [(); 2].map(|()| Arc::new(Fetches::new()));
+        self.client_key_sets = Some(ClientKeySets { source, fetches, trials, algs, kept: Mutex::default() });
         self
     }
 
@@ -132,9 +137,11 @@ impl Issuer {
         has: impl Fn(&PublishedSet) -> bool,
         now: Timestamp,
     ) -> Result<PublishedSet, KeySetError> {
-        let sets = self.client_key_sets.as_ref();
-        let sets = sets.ok_or_else(|| KeySetError("this server fetches nothing".to_owned()))?;
-        sets.find(jwks_uri, has, now).await
+        self.key_sets()?.find(jwks_uri, has, now).await
+    }
+
+    fn key_sets(&self) -> Result<&ClientKeySets, KeySetError> {
+        self.client_key_sets.as_ref().ok_or_else(|| KeySetError("this server fetches nothing".to_owned()))
     }
 
     /// Demands that a client which publishes its keys does so now, with what it is registered for.
@@ -150,8 +157,8 @@ impl Issuer {
         let algs: Vec<KeyManagement> = client.extensions.responses.encryption_algs().collect();
         let missing =
             |set: &PublishedSet| algs.iter().copied().find(|alg| encryption_key(&set.jwks, *alg).is_none());
-        let has = |set: &PublishedSet| !(signs && set.verifying.is_empty()) && missing(set).is_none();
-        let set = self.published_set(jwks_uri, has, now).await.map_err(|error| {
+        let published = async { self.key_sets()?.try_out(jwks_uri, now).await };
+        let set = published.await.map_err(|error| {
             // Why is the operator's to know: it tells of the network that this server is in.
             tracing::info!(client_id = %client.id, %error, "a jwks_uri cannot be fetched");
             refused("no key set that can be used is found there")

@@ -67,7 +67,7 @@ mod ticket;
 mod trusted_issuer;
 pub mod user;
 
-pub use backchannel_logout::{Delivered, LogoutDelivery, LogoutNotice, LogoutTokenError, pause_after};
+pub use backchannel_logout::{Delivered, LogoutDelivery, LogoutNotice, pause_after};
 pub use binding::{Binding, Possession};
 pub use client_assertion::assertion_algs;
 pub use client_authentication::{AuthenticatedClient, ClientAuthentication, ClientProof};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::signals::{SignalBatch, Taken};
-use gatepass_issuer::{Delivered, Issuer, LogoutDelivery};
+use gatepass_issuer::{Delivered, Issuer, LogoutDelivery, ResponseError};
 use gatepass_jose::SecretKey;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
@@ -75,32 +75,43 @@ impl Outbound {
         }
     }
 
-    /// Whether its outcome could be noted.
+    /// Whether there was a token, and its outcome could be noted.
     async fn deliver_logout(&self, issuer: &Issuer, clock: &Clock, delivery: LogoutDelivery) -> bool {
-        let LogoutDelivery { notice, uri, by_stranger, token } = delivery;
-        let form =
-            form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", &token).finish();
-        let delivered = match self.way_to(uri.as_str(), by_stranger) {
-            None => Delivered::Refused,
-            Some(client) => {
-                let sent = async {
-                    let request = client.open()?.post(uri.as_str());
-                    request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form).send().await
-                };
-                match sent.await {
-                    Ok(answer) => judge(answer.status()),
-                    Err(error) => {
-                        // Without the URL: its query may be a secret of the client's.
-                        tracing::debug!(client_id = %notice.client, error = %error.without_url(), "a logout token is not taken");
-                        Delivered::Failed
-                    }
-                }
+        let delivered = match issuer.logout_token(&delivery, clock.now()).await {
+            Ok(token) => self.send_logout(&delivery, &token).await,
+            Err(ResponseError::NoRecipient(why)) => {
+                tracing::info!(client_id = %delivery.notice.client, %why, "a logout token cannot be encrypted");
+                Delivered::Failed
+            }
+            Err(error) => {
+                tracing::error!(%error, "a logout token is not made and tried again");
+                return false;
             }
         };
-        let settled = issuer.settle_logout(&notice, delivered, clock.now()).await;
+        let settled = issuer.settle_logout(&delivery.notice, delivered, clock.now()).await;
         settled
             .inspect_err(|error| tracing::error!(%error, "what came of a logout token is not kept"))
             .is_ok()
+    }
+
+    async fn send_logout(&self, delivery: &LogoutDelivery, token: &str) -> Delivered {
+        let uri = delivery.uri.as_str();
+        let Some(client) = self.way_to(uri, delivery.by_stranger) else { return Delivered::Refused };
+        let form =
+            form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", token).finish();
+        let sent = async {
+            let request = client.open()?.post(uri);
+            request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form).send().await
+        };
+        match sent.await {
+            Ok(answer) => judge(answer.status()),
+            Err(error) => {
+                // Without the URL: its query may be a secret of the client's.
+                let client_id = &delivery.notice.client;
+                tracing::debug!(%client_id, error = %error.without_url(), "a logout token is not taken");
+                Delivered::Failed
+            }
+        }
     }
 
     /// Who sends it there, if anybody may.

@@ -96,9 +96,9 @@ impl TlsFiles for ServerFiles {
         let mut server =
             builder.with_single_cert(chain, key).map_err(|error| self.pair.unusable(error.to_string()))?;
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        if self.asked == Asked::Anybodys {
-            // A session that is taken up again would carry the certificate along, as long as a stranger likes it to be, and
-            // prove the key by an older handshake.
+        if self.asked != Asked::Nobodys {
+            // A session that is taken up again would carry the certificate along, as long as a stranger likes it to be and past
+            // its own end, and prove the key by an older handshake.
             server.send_tls13_tickets = 0;
             server.session_storage = Arc::new(NoServerSessionStorage {});
         } else {

@@ -148,4 +148,8 @@ async fn an_issuers_tokens_are_opened_with_its_own_key_alone() {
     for (name, token, want) in cases {
         assert_eq!(check(&both, &token).await, want, "{name}");
     }
+    // Of several guards, the one that has a key is asked.
+    let (with_key, without) = (guard([config(&ours, &[&key], true)]).await, guard([ours.config()]).await);
+    let token = encrypted(&ours.token(), &key);
+    assert!(with_key.opens(&token) && !without.opens(&token) && !with_key.opens(&ours.token()));
 }

@@ -39,19 +39,19 @@ fn what_attackers_get_in_a_day() {
         Attacker {
             name: "many accounts and passwords from one address",
             guess: |at| (format!("user {at}"), format!("guess {at}"), far(1)),
-            at_most: 40 + 170,
+            at_most: 40 + 1450,
         },
         Attacker {
             name: "many accounts and passwords from the 256 addresses of a network",
             guess: |at| {
                 (format!("user {at}"), format!("guess {at}"), Ipv4Addr::from(0xc000_0200 | (at % 256)).into())
             },
-            at_most: 200 + 170,
+            at_most: 200 + 2890,
         },
         Attacker {
             name: "the same from an IPv6 network of 48 bits",
             guess: |at| (format!("user {at}"), format!("guess {at}"), host(at % 65_536)),
-            at_most: 200 + 170,
+            at_most: 200 + 2890,
         },
         Attacker {
             name: "a list of leaked passwords against one account, twice over, from one address",
@@ -74,6 +74,49 @@ fn what_attackers_get_in_a_day() {
         assert!(looked_at <= at_most, "{name}: {looked_at}");
         assert!(looked_at >= 100, "{name}: {looked_at}, so that nobody is shut out for good");
     }
+}
+
+#[test]
+fn who_pauses_gains_nothing() {
+    type Guesses = fn(u32) -> (String, String, IpAddr);
+    let attackers: [(&str, u32, Guesses); 4] = [
+        ("account", 10 + 160, |at| ("alice".into(), format!("guess {at}"), far(at))),
+        ("password", 20 + 160, |at| (format!("user {at}"), "Summer2026!Summer".into(), far(at))),
+        ("address", 40 + 1460, |at| (format!("user {at}"), format!("guess {at}"), far(1))),
+        ("network", 200 + 2900, |at| {
+            (format!("user {at}"), format!("guess {at}"), Ipv4Addr::from(0xc000_0200 | (at % 256)).into())
+        }),
+    ];
+    for (name, at_most, guess) in attackers {
+        for pause in [605, 660, 1200, 3600] {
+            let guessing = Guessing::new(ThrottlePolicy::default());
+            let (mut now, mut looked_at) = (NOW, 0);
+            while now.since(NOW) < DAY {
+                let (account, password, address) = guess(looked_at);
+                let guess = guessing.of_password(&account, &password, Some(address), None);
+                match guessing.check(&guess, now) {
+                    Ok(()) => {
+                        guessing.failed(&guess, now);
+                        looked_at += 1;
+                    }
+                    Err(_) => now = now.saturating_add(Duration::from_secs(pause)),
+                }
+            }
+            assert!(looked_at <= at_most, "{name}, {pause}: {looked_at}");
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_names_keeps_no_client_and_no_known_browser_out() {
+    let guessing = Guessing::new(ThrottlePolicy::default());
+    for at in 0..150_000 {
+        guessing.failed(&guessing.of_client(&format!("client {at}"), far(at)), NOW);
+        guessing.failed(&guessing.of_password(&format!("user {at}"), "wrong", None, None), NOW);
+    }
+    assert_eq!(guessing.check(&guessing.of_client("batch", far(1)), NOW), Ok(()));
+    let own = guessing.of_password("alice", "hers", Some(far(1)), Some([1; 16]));
+    assert_eq!(guessing.check(&own, NOW), Ok(()));
 }
 
 #[test]

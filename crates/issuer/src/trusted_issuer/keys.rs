@@ -156,8 +156,12 @@ impl PublishedKeys {
                 .then_some(kept.keys)
                 .ok_or_else(|| refused("they were just asked for"));
         }
+        // Where this server is too busy to ask, nobody was asked.
+        let host = self.jwks_uri.host_str().unwrap_or_default();
+        let place = self.fetches.as_ref().map(|fetches| fetches.begin(host, now)).transpose();
+        let _place = place.map_err(|error| KeySetError(error.0))?;
         let asked_until = Some(now.saturating_add(PAUSE));
-        let fetched = self.fetch(now).await.and_then(|fetched| self.usable(fetched));
+        let fetched = self.source.fetch(&self.jwks_uri).await.and_then(|fetched| self.usable(fetched));
         let next = match fetched {
             Ok((keys, fresh_for)) => {
                 let fresh_for = fresh_for.clamp(LEAST_FRESH, MOST_FRESH);
@@ -174,13 +178,6 @@ impl PublishedKeys {
         };
         self.keep(next.clone());
         Ok(next.keys)
-    }
-
-    async fn fetch(&self, now: Timestamp) -> Result<FetchedKeys, KeySetError> {
-        let host = self.jwks_uri.host_str().unwrap_or_default();
-        let place = self.fetches.as_ref().map(|fetches| fetches.begin(host, now)).transpose();
-        let _place = place.map_err(|error| KeySetError(error.0))?;
-        self.source.fetch(&self.jwks_uri).await
     }
 
     fn usable(&self, fetched: FetchedKeys) -> Result<(PublishedSet, Duration), KeySetError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gatepass_issuer::LogoutDelivery;
 use gatepass_issuer::admin::{NewClient, NewCredential, SignOnClient};
 use gatepass_issuer::client::{ClientExtensions, GrantType};
 use gatepass_token::CodeVerifier;
@@ -220,4 +221,14 @@ pub(crate) fn exchange(client: &str, code: &str) -> String {
 /// The claims of a token, believed.
 pub(crate) fn claims(token: &str) -> Value {
     gatepass_jose::decode_unverified(token).unwrap().unverified_claims().unwrap()
+}
+
+/// The logout tokens that are to be sent now, each with where it goes.
+pub(crate) async fn due_logouts(fixture: &Fixture) -> Vec<(LogoutDelivery, String)> {
+    let mut due = Vec::new();
+    for delivery in fixture.issuer.due_logouts(10, fixture.now()).await.unwrap() {
+        let token = fixture.issuer.logout_token(&delivery, fixture.now()).await.unwrap();
+        due.push((delivery, token));
+    }
+    due
 }

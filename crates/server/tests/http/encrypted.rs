@@ -92,9 +92,9 @@ async fn id_tokens_and_logout_tokens_are_signed_with_the_algorithm_that_the_clie
     // It is a hint like any other, and what tells of the logout is signed the same way.
     let page = browser.open(&format!("/oauth/logout?id_token_hint={id_token}")).await;
     page.expect(StatusCode::OK);
-    let due = fixture.issuer.due_logouts(10, fixture.now()).await.unwrap();
-    assert_eq!(alg_of(&due[0].token), "RS256");
-    assert_eq!(signed(&fixture, &due[0].token, Typ::new("logout+jwt")).await["sid"], claims["sid"]);
+    let (_, token) = due_logouts(&fixture).await.remove(0);
+    assert_eq!(alg_of(&token), "RS256");
+    assert_eq!(signed(&fixture, &token, Typ::new("logout+jwt")).await["sid"], claims["sid"]);
 }
 
 #[tokio::test]
@@ -195,12 +195,12 @@ async fn id_tokens_are_encrypted_for_the_clients_own_key_after_they_are_signed()
         let session = claims["sid"].as_str().unwrap().parse().unwrap();
         let reason = gatepass_revocation::Reason::LOGOUT;
         fixture.issuer.end_session(session, reason, fixture.now()).await.unwrap();
-        let due = fixture.issuer.due_logouts(10, fixture.now()).await.unwrap();
-        let (_, told) = opened(&fixture, &due[0].token, &key, Typ::new("logout+jwt")).await;
+        let (delivery, token) = due_logouts(&fixture).await.remove(0);
+        let (_, told) = opened(&fixture, &token, &key, Typ::new("logout+jwt")).await;
         assert_eq!(told["sid"], claims["sid"], "{alg}");
         fixture
             .issuer
-            .settle_logout(&due[0].notice, gatepass_issuer::Delivered::Taken, fixture.now())
+            .settle_logout(&delivery.notice, gatepass_issuer::Delivered::Taken, fixture.now())
             .await
             .unwrap();
     }

@@ -78,8 +78,9 @@ async fn a_client_signs_with_the_keys_that_it_publishes_now() {
         ];
         fixture.post("/oauth/token").form(&encode(form)).send().await.status
     };
+    assert_eq!(host.asked(), 1, "it was looked at when the client registered");
     assert_eq!(ask(&first).await, 200);
-    assert_eq!(host.asked(), 1, "it was fetched when the client registered");
+    assert_eq!(host.asked(), 2, "and is kept from the first use on");
     // Another key is looked for, but not for each name that somebody makes up.
     publish(&[&first, &second]);
     assert_eq!(ask(&second).await, 401, "it was fetched a moment ago");
@@ -89,7 +90,7 @@ async fn a_client_signs_with_the_keys_that_it_publishes_now() {
         (ask(&key("x1")).await, ask(&key("x2")).await),
         (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED)
     );
-    assert_eq!(host.asked(), 2);
+    assert_eq!(host.asked(), 3);
     // What it has taken back is good for no longer than the set may be kept.
     publish(&[&second]);
     fixture.pass(Duration::from_secs(601));

@@ -82,6 +82,17 @@ fn work(connection: &Connection, woken: &Receiver<()>) {
     }
 }
 
+/// Copies all of the log into the file and empties it, so that neither has what was there before the last commit. Waits for
+/// readers; a backup that goes on for longer keeps the old pages until it has ended and the log was copied.
+pub(super) fn leave_nothing_behind(connection: &Connection) {
+    match connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE) {
+        Ok(_) => {}
+        Err(error) => {
+            warn!(%error, "what was sealed under the old key stays in the store's files until the next copy")
+        }
+    }
+}
+
 /// Copies what no reader still needs to be in the log alone; waits for nobody. `false` when the other
 /// side is at it.
 fn copy(connection: &Connection) -> bool {

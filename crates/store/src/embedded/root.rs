@@ -18,6 +18,7 @@ pub(super) fn find(connection: &Connection) -> Result<Option<Vec<u8>>, Failure> 
 /// Every column that holds something sealed is to be gone through here.
 pub(super) fn reseal(group: &Group<'_>, roots: &[u8], reseal: &Reseal) -> Result<(), Failure> {
     group.changes_clients();
+    group.replaces_secrets();
     group.atomically(|connection| {
         connection
             .prepare_cached("INSERT OR REPLACE INTO root (id, sealed) VALUES (1, ?1)")?

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tracing::error;
 
-use super::checkpoint::Checkpoints;
+use super::checkpoint::{self, Checkpoints};
 use super::clients::Clients;
 use super::failure::Failure;
 use super::queue::{Queue, Reply};
@@ -74,6 +74,8 @@ pub(super) struct Group<'c> {
     spoiled: Cell<bool>,
     /// Whether there is something to forget of what is known of clients.
     changed_clients: Cell<bool>,
+    /// Whether what the log and the file had until now must not be left in either.
+    replaces_secrets: Cell<bool>,
 }
 
 impl Group<'_> {
@@ -94,6 +96,11 @@ impl Group<'_> {
     /// To be called by whatever writes to the table `client`.
     pub(super) fn changes_clients(&self) {
         self.changed_clients.set(true);
+    }
+
+    /// To be called by whatever seals anew what an old key opens.
+    pub(super) fn replaces_secrets(&self) {
+        self.replaces_secrets.set(true);
     }
 
     fn control(&self, sql: &str) -> Result<(), Failure> {
@@ -208,7 +215,12 @@ impl Pace {
 /// Runs the group in one transaction. After an error nothing of it is in the store.
 fn commit(connection: &Connection, group: &mut [Box<dyn Job>], clients: &Clients) -> Result<(), Failure> {
     control(connection, "BEGIN IMMEDIATE")?;
-    let transaction = Group { connection, spoiled: Cell::new(false), changed_clients: Cell::new(false) };
+    let transaction = Group {
+        connection,
+        spoiled: Cell::new(false),
+        changed_clients: Cell::new(false),
+        replaces_secrets: Cell::new(false),
+    };
     let lost = group.iter_mut().any(|job| {
         job.run(&transaction);
         transaction.is_lost()
@@ -220,6 +232,9 @@ fn commit(connection: &Connection, group: &mut [Box<dyn Job>], clients: &Clients
     }
     if !connection.is_autocommit() {
         control(connection, "ROLLBACK")?;
+    }
+    if result.is_ok() && transaction.replaces_secrets.get() {
+        checkpoint::leave_nothing_behind(connection);
     }
     result
 }

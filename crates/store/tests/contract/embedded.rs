@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use gatepass_issuer::id::SessionId;
 use gatepass_issuer::store::{Page, Rotated, Store};
+use gatepass_issuer::{Reseal, Sealed, SecretError};
 use gatepass_store::{BackupError, Embedded, OpenError};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -64,6 +65,33 @@ async fn a_directory_has_one_owner_at_a_time() {
     assert_eq!(second.last_revocation().await.unwrap(), 0);
     drop(second);
     open(dir.path());
+}
+
+#[tokio::test]
+async fn what_an_old_key_opens_is_in_no_file_once_it_is_sealed_anew() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path());
+    let seals = ["an old seal that nobody is to find", "old roots that nobody is to find"];
+    let found = || {
+        let files = fs::read_dir(dir.path()).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap());
+        let has = |bytes: &[u8], seal: &str| bytes.windows(seal.len()).any(|at| at == seal.as_bytes());
+        let bytes: Vec<Vec<u8>> = files.collect();
+        seals.map(|seal| bytes.iter().any(|bytes| has(bytes, seal)))
+    };
+    let old = gatepass_issuer::keys::KeyRecord { sealed: seals[0].into(), ..key("k") };
+    store.save_keys(&[old], &[], Vec::new()).await.unwrap();
+    let before = Reseal::new(|sealed| match sealed {
+        Sealed::SigningKey(key) => Ok(key.sealed.clone()),
+        _ => Err(SecretError::Sealed),
+    });
+    store.reseal(seals[1].as_bytes(), before).await.unwrap();
+    // Some of it in the file, some in the log.
+    Connection::open(file(&dir)).unwrap().query_row("PRAGMA wal_checkpoint", [], |_| Ok(())).unwrap();
+    started(&*store, "alice").await;
+    assert_eq!(found(), [true, true]);
+    let after = Reseal::new(|_| Ok(b"a new one".to_vec()));
+    store.reseal(b"new roots", after).await.unwrap();
+    assert_eq!(found(), [false, false]);
 }
 
 #[tokio::test]
