@@ -156,10 +156,11 @@ pub(crate) async fn openid(State(server): State<Arc<Server>>, headers: HeaderMap
 
 impl Metadata {
     pub(crate) fn new(issuer: &Issuer, config: &HttpConfig) -> Self {
-        let certificates = config.client_certificates.as_ref();
         let max_age = issuer.config().jwks_max_age;
         let base = issuer.name().as_str().trim_end_matches('/');
         let profile = issuer.config().profile;
+        // Under FAPI 2.0, they are good for nothing here.
+        let certificates = config.client_certificates.as_ref().filter(|_| profile != Profile::Fapi2);
         let taken = |algs: Vec<Alg>| algs.into_iter().filter(|alg| profile.takes(*alg)).collect::<Vec<_>>();
         let (assertion_algs, client_algs) = (taken(assertion_algs()), taken(ClientKeys::algs().collect()));
         let response_algs = issuer.config().response_signing_algs();
