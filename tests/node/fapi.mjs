@@ -24,7 +24,8 @@ async function everything() {
     state,
     nonce,
   };
-  const direct = await new Browser().authorize(oidc.buildAuthorizationUrl(config, asked), { username, password });
+  // Nobody has logged in, so a page says what is wrong, and its link would tell the application.
+  const refused = await (await fetch(oidc.buildAuthorizationUrl(config, asked))).text();
   const url = await oidc.buildAuthorizationUrlWithPAR(config, asked, { DPoP });
   const back = await new Browser().authorize(url, { username, password });
   const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true };
@@ -38,7 +39,7 @@ async function everything() {
     withoutKey = error.error;
   }
   return {
-    direct: direct.searchParams.get("error"),
+    direct: refused.match(/href="[^"]*[?&;]error=([a-z_]+)/)?.[1],
     tokenTypes: [tokens.token_type, next.token_type],
     subject: info.sub === tokens.claims().sub,
     withoutKey,

@@ -91,6 +91,12 @@ async fn schemathesis_finds_nothing_that_the_document_does_not_say() {
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     let operations = described(&up).await.len();
     assert!(said.contains(&format!("Tested: {operations}\n")), "not every operation was asked\n{said}");
+    // It was let in: `admin_api.py` names the users that it makes.
+    let admin = Admin::login(&up).await;
+    let users = send(admin.request(Method::GET, "/users")).await.expect(200).json();
+    let made = users["users"].as_array().unwrap().iter();
+    let made = made.filter(|user| user["username"].as_str().unwrap().starts_with("user ")).count();
+    assert!(made >= 5, "{made} users were made\n{said}");
 }
 
 /// Every operation of the document, which needs no token to be read.
