@@ -94,9 +94,8 @@ async fn schemathesis_finds_nothing_that_the_document_does_not_say() {
     // It was let in: `admin_api.py` names the users that it makes.
     let admin = Admin::login(&up).await;
     let users = send(admin.request(Method::GET, "/users")).await.expect(200).json();
-    let made = users["users"].as_array().unwrap().iter();
-    let made = made.filter(|user| user["username"].as_str().unwrap().starts_with("user ")).count();
-    assert!(made >= 5, "{made} users were made\n{said}");
+    let mut names = users["users"].as_array().unwrap().iter().map(|user| user["username"].as_str().unwrap());
+    assert!(names.any(|name| name.starts_with("user ")), "nobody let it in\n{said}");
 }
 
 /// Every operation of the document, which needs no token to be read.
