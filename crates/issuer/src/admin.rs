@@ -173,12 +173,22 @@ pub struct ChangeUser {
     pub roles: Option<Vec<RoleName>>,
     /// Disabling ends every session and token.
     pub disabled: Option<bool>,
-    /// A new password ends every session and token but the sessions named in `keep_session`.
+    /// A new password ends every session and token but the session in `own`.
     pub password: Option<Password>,
     /// Another e-mail address, or none.
     pub email: Option<Option<Email>>,
-    /// The session in which the user changed their own password.
-    pub keep_session: Option<SessionId>,
+    /// It is the user who changes it.
+    pub own: Option<OwnChange>,
+}
+
+/// A user's change of their own row.
+#[derive(Clone, Debug)]
+pub struct OwnChange {
+    /// The session in which they do it, which stays.
+    pub session: Option<SessionId>,
+    /// What was kept of the password that they have shown. If something else is kept by now, nothing changes: whoever knows an
+    /// old password undoes no reset.
+    pub password: PasswordHash,
 }
 
 /// A client to be registered.
@@ -387,13 +397,18 @@ impl Issuer {
         };
         let end_sessions = match (change.disabled, &password) {
             (Some(true), _) => Some(EndSessions { at: now, except: None }),
-            (_, Some(_)) => Some(EndSessions { at: now, except: change.keep_session }),
+            (_, Some(_)) => {
+                let except = change.own.as_ref().and_then(|own| own.session);
+                Some(EndSessions { at: now, except })
+            }
             _ => None,
         };
         let sweep = self.feed.sweep(now).await;
         let revocation =
             reason.clone().map(|reason| self.swept(&sweep, Kind::Subject, &id.to_string(), reason, now));
-        let change = UserChange { roles, disabled: change.disabled, password, email: change.email };
+        let expected_password = change.own.map(|own| own.password);
+        let change =
+            UserChange { roles, disabled: change.disabled, password, expected_password, email: change.email };
         let user = self.store.change_user(id, change, end_sessions, revocation.into_iter().collect()).await?;
         self.feed.pump(&*self.store).await?;
         drop(sweep);

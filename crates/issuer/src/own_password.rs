@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use gatepass_jose::Timestamp;
 use thiserror::Error;
 
-use crate::admin::{AdminError, ChangeUser};
+use crate::admin::{AdminError, ChangeUser, OwnChange};
 use crate::id::{SessionId, UserId};
 use crate::issuer::Issuer;
 use crate::password::{InvalidPassword, Password};
@@ -88,9 +88,13 @@ impl Issuer {
         if user.id != change.user {
             return Err(LoginError::Denied.into());
         }
-        let changed =
-            ChangeUser { password: Some(change.new), keep_session: change.session, ..ChangeUser::default() };
-        self.change_user(user.id, changed, now).await?;
+        let own = OwnChange { session: change.session, password: user.password };
+        let changed = ChangeUser { password: Some(change.new), own: Some(own), ..ChangeUser::default() };
+        match self.change_user(user.id, changed, now).await {
+            // Another password meanwhile.
+            Err(AdminError::Unknown) => return Err(LoginError::Denied.into()),
+            changed => changed?,
+        };
         tracing::info!(target: "gatepass::audit", event = "own-password-changed", sub = %user.id);
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::guessing::TooEarly;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, MintError, Target};
-use crate::password::{Checked, Overloaded, Password, PasswordHash};
+use crate::password::{Checked, Hasher, Overloaded, Password, PasswordHash};
 use crate::refresh_token::{self, RefreshToken};
 use crate::rotation::{AskedResource, Presented, Refusal};
 use crate::secrets::{SecretError, random};
@@ -310,16 +310,35 @@ impl Issuer {
         )?;
         let bound = binding.is_some();
         let session = Session { scope: login.scope, resource: login.resource, bound, binding, ..started };
+        let shown = user.password;
         let Some(user) = self.store.start_session(&session).await? else {
             return Err(LoginError::Denied); // disabled since the password was read
         };
+        self.require_still(&shown, &user, session.id, now).await?;
         tracing::info!(target: "gatepass::audit", event = "login", sub = %user.id, sid = %session.id);
         let target = self.session_target(&session, None).ok_or(LoginError::UnknownResource)?;
         let terms = Terms { target, scope: &[], authorization_details: None, types: &[], binding };
         Ok(self.tokens(&session, &user, &terms, minted_at, now)?)
     }
 
-    /// The user whose name and password these are.
+    /// Ends a login with a password that was changed while it was looked at: the change has ended every session that
+    /// there was, and this one would have come after it.
+    pub(crate) async fn require_still(
+        &self,
+        shown: &PasswordHash,
+        user: &User,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<(), LoginError> {
+        if user.password == *shown {
+            return Ok(());
+        }
+        tracing::info!(target: "gatepass::audit", event = "login-denied", sub = %user.id, why = "password changed");
+        self.end_session(session, Reason::PASSWORD_CHANGED, now).await?;
+        Err(LoginError::Denied)
+    }
+
+    /// The user whose name and password these are, with what is kept of that password.
     pub(crate) async fn require_password(&self, login: &Login, now: Timestamp) -> Result<User, LoginError> {
         let user = self.store.find_user_by_name(&login.username).await?;
         let user = self.check_password(login, user, now).await?;
@@ -406,19 +425,39 @@ impl Issuer {
             })
             .await?;
         let (user, checked) = checked.map_err(|early| too_early(login, early))?;
-        if let (Some(user), Checked::Upgraded(new)) = (&user, checked) {
-            self.upgrade_password(user, &new).await;
+        match (user, checked) {
+            (Some(user), Checked::Upgraded(new)) => Ok(self.upgrade_password(login, user, new).await?),
+            (user, _) => Ok(user),
         }
-        Ok(user)
     }
 
-    /// Keeps a better hash of the same password. Where that fails, the next login tries again.
-    async fn upgrade_password(&self, user: &User, new: &PasswordHash) {
-        match self.store.upgrade_password(user.id, &user.password, new).await {
-            Ok(upgraded) => {
-                tracing::info!(target: "gatepass::audit", event = "password-upgraded", sub = %user.id, upgraded);
+    /// Keeps a better hash of the same password. Where that fails, the next login tries again; where somebody else was
+    /// faster, with an upgrade or a change, what is kept now decides. `None`: it is another password.
+    async fn upgrade_password(
+        &self,
+        login: &Login,
+        user: User,
+        new: PasswordHash,
+    ) -> Result<Option<User>, LoginError> {
+        match self.store.upgrade_password(user.id, &user.password, &new).await {
+            Ok(true) => {
+                tracing::info!(target: "gatepass::audit", event = "password-upgraded", sub = %user.id);
+                Ok(Some(User { password: new, ..user }))
             }
-            Err(error) => tracing::warn!(%error, sub = %user.id, "the password's new hash was not kept"),
+            Ok(false) => {
+                let now_kept = self.store.find_user(user.id).await?.filter(|user| !user.disabled);
+                let Some(user) = now_kept else { return Ok(None) };
+                let password = login.password.clone();
+                let run = move |hasher: &mut Hasher| match hasher.verify(&password, &user.password) {
+                    Checked::Wrong => None,
+                    _ => Some(user),
+                };
+                Ok(self.passwords.run(run).await?)
+            }
+            Err(error) => {
+                tracing::warn!(%error, sub = %user.id, "the password's new hash was not kept");
+                Ok(Some(user))
+            }
         }
     }
 

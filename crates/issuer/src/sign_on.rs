@@ -64,7 +64,9 @@ impl Issuer {
     ) -> Result<(SignedOn, LoginCookie), LoginError> {
         let user = self.require_password(&login, now).await?;
         let entered = self.start_sign_on(user.id, None, &login.device, previous, now).await?;
-        entered.ok_or(LoginError::Denied) // disabled since the password was read
+        let (login, cookie) = entered.ok_or(LoginError::Denied)?; // disabled since the password was read
+        self.require_still(&user.password, &login.user, login.session.id, now).await?;
+        Ok((login, cookie))
     }
 
     /// Starts the login of a user who has shown who they are, here or to a provider; `None` when they are disabled.

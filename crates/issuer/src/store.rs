@@ -155,6 +155,8 @@ pub struct UserChange {
     pub disabled: Option<bool>,
     /// A new password.
     pub password: Option<PasswordHash>,
+    /// What must be kept of the password until now; if it is not, nothing changes, as if there were no such user.
+    pub expected_password: Option<PasswordHash>,
     /// Another e-mail address, or none.
     pub email: Option<Option<Email>>,
 }

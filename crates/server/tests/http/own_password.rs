@@ -1,7 +1,13 @@
 //! Users change their own password.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatepass_issuer::admin::{AdminError, ChangeUser, OwnChange};
+use gatepass_issuer::password::Password;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::browser::*;
 use crate::fixture::{Call, Fixture, PASSWORD, credentials, with};
@@ -141,4 +147,42 @@ async fn the_page_changes_it_without_scripts() {
     let none = request(&[("client_id", "own"), ("prompt", "none")]);
     assert!(sent_back(&browser.authorize(&none).await).contains_key("code"), "still logged in here");
     assert_eq!(sent_back(&elsewhere.authorize(&none).await)["error"], "login_required");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_with_the_old_password_does_not_outlive_its_reset() {
+    let fixture = Arc::new(Fixture::new().await);
+    for round in 0..5 {
+        let (before, after) = match round % 2 {
+            0 => (PASSWORD, NEW),
+            _ => (NEW, PASSWORD),
+        };
+        let mut logins = JoinSet::new();
+        for _ in 0..6 {
+            let fixture = Arc::clone(&fixture);
+            logins.spawn(async move { log_in(&fixture, before).await });
+        }
+        let reset = ChangeUser { password: Some(Password::new(after).unwrap()), ..ChangeUser::default() };
+        fixture.issuer.change_user(fixture.alice, reset, fixture.now()).await.unwrap();
+        let answers = logins.join_all().await;
+        assert!(answers.iter().all(|status| [200, 401, 429, 503].contains(status)), "{answers:?}");
+        let live = fixture.issuer.list_sessions(fixture.alice, fixture.now()).await.unwrap();
+        assert!(live.is_empty(), "{round}: {} of {answers:?}", live.len());
+        fixture.pass(Duration::from_secs(3600));
+    }
+}
+
+#[tokio::test]
+async fn whoever_knows_an_old_password_undoes_no_reset() {
+    let fixture = Fixture::new().await;
+    let old = fixture.issuer.find_user(fixture.alice).await.unwrap().password;
+    let new = |text: &str| Some(Password::new(text).unwrap());
+    let reset = ChangeUser { password: new(NEW), ..ChangeUser::default() };
+    fixture.issuer.change_user(fixture.alice, reset, fixture.now()).await.unwrap();
+    // What a request does that had verified the old password just before.
+    let own = Some(OwnChange { session: None, password: old });
+    let late = ChangeUser { password: new(PASSWORD), own, ..ChangeUser::default() };
+    let late = fixture.issuer.change_user(fixture.alice, late, fixture.now()).await;
+    assert!(matches!(late, Err(AdminError::Unknown)), "{late:?}");
+    assert_eq!((log_in(&fixture, PASSWORD).await, log_in(&fixture, NEW).await), (401, 200));
 }

@@ -140,12 +140,13 @@ pub(super) fn change(
         let known = connection
             .prepare_cached(
                 "UPDATE user SET password = coalesce(?2, password), disabled = coalesce(?3, disabled)
-                 WHERE id = ?1",
+                 WHERE id = ?1 AND password = coalesce(?4, password)",
             )?
             .execute(params![
                 id.as_bytes(),
                 change.password.as_ref().map(PasswordHash::as_phc),
-                change.disabled
+                change.disabled,
+                change.expected_password.as_ref().map(PasswordHash::as_phc)
             ])?;
         if known == 0 {
             return Ok(Changed::Unknown);

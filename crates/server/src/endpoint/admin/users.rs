@@ -212,7 +212,7 @@ pub(super) async fn change(
         Some(address) => Some(email_of(address, email_verified)?),
         None => email_of(None, email_verified)?.map(Some),
     };
-    let change = ChangeUser { roles, disabled, password, email, keep_session: None };
+    let change = ChangeUser { roles, disabled, password, email, own: None };
     Ok(JsonAnswer(server.issuer.change_user(id, change, server.now()).await?.into()))
 }
 

@@ -91,7 +91,21 @@ pub(crate) async fn a_change_keeps_what_it_does_not_name<E: Engine>() {
         assert_eq!(changed, alice, "{name}");
         assert_eq!(store.find_user(alice.id).await.unwrap(), Some(changed), "{name}");
     }
-    assert!(log(&*store).await.is_empty());
+    // One that counts on a password is made while that is kept, or not at all.
+    let (old, next) = (PasswordHash::from_phc("$argon2id$old"), PasswordHash::from_phc("$argon2id$next"));
+    for (expected, changes) in [(old, false), (alice.password.clone(), true)] {
+        let change = UserChange {
+            password: Some(next.clone()),
+            expected_password: Some(expected),
+            disabled: Some(true),
+            ..UserChange::default()
+        };
+        let changed = store.change_user(alice.id, change, None, vec![revocation("x")]).await;
+        assert_eq!(changed.is_ok(), changes);
+        let kept = store.find_user(alice.id).await.unwrap().unwrap();
+        assert_eq!((kept.password == next, kept.disabled), (changes, changes));
+    }
+    assert_eq!(logged(&*store).await, ["x"], "both or neither");
 }
 
 pub(crate) async fn a_change_ends_live_sessions_and_logs_in_one_step<E: Engine>() {
