@@ -340,6 +340,7 @@ async fn router(folder: &std::path::Path) -> Router {
         signing: Signing::Published(Alg::ES256),
         scope: None,
         not_before: false,
+        encryption: None,
     };
     let servers = ResourceServers::new(&name, vec![server]).expect("a resource server");
     let mut config = Config::new(name, servers);
@@ -347,7 +348,13 @@ async fn router(folder: &std::path::Path) -> Router {
     config.authorization_details_types = vec!["payment".to_owned()];
     // Inputs come one after the other at one instant, and each is to mean what it would mean alone.
     let never = ThrottleLimit { burst: u32::MAX, every: std::time::Duration::from_nanos(1) };
-    config.throttle = ThrottlePolicy { account: never, address: never };
+    config.throttle = ThrottlePolicy {
+        account: never,
+        address: never,
+        network: never,
+        password: never,
+        ..ThrottlePolicy::default()
+    };
     config.dpop.require_nonce = false;
     let key = json!({ "keys": [keys::signing("ed").public_jwk().expect("a key pair")] });
     config.trusted_issuers = vec![TrustedIssuer {
@@ -370,6 +377,7 @@ async fn router(folder: &std::path::Path) -> Router {
     let user = NewUser {
         username: "ada".parse().expect("a name"),
         password: FirstPassword::New(Password::new(PASSWORD).expect("a password")),
+        email: None,
         disabled: false,
         roles: vec!["admin".parse().expect("a role")],
     };
