@@ -270,8 +270,7 @@ impl fmt::Display for ProviderId {
 
 impl<'de> Deserialize<'de> for ProviderId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        crate::id::deserialize_text(deserializer)
     }
 }
 

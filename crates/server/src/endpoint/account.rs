@@ -11,7 +11,7 @@ use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
 use super::authorize::{Stop, Visit};
-use super::sign_on::{LoginForm, OwnForm, SignedIn};
+use super::sign_on::{LoginForm, OwnForm};
 use crate::client_address::ClientAddress;
 use crate::language::phrase::{Phrase, Value};
 use crate::page::{self, Allowed, MessagePage, PasswordPage};
@@ -28,7 +28,7 @@ struct Notice {
 /// `GET /account/password`
 pub(crate) async fn page(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
     let visit = Visit::new(&server, &headers, "");
-    visit.answer(visit.account(visit.login().await).await).await
+    visit.answer(visit.account().await).await
 }
 
 /// `GET /.well-known/change-password`, where password managers look
@@ -46,15 +46,9 @@ pub(crate) async fn login(
     OwnForm(form): OwnForm,
 ) -> Response {
     let visit = Visit::new(&server, &headers, "");
-    let went = async {
-        match visit.sign_in(&form, address, &LoginForm::FOR_PASSWORD).await? {
-            SignedIn::Not(page) => Ok(page),
-            SignedIn::As(login, cookie) => {
-                Ok(cookie.onto(visit.answer(visit.password_page(&login, None)).await))
-            }
-        }
-    };
-    visit.answer(went.await).await
+    let next = |login: &SignedOn| visit.password_page(login, None);
+    let went = visit.sign_in_to(&form, address, &LoginForm::FOR_PASSWORD, next).await;
+    visit.answer(went).await
 }
 
 /// `POST /account/password`
@@ -66,9 +60,8 @@ pub(crate) async fn change(
 ) -> Response {
     let visit = Visit::new(&server, &headers, "");
     let went = async {
-        let login = match visit.login().await? {
-            Some(login) if visit.is_bound(&form, FormStep::Password, Some(&login))? => login,
-            other => return visit.account(Ok(other)).await,
+        let Some(login) = visit.login_of_form(&form, FormStep::Password).await? else {
+            return visit.account().await;
         };
         let password = |field| Password::new(form.find(field).unwrap_or_default());
         let (current, new) = match (password("current_password"), password("new_password")) {
@@ -94,8 +87,8 @@ pub(crate) async fn change(
 
 impl Visit<'_> {
     /// The page for whoever is logged in, or the login page.
-    async fn account(&self, login: Result<Option<SignedOn>, Stop>) -> Result<Response, Stop> {
-        match login? {
+    async fn account(&self) -> Result<Response, Stop> {
+        match self.login().await? {
             Some(login) => self.password_page(&login, None),
             None => self.login_page(&LoginForm::FOR_PASSWORD, "", StatusCode::OK, None),
         }

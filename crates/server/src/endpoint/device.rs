@@ -17,7 +17,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::authorize::{Stop, Visit};
-use super::sign_on::{LoginForm, OwnForm, SignedIn};
+use super::sign_on::{LoginForm, OwnForm, is_allowed};
 use crate::client_address::ClientAddress;
 use crate::form::Form;
 use crate::language::Words;
@@ -44,15 +44,9 @@ pub(crate) async fn login(
     OwnForm(form): OwnForm,
 ) -> Response {
     let visit = Visit::of_form(&server, &headers, &form);
-    let went = async {
-        match visit.sign_in(&form, address, &LoginForm::FOR_DEVICES).await? {
-            SignedIn::Not(page) => Ok(page),
-            SignedIn::As(login, cookie) => {
-                Ok(cookie.onto(visit.answer(visit.user_code_page(&login, visit.query, None)).await))
-            }
-        }
-    };
-    visit.answer(went.await).await
+    let next = |login: &SignedOn| visit.user_code_page(login, visit.query, None);
+    let went = visit.sign_in_to(&form, address, &LoginForm::FOR_DEVICES, next).await;
+    visit.answer(went).await
 }
 
 /// `POST /device`: a code was typed.
@@ -87,11 +81,7 @@ pub(crate) async fn answer(
         let Some(login) = visit.login_of_form(&form, FormStep::Device).await? else {
             return visit.begin().await;
         };
-        let allow = match form.find("decision") {
-            Some("allow") => true,
-            Some("deny") => false,
-            _ => return Err(Stop::malformed()),
-        };
+        let allow = is_allowed(&form)?;
         let (asked, client) = match visit.find(visit.query, &login, address).await? {
             Found::Device(_, asked, client) => (asked, client),
             Found::Nothing(page) => return Ok(page),
@@ -117,14 +107,6 @@ impl Visit<'_> {
         match self.login().await? {
             Some(login) => self.user_code_page(&login, self.query, None),
             None => self.login_page(&LoginForm::FOR_DEVICES, "", StatusCode::OK, None),
-        }
-    }
-
-    /// Who is logged in, if the form was shown to them in this browser.
-    async fn login_of_form(&self, form: &Form, step: FormStep) -> Result<Option<SignedOn>, Stop> {
-        match self.login().await? {
-            Some(login) if self.is_bound(form, step, Some(&login))? => Ok(Some(login)),
-            _ => Ok(None),
         }
     }
 

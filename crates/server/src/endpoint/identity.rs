@@ -14,7 +14,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::authorize::{Stop, Visit};
 use super::session::device;
-use super::sign_on::{LoginForm, LoginRefusal, OwnForm};
+use super::sign_on::{LoginForm, LoginRefusal, OwnForm, is_allowed};
 use crate::client_address::ClientAddress;
 use crate::form::Form;
 use crate::language::Words;
@@ -104,14 +104,6 @@ pub(super) struct LinkQuestion<'q> {
     pub(super) provider: &'q IdentityProvider,
     pub(super) identity: &'q Identity,
     pub(super) user: &'q User,
-}
-
-fn is_allowed(form: &Form) -> Result<bool, Stop> {
-    match form.find("decision") {
-        Some("allow") => Ok(true),
-        Some("deny") => Ok(false),
-        _ => Err(Stop::malformed()),
-    }
 }
 
 /// How the form shows that the account is its sender's.

@@ -73,17 +73,25 @@ pub(crate) async fn consent(
         let Some(login) = login.as_ref().filter(|_| bound) else {
             return visit.go_on(&request, login.as_ref(), Done::default()).await;
         };
-        match form.find("decision") {
-            Some("allow") => {
+        match is_allowed(&form)? {
+            true => {
                 server.issuer.give_consent(&request, login, visit.now).await?;
                 // The token says that the login was good enough when the page was shown.
                 visit.go_on(&request, Some(login), Done { login: true, consent: true }).await
             }
-            Some("deny") => Err(Stop::Back(Box::new(request.back), Refusal::ACCESS_DENIED)),
-            _ => Err(Stop::malformed()),
+            false => Err(Stop::Back(Box::new(request.back), Refusal::ACCESS_DENIED)),
         }
     };
     visit.answer(went.await).await
+}
+
+/// What a form with the buttons for yes and no says.
+pub(super) fn is_allowed(form: &Form) -> Result<bool, Stop> {
+    match form.find("decision") {
+        Some("allow") => Ok(true),
+        Some("deny") => Ok(false),
+        _ => Err(Stop::malformed()),
+    }
 }
 
 /// A form that a page of this server sent.
@@ -124,6 +132,30 @@ impl<'v> Visit<'v> {
         };
         let login = login.map(|login| login.session.id);
         Ok(self.server.issuer.is_form_token(token, step, &browser, self.query, login, self.now))
+    }
+}
+
+impl Visit<'_> {
+    /// Who is logged in, if the form was shown to them in this browser.
+    pub(super) async fn login_of_form(&self, form: &Form, step: FormStep) -> Result<Option<SignedOn>, Stop> {
+        match self.login().await? {
+            Some(login) if self.is_bound(form, step, Some(&login))? => Ok(Some(login)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Logs somebody in and shows them `next`, or the login page again.
+    pub(super) async fn sign_in_to(
+        &self,
+        form: &Form,
+        address: Option<IpAddr>,
+        shown: &LoginForm<'_>,
+        next: impl FnOnce(&SignedOn) -> Result<Response, Stop>,
+    ) -> Result<Response, Stop> {
+        match self.sign_in(form, address, shown).await? {
+            SignedIn::Not(page) => Ok(page),
+            SignedIn::As(login, cookie) => Ok(cookie.onto(self.answer(next(&login)).await)),
+        }
     }
 }
 
