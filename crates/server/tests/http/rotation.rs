@@ -60,7 +60,7 @@ async fn rotations_under_load_fail_no_verification() {
         step += 1;
         fixture.pass(Duration::from_secs(199 + step * 17 % 101));
         let now = fixture.now();
-        fixture.issuer.rotate_keys(now).await.unwrap();
+        fixture.issuer.rotate_keys(None, now).await.unwrap();
         for service in &mut services {
             if now.since(service.fetched_at) >= MAX_AGE {
                 *service = Service::fetch(&fixture).await;
