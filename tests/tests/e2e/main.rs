@@ -16,6 +16,7 @@ mod browser_session;
 mod certificates;
 mod cli;
 mod clients;
+mod consents;
 mod crash;
 mod dpop;
 mod exchange;
