@@ -15,6 +15,7 @@ mod browser;
 mod browser_session;
 mod certificates;
 mod cli;
+mod client_update;
 mod clients;
 mod consents;
 mod crash;
