@@ -2,6 +2,7 @@
 
 mod attacks;
 pub(crate) mod mock;
+mod slow;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -97,7 +98,7 @@ async fn back(browser: &mut Browser<'_>, provider: &str, url: &Url) -> Answer {
 }
 
 /// From the application to the provider `corp` and back, where it says these claims.
-async fn through(fixture: &Fixture, mock: &Mock, browser: &mut Browser<'_>, claims: Value) -> Answer {
+pub(crate) async fn through(fixture: &Fixture, mock: &Mock, browser: &mut Browser<'_>, claims: Value) -> Answer {
     let page = browser.authorize(&request(&[("client_id", "own")])).await.expect(StatusCode::OK);
     let url = press(fixture, browser, &page, "corp").await;
     expects(fixture, mock, &url, claims);
