@@ -7,7 +7,6 @@ use anyhow::Result;
 use gatepass_bench::table::section;
 
 use crate::servers::contender::{self, Contender};
-use crate::servers::table;
 
 /// What every server is shown.
 #[derive(Clone, Copy)]
@@ -39,8 +38,8 @@ pub(crate) async fn run() -> Result<()> {
         "Behaviour",
         "Asked over HTTP alone, of each server as it comes, but that refresh tokens are for one use. At once: so many connections show
          the same refresh token together; one session each time. A lost answer: the same token again a moment later. An old generation:
-         the first token again 7 s after the second was used, longer than any allowance seen for retries. kill -9: three times while 16
-         sessions are refreshed without pause; the clients then show what they hold. Revoked: an access token by RFC 7009, then asked
+         the first token again 7 s after the second was used, longer than any allowance seen for retries. kill -9: three times after 16
+         sessions were refreshed without pause for 2 s; the clients then show what they hold. Revoked: an access token by RFC 7009, then asked
          about by introspection, and at whoever verifies it offline.",
     );
     let mut contenders = contender::all().await?;
@@ -52,13 +51,15 @@ pub(crate) async fn run() -> Result<()> {
         }
         contender.stop()?;
     }
-    // A server in a column takes more words than a figure: each has lines of its own.
+    let width = PROBES.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (number, contender) in contenders.iter().enumerate() {
-        let mut table = table("", std::slice::from_ref(contender));
+        println!("  {}", contender.sheet.name);
         for row in &rows {
-            table.row([0, number + 1].into_iter().filter_map(|cell| row.get(cell).cloned()));
+            if let (Some(name), Some(shown)) = (row.first(), row.get(number + 1)) {
+                println!("    {name:<width$}  {shown}");
+            }
         }
-        table.print();
+        println!();
     }
     gateway::print().await?;
     println!(

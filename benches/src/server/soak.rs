@@ -5,6 +5,7 @@ mod verdict;
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use gatepass_bench::place::Place;
@@ -77,6 +78,7 @@ pub(crate) async fn run(effort: Effort) -> Result<()> {
         "introspections/s",
         "p99 ms",
         "revocations",
+        "core %",
         "memory MB",
         "disk MB",
         "sessions",
@@ -85,6 +87,7 @@ pub(crate) async fn run(effort: Effort) -> Result<()> {
     let mut verdict = Verdict::default();
     let mut started = REFRESHED;
     for number in 1..=effort.rounds {
+        let (began, before) = (Instant::now(), server.cpu_time()?);
         let (logins, refreshes, credentials, introspections, revocations) = tokio::try_join!(
             logins.run(effort.slice),
             refreshing.run(effort.slice),
@@ -96,6 +99,7 @@ pub(crate) async fn run(effort: Effort) -> Result<()> {
         let loads = [logins, refreshes, credentials, introspections];
         let stretch = Stretch {
             p99: loads.each_ref().map(|load| load.latency(0.99) / 1000.0),
+            core: (server.cpu_time()? - before).as_secs_f64() / began.elapsed().as_secs_f64(),
             memory: server.memory()?.own,
             disk: disk_usage(installation.dir.path())?,
             sessions: started,
@@ -103,7 +107,7 @@ pub(crate) async fn run(effort: Effort) -> Result<()> {
         };
         let mut row = vec![(effort.slice * u32::try_from(number)?).as_secs().to_string()];
         row.extend(loads.iter().zip(stretch.p99).flat_map(rate_and_latency));
-        row.push(revocations.to_string());
+        row.extend([revocations.to_string(), format!("{:.0}", 100.0 * stretch.core)]);
         row.extend([stretch.memory, stretch.disk].map(|bytes| format!("{:.1}", bytes as f64 / 1e6)));
         row.extend([stretch.sessions, stretch.rows].map(|count| count.to_string()));
         table.row(row);

@@ -56,7 +56,10 @@ pub(crate) async fn all() -> Result<Vec<Contender>> {
         sheets.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
         sheets.sort();
         for path in sheets {
-            contenders.push(Contender::new(Sheet::read(&path)?, temporary()?));
+            match from_sheet(&path).await {
+                Ok(contender) => contenders.push(contender),
+                Err(error) => println!("  {} is left out: {error:#}.", path.display()),
+            }
         }
     }
     println!();
@@ -159,6 +162,15 @@ fn scripted(script: &str, variable: &str, usual: Option<&str>) -> Result<Contend
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}", said.lines().last().unwrap_or("its script does not say why"));
     Ok(Contender::new(Sheet::read(&folder.path().join("sheet.json"))?, folder))
+}
+
+/// One that somebody else has described; tried out, so that a mistake on its sheet costs only its own column.
+async fn from_sheet(path: &Path) -> Result<Contender> {
+    let mut contender = Contender::new(Sheet::read(path)?, temporary()?);
+    contender.start().await?;
+    contender.refresh_token().await?;
+    contender.stop()?;
+    Ok(contender)
 }
 
 fn scripts() -> &'static Path {

@@ -10,13 +10,16 @@ const MEMORY: (f64, u64) = (1.10, 2_000_000);
 /// What a session may take on the disk, and what the log beside the database may.
 const BYTES_PER_SESSION: u64 = 400;
 const LOG: u64 = 16_000_000;
-/// A p99 late in the run may be so many times what it was early, and this many milliseconds more, for a machine that others use.
+/// A p99 late in the run may be so many times what it was early, and this many milliseconds more. Where others used the
+/// machine late and the server got less of its core than early, it may be longer by as much.
 const P99: (f64, f64) = (2.0, 5.0);
 
 /// What was seen at the end of a stretch.
 pub(super) struct Stretch {
     /// In milliseconds, in the order of [`KINDS`].
     pub(super) p99: [f64; 4],
+    /// The part of its core that the server had.
+    pub(super) core: f64,
     /// In bytes, both.
     pub(super) memory: u64,
     pub(super) disk: u64,
@@ -97,12 +100,14 @@ impl Verdict {
         let third = self.warm().len().div_ceil(3);
         let early = self.warm().get(..third).unwrap_or_default();
         let late = self.warm().get(self.warm().len() - third..).unwrap_or_default();
+        let core = |stretches: &[Stretch]| median(stretches.iter().map(|stretch| stretch.core).collect());
+        let less = (core(early) / core(late)).max(1.0);
         KINDS.iter().enumerate().map(move |(number, kind)| {
             let of = |stretches: &[Stretch]| {
                 median(stretches.iter().filter_map(|stretch| stretch.p99.get(number).copied()).collect())
             };
             let ((factor, more), early, late) = (P99, of(early), of(late));
-            let limit = early * factor + more;
+            let limit = early * factor * less + more;
             (late <= limit, format!("p99 of {kind} {early:.1} ms early, {late:.1} late (limit {limit:.1})"))
         })
     }
