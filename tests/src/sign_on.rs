@@ -24,18 +24,8 @@ pub struct Visitor {
 impl Visitor {
     /// Logs in at the pages, allows what is asked, and gives the code that the application gets.
     pub async fn code(&mut self, up: &Up, client: &str, scope: &str, username: &str) -> String {
-        let mut url = Url::parse(&format!("{}/oauth/authorize", up.issuer())).expect("a URL");
-        url.query_pairs_mut().extend_pairs([
-            ("response_type", "code"),
-            ("client_id", client),
-            ("redirect_uri", REDIRECT_URI),
-            ("scope", scope),
-            ("code_challenge", CHALLENGE),
-            ("code_challenge_method", "S256"),
-        ]);
-        let back = self.authorize(up, url.as_str(), username).await;
-        let code = back.query_pairs().find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
-        code.unwrap_or_else(|| panic!("no code in {back}"))
+        let url = authorization_url(up, client, scope, &[]);
+        code_in(&self.authorize(up, url.as_str(), username).await)
     }
 
     /// Follows an application's authorization request through the pages, and gives where the browser is sent back to.
@@ -88,15 +78,43 @@ impl Visitor {
 /// Logs a user in at a public application and gives its tokens.
 pub async fn code_flow(up: &Up, visitor: &mut Visitor, client: &str, scope: &str, username: &str) -> Value {
     let code = visitor.code(up, client, scope, username).await;
+    redeem(up, client, &code, &[]).await.expect(200).json()
+}
+
+/// An application's authorization request, with more parameters.
+pub fn authorization_url(up: &Up, client: &str, scope: &str, more: &[(&str, &str)]) -> Url {
+    let mut url = Url::parse(&format!("{}/oauth/authorize", up.issuer())).expect("a URL");
+    url.query_pairs_mut()
+        .extend_pairs([
+            ("response_type", "code"),
+            ("client_id", client),
+            ("redirect_uri", REDIRECT_URI),
+            ("scope", scope),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ])
+        .extend_pairs(more);
+    url
+}
+
+/// The code that the browser was sent back with.
+#[track_caller]
+pub fn code_in(back: &Url) -> String {
+    let code = back.query_pairs().find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
+    code.unwrap_or_else(|| panic!("no code in {back}"))
+}
+
+/// A public application's token request for a code, with more parameters.
+pub async fn redeem(up: &Up, client: &str, code: &str, more: &[(&str, &str)]) -> Answer {
     let form = [
         ("grant_type", "authorization_code"),
         ("client_id", client),
         ("redirect_uri", REDIRECT_URI),
-        ("code", &code),
+        ("code", code),
         ("code_verifier", VERIFIER),
     ];
-    let form = form.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    send(with_form(up.at_server(Method::POST, "/oauth/token"), &form)).await.expect(200).json()
+    let form = form.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    send(with_form(up.at_server(Method::POST, "/oauth/token"), &form.collect::<Vec<_>>())).await
 }
 
 fn with_form(request: RequestBuilder, fields: &[(String, String)]) -> RequestBuilder {
