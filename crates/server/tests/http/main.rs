@@ -37,6 +37,7 @@ mod par;
 mod passwords;
 mod refused;
 mod registration;
+mod resources;
 mod responses;
 mod rotation;
 mod routing;
