@@ -75,13 +75,7 @@ impl Visitor {
     }
 }
 
-/// Logs a user in at a public application and gives its tokens.
-pub async fn code_flow(up: &Up, visitor: &mut Visitor, client: &str, scope: &str, username: &str) -> Value {
-    let code = visitor.code(up, client, scope, username).await;
-    redeem(up, client, &code, &[]).await.expect(200).json()
-}
-
-/// An application's authorization request, with more parameters.
+/// Where an application sends browsers to be logged in, with more parameters.
 pub fn authorization_url(up: &Up, client: &str, scope: &str, more: &[(&str, &str)]) -> Url {
     let mut url = Url::parse(&format!("{}/oauth/authorize", up.issuer())).expect("a URL");
     url.query_pairs_mut()
@@ -97,6 +91,12 @@ pub fn authorization_url(up: &Up, client: &str, scope: &str, more: &[(&str, &str
     url
 }
 
+/// Logs a user in at a public application and gives its tokens.
+pub async fn code_flow(up: &Up, visitor: &mut Visitor, client: &str, scope: &str, username: &str) -> Value {
+    let code = visitor.code(up, client, scope, username).await;
+    redeem(up, (client, None), &code, &[]).await.expect(200).json()
+}
+
 /// The code that the browser was sent back with.
 #[track_caller]
 pub fn code_in(back: &Url) -> String {
@@ -104,8 +104,13 @@ pub fn code_in(back: &Url) -> String {
     code.unwrap_or_else(|| panic!("no code in {back}"))
 }
 
-/// A public application's token request for a code, with more parameters.
-pub async fn redeem(up: &Up, client: &str, code: &str, more: &[(&str, &str)]) -> Answer {
+/// The token request for a code, of an application that has a secret or none, with more parameters.
+pub async fn redeem(
+    up: &Up,
+    (client, secret): (&str, Option<&str>),
+    code: &str,
+    more: &[(&str, &str)],
+) -> Answer {
     let form = [
         ("grant_type", "authorization_code"),
         ("client_id", client),
@@ -114,7 +119,12 @@ pub async fn redeem(up: &Up, client: &str, code: &str, more: &[(&str, &str)]) ->
         ("code_verifier", VERIFIER),
     ];
     let form = form.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    send(with_form(up.at_server(Method::POST, "/oauth/token"), &form.collect::<Vec<_>>())).await
+    let request = up.at_server(Method::POST, "/oauth/token");
+    let request = match secret {
+        Some(secret) => request.basic_auth(client, Some(secret)),
+        None => request,
+    };
+    send(with_form(request, &form.collect::<Vec<_>>())).await
 }
 
 fn with_form(request: RequestBuilder, fields: &[(String, String)]) -> RequestBuilder {

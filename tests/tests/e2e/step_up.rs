@@ -66,7 +66,7 @@ async fn an_application_that_is_turned_away_has_its_user_log_in_again_and_gets_t
         assert!(!is_login(&visitor.get(&up, plain.as_str()).await), "there is single sign-on");
         seen_login |= is_login(&visitor.get(&up, url.as_str()).await);
         let code = code_in(&visitor.authorize(&up, url.as_str(), ADMIN).await);
-        let tokens = redeem(&up, "bank", &code, &[]).await.expect(200).json();
+        let tokens = redeem(&up, ("bank", None), &code, &[]).await.expect(200).json();
         let token = tokens["access_token"].as_str().unwrap();
         (call("/transfer", token).await.status == 200).then_some(())
     })

@@ -74,6 +74,8 @@ struct AuthorizationServer<'m> {
     authorization_encryption_enc_values_supported: [ContentEncryption; 4],
     scopes_supported: [&'static str; 4],
     ui_locales_supported: Vec<&'m str>,
+    /// RFC 9470 section 7: what is asked of a login is kept.
+    acr_values_supported: Vec<&'static str>,
     grant_types_supported: Vec<&'static str>,
     revocation_endpoint: String,
     revocation_endpoint_auth_methods_supported: &'m [&'static str],
@@ -113,8 +115,11 @@ impl Aliases {
 }
 
 /// How clients authenticate, with certificates too where they are known.
-fn by_certificate(certificates: Option<&ClientCertificates>) -> Vec<&'static str> {
-    let mut methods = client_authentication::METHODS.to_vec();
+fn authentication_methods(profile: Profile, certificates: Option<&ClientCertificates>) -> Vec<&'static str> {
+    let mut methods = match profile {
+        Profile::Fapi2 => vec!["private_key_jwt"],
+        _ => client_authentication::METHODS.to_vec(),
+    };
     methods.extend(certificates.map(|_| "self_signed_tls_client_auth"));
     methods.extend(certificates.filter(|known| known.has_authorities()).map(|_| "tls_client_auth"));
     methods
@@ -138,7 +143,6 @@ struct OpenId<'m> {
     backchannel_logout_session_supported: bool,
     frontchannel_logout_supported: bool,
     frontchannel_logout_session_supported: bool,
-    acr_values_supported: Vec<&'static str>,
     claims_supported: [&'static str; 13],
     prompt_values_supported: [&'static str; 4],
     claims_parameter_supported: bool,
@@ -159,15 +163,11 @@ impl Metadata {
         let max_age = issuer.config().jwks_max_age;
         let base = issuer.name().as_str().trim_end_matches('/');
         let profile = issuer.config().profile;
-        // Under FAPI 2.0, they are good for nothing here.
-        let certificates = config.client_certificates.as_ref().filter(|_| profile != Profile::Fapi2);
+        let certificates = config.client_certificates.as_ref();
         let taken = |algs: Vec<Alg>| algs.into_iter().filter(|alg| profile.takes(*alg)).collect::<Vec<_>>();
         let (assertion_algs, client_algs) = (taken(assertion_algs()), taken(ClientKeys::algs().collect()));
         let response_algs = issuer.config().response_signing_algs();
-        let methods: &[&str] = match profile {
-            Profile::Fapi2 => &["private_key_jwt"],
-            _ => &by_certificate(certificates),
-        };
+        let methods: &[&str] = &authentication_methods(profile, certificates);
         // RFC 8414 section 2: a token type says that an access token will do.
         let introspection_methods: Vec<&str> =
             methods.iter().copied().filter(|method| *method != "none").chain(["Bearer"]).collect();
@@ -199,6 +199,7 @@ impl Metadata {
             authorization_encryption_enc_values_supported: ENCRYPTION_ENCS,
             scopes_supported: IDENTITY_SCOPES,
             ui_locales_supported: config.brand.languages.tags().collect(),
+            acr_values_supported: issuer.acr_values_supported(),
             grant_types_supported: grant_types(issuer),
             revocation_endpoint: format!("{base}/oauth/revoke"),
             revocation_endpoint_auth_methods_supported: methods,
@@ -225,7 +226,6 @@ impl Metadata {
             backchannel_logout_session_supported: true,
             frontchannel_logout_supported: true,
             frontchannel_logout_session_supported: true,
-            acr_values_supported: issuer.acr_values_supported(),
             claims_supported: [
                 "iss",
                 "sub",

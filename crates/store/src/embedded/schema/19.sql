@@ -1,11 +1,5 @@
--- Version 19: sessions know when their user logged in, and say so in their tokens.
+-- Version 19: signing keys, and what verifiers may still reckon with because of them.
 
-ALTER TABLE session ADD COLUMN auth_time INTEGER; -- null where a provider has not said it
--- A provider may have known its user for long. What arose from a login is no younger than what is left of that.
-UPDATE session SET auth_time = min(created_at, coalesce(
-    (SELECT login.created_at FROM session AS login WHERE login.id = session.login), created_at))
-WHERE provider IS NULL;
-
--- The login's own row says it.
-ALTER TABLE code                 DROP COLUMN auth_time;
-ALTER TABLE device_authorization DROP COLUMN auth_time;
+-- Milliseconds. Of keys that are there already the next start notes them.
+ALTER TABLE signing_key ADD COLUMN publish_ahead INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE signing_key ADD COLUMN verify_for INTEGER NOT NULL DEFAULT 0;
