@@ -16,7 +16,6 @@ mod response;
 mod step;
 
 use gatepass_jose::Timestamp;
-use gatepass_token::ScopeSet;
 use thiserror::Error;
 
 pub use self::claims::{ClaimsRequest, RequestedClaims};
@@ -29,7 +28,6 @@ pub use self::request_object::RequestObject;
 use self::request_object::RequestObjectRejection;
 pub use self::response::ResponseMode;
 pub use self::step::{Done, Situation, Step, decide};
-use crate::client::Client;
 use crate::code::{AuthorizationCode, CODE_LIFETIME, Code};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
@@ -202,11 +200,12 @@ impl Issuer {
             return Err(refused(NOT_SIGNED));
         }
         let mut request = AuthorizationRequest::check(client, back.clone(), params).map_err(refused)?;
-        request.resource = self
-            .granted_resource(&request.client, &request.scope, params.resource)
+        request.resources = self
+            .granted_resources(&request.client, &request.scope, &params.resources)
             .ok_or_else(|| refused(UNKNOWN_RESOURCE))?;
-        request.contexts =
-            self.wanted_contexts(&request, params.acr_values, params.resource.is_some()).map_err(refused)?;
+        request.contexts = self
+            .wanted_contexts(&request, params.acr_values, !params.resources.is_empty())
+            .map_err(refused)?;
         request.pushed = match arrival {
             Arrival::Pushed(digest) => Some(digest),
             Arrival::WithBrowser | Arrival::BeingPushed => None,
@@ -214,17 +213,6 @@ impl Issuer {
         request.hint = params.id_token_hint.and_then(|hint| self.read_hint(hint));
         request.object = object;
         Ok(request)
-    }
-
-    /// The audience of the tokens; `None` for one that this client cannot have.
-    pub(crate) fn granted_resource(
-        &self,
-        client: &Client,
-        scope: &ScopeSet,
-        asked: Option<&str>,
-    ) -> Option<String> {
-        let target = self.client_target(client, asked, scope).ok()?;
-        Some(target.audience().map_or_else(|| self.config.issuer.to_string(), str::to_owned))
     }
 
     /// What comes next for somebody who is logged in as `login`, or not at all.
@@ -318,7 +306,7 @@ impl Issuer {
             user: login.user.id,
             login: login.session.id,
             scope: request.scope.clone(),
-            resource: request.resource.clone(),
+            resources: request.resources.clone(),
             nonce: request.nonce.clone(),
             expires_at: now.saturating_add(CODE_LIFETIME),
             used_at: None,
@@ -336,8 +324,10 @@ const NOT_PUSHED: Refusal = Refusal::new("invalid_request", "the client must pus
 const NOT_SIGNED: Refusal =
     Refusal::new("invalid_request", "the client must sign its requests (RFC 9101): request is missing");
 const UNFIT: Refusal = Refusal::new("unauthorized_client", "the client does not fit this server's profile");
-const UNKNOWN_RESOURCE: Refusal =
-    Refusal::new("invalid_target", "the client may not have tokens for this resource");
+const UNKNOWN_RESOURCE: Refusal = Refusal::new(
+    "invalid_target",
+    "the client may not have tokens for one of these resources, or names more than 8",
+);
 
 /// When a user showed who they are. With a provider that may be long before they came here, unless they were asked anew
 /// for this very request; a provider that says nothing of it may mean any time.

@@ -18,6 +18,7 @@ use crate::binding::Binding;
 use crate::client::OFFLINE_ACCESS;
 use crate::dpop::Jkt;
 use crate::id::{ClientId, SessionId, UserId};
+use crate::resource::GrantedResources;
 use crate::rotation::RefreshPolicy;
 use crate::session::Session;
 use crate::subject::Subjects;
@@ -83,8 +84,8 @@ pub struct AuthorizationCode {
     pub authorization_details: AuthorizationDetails,
     /// The claims that were granted one by one.
     pub claims: RequestedClaims,
-    /// The audience of the tokens.
-    pub resource: String,
+    /// The audiences of the tokens.
+    pub resources: GrantedResources,
     /// What the ID token is to repeat.
     pub nonce: Option<String>,
     /// Until when it can be redeemed.
@@ -108,7 +109,7 @@ pub struct PresentedCode {
     pub redirect_uri: Option<String>,
     /// `code_verifier`, if it was sent.
     pub verifier: Option<CodeVerifier>,
-    /// `resource`, if it was sent.
+    /// The one `resource` that the access token is for, if it was sent.
     pub resource: Option<String>,
     /// A part of the authorization details that were granted, if it was sent.
     pub authorization_details: Option<AuthorizationDetails>,
@@ -171,7 +172,7 @@ pub fn decide(code: &AuthorizationCode, login: Option<&Session>, presented: &Pre
                 scope: &code.scope,
                 authorization_details: &code.authorization_details,
                 claims: &code.claims,
-                resource: &code.resource,
+                resources: &code.resources,
             };
             Decision::Give(Box::new(presented.session(granted, login)))
         }
@@ -206,7 +207,7 @@ fn require_bindings<'l>(
     if code.jkt.is_some() && code.jkt != presented.binding.jkt {
         return Err(CodeRefusal::WrongKey);
     }
-    if presented.resource.as_ref().is_some_and(|resource| *resource != code.resource) {
+    if presented.resource.as_ref().is_some_and(|resource| !code.resources.contains(resource)) {
         return Err(CodeRefusal::WrongResource);
     }
     if presented
@@ -226,7 +227,7 @@ pub(crate) struct Granted<'g> {
     pub(crate) scope: &'g ScopeSet,
     pub(crate) authorization_details: &'g AuthorizationDetails,
     pub(crate) claims: &'g RequestedClaims,
-    pub(crate) resource: &'g str,
+    pub(crate) resources: &'g GrantedResources,
 }
 
 impl PresentedCode {
@@ -252,7 +253,8 @@ impl PresentedCode {
             login: Some(login.id),
             scope: Some(granted.scope.clone()),
             authorization_details: granted.authorization_details.clone(),
-            resource: Some(granted.resource.to_owned()),
+            resource: Some(granted.resources.first.clone()),
+            more_resources: granted.resources.more.clone(),
             device: login.device.clone(),
             created_at: now,
             auth_time: login.auth_time,

@@ -24,6 +24,7 @@ pub use self::user_code::{InvalidUserCode, UserCode};
 use crate::authorize::RequestedClaims;
 use crate::code::{Granted, PresentedCode};
 use crate::id::{ClientId, SessionId, UserId};
+use crate::resource::GrantedResources;
 use crate::session::Session;
 
 /// Lets people and scanners of leaked secrets recognise one.
@@ -84,8 +85,8 @@ pub struct DeviceAuthorization {
     pub scope: ScopeSet,
     /// What it asks for beyond that.
     pub authorization_details: AuthorizationDetails,
-    /// The audience of the tokens.
-    pub resource: String,
+    /// The audiences of the tokens.
+    pub resources: GrantedResources,
     /// Until when it can be answered, and the answer fetched.
     pub expires_at: Timestamp,
     /// What became of it.
@@ -161,6 +162,9 @@ pub enum DeviceRefusal {
     /// Another client's.
     #[error("the device code was given to another client")]
     WrongClient,
+    /// An audience that was not allowed.
+    #[error("the resource is none that the user has allowed the device")]
+    WrongResource,
     /// The user has logged out since, or is gone.
     #[error("the login under which it was allowed has ended")]
     LoginEnded,
@@ -181,6 +185,12 @@ pub fn decide(
         _ if presented.now >= asked.expires_at => DeviceDecision::Refuse(DeviceRefusal::Expired),
         DeviceState::Pending => DeviceDecision::Refuse(DeviceRefusal::Pending),
         DeviceState::Denied => DeviceDecision::Refuse(DeviceRefusal::Denied),
+        // The device may ask again for what it was allowed.
+        DeviceState::Allowed(_)
+            if presented.resource.as_ref().is_some_and(|resource| !asked.resources.contains(resource)) =>
+        {
+            DeviceDecision::Refuse(DeviceRefusal::WrongResource)
+        }
         DeviceState::Allowed(allowed) => {
             let login = login.filter(|login| login.user == allowed.user && login.is_live(presented.now));
             let Some(login) = login else { return DeviceDecision::Refuse(DeviceRefusal::LoginEnded) };
@@ -190,7 +200,7 @@ pub fn decide(
                 scope: &asked.scope,
                 authorization_details: &asked.authorization_details,
                 claims: &claims,
-                resource: &asked.resource,
+                resources: &asked.resources,
             };
             DeviceDecision::Give(Box::new(presented.session(granted, login)))
         }

@@ -17,6 +17,7 @@ use self::jwt_bearer::ShownAssertion;
 use crate::binding::Binding;
 use crate::client::{Client, GrantType};
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
+use crate::code::PresentedCode;
 use crate::config::ISSUER_SCOPES;
 use crate::device::DeviceRefusal;
 use crate::dpop::{DpopError, ShownProof, TokenType};
@@ -42,7 +43,7 @@ pub enum TokenRequest {
         redirect_uri: Option<String>,
         /// What the code challenge was made of, if the request has it.
         verifier: Option<CodeVerifier>,
-        /// For which resource server (RFC 8707): the one that was granted, or none.
+        /// For which resource server (RFC 8707): one that was granted; `None`: the first.
         resource: Option<String>,
         /// A part of the authorization details that were granted; `None`: all of them.
         authorization_details: Option<AuthorizationDetails>,
@@ -51,6 +52,8 @@ pub enum TokenRequest {
     DeviceCode {
         /// The device code as presented.
         device_code: Zeroizing<String>,
+        /// For which resource server (RFC 8707): one that was granted; `None`: the first.
+        resource: Option<String>,
     },
     /// [RFC 7523 section 2.1](https://www.rfc-editor.org/rfc/rfc7523#section-2.1).
     JwtBearer {
@@ -78,7 +81,7 @@ pub enum TokenRequest {
         scope: Option<ScopeSet>,
         /// A part of the authorization details that were granted; `None`: all of them.
         authorization_details: Option<AuthorizationDetails>,
-        /// The resource server that the access token is for; it can be none but the one of the grant.
+        /// The resource server that the access token is for: one that was granted; `None`: the first.
         resource: Option<String>,
     },
     /// [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693).
@@ -254,8 +257,10 @@ impl Issuer {
                     ShownCode { code, redirect_uri, verifier, resource, authorization_details, binding };
                 self.authorization_code(&client, shown, minted_at, now).await
             }
-            TokenRequest::DeviceCode { device_code } => {
-                self.device_code(&client, &device_code, binding, minted_at, now).await
+            TokenRequest::DeviceCode { device_code, resource } => {
+                let presented = self.presented_code(&client, binding, now)?;
+                let presented = PresentedCode { resource, ..presented };
+                self.device_code(&client, &device_code, presented, minted_at).await
             }
             TokenRequest::JwtBearer { assertion, scope, resource } => {
                 let shown = ShownAssertion { assertion, scope, resource, binding };

@@ -52,7 +52,7 @@ pub struct Presented {
     pub scope: Option<ScopeSet>,
     /// The authorization details that are asked for; `None`: all that the session has.
     pub authorization_details: Option<AuthorizationDetails>,
-    /// The audience that is asked for; `None`: that of the session.
+    /// The audience that is asked for; `None`: the session's first.
     pub resource: Option<AskedResource>,
     /// The keys that a public client showed.
     pub binding: Binding,
@@ -114,7 +114,7 @@ pub enum Refusal {
     Scope,
     /// The same with authorization details.
     AuthorizationDetails,
-    /// Another audience than the session's. Whoever took the token for that one's would send it to somebody who could use it at
+    /// Another audience than the session has. Whoever took the token for that one's would send it to somebody who could use it at
     /// the session's.
     Resource,
     /// A generation this store has not reached: a backup was restored. Refused, because what
@@ -170,6 +170,7 @@ fn exceeds(session: &Session, presented: &Presented) -> Option<Refusal> {
 impl AskedResource {
     fn is_of(&self, session: &Session) -> bool {
         session.resource.as_ref().or(self.default.as_ref()) == Some(&self.asked)
+            || session.more_resources.contains(&self.asked)
     }
 }
 

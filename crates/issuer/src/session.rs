@@ -30,6 +30,8 @@ pub struct Session {
     pub authorization_details: AuthorizationDetails,
     /// The audience that was asked for at the start; `None`: the issuer's default.
     pub resource: Option<String>,
+    /// The other audiences that a token of its can be for, if it is asked for.
+    pub more_resources: Vec<String>,
     /// What the device called itself, at most 128 characters.
     pub device: String,
     /// When it was started.

@@ -94,7 +94,7 @@ pub(crate) struct ShownRefresh<'r> {
     pub(crate) scope: Option<&'r ScopeSet>,
     /// The authorization details that are asked for; `None`: all that the session has.
     pub(crate) authorization_details: Option<&'r AuthorizationDetails>,
-    /// The audience that is asked for; `None`: that of the session.
+    /// The audience that is asked for; `None`: the session's first.
     pub(crate) resource: Option<&'r str>,
     /// The client as it is registered now, which bounds what there is, whatever was granted; `None` for the
     /// operator's own apps.
@@ -160,8 +160,8 @@ pub enum RefreshError {
     /// The authorization details asked for are not among those of the session.
     #[error("the authorization details exceed what was granted")]
     AuthorizationDetails,
-    /// The resource asked for is not that of the session.
-    #[error("the resource is not the one that the tokens were granted for")]
+    /// The resource asked for is none of the session's.
+    #[error("the resource is none that the tokens were granted for")]
     Resource,
     /// The proof of possession is not taken.
     #[error(transparent)]
@@ -316,7 +316,7 @@ impl Issuer {
         };
         self.require_still(&shown, &user, session.id, now).await?;
         tracing::info!(target: "gatepass::audit", event = "login", sub = %user.id, sid = %session.id);
-        let target = self.session_target(&session, None).ok_or(LoginError::UnknownResource)?;
+        let target = self.session_target(&session, None, None).ok_or(LoginError::UnknownResource)?;
         let terms = Terms { target, scope: &[], authorization_details: None, types: &[], binding };
         Ok(self.tokens(&session, &user, &terms, minted_at, now)?)
     }
@@ -366,6 +366,7 @@ impl Issuer {
             scope: None,
             authorization_details: AuthorizationDetails::default(),
             resource: None,
+            more_resources: Vec::new(),
             device: device.chars().filter(|c| !c.is_control()).take(MAX_DEVICE).collect(),
             created_at: now,
             auth_time: Some(now),
@@ -524,7 +525,8 @@ impl Issuer {
                 Err(RefreshError::Invalid)
             }
             Rotated::Rotated(session, user) | Rotated::Repeated(session, user) => {
-                let target = self.session_target(&session, registered).ok_or(RefreshError::Invalid)?;
+                let target = self.session_target(&session, registered, shown.resource);
+                let target = target.ok_or(RefreshError::Invalid)?;
                 // A client whose users are called otherwise by now has to log them in anew.
                 if session.subject() != self.subject(registered, user.id) {
                     return Err(RefreshError::Invalid);
@@ -749,10 +751,17 @@ impl Issuer {
         })
     }
 
-    /// Where the tokens of a session are good; `None` where that is not for `client` any more. The session of an app
-    /// of the operator's (`None`) goes over to the default where its resource server left the configuration.
-    pub(crate) fn session_target(&self, session: &Session, client: Option<&Client>) -> Option<Target<'_>> {
-        let resource = session.resource.as_deref();
+    /// Where a token of a session is good that is `asked` for one of its resources, or else for its first; `None` where that
+    /// is not for `client` any more. The session of an app of the operator's (`None`) goes over to the default where its
+    /// resource server left the configuration.
+    pub(crate) fn session_target(
+        &self,
+        session: &Session,
+        client: Option<&Client>,
+        asked: Option<&str>,
+    ) -> Option<Target<'_>> {
+        let other = asked.and_then(|asked| session.more_resources.iter().find(|more| *more == asked));
+        let resource = other.or(session.resource.as_ref()).map(String::as_str);
         match client {
             None => self.target(resource).or_else(|| self.target(None)),
             Some(client) => self.target(resource).filter(|_| self.may_have(client, resource)),

@@ -1,13 +1,17 @@
 //! `application/x-www-form-urlencoded`, read strictly: request bodies of the OAuth endpoints, and
 //! query strings.
 
+use gatepass_issuer::NamedResources;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 /// More parameters than any request here has a use for.
 const MAX_PARAMETERS: usize = 64;
 
-/// The parameters of a request, each at most once ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)).
+/// What may be given several times ([RFC 8707 section 2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
+const REPEATABLE: &str = "resource";
+
+/// The parameters of a request, each but `resource` at most once ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)).
 /// Values are wiped when dropped: there are secrets among them.
 #[derive(Default)]
 pub(crate) struct Form(Vec<(String, Zeroizing<String>)>);
@@ -37,7 +41,7 @@ impl Form {
             let mut sides = pair.splitn(2, |byte| *byte == b'=');
             let mut side = || decode(sides.next().unwrap_or_default()).ok_or(FormError::Malformed);
             let (name, value) = (side()?, side()?);
-            if form.0.iter().any(|(known, _)| *known == *name) {
+            if *name != REPEATABLE && form.0.iter().any(|(known, _)| *known == *name) {
                 return Err(FormError::Duplicate(name.chars().take(64).collect()));
             }
             form.0.push((name.to_string(), value));
@@ -49,6 +53,11 @@ impl Form {
     pub(crate) fn find(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// The resources that are named.
+    pub(crate) fn resources(&self) -> NamedResources<'_> {
+        self.pairs().filter(|(name, _)| *name == REPEATABLE).map(|(_, value)| value).collect()
     }
 
     /// All parameters, in the order in which they came.
@@ -115,6 +124,19 @@ mod tests {
             let found = Form::parse(text).map(|form| form.find("a").unwrap_or_default().to_owned());
             assert_eq!(found, want.map(str::to_owned), "{name}");
         }
+    }
+
+    #[test]
+    fn resources_alone_are_named_several_times() {
+        let form = Form::parse(b"resource=a&x=1&%72esource=b&resource=&resource=a").unwrap();
+        assert_eq!(form.resources(), NamedResources::from_iter(["a", "b"]));
+        assert!(Form::parse(b"x=1").unwrap().resources().is_empty());
+        assert_eq!(
+            Form::parse(b"Resource=a&Resource=b").err(),
+            Some(FormError::Duplicate("Resource".into()))
+        );
+        let many = "resource=a&".repeat(65);
+        assert_eq!(Form::parse(many.as_bytes()).err(), Some(FormError::TooMany));
     }
 
     #[test]

@@ -89,7 +89,10 @@ impl OAuthError {
 
     /// A token for two resource servers at once.
     pub(crate) fn two_targets() -> Self {
-        Self::bad_request("invalid_target", "a token is for one audience, and two were asked for")
+        Self::bad_request(
+            "invalid_target",
+            "a token is for one audience, and several were asked for: ask for one at a time",
+        )
     }
 
     /// The client is not who it says it is. It hears how it can authenticate, whichever way it tried:
@@ -179,6 +182,7 @@ fn polling_error(refusal: DeviceRefusal) -> &'static str {
         DeviceRefusal::Denied => "access_denied",
         DeviceRefusal::Expired => "expired_token",
         DeviceRefusal::WrongClient | DeviceRefusal::LoginEnded => "invalid_grant",
+        DeviceRefusal::WrongResource => "invalid_target",
     }
 }
 

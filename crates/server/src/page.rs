@@ -141,14 +141,22 @@ pub(crate) struct Asked {
     scopes: Vec<Phrase>,
     /// What is asked for beyond them: words for its type, and all that it says.
     details: Vec<(Phrase, String)>,
+    /// Where that can be used.
+    resources: Vec<Phrase>,
 }
 
 impl Asked {
-    pub(crate) fn new(site: Site<'_>, scope: &ScopeSet, details: &AuthorizationDetails) -> Self {
+    pub(crate) fn new(
+        site: Site<'_>,
+        scope: &ScopeSet,
+        details: &AuthorizationDetails,
+        resources: &[&str],
+    ) -> Self {
         let described = |scope| match site.language.scope(scope) {
             Some(words) => Phrase::new(words, &[]),
             None => Phrase::new(&site.t.use_scope, &[("scope", Value::Code(scope))]),
         };
+        let at = |resource| Phrase::new(&site.t.use_at, &[("resource", Value::Code(resource))]);
         let words = |name| Phrase::new(&site.t.use_as_follows, &[("type", Value::Code(name))]);
         // Nothing is left out of details: nobody here knows what counts. They are text, numbers and lists of them,
         // in which there is nothing that JSON could refuse.
@@ -156,6 +164,7 @@ impl Asked {
         Self {
             scopes: scope.iter().map(described).collect(),
             details: details.iter().map(|(name, object)| (words(name), text(object))).collect(),
+            resources: resources.iter().map(|resource| at(resource)).collect(),
         }
     }
 }

@@ -150,6 +150,7 @@ fn session(n: usize, user: UserId) -> Session {
         scope: None,
         authorization_details: Default::default(),
         resource: None,
+        more_resources: Vec::new(),
         device: "Firefox 145 on Debian".into(),
         created_at: now,
         auth_time: Some(now),

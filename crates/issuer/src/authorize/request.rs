@@ -11,6 +11,7 @@ use crate::id::ClientId;
 use crate::id_token::Hint;
 use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
+use crate::resource::{GrantedResources, NamedResources};
 
 /// The longest `nonce`, in bytes: it comes again in the ID token.
 const MAX_NONCE: usize = 512;
@@ -23,7 +24,7 @@ const MAX_HINT: usize = 128;
 /// [OpenID Connect Core 1.0 section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest) asks.
 pub(crate) const WITHOUT_MEANING: [&str; 2] = ["address", "phone"];
 
-/// The parameters of an authorization request, as they came; each was given at most once, and an empty one
+/// The parameters of an authorization request, as they came; each but `resource` was given at most once, and an empty one
 /// counts as left out. Others than these mean nothing here.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs)] // the names are the registry's own
@@ -43,7 +44,7 @@ pub struct AuthorizationParams<'p> {
     pub login_hint: Option<&'p str>,
     pub ui_locales: Option<&'p str>,
     pub id_token_hint: Option<&'p str>,
-    pub resource: Option<&'p str>,
+    pub resources: NamedResources<'p>,
     pub dpop_jkt: Option<&'p str>,
     pub authorization_details: Option<&'p str>,
     pub claims: Option<&'p str>,
@@ -76,8 +77,8 @@ pub struct AuthorizationRequest {
     pub authorization_details: AuthorizationDetails,
     /// The claims that it asks for one by one; nothing without the scope `openid`.
     pub claims: ClaimsRequest,
-    /// The audience of the tokens.
-    pub resource: String,
+    /// The audiences of the tokens.
+    pub resources: GrantedResources,
     /// What the ID token is to repeat.
     pub nonce: Option<String>,
     /// What the verifier must hash to; `None` only for a client that is exempt.
@@ -103,8 +104,9 @@ pub struct AuthorizationRequest {
 }
 
 impl<'p> AuthorizationParams<'p> {
-    /// The parameters that `find` finds.
-    pub fn of(find: impl Fn(&'static str) -> Option<&'p str>) -> Self {
+    /// The parameters that `find` finds, and `resource`, which may stand there several times
+    /// ([RFC 8707 section 2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
+    pub fn of(find: impl Fn(&'static str) -> Option<&'p str>, resources: NamedResources<'p>) -> Self {
         Self {
             client_id: find("client_id"),
             redirect_uri: find("redirect_uri"),
@@ -121,7 +123,7 @@ impl<'p> AuthorizationParams<'p> {
             login_hint: find("login_hint"),
             ui_locales: find("ui_locales"),
             id_token_hint: find("id_token_hint"),
-            resource: find("resource"),
+            resources,
             dpop_jkt: find("dpop_jkt"),
             authorization_details: find("authorization_details"),
             claims: find("claims"),
@@ -202,7 +204,7 @@ impl AuthorizationRequest {
             back,
             scope,
             nonce,
-            resource: String::new(),
+            resources: GrantedResources::default(),
             hint: None,
             pushed: None,
             object: None,

@@ -109,13 +109,17 @@ impl RequestObject {
             return Err(RequestObjectRejection::NotInside(name));
         }
         let params = members.into_iter().filter(|(name, _)| !CLAIMS.contains(&name.as_str()));
-        let params = params.map(|(name, value)| text(&name, value).map(|value| (name, value)));
-        Ok(Self { params: params.collect::<Option<_>>().ok_or(RequestObjectRejection::Parameter)?, once })
+        let params = params.map(|(name, value)| pairs(name, value));
+        let params = params.collect::<Option<Vec<_>>>().ok_or(RequestObjectRejection::Parameter)?;
+        Ok(Self { params: params.into_iter().flatten().collect(), once })
     }
 
     /// The request that was signed.
     pub(crate) fn params(&self) -> AuthorizationParams<'_> {
-        AuthorizationParams::of(|name| self.pairs().find(|(known, _)| *known == name).map(|(_, value)| value))
+        let named = |name: &'static str| {
+            self.pairs().filter(move |(known, _)| *known == name).map(|(_, value)| value)
+        };
+        AuthorizationParams::of(|name| named(name).next(), named("resource").collect())
     }
 
     /// Each parameter with its value.
@@ -129,7 +133,18 @@ pub(crate) fn unverified_kid(jwt: &str) -> Result<Option<String>, RequestObjectR
     Ok(decode_unverified(jwt)?.unverified_kid().map(str::to_owned))
 }
 
-/// A parameter as it would stand in a query ([RFC 9101 section 4](https://www.rfc-editor.org/rfc/rfc9101#section-4)).
+/// A parameter as it would stand in a query, where `resource` may stand several times
+/// ([RFC 8707 section 2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
+fn pairs(name: String, value: Value) -> Option<Vec<(String, String)>> {
+    match value {
+        Value::Array(values) if name == "resource" => {
+            values.into_iter().map(|value| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+        }
+        value => Some(vec![(name.clone(), text(&name, value)?)]),
+    }
+}
+
+/// A parameter's one value as it would stand in a query ([RFC 9101 section 4](https://www.rfc-editor.org/rfc/rfc9101#section-4)).
 fn text(name: &str, value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
@@ -184,7 +199,7 @@ mod tests {
     fn which_objects_are_taken() {
         use RequestObjectRejection::*;
         let key = SigningKey::generate(Alg::ES256, Some("k")).unwrap();
-        let cases: [(&str, Value, Result<(), RequestObjectRejection>); 19] = [
+        let cases: [(&str, Value, Result<(), RequestObjectRejection>); 21] = [
             ("good", claims(), Ok(())),
             ("several_audiences", with("aud", json!(["https://other.example", ISSUER])), Ok(())),
             ("claims", with("claims", json!({ "id_token": { "acr": null } })), Ok(())),
@@ -204,6 +219,8 @@ mod tests {
             ("an_object_inside", with("request", json!("e30.e30.")), Err(NotInside("request"))),
             ("a_reference_inside", with("request_uri", json!("urn:x")), Err(NotInside("request_uri"))),
             ("a_list", with("scope", json!(["openid"])), Err(Parameter)),
+            ("resources", with("resource", json!(["https://a.example", "https://b.example"])), Ok(())),
+            ("resources_of_another_type", with("resource", json!(["https://a.example", 1])), Err(Parameter)),
         ];
         for (name, claims, want) in cases {
             let object = jwt::sign(&TYP, &claims, &key).unwrap();

@@ -2,6 +2,8 @@ use super::*;
 
 const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const API: &str = "https://api.example.com";
+const OTHER: &str = "https://other.example.com";
 const REDIRECT: &str = "https://app.example.com/callback";
 
 fn later(seconds: u64) -> Timestamp {
@@ -25,6 +27,7 @@ fn login() -> Session {
         scope: None,
         authorization_details: AuthorizationDetails::default(),
         resource: None,
+        more_resources: Vec::new(),
         device: "Firefox".into(),
         created_at: NOW,
         auth_time: Some(NOW),
@@ -53,7 +56,7 @@ fn code() -> AuthorizationCode {
         scope: "openid offline_access".parse().unwrap(),
         authorization_details: details(r#"[{"type":"a"},{"type":"b"}]"#),
         claims: Default::default(),
-        resource: "https://api.example.com".into(),
+        resources: GrantedResources { first: API.into(), more: vec![OTHER.into()] },
         nonce: None,
         expires_at: later(60),
         used_at: None,
@@ -85,7 +88,7 @@ type Change = fn(&mut AuthorizationCode, &mut Option<Session>, &mut PresentedCod
 #[test]
 fn a_code_gives_nothing_with_any_binding_wrong() {
     use CodeRefusal::*;
-    let cases: [(&str, Change, Option<CodeRefusal>); 31] = [
+    let cases: [(&str, Change, Option<CodeRefusal>); 32] = [
         ("good", |_, _, _| {}, None),
         ("last_moment", |_, _, shown| shown.now = Timestamp::from_millis(later(60).as_millis() - 1), None),
         ("a_key_that_nobody_asked_for", |_, _, shown| shown.binding.jkt = Some(Jkt([1; 32])), None),
@@ -110,7 +113,8 @@ fn a_code_gives_nothing_with_any_binding_wrong() {
             |_, _, shown| shown.authorization_details = Some(details(r#"[{"type":"c"}]"#)),
             Some(WrongAuthorizationDetails),
         ),
-        ("same_resource", |code, _, shown| shown.resource = Some(code.resource.clone()), None),
+        ("same_resource", |code, _, shown| shown.resource = Some(code.resources.first.clone()), None),
+        ("another_that_was_granted", |_, _, shown| shown.resource = Some(OTHER.into()), None),
         ("no_redirect_uri_as_oauth_2_1_sends_it", |_, _, shown| shown.redirect_uri = None, None),
         ("too_late", |_, _, shown| shown.now = later(60), Some(Expired)),
         ("other_client", |_, _, shown| shown.client = "evil".parse().unwrap(), Some(WrongClient)),

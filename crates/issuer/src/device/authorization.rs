@@ -14,6 +14,7 @@ use crate::client::{Client, GrantType};
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
 use crate::grant::TokenError;
 use crate::issuer::Issuer;
+use crate::resource::NamedResources;
 use crate::secrets::{SecretError, random};
 use crate::sessions::InternalError;
 use crate::sign_on::SignedOn;
@@ -74,7 +75,7 @@ pub struct AskedByDevice<'d> {
     /// `authorization_details` (RFC 9396).
     pub authorization_details: Option<&'d str>,
     /// `resource` (RFC 8707).
-    pub resource: Option<&'d str>,
+    pub resources: NamedResources<'d>,
     /// Where it asks from.
     pub address: Option<IpAddr>,
 }
@@ -151,8 +152,8 @@ impl Issuer {
         self.devices.requests.failed(attempt, now);
         let scope = requested_scope(&client, asked.scope)?;
         let authorization_details = requested_details(&client, asked.authorization_details)?;
-        let resource = self.granted_resource(&client, &scope, asked.resource);
-        let resource = resource.ok_or(TokenError::InvalidTarget)?;
+        let resources = self.granted_resources(&client, &scope, &asked.resources);
+        let resources = resources.ok_or(TokenError::InvalidTarget)?;
         let device_code = DeviceCode::from_random(&random().map_err(TokenError::from)?);
         for _ in 0..ATTEMPTS {
             let user_code = UserCode::generate().map_err(TokenError::from)?;
@@ -162,7 +163,7 @@ impl Issuer {
                 client: client.id.clone(),
                 scope: scope.clone(),
                 authorization_details: authorization_details.clone(),
-                resource: resource.clone(),
+                resources: resources.clone(),
                 expires_at: now.saturating_add(DEVICE_CODE_LIFETIME),
                 state: DeviceState::Pending,
             };

@@ -17,6 +17,7 @@ fn login() -> Session {
         login: None,
         scope: None,
         resource: None,
+        more_resources: Vec::new(),
         device: "a telephone".into(),
         created_at: NOW,
         auth_time: Some(NOW),
@@ -45,7 +46,7 @@ fn asked(state: DeviceState) -> DeviceAuthorization {
         client: "tv".parse().unwrap(),
         scope: "openid orders:read".parse().unwrap(),
         authorization_details: AuthorizationDetails::parse(r#"[{"type":"payment"}]"#).unwrap(),
-        resource: "https://api.example.com".into(),
+        resources: GrantedResources { first: "a".into(), more: vec!["b".into()] },
         expires_at: after(600),
         state,
     }
@@ -118,6 +119,19 @@ fn what_a_device_code_gives() {
         refuse(DeviceRefusal::LoginEnded),
         "the login is gone"
     );
+    for (resource, is_allowed) in [("a", true), ("b", true), ("c", false), ("", false)] {
+        let presented = PresentedCode { resource: Some(resource.into()), ..presented("tv", NOW) };
+        match decide(&asked(state.clone()), Some(&login()), &presented) {
+            DeviceDecision::Give(session) => {
+                assert!(is_allowed, "{resource}");
+                assert_eq!(
+                    (session.resource.as_deref(), &*session.more_resources),
+                    (Some("a"), &["b".to_owned()][..])
+                );
+            }
+            decision => assert_eq!((decision, is_allowed), (refuse(DeviceRefusal::WrongResource), false)),
+        }
+    }
     let given = decide(&asked(state), Some(&login()), &presented("tv", after(1)));
     let DeviceDecision::Give(session) = given else { panic!("{given:?}") };
     let (login, id) = (login(), SessionId::from_bytes([5; 16]));

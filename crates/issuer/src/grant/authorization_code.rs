@@ -124,7 +124,8 @@ impl Issuer {
         minted_at: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
         let (client, now) = (login.client, presented.now);
-        let target = self.session_target(session, Some(client)).ok_or(TokenError::InvalidTarget)?;
+        let target = self.session_target(session, Some(client), presented.resource.as_deref());
+        let target = target.ok_or(TokenError::InvalidTarget)?;
         let terms = Terms {
             target,
             scope: &[&client.most_of_a_user()],

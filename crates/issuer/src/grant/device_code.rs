@@ -7,9 +7,9 @@ use gatepass_jose::Timestamp;
 use gatepass_revocation::{Kind, Reason};
 
 use super::{TokenError, TokenResponse, require_grant};
-use crate::binding::Binding;
 use crate::client::{GrantType, Told};
 use crate::client_authentication::AuthenticatedClient;
+use crate::code::PresentedCode;
 use crate::device::{DeviceRefusal, DeviceState};
 use crate::id_token::IdTokenOf;
 use crate::issuer::Issuer;
@@ -20,11 +20,10 @@ impl Issuer {
         &self,
         client: &AuthenticatedClient,
         device_code: &str,
-        binding: Binding,
+        presented: PresentedCode,
         minted_at: Timestamp,
-        now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
-        let presented = self.presented_code(client, binding, now)?;
+        let now = presented.now;
         let registered = client.registered().ok_or(TokenError::InvalidClient)?;
         require_grant(registered, GrantType::DeviceCode)?;
         let client_id = &registered.id;
@@ -56,7 +55,10 @@ impl Issuer {
             }
             RedeemedDevice::Refused(refusal) => {
                 tracing::info!(target: "gatepass::audit", event = "device-code-refused", %client_id, ?refusal);
-                Err(refusal.into())
+                Err(match refusal {
+                    DeviceRefusal::WrongResource => TokenError::InvalidTarget,
+                    refusal => refusal.into(),
+                })
             }
             RedeemedDevice::Replayed(session) => {
                 self.feed.pump(&*self.store).await?;

@@ -20,6 +20,7 @@ fn session() -> Session {
         scope: None,
         authorization_details: AuthorizationDetails::default(),
         resource: None,
+        more_resources: Vec::new(),
         device: "test".into(),
         created_at: NOW,
         auth_time: Some(NOW),
@@ -110,6 +111,34 @@ fn authorization_details_are_narrowed_and_never_widened() {
                 decide(&session, &Presented { authorization_details, ..presented(generation, NOW) });
             let refused = decision == Decision::Refuse(Refusal::AuthorizationDetails);
             assert_eq!(refused, !given, "{asked:?} {generation}: {decision:?}");
+        }
+    }
+}
+
+#[test]
+fn tabs_that_ask_for_different_audiences_of_a_session_are_one_client() {
+    let more = ["b", "c"].map(str::to_owned).to_vec();
+    let session = Session {
+        generation: 5,
+        rotated_at: Some(NOW),
+        resource: Some("a".into()),
+        more_resources: more,
+        ..session()
+    };
+    let asking = |generation, resource: Option<&str>| {
+        let resource =
+            resource.map(|asked| AskedResource { asked: asked.to_owned(), default: Some("d".into()) });
+        decide(&session, &Presented { resource, ..presented(generation, later(9)) })
+    };
+    for generation in 0..=6 {
+        let plain = asking(generation, None);
+        for resource in ["a", "b", "c"] {
+            assert_eq!(asking(generation, Some(resource)), plain, "{resource}: generation {generation}");
+        }
+        let granted = matches!(plain, Decision::Rotate(_) | Decision::Repeat);
+        for resource in ["d", "", "ab", "A"] {
+            let want = if granted { Decision::Refuse(Refusal::Resource) } else { plain };
+            assert_eq!(asking(generation, Some(resource)), want, "{resource}: generation {generation}");
         }
     }
 }

@@ -215,7 +215,7 @@ impl Visit<'_> {
 }
 
 pub(super) fn params(form: &Form) -> AuthorizationParams<'_> {
-    AuthorizationParams::of(|name| form.find(name))
+    AuthorizationParams::of(|name| form.find(name), form.resources())
 }
 
 impl From<AuthorizeError> for Stop {

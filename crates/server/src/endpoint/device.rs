@@ -176,7 +176,12 @@ impl Visit<'_> {
             site,
             client: &client.shown_name(),
             username: login.user.username.as_str(),
-            asked: Asked::new(site, &asked.scope, &asked.authorization_details),
+            asked: Asked::new(
+                site,
+                &asked.scope,
+                &asked.authorization_details,
+                &self.server.issuer.resources_to_show(&asked.resources),
+            ),
             user_code: &code,
             token: &self.server.issuer.form_token(
                 FormStep::Device,

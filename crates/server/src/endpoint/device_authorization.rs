@@ -41,7 +41,7 @@ pub(crate) async fn authorize(
     let asked = AskedByDevice {
         scope: form.find("scope"),
         authorization_details: form.find("authorization_details"),
-        resource: form.find("resource"),
+        resources: form.resources(),
         address,
     };
     let given = server.issuer.authorize_device(&authentication, asked, server.now()).await?;

@@ -74,6 +74,8 @@ struct AuthorizationServer<'m> {
     authorization_encryption_enc_values_supported: [ContentEncryption; 4],
     scopes_supported: [&'static str; 4],
     ui_locales_supported: Vec<&'m str>,
+    /// RFC 9470 section 7: what is asked of a login is kept.
+    acr_values_supported: Vec<&'static str>,
     grant_types_supported: Vec<&'static str>,
     revocation_endpoint: String,
     revocation_endpoint_auth_methods_supported: &'m [&'static str],
@@ -141,7 +143,6 @@ struct OpenId<'m> {
     backchannel_logout_session_supported: bool,
     frontchannel_logout_supported: bool,
     frontchannel_logout_session_supported: bool,
-    acr_values_supported: Vec<&'static str>,
     claims_supported: [&'static str; 13],
     prompt_values_supported: [&'static str; 4],
     claims_parameter_supported: bool,
@@ -198,6 +199,7 @@ impl Metadata {
             authorization_encryption_enc_values_supported: ENCRYPTION_ENCS,
             scopes_supported: IDENTITY_SCOPES,
             ui_locales_supported: config.brand.languages.tags().collect(),
+            acr_values_supported: issuer.acr_values_supported(),
             grant_types_supported: grant_types(issuer),
             revocation_endpoint: format!("{base}/oauth/revoke"),
             revocation_endpoint_auth_methods_supported: methods,
@@ -224,7 +226,6 @@ impl Metadata {
             backchannel_logout_session_supported: true,
             frontchannel_logout_supported: true,
             frontchannel_logout_session_supported: true,
-            acr_values_supported: issuer.acr_values_supported(),
             claims_supported: [
                 "iss",
                 "sub",

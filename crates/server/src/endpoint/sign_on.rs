@@ -413,7 +413,12 @@ pub(super) fn consent_page(
         site,
         client: &request.client.shown_name(),
         username: login.user.username.as_str(),
-        asked: Asked::new(site, &request.asked_scope(), &request.authorization_details),
+        asked: Asked::new(
+            site,
+            &request.asked_scope(),
+            &request.authorization_details,
+            &issuer.resources_to_show(&request.resources),
+        ),
         destination: &destination(request.back.redirect_uri.as_str()),
         request: visit.query,
         token: &issuer.form_token(

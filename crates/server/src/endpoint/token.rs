@@ -81,30 +81,34 @@ fn token_request(form: &Form) -> Result<TokenRequest, OAuthError> {
     match grant_type {
         "authorization_code" => authorization_code(form, authorization_details),
         "client_credentials" => {
-            let resource = form.find("resource").map(str::to_owned);
+            let resource = resource(form)?;
             Ok(TokenRequest::ClientCredentials { scope, resource, authorization_details })
         }
         "refresh_token" => {
             let token = form.find("refresh_token").ok_or_else(|| missing("refresh_token"))?;
-            let resource = form.find("resource").map(str::to_owned);
+            let resource = resource(form)?;
             Ok(TokenRequest::RefreshToken { token: token.to_owned(), scope, authorization_details, resource })
         }
         DEVICE_CODE => {
             let device_code = form.find("device_code").ok_or_else(|| missing("device_code"))?;
-            Ok(TokenRequest::DeviceCode { device_code: Zeroizing::new(device_code.to_owned()) })
+            let device_code = Zeroizing::new(device_code.to_owned());
+            Ok(TokenRequest::DeviceCode { device_code, resource: resource(form)? })
         }
         JWT_BEARER => {
             let assertion = form.find("assertion").ok_or_else(|| missing("assertion"))?;
             let assertion = Zeroizing::new(assertion.to_owned());
-            Ok(TokenRequest::JwtBearer {
-                assertion,
-                scope,
-                resource: form.find("resource").map(str::to_owned),
-            })
+            Ok(TokenRequest::JwtBearer { assertion, scope, resource: resource(form)? })
         }
         TOKEN_EXCHANGE => token_exchange(form, scope).map(TokenRequest::TokenExchange),
         _ => Err(OAuthError::unsupported_grant_type()),
     }
+}
+
+/// The one resource server that the access token is for. RFC 8707 section 2.2 lets a token be for several; that each could
+/// use it at the others is why this server mints none.
+fn resource(form: &Form) -> Result<Option<String>, OAuthError> {
+    let one = form.resources().one().map_err(|_| OAuthError::two_targets())?;
+    Ok(one.map(str::to_owned))
 }
 
 fn authorization_code(
@@ -118,7 +122,7 @@ fn authorization_code(
         code: Zeroizing::new(code.to_owned()),
         redirect_uri: text("redirect_uri"),
         verifier: verifier.map_err(|error| OAuthError::invalid_request(error.to_string()))?,
-        resource: text("resource"),
+        resource: resource(form)?,
         authorization_details,
     })
 }
@@ -146,9 +150,10 @@ fn token_exchange(form: &Form, scope: Option<ScopeSet>) -> Result<TokenExchange,
     if form.find("requested_token_type").is_some() {
         is_access_token("requested_token_type")?;
     }
-    let audience = match (form.find("audience"), form.find("resource")) {
+    let audience = match (form.find("audience"), resource(form)?) {
         (Some(audience), Some(resource)) if audience != resource => return Err(OAuthError::two_targets()),
-        (Some(target), _) | (None, Some(target)) => target.to_owned(),
+        (Some(target), _) => target.to_owned(),
+        (None, Some(target)) => target,
         (None, None) => return Err(OAuthError::invalid_request("audience or resource is missing")),
     };
     Ok(TokenExchange { subject_token, actor_token, audience, scope })

@@ -277,6 +277,11 @@ texts! {
         "Use {type} as follows:",
         "{type} wie folgt nutzen:",
         "Utiliser {type} comme suit :";
+    /// A resource server that the access is for.
+    use_at:
+        "At {resource}",
+        "Bei {resource}",
+        "Auprès de {resource}";
     scope_openid:
         "Know that it is you",
         "Wissen, dass Sie es sind",

@@ -41,6 +41,7 @@ mod passwords;
 mod redirects;
 mod refused;
 mod registration;
+mod resources;
 mod responses;
 mod rotation;
 mod routing;

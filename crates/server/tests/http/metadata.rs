@@ -42,6 +42,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "authorization_signing_alg_values_supported": ["ES256"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "ui_locales_supported": ["en", "de", "fr"],
+        "acr_values_supported": ["urn:gatepass:acr:password"],
         "grant_types_supported": [
             "authorization_code", "client_credentials", "refresh_token",
             "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -79,7 +80,6 @@ async fn metadata_names_what_is_there_and_nothing_else() {
     ] {
         want[format!("{name}_supported")] = json!(true);
     }
-    want["acr_values_supported"] = json!(["urn:gatepass:acr:password"]);
     let claims = "iss sub aud exp iat auth_time nonce acr amr sid preferred_username email email_verified";
     want["claims_supported"] = claims.split(' ').collect();
     want["prompt_values_supported"] = json!(["none", "login", "consent", "select_account"]);

@@ -1,11 +1,11 @@
 //! The table `code`: authorization codes, each used at most once.
 
-use gatepass_issuer::Jkt;
 use gatepass_issuer::code::{
     AuthorizationCode, CodeChallenge, CodeDigest, CodeRefusal, Decision, PresentedCode, decide,
 };
 use gatepass_issuer::id::{SessionId, UserId};
 use gatepass_issuer::store::{NewRevocation, Redeemed};
+use gatepass_issuer::{GrantedResources, Jkt};
 use gatepass_jose::Timestamp;
 use rusqlite::{Connection, Row, params};
 
@@ -24,7 +24,7 @@ fn read(row: &Row<'_>) -> Result<AuthorizationCode, Failure> {
         user: UserId::from_bytes(columns.value()?),
         login: SessionId::from_bytes(columns.value()?),
         scope: columns.parsed()?,
-        resource: columns.value()?,
+        resources: GrantedResources { first: columns.value()?, more: session::more_resources(columns)? },
         nonce: columns.value()?,
         expires_at: columns.instant()?,
         used_at: columns.instant_if_any()?,
@@ -46,8 +46,8 @@ pub(super) fn keep(connection: &Connection, code: &AuthorizationCode) -> Result<
     connection
         .prepare_cached(
             "INSERT INTO code (digest, client, redirect_uri, challenge, user, login, scope, resource,
-                               nonce, expires_at, used_at, session, jkt, authorization_details, claims)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                               more_resources, nonce, expires_at, used_at, session, jkt, authorization_details, claims)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             code.digest.0,
@@ -57,7 +57,8 @@ pub(super) fn keep(connection: &Connection, code: &AuthorizationCode) -> Result<
             code.user.as_bytes(),
             code.login.as_bytes(),
             code.scope.to_string(),
-            code.resource,
+            code.resources.first,
+            session::stored_resources(&code.resources.more)?,
             code.nonce,
             code.expires_at.as_millis(),
             code.used_at.map(Timestamp::as_millis),
@@ -103,8 +104,8 @@ pub(super) fn redeem(
 
 fn find(connection: &Connection, digest: CodeDigest) -> Result<Option<AuthorizationCode>, Failure> {
     let mut statement = connection.prepare_cached(
-        "SELECT digest, client, redirect_uri, challenge, user, login, scope, resource, nonce,
-                expires_at, used_at, session, jkt, authorization_details, claims
+        "SELECT digest, client, redirect_uri, challenge, user, login, scope, resource, more_resources,
+                nonce, expires_at, used_at, session, jkt, authorization_details, claims
          FROM code WHERE digest = ?1",
     )?;
     let mut rows = statement.query([digest.0])?;

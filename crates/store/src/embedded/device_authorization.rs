@@ -1,5 +1,6 @@
 //! The table `device_authorization`: what devices ask for, and what users make of it.
 
+use gatepass_issuer::GrantedResources;
 use gatepass_issuer::code::PresentedCode;
 use gatepass_issuer::device::{
     Allowed, DeviceAnswer, DeviceAuthorization, DeviceCodeDigest, DeviceDecision, DeviceRefusal, DeviceState,
@@ -15,7 +16,8 @@ use super::row::Columns;
 use super::session;
 use super::writer::Group;
 
-const COLUMNS: &str = "digest, user_code, client, scope, authorization_details, resource, expires_at, denied,
+const COLUMNS: &str =
+    "digest, user_code, client, scope, authorization_details, resource, more_resources, expires_at, denied,
                        used_at, session, user, login";
 
 fn read(row: &Row<'_>) -> Result<DeviceAuthorization, Failure> {
@@ -26,7 +28,7 @@ fn read(row: &Row<'_>) -> Result<DeviceAuthorization, Failure> {
         client: columns.parsed()?,
         scope: columns.parsed()?,
         authorization_details: columns.read(|json| serde_json::from_str(json))?,
-        resource: columns.value()?,
+        resources: GrantedResources { first: columns.value()?, more: session::more_resources(columns)? },
         expires_at: columns.instant()?,
         state: state(columns)?,
     })
@@ -52,17 +54,18 @@ pub(super) fn keep(connection: &Connection, asked: &DeviceAuthorization) -> Resu
     let kept = connection
         .prepare_cached(
             "INSERT INTO device_authorization (digest, user_code, client, scope, resource, expires_at,
-                                               authorization_details)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (user_code) DO NOTHING",
+                                               authorization_details, more_resources)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (user_code) DO NOTHING",
         )?
         .execute(params![
             asked.digest.0,
             asked.user_code.0,
             asked.client.as_str(),
             asked.scope.to_string(),
-            asked.resource,
+            asked.resources.first,
             asked.expires_at.as_millis(),
-            serde_json::to_string(&asked.authorization_details).map_err(unstorable)?
+            serde_json::to_string(&asked.authorization_details).map_err(unstorable)?,
+            session::stored_resources(&asked.resources.more)?
         ])?;
     Ok(kept == 1)
 }

@@ -30,7 +30,7 @@ macro_rules! columns {
     () => {
         "id, user, client, login, scope, resource, device, created_at, generation, rotated_at, idle_expires_at,
          expires_at, revoked_at, bound, jkt, x5t, authorization_details, pairwise_subject, claims,
-         provider, auth_time"
+         provider, auth_time, more_resources"
     };
 }
 
@@ -68,7 +68,19 @@ fn read(row: &Row<'_>) -> Result<Session, Failure> {
         claims: columns.read(|json| serde_json::from_str(json))?,
         provider: columns.parsed_if_any()?,
         auth_time: columns.instant_if_any()?,
+        more_resources: more_resources(columns)?,
     })
+}
+
+/// The column `more_resources` of this table and others.
+pub(super) fn more_resources(columns: &mut Columns<'_>) -> Result<Vec<String>, Failure> {
+    Ok(columns.read_if_any(|json| serde_json::from_str(json))?.unwrap_or_default())
+}
+
+/// What [`more_resources`] reads.
+pub(super) fn stored_resources(more: &[String]) -> Result<Option<String>, Failure> {
+    let json = (!more.is_empty()).then(|| serde_json::to_string(more)).transpose();
+    json.map_err(|error| Failure::unstorable("the resources", error))
 }
 
 fn generation(columns: &mut Columns<'_>) -> Result<u32, Failure> {
@@ -94,9 +106,10 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
         .prepare_cached(
             "INSERT INTO session (id, user, client, scope, resource, device, created_at, generation,
                                   rotated_at, idle_expires_at, expires_at, revoked_at, bound, login, jkt,
-                                  authorization_details, x5t, pairwise_subject, claims, provider, auth_time)
+                                  authorization_details, x5t, pairwise_subject, claims, provider, auth_time,
+                                  more_resources)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-                     ?21)",
+                     ?21, ?22)",
         )?
         .execute(params![
             session.id.as_bytes(),
@@ -119,7 +132,8 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
             session.pairwise_subject,
             serde_json::to_string(&session.claims).map_err(unstorable)?,
             session.provider.as_ref().map(ProviderId::as_str),
-            session.auth_time.map(Timestamp::as_millis)
+            session.auth_time.map(Timestamp::as_millis),
+            stored_resources(&session.more_resources)?
         ])?;
     Ok(Some(user))
 }

@@ -68,6 +68,7 @@ macro_rules! every_promise_holds_for {
                 a_session_comes_back_as_it_was_started
                 nobody_and_the_disabled_start_no_session
                 a_rotation_moves_the_row_on_and_nothing_else
+                tabs_that_ask_for_different_audiences_race_for_one_successor
                 a_rotation_is_a_compare_and_swap_under_a_race
                 a_replay_revokes_and_logs_in_one_step
                 replays_at_once_revoke_and_log_once

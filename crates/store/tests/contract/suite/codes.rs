@@ -2,7 +2,7 @@ use gatepass_issuer::code::{AuthorizationCode, CodeDigest, CodeRefusal, Presente
 use gatepass_issuer::id::{ClientId, SessionId};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{EndSessions, Redeemed, Store, UserChange};
-use gatepass_issuer::{Binding, Jkt};
+use gatepass_issuer::{Binding, GrantedResources, Jkt};
 use tokio::task::JoinSet;
 
 use super::Engine;
@@ -29,7 +29,10 @@ pub(super) fn code(login: &Session, digest: u8) -> AuthorizationCode {
         scope: "openid".parse().unwrap(),
         authorization_details: serde_json::from_str(r#"[{"type":"payment","amount":"5.00"}]"#).unwrap(),
         claims: serde_json::from_str(r#"{"id_token":["preferred_username"]}"#).unwrap(),
-        resource: "https://api.example.com".into(),
+        resources: GrantedResources {
+            first: "https://api.example.com".into(),
+            more: vec!["größer \"".into()],
+        },
         nonce: Some("größer \"n\"".into()),
         expires_at: at(60),
         used_at: None,

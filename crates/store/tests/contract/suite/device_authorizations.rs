@@ -1,4 +1,3 @@
-use gatepass_issuer::Binding;
 use gatepass_issuer::code::PresentedCode;
 use gatepass_issuer::device::{
     Allowed, DeviceAnswer, DeviceAuthorization, DeviceCodeDigest, DeviceRefusal, DeviceState, UserCodeDigest,
@@ -6,6 +5,7 @@ use gatepass_issuer::device::{
 use gatepass_issuer::id::{ClientId, SessionId};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{RedeemedDevice, Store};
+use gatepass_issuer::{Binding, GrantedResources};
 use tokio::task::JoinSet;
 
 use super::Engine;
@@ -18,7 +18,7 @@ fn asked(name: u8) -> DeviceAuthorization {
         client: "tv".parse().unwrap(),
         scope: "openid orders:read".parse().unwrap(),
         authorization_details: serde_json::from_str(r#"[{"type":"payment"}]"#).unwrap(),
-        resource: "https://api.example.com".into(),
+        resources: GrantedResources { first: "https://api.example.com".into(), more: vec!["b".into()] },
         expires_at: at(600),
         state: DeviceState::Pending,
     }

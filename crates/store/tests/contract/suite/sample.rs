@@ -108,6 +108,7 @@ pub(crate) fn session_at(user: UserId, now: Timestamp) -> Session {
         scope: None,
         authorization_details: Default::default(),
         resource: None,
+        more_resources: Vec::new(),
         device: "Firefox 145 on Debian".into(),
         created_at: now,
         auth_time: Some(now),

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use gatepass_issuer::certificate::X5t;
-use gatepass_issuer::rotation::{Decision, Presented, Refusal, decide};
+use gatepass_issuer::rotation::{AskedResource, Decision, Presented, Refusal, decide};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{Rotated, Store, UserChange, Whose};
 use gatepass_issuer::user::User;
@@ -20,6 +20,7 @@ pub(crate) async fn a_session_comes_back_as_it_was_started<E: Engine>() {
     let mut full = session(plain.user);
     full.scope = Some("a b".parse().unwrap());
     full.resource = Some("https://api.example.com".into());
+    full.more_resources = vec!["größer \"".into(), String::new()];
     full.device = "größer \" ' \0".into();
     full.generation = u32::MAX;
     full.auth_time = Some(at(-3600));
@@ -80,6 +81,44 @@ pub(crate) async fn a_rotation_moves_the_row_on_and_nothing_else<E: Engine>() {
     let want = Session { generation: 3, ..want };
     assert_eq!(store.find_session(want.id).await.unwrap(), Some(want));
     assert_eq!(store.find_session(neighbour.id).await.unwrap(), Some(neighbour));
+    assert!(log(&*store).await.is_empty());
+}
+
+pub(crate) async fn tabs_that_ask_for_different_audiences_race_for_one_successor<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let owner = user("alice");
+    store.create_user(&owner).await.unwrap();
+    let more = vec!["b".to_owned(), "c".to_owned()];
+    let began = Session { resource: Some("a".into()), more_resources: more, ..session(owner.id) };
+    store.start_session(&began).await.unwrap().unwrap();
+    let mut callers = JoinSet::new();
+    for number in 0..32 {
+        let (store, id) = (engine.store(), began.id);
+        let asked = ["a", "b", "c", "d"][number % 4].to_owned();
+        let refused = asked == "d";
+        let resource = Some(AskedResource { asked, default: Some("d".into()) });
+        let presented = Presented { resource, ..presented(1, at(1)) };
+        callers.spawn(async move {
+            (refused, store.rotate_session(id, &presented, revocation("x")).await.unwrap())
+        });
+    }
+    let mut rotated = 0;
+    for (refused, answer) in callers.join_all().await {
+        match answer {
+            Rotated::Rotated(session, _) | Rotated::Repeated(session, _) if !refused => {
+                rotated += 1;
+                assert_eq!(
+                    (session.generation, session.more_resources.len()),
+                    (2, 2),
+                    "one successor for all"
+                );
+            }
+            Rotated::Refused(Refusal::Resource) if refused => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(rotated, 24);
     assert!(log(&*store).await.is_empty());
 }
 
