@@ -5,11 +5,9 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_LEN: usize = 64;
 
 /// The name of a request, among its extensions.
@@ -18,13 +16,11 @@ pub(crate) struct RequestId(pub(crate) HeaderValue);
 
 /// Names the request: as whoever is in front named it, if that is a name, else with 16 characters
 /// that nobody can guess.
-pub(crate) async fn name(mut request: Request, next: Next) -> Response {
+pub(crate) fn name(request: &mut Request) -> RequestId {
     let given = request.headers().get(X_REQUEST_ID).filter(|id| is_name(id)).cloned();
-    let id = given.unwrap_or_else(fresh);
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let mut response = next.run(request).await;
-    response.headers_mut().insert(X_REQUEST_ID, id);
-    response
+    let id = RequestId(given.unwrap_or_else(fresh));
+    request.extensions_mut().insert(id.clone());
+    id
 }
 
 /// Short, and of characters that cannot upset a log.
