@@ -1,6 +1,7 @@
 //! The command line: noun, then verb.
 
 pub(crate) mod attack;
+pub(crate) mod client_update;
 pub(crate) mod jwk;
 pub(crate) mod lint;
 mod responses;
@@ -13,6 +14,8 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 pub(crate) use attack::Attack;
+pub(crate) use client_update::ClientUpdate;
+use client_update::Grant;
 use gatepass_gateway::UpstreamServer;
 use gatepass_jose::Alg;
 pub(crate) use jwk::Jwk;
@@ -348,7 +351,18 @@ pub(crate) enum Client {
         /// It is your own: users are not asked whether they allow it
         #[arg(long)]
         trusted: bool,
+        /// Whether it must use PKCE (RFC 7636); only an OpenID Connect client that authenticates and sends a nonce can do without
+        #[arg(
+            long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+            default_value_t = true, action = clap::ArgAction::Set
+        )]
+        require_pkce: bool,
+        /// A grant that it may use, any number of times; where left out, those that the other options need
+        #[arg(long = "grant", value_name = "GRANT", value_enum)]
+        grants: Vec<Grant>,
     },
+    /// Change a client: what is named here is replaced, and all else stays as it is
+    Update(Box<ClientUpdate>),
     /// List all clients
     List,
     /// Show one client

@@ -148,6 +148,13 @@ impl Issuer {
         &self.config
     }
 
+    /// How many password hashes were computed since the start: what logins cost this machine. A login under a name that
+    /// nobody has costs as many as one with a wrong password, so that its time tells nothing.
+    #[must_use]
+    pub fn password_hashes_computed(&self) -> u64 {
+        self.passwords.computed()
+    }
+
     /// What is to be done now and then: key rotation, and forgetting what nobody needs. Call it
     /// every few seconds.
     ///

@@ -88,8 +88,8 @@ pub use identity_provider::{
     ACR_FEDERATED, AccountError, AccountPolicy, AccountProof, ArrivedIdentity, AuthorizationAnswer,
     BeginLogin, BegunLogin, FederatedLogin, Identity, IdentityProvider, InvalidProviderId, LinkedIdentity,
     LoginPurpose, MAX_CARRIED, Nobody, NotBegun, ProviderAnswer, ProviderAuthorization, ProviderCredential,
-    ProviderError, ProviderId, ProviderProtocol, ProviderRequest, ProviderSource, SecretMethod, Unreachable,
-    UserInfoMembers,
+    ProviderError, ProviderId, ProviderProtocol, ProviderRequest, ProviderResponseMode, ProviderSource,
+    SecretMethod, Unreachable, UserInfoMembers,
 };
 pub use introspection::{Introspection, RevokeError};
 pub use issuer::{Issuer, OpenError, SnapshotError};
