@@ -1,10 +1,14 @@
-//! What clients and certificates are called and where browsers are sent for them: texts and DER that are compared later, and must
-//! not be read in two ways.
+//! What clients, users and certificates are called, what clients say of themselves, and where browsers are sent for them: texts and
+//! DER that are compared later, and must not be read in two ways.
 
+use gatepass_issuer::EmailAddress;
+use gatepass_issuer::admin::NewCredential;
 use gatepass_issuer::certificate::{RegisteredCertificate, ShownCertificate};
 use gatepass_issuer::device::UserCode;
+use gatepass_issuer::id::ClientId;
 use gatepass_issuer::password::PasswordHash;
 use gatepass_issuer::redirect_uri::RedirectUri;
+use gatepass_server::parse_client_document;
 use gatepass_token::AuthorizationDetails;
 use url::Url;
 
@@ -22,6 +26,8 @@ pub fn check(data: &[u8]) -> bool {
         check_subject(text),
         check_user_code(text),
         check_hash(text),
+        check_email(text),
+        check_document(data),
     ];
     is_certificate || accepted.contains(&true)
 }
@@ -87,4 +93,41 @@ fn check_user_code(text: &str) -> bool {
 
 fn check_hash(text: &str) -> bool {
     bounded(text.len(), || PasswordHash::import(text)).is_ok()
+}
+
+/// Of an address that is taken there is one reading: a naive one agrees on where it is at, and what is compared is ASCII.
+fn check_email(text: &str) -> bool {
+    let Ok(address) = bounded(text.len(), || text.parse::<EmailAddress>()) else { return false };
+    assert!(text.len() <= 254 && text.bytes().all(|byte| byte.is_ascii_graphic()), "{text:?}");
+    assert!(!text.contains(['"', '(', ')', '<', '>', ',', ':', ';', '\\', '[', ']']), "{text:?}");
+    let parts: Vec<&str> = text.split('@').collect();
+    let [local, domain] = parts[..] else { panic!("{text:?} has not one @") };
+    assert!(!local.is_empty() && !domain.is_empty() && address.is_at(domain));
+    assert!(!address.is_at(&format!("evil.{domain}")) && !address.is_at(&domain[1..]), "{text:?}");
+    assert_eq!(address.to_string(), text);
+    let folded: EmailAddress = address.folded().parse().expect("it is one in small letters too");
+    assert_eq!(folded, address);
+    let json = serde_json::to_string(&address).expect("it can be written");
+    assert_eq!(serde_json::from_str::<EmailAddress>(&json).ok(), Some(address));
+    true
+}
+
+/// A client's document speaks for the URL that it was found at and for no other, has no secret, and asks for nothing that is the
+/// operator's to give.
+fn check_document(data: &[u8]) -> bool {
+    let [own, other] = ["https://agent.example/client", "https://agent.example/client/"];
+    let [own, other] = [own, other].map(|url| url.parse::<ClientId>().expect("a URL that is a client"));
+    let Ok(client) = bounded(data.len(), || parse_client_document(&own, data)) else { return false };
+    assert!(parse_client_document(&other, data).is_err(), "it speaks for another");
+    assert!(matches!(client.credential, NewCredential::None | NewCredential::Keys(_)));
+    assert!(
+        client.scope.is_none()
+            && client.backchannel_logout_uri.is_none()
+            && client.frontchannel_logout_uri.is_none()
+    );
+    assert!(client.name.is_none_or(|name| !name.is_empty() && !name.chars().any(char::is_control)));
+    for uri in client.redirect_uris.iter().chain(&client.post_logout_redirect_uris) {
+        assert!(check_redirect_uri(uri.as_str(), uri.as_str()), "{uri:?}");
+    }
+    true
 }

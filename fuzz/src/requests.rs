@@ -36,9 +36,10 @@ const PASSWORD: &str = "tangled-violet-harbour-71";
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 /// An endpoint: its name in an input, the method, the path, and what the request is sent with.
-const ENDPOINTS: [(&str, &str, &str, With); 19] = [
+const ENDPOINTS: [(&str, &str, &str, With); 20] = [
     ("authorize", "GET", "/oauth/authorize", With::Login),
     ("authorize-by-post", "POST", "/oauth/authorize", With::Nothing),
+    ("languages", "GET", "/device", With::Languages),
     ("login", "POST", "/oauth/login", With::Login),
     ("consent", "POST", "/oauth/consent", With::Login),
     ("logout", "GET", "/oauth/logout", With::Login),
@@ -61,6 +62,8 @@ const ENDPOINTS: [(&str, &str, &str, With); 19] = [
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum With {
     Nothing,
+    /// The languages that its user likes (`Accept-Language`), one field a line.
+    Languages,
     /// The cookie of a user who is logged in.
     Login,
     /// A client's name and secret.
@@ -126,6 +129,10 @@ fn judge(name: &str, answer: &Answer) -> bool {
             header("content-security-policy").contains("frame-ancestors 'none'"),
             "{name}: a page that can be framed"
         );
+        // One language that is spoken here, whatever was asked for, and the page says the same of itself.
+        let language = header("content-language");
+        assert!(["en", "de", "fr"].contains(&language), "{name}: {language:?}");
+        assert!(body.contains(&format!("<html lang=\"{language}\" dir=\"ltr\">")), "{name}: {body}");
         assert!(
             !body.contains("<script>") || header("content-security-policy").contains("'sha256-"),
             "{name}: {body}"
@@ -276,6 +283,14 @@ impl World {
         request = request.header("sec-fetch-site", "same-origin");
         request = match with {
             With::Nothing => request,
+            With::Languages => {
+                let fields = data.split(|byte| *byte == b'\n').map(HeaderValue::from_bytes);
+                for field in fields.collect::<Result<Vec<_>, _>>().ok()? {
+                    request = request.header("accept-language", field);
+                }
+                data = Vec::new();
+                request
+            }
             With::Login => request.header("cookie", &self.login),
             With::Secret => {
                 let pair = base64_simd::STANDARD.encode_to_string(format!("office:{}", self.secret));

@@ -44,7 +44,29 @@ export const faults = `(${function () {
   if (document.querySelectorAll("h1").length !== 1) found.push("not one h1");
   if (document.querySelectorAll("main").length !== 1) found.push("not one main");
 
+  if (document.querySelectorAll("[tabindex], [accesskey]").length) found.push("the order of the keyboard is not that of the page");
+  if (document.querySelectorAll("[autofocus]").length > 1) found.push("several want the focus");
+  const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+  if (new Set(ids).size !== ids.length) found.push("an id stands twice");
+  for (const element of document.querySelectorAll("[aria-describedby]")) {
+    for (const id of element.getAttribute("aria-describedby").split(" ")) {
+      if (!document.getElementById(id)) found.push(`${element.name} is described by ${id}, which is not there`);
+    }
+  }
+  for (const alert of document.querySelectorAll("[role=alert]")) {
+    if (!document.querySelector(`input[aria-describedby~="${alert.id}"]`)) found.push("an error belongs to no field");
+    if (!document.title.includes(":")) found.push("the title says nothing of the error");
+  }
+  for (const link of document.querySelectorAll("p a, li a")) {
+    const { textDecorationLine } = getComputedStyle(link);
+    if (!textDecorationLine.includes("underline")) found.push(`only its colour says that "${link.innerText}" is a link`);
+  }
+
   for (const element of [...document.body.querySelectorAll("*")].filter(visible)) {
+    const { animationName, transitionDuration } = getComputedStyle(element);
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches && (animationName !== "none" || !/^0s(, 0s)*$/.test(transitionDuration))) {
+      found.push(`${element.tagName} moves`);
+    }
     const style = getComputedStyle(element);
     const says = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
     const size = parseFloat(style.fontSize);

@@ -47,7 +47,8 @@ impl Browser {
         Self { child, commands, answers: BufReader::new(answers), _profile: profile }
     }
 
-    /// Somebody with a name; whose name ends in ` without scripts` has turned them off.
+    /// Somebody with a name; whose name ends in ` without scripts` has turned them off, and whose name has ` in de` in it
+    /// likes German best.
     pub fn visitor(&mut self, name: &'static str) -> Visitor<'_> {
         Visitor { browser: self, name }
     }
@@ -118,6 +119,27 @@ impl Visitor<'_> {
     /// The names of what the tabulator key leads to, one after the other.
     pub async fn tab(&mut self) -> Vec<String> {
         self.texts(vec![json!("tab")]).await
+    }
+
+    /// Types, wherever the focus is.
+    pub async fn type_text(&mut self, text: &str) {
+        self.told(vec![json!("type"), json!(text)]).await;
+    }
+
+    /// Presses a key, such as `Tab`.
+    pub async fn press(&mut self, key: &str) {
+        self.told(vec![json!("press"), json!(key)]).await;
+    }
+
+    /// Presses Enter, and waits for the page that this leads to.
+    pub async fn enter(&mut self) {
+        self.told(vec![json!("enter")]).await;
+    }
+
+    /// What a screen reader is told of the page: a line for each thing that has a meaning, with its role, its name in quotes,
+    /// its states, and what describes it.
+    pub async fn tree(&mut self) -> Vec<String> {
+        self.texts(vec![json!("tree")]).await
     }
 
     /// Takes pictures of the page, light and dark, on a phone and a desktop, and gives what is wrong with it: with how

@@ -1,6 +1,7 @@
 //! The command line: noun, then verb.
 
 pub(crate) mod attack;
+pub(crate) mod client_update;
 pub(crate) mod jwk;
 pub(crate) mod lint;
 mod responses;
@@ -13,7 +14,10 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 pub(crate) use attack::Attack;
+pub(crate) use client_update::ClientUpdate;
+use client_update::Grant;
 use gatepass_gateway::UpstreamServer;
+use gatepass_jose::Alg;
 pub(crate) use jwk::Jwk;
 pub(crate) use lint::Lint;
 use responses::Responses;
@@ -347,7 +351,18 @@ pub(crate) enum Client {
         /// It is your own: users are not asked whether they allow it
         #[arg(long)]
         trusted: bool,
+        /// Whether it must use PKCE (RFC 7636); only an OpenID Connect client that authenticates and sends a nonce can do without
+        #[arg(
+            long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+            default_value_t = true, action = clap::ArgAction::Set
+        )]
+        require_pkce: bool,
+        /// A grant that it may use, any number of times; where left out, those that the other options need
+        #[arg(long = "grant", value_name = "GRANT", value_enum)]
+        grants: Vec<Grant>,
     },
+    /// Change a client: what is named here is replaced, and all else stays as it is
+    Update(Box<ClientUpdate>),
     /// List all clients
     List,
     /// Show one client
@@ -425,10 +440,18 @@ pub(crate) enum Role {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
-    /// List the published keys and where each is in its life
+    /// List the published keys, where each is in its life, and when the next takes over
     List,
     /// Let the waiting keys take over as soon as every verifier has seen them
-    Rotate,
+    Rotate {
+        /// Only the keys of this algorithm; those of every algorithm if left out
+        #[arg(long)]
+        alg: Option<Alg>,
+        /// Withdraw every key that signs or has signed: what they signed is refused everywhere, and the waiting keys sign
+        /// at once
+        #[arg(long)]
+        emergency: bool,
+    },
     /// Replace the key that encrypts the others in the store; no token or secret changes
     RotateMaster,
     /// Make the key in a PKCS#11 token that `master_key` names in the server's configuration

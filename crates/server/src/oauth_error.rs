@@ -211,7 +211,11 @@ impl From<StoreError> for OAuthError {
 impl From<UserClaimsError> for OAuthError {
     fn from(error: UserClaimsError) -> Self {
         match error {
-            UserClaimsError::Bearer(error) => BearerRefusal::Invalid(error).into(),
+            UserClaimsError::Bearer(error) => {
+                let refusal = BearerRefusal::Invalid(error);
+                refusal.audit();
+                refusal.into()
+            }
             UserClaimsError::Scope => Self {
                 challenge: Some(OPENID_CHALLENGE),
                 ..Self::new(StatusCode::FORBIDDEN, "insufficient_scope", error.to_string())

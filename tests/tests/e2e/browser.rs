@@ -1,6 +1,7 @@
 //! A real browser in front of the real programs: the pages that people see, and what a web page can do with a session of the
 //! gateway's.
 
+mod account;
 mod device;
 mod live;
 mod pages;

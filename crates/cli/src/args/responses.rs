@@ -6,38 +6,38 @@ pub(crate) struct Responses {
     /// What signs its ID tokens and logout tokens, such as RS256; ES256 where left out
     #[arg(long, value_name = "ALG")]
     id_token_signed_alg: Option<String>,
-    /// How its ID tokens are encrypted for a key of its --jwks, such as RSA-OAEP-256 or ECDH-ES
-    #[arg(long, value_name = "ALG", requires = "client_keys")]
+    /// How its ID tokens are encrypted for a key of its --jwks or --jwks-uri, such as RSA-OAEP-256 or ECDH-ES
+    #[arg(long, value_name = "ALG")]
     id_token_encrypted_alg: Option<String>,
     /// What encrypts their content, such as A256GCM; A128CBC-HS256 where left out
-    #[arg(long, value_name = "ENC", requires = "id_token_encrypted_alg")]
+    #[arg(long, value_name = "ENC")]
     id_token_encrypted_enc: Option<String>,
     /// What signs what it hears at the userinfo endpoint, such as ES256
     #[arg(long, value_name = "ALG")]
     userinfo_signed_alg: Option<String>,
     /// How that is encrypted for a key of its --jwks
-    #[arg(long, value_name = "ALG", requires = "client_keys")]
+    #[arg(long, value_name = "ALG")]
     userinfo_encrypted_alg: Option<String>,
     /// What encrypts its content
-    #[arg(long, value_name = "ENC", requires = "userinfo_encrypted_alg")]
+    #[arg(long, value_name = "ENC")]
     userinfo_encrypted_enc: Option<String>,
     /// What signs authorization responses that it asks for as JWTs (JARM); ES256 where left out
-    #[arg(long, value_name = "ALG", requires = "redirect_uris")]
+    #[arg(long, value_name = "ALG")]
     authorization_signed_alg: Option<String>,
     /// How they are encrypted for a key of its --jwks
-    #[arg(long, value_name = "ALG", requires_all = ["redirect_uris", "client_keys"])]
+    #[arg(long, value_name = "ALG")]
     authorization_encrypted_alg: Option<String>,
     /// What encrypts their content
-    #[arg(long, value_name = "ENC", requires = "authorization_encrypted_alg")]
+    #[arg(long, value_name = "ENC")]
     authorization_encrypted_enc: Option<String>,
     /// What signs introspections that it asks for as a JWT (RFC 9701); ES256 where left out
-    #[arg(long, value_name = "ALG", conflicts_with = "public")]
+    #[arg(long, value_name = "ALG")]
     introspection_signed_alg: Option<String>,
     /// How they are encrypted for a key of its --jwks
-    #[arg(long, value_name = "ALG", conflicts_with = "public", requires = "client_keys")]
+    #[arg(long, value_name = "ALG")]
     introspection_encrypted_alg: Option<String>,
     /// What encrypts their content
-    #[arg(long, value_name = "ENC", requires = "introspection_encrypted_alg")]
+    #[arg(long, value_name = "ENC")]
     introspection_encrypted_enc: Option<String>,
 }
 

@@ -6,8 +6,9 @@ use gatepass_jose::JwkSet;
 use serde_json::{Value, json};
 
 use super::{segment, show, show_list};
-use crate::api::Api;
-use crate::args::{Client, Target};
+use crate::api::{Api, Refused};
+use crate::args::client_update::{Grant, in_options};
+use crate::args::{Client, ClientUpdate, Target};
 use crate::complaint::Complaint;
 use crate::input::Input;
 use crate::key_file::{Key, KeyFile};
@@ -52,6 +53,8 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             sector_identifier_uri,
             responses,
             trusted,
+            require_pkce,
+            grants: named,
         } => {
             let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
             let mut grants = match (redirect_uris.is_empty() && !device, public) {
@@ -99,6 +102,9 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             );
             optional.extend(responses.members().map(|(name, value)| (name.to_owned(), json!(value))));
             optional.extend(id.map(|id| ("client_id".to_owned(), json!(id))));
+            if !named.is_empty() {
+                grants = named.into_iter().map(Grant::grant_type).collect();
+            }
             let mut body = json!({
                 "client_name": name,
                 "confidential": !public,
@@ -113,11 +119,17 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 "tls_client_certificate_bound_access_tokens": certificate_bound,
                 "authorization_details_types": details_types,
                 "trusted": trusted,
+                "require_pkce": require_pkce,
             });
             if let Some(body) = body.as_object_mut() {
                 body.extend(optional);
             }
-            show(target, &api.post("/clients", body).await?);
+            show(target, &api.post("/clients", body).await.map_err(of_options)?);
+        }
+        Client::Update(update) => {
+            let id = update.id.clone();
+            let body = changes(*update)?;
+            show(target, &change(&id, body).await.map_err(of_options)?);
         }
         Client::RegistrationToken { uses, lifetime, scopes, machines } => {
             let body = json!({
@@ -145,6 +157,27 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
         Client::Enable { id } => show(target, &change(&id, json!({ "disabled": false })).await?),
     }
     Ok(())
+}
+
+/// What is to change about a client, with what stands in files.
+fn changes(update: ClientUpdate) -> Result<Value, Complaint> {
+    let keys = update.jwks.as_ref().map(public_keys).transpose()?;
+    let known = known_by(update.certificate_name.as_deref(), update.certificate.as_ref())?;
+    let mut members = update.members().map_err(Complaint::unusable)?;
+    let of_files = [("jwks", keys), ("certificate", known)];
+    members.extend(of_files.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    match members.is_empty() {
+        true => Err(Complaint::unusable("nothing is to change").try_this("gatepass client update --help")),
+        false => Ok(Value::Object(members)),
+    }
+}
+
+/// What the server says of a client's members, in the words of the command line.
+fn of_options(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<Refused>() {
+        Ok(refused) => Refused { said: in_options(&refused.said), ..refused }.into(),
+        Err(error) => error,
+    }
 }
 
 /// What a certificate is known by: a name in it, or that it is one of a file's.

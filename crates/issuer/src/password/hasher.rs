@@ -1,5 +1,8 @@
 //! What one hashing thread does.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::Zeroizing;
@@ -15,6 +18,8 @@ pub(crate) struct Hasher {
     memory: Vec<Block>,
     /// The hash of nobody's password, for users who do not exist.
     decoy: PasswordHash,
+    /// How many hashes were computed, by all threads together.
+    computed: Arc<AtomicU64>,
 }
 
 /// What [`Hasher::verify`] found.
@@ -30,11 +35,11 @@ pub(crate) enum Checked {
 }
 
 impl Hasher {
-    pub(super) fn new(policy: HashPolicy) -> std::io::Result<Self> {
+    pub(super) fn new(policy: HashPolicy, computed: Arc<AtomicU64>) -> std::io::Result<Self> {
         let params = Params::new(policy.memory_kib, policy.passes, 1, Some(32))
             .map_err(|error| std::io::Error::other(format!("password hashing: {error}")))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let mut hasher = Self { argon2, memory: Vec::new(), decoy: PasswordHash::from_phc("") };
+        let mut hasher = Self { argon2, memory: Vec::new(), decoy: PasswordHash::from_phc(""), computed };
         // Random bytes are as good as a hash that nobody knows the password of, and cost nothing.
         let output: Result<[u8; 32], _> = secrets::random();
         hasher.decoy = output
@@ -52,6 +57,7 @@ impl Hasher {
         self.argon2
             .hash_password_into_with_memory(password.0.as_bytes(), &salt, output.as_mut_slice(), memory)
             .ok()?;
+        self.computed.fetch_add(1, Ordering::Relaxed);
         self.phc(&salt, &output)
     }
 
@@ -71,6 +77,7 @@ impl Hasher {
     pub(crate) fn verify(&mut self, password: &Password, kept: &PasswordHash) -> Checked {
         let Ok(kept) = Kept::parse(kept.as_phc()) else { return Checked::Wrong };
         let right = kept.matches(password, &mut self.memory);
+        self.computed.fetch_add(1, Ordering::Relaxed);
         // What a costlier hash needed is not kept for the next.
         self.memory.truncate(self.argon2.params().block_count());
         self.memory.shrink_to_fit();
@@ -101,9 +108,31 @@ mod tests {
         HashPolicy { memory_kib: 64, passes: 1, workers: 1, queue: 2 }
     }
 
+    fn start(policy: HashPolicy) -> Hasher {
+        Hasher::new(policy, Arc::default()).unwrap()
+    }
+
+    #[test]
+    fn nobodys_password_costs_a_hash_and_the_memory_of_one() {
+        let password = Password::new("correct horse").unwrap();
+        let argon2 = start(policy()).hash(&password).unwrap();
+        let bcrypt = bcrypt::hash_with_salt(password.0.as_bytes(), 4, [7; 16]).unwrap().to_string();
+        let cases = [
+            ("no_users", None, 64),
+            ("a_users", Some(argon2), 64),
+            ("another_systems", Some(PasswordHash::from_phc(&bcrypt)), 0),
+        ];
+        for (name, decoy, memory) in cases {
+            let mut hasher = start(policy());
+            hasher.verify_nobody(&Password::new("wrong").unwrap(), decoy.as_ref());
+            let computed = hasher.computed.load(Ordering::Relaxed);
+            assert_eq!((computed, hasher.memory.capacity()), (1, memory), "{name}");
+        }
+    }
+
     #[test]
     fn a_hash_matches_its_password_and_no_other() {
-        let mut hasher = Hasher::new(policy()).unwrap();
+        let mut hasher = start(policy());
         let right = Password::new("correct horse").unwrap();
         let wrong = Password::new("correct house").unwrap();
         let hash = hasher.hash(&right).unwrap();
@@ -119,9 +148,9 @@ mod tests {
     #[test]
     fn hashes_made_under_other_parameters_still_match_and_are_made_anew() {
         let right = Password::new("correct horse").unwrap();
-        let mut hasher = Hasher::new(policy()).unwrap();
+        let mut hasher = start(policy());
         let other = HashPolicy { memory_kib: 1024, ..policy() };
-        let hash = Hasher::new(other).unwrap().hash(&right).unwrap();
+        let hash = start(other).hash(&right).unwrap();
         assert_eq!(hasher.verify(&Password::new("correct house").unwrap(), &hash), Checked::Wrong);
         let Checked::Upgraded(upgraded) = hasher.verify(&right, &hash) else { panic!("not upgraded") };
         assert!(upgraded.as_phc().starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{}", upgraded.as_phc());
@@ -131,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_password_of_which_bcrypt_saw_a_part_is_not_hashed_anew() {
-        let mut hasher = Hasher::new(policy()).unwrap();
+        let mut hasher = start(policy());
         for (len, upgraded) in [(72, true), (73, false)] {
             let password = Password::new("x".repeat(len)).unwrap();
             let hash = PasswordHash::from_phc(

@@ -1,6 +1,7 @@
 //! Threads that hash, and a queue that refuses what they cannot do in time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,15 +29,17 @@ type Job = Box<dyn FnOnce(&mut Hasher) + Send>;
 /// flood of logins does not slow down everything else.
 pub(crate) struct HashPool {
     jobs: SyncSender<Job>,
+    computed: Arc<AtomicU64>,
 }
 
 impl HashPool {
     pub(crate) fn start(policy: HashPolicy) -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel::<Job>(policy.queue.max(1));
         let queue = Arc::new(Mutex::new(queue));
+        let computed = Arc::default();
         for worker in 0..policy.workers.max(1) {
             let queue = Arc::clone(&queue);
-            let mut hasher = Hasher::new(policy)?;
+            let mut hasher = Hasher::new(policy, Arc::clone(&computed))?;
             std::thread::Builder::new().name(format!("password-{worker}")).spawn(move || {
                 lower_priority();
                 loop {
@@ -49,7 +52,12 @@ impl HashPool {
                 }
             })?;
         }
-        Ok(Self { jobs })
+        Ok(Self { jobs, computed })
+    }
+
+    /// How many hashes its threads have computed.
+    pub(crate) fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
     }
 
     /// Runs `work` on a thread of the pool.

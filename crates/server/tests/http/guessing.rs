@@ -102,3 +102,52 @@ async fn a_clients_secret_is_not_guessed_from_one_address_and_the_client_goes_on
     fixture.pass(Duration::from_secs(1));
     ask("/oauth/token", &fixture.secret, attacker).await.expect(StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_name_that_nobody_has_costs_the_work_of_one_that_somebody_has() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let carol = json!({ "username": "carol", "password": PASSWORD, "disabled": true });
+    let admin = fixture.admin().await;
+    fixture.post("/admin/v1/users").bearer(&admin).json(&carol).send().await.expect(StatusCode::CREATED);
+    let computed = || fixture.issuer.password_hashes_computed();
+    let mut said = Vec::new();
+    for (username, password) in [
+        ("alice", "wrong"),
+        ("nobody", "wrong"),
+        ("nobody", PASSWORD),
+        ("n\u{f6}body", "wrong"),
+        ("carol", PASSWORD),
+    ] {
+        let before = computed();
+        let body = json!({ "username": username, "password": password });
+        let answer = fixture.post("/session/login").json(&body).send().await;
+        said.push((answer.status.as_u16(), String::from_utf8(answer.body.to_vec()).unwrap()));
+        assert_eq!(computed() - before, 1, "{username} {password}");
+    }
+    assert!(said.iter().all(|one| *one == said[0]) && said[0].0 == 401, "{said:?}");
+
+    let mut browser = Browser::new(&fixture);
+    let form = browser.authorize(&request(&[])).await;
+    let mut pages = Vec::new();
+    for username in ["alice", "nobody"] {
+        let before = computed();
+        let page = browser.submit(&form, &wrong(username)).await.expect(StatusCode::UNAUTHORIZED);
+        pages.push(text(&page).replace(username, "NAME"));
+        assert_eq!(computed() - before, 1, "{username} in the form");
+    }
+    assert_eq!(pages[0], pages[1]);
+
+    // Who has to wait costs nothing, and waits as long under either name.
+    let mut waits = Vec::new();
+    for username in ["alice", "nobody2"] {
+        let body = json!({ "username": username, "password": "wrong too" });
+        let guess = || fixture.post("/session/login").json(&body).send();
+        while guess().await.status != StatusCode::TOO_MANY_REQUESTS {}
+        let before = computed();
+        let refused = guess().await;
+        waits.push((refused.problem(), refused.header("retry-after").to_owned()));
+        assert_eq!(computed(), before, "{username}");
+    }
+    assert_eq!(waits[0], waits[1]);
+}

@@ -87,13 +87,15 @@ async fn one_login_serves_two_applications_without_any_script() {
     ada.click("button").await;
     assert_eq!(ada.read("[role=alert]").await, "The user name or the password is wrong.");
     look(&mut ada, &folder, "login-refused").await;
-    ada.fill("#password", PASSWORD).await;
-    ada.click("button").await;
+    // From here to the application without a mouse: the focus is where there is something to type.
+    ada.type_text(PASSWORD).await;
+    ada.enter().await;
     let asked = ada.read("button[value=allow] >> xpath=ancestor::main").await;
     assert!(asked.contains("shop asks ada") && asked.contains("127.0.0.1"), "{asked}");
     look(&mut ada, &folder, "consent").await;
     assert_eq!(ada.tab().await, ["Allow", "Do not allow"]);
-    ada.click("button[value=allow]").await;
+    ada.press("Tab").await;
+    ada.enter().await;
     ada.arrive(&shop.url("/")).await;
 
     // The second application asks whether it may, and nobody asks who it is.
