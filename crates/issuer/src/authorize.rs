@@ -247,14 +247,25 @@ impl Issuer {
             login: login.map(|login| shown_at(login, done)),
             is_hinted: is_hinted && login.is_none_or(is_named),
             is_in_context: login.is_none_or(|login| request.contexts.contains(login.session.acr())),
-            consented: consent.as_ref().map(|consent| &consent.scope),
+            // Where else something can be used, nobody remembers.
+            consented: consent
+                .as_ref()
+                .map(|consent| &consent.scope)
+                .filter(|_| self.is_for_default(request)),
             done,
             now,
         };
         Ok(decide(request, &situation))
     }
 
-    /// Remembers that the user allows the client what it asks for.
+    /// Whether what is given can be used where the client's tokens are good when it names no resource, and nowhere else.
+    fn is_for_default(&self, request: &AuthorizationRequest) -> bool {
+        let default = self.granted_resources(&request.client, &request.scope, &NamedResources::default());
+        default.as_ref() == Some(&request.resources)
+    }
+
+    /// Remembers that the user allows the client what it asks for. What can be used elsewhere is not remembered: it is
+    /// asked for each time.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -264,6 +275,9 @@ impl Issuer {
         login: &SignedOn,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        if !self.is_for_default(request) {
+            return Ok(());
+        }
         self.remember_consent(login.user.id, &request.client.id, &request.asked_scope(), now).await
     }
 
@@ -332,8 +346,6 @@ const UNKNOWN_RESOURCE: Refusal = Refusal::new(
 /// When a user showed who they are. With a provider that may be long before they came here, unless they were asked anew
 /// for this very request; a provider that says nothing of it may mean any time.
 fn shown_at(login: &SignedOn, done: Done) -> Timestamp {
-    match done.login {
-        true => login.session.created_at,
-        false => login.session.auth_time.unwrap_or(Timestamp::EPOCH),
-    }
+    let unknown = if done.login { login.session.created_at } else { Timestamp::EPOCH };
+    login.session.auth_time.unwrap_or(unknown)
 }

@@ -230,15 +230,19 @@ pub fn rotate(keys: &[KeyRecord], now: Timestamp, policy: KeyPolicy) -> Plan {
 pub fn withdraw(keys: &[KeyRecord], kids: &[String], now: Timestamp, policy: KeyPolicy) -> Plan {
     let left: Vec<KeyRecord> = keys.iter().filter(|key| !kids.contains(&key.kid)).cloned().collect();
     let mut plan = Plan { retired: kids.to_vec(), ..Plan::default() };
-    if signer(&left, now).is_none() {
-        let signed = signer(keys, now).is_some();
-        match standby(&left, now) {
-            Some(next) if signed => plan.changed = hand_over(None, next, now),
-            None if signed => plan.publish = vec![NewKey { published_at: now, signs_from: Some(now) }],
-            // Nothing of this algorithm has signed yet, and nothing waits for it.
-            Some(_) => {}
-            None => plan.publish = vec![NewKey::first(now, policy)],
+    let signed = signer(keys, now).is_some();
+    match (signer(&left, now), standby(&left, now)) {
+        // Whoever it was to hand over to may be gone: then it signs on until there is another.
+        (Some(current), next) if next.is_none_or(|next| next.signs_from.is_none()) => {
+            let ends = current.signed_until.is_some();
+            plan.changed.extend(ends.then(|| KeyRecord { signed_until: None, ..current.clone() }));
         }
+        (Some(_), Some(_) | None) => {}
+        (None, Some(next)) if signed => plan.changed = hand_over(None, next, now),
+        (None, None) if signed => plan.publish = vec![NewKey { published_at: now, signs_from: Some(now) }],
+        // Nothing of this algorithm has signed yet, and nothing waits for it.
+        (None, Some(_)) => {}
+        (None, None) => plan.publish = vec![NewKey::first(now, policy)],
     }
     plan
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::issuer::Issuer;
+use crate::issuer::{Issuer, OpenError};
 use crate::secrets::{MasterKey, SecretError};
 use crate::store::StoreError;
 
@@ -42,6 +42,9 @@ pub enum RotateMasterError {
     /// The store failed. It is under the old master key or the new one, and the next start finds out.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The keys were sealed anew, and could not be read again. The next start reads them.
+    #[error("the keys that were sealed anew cannot be read: {0}")]
+    Keys(#[from] Box<OpenError>),
     /// The thread that was to write files is gone.
     #[error("the master key's files could not be written")]
     Interrupted,
@@ -79,7 +82,10 @@ impl Issuer {
     async fn reseal(&self, master: &MasterKey) -> Result<(), RotateMasterError> {
         let (roots, reseal) = self.secrets.renew()?;
         self.store.reseal(&roots.seal(master)?, reseal).await?;
-        Ok(self.secrets.take_over(roots)?)
+        self.secrets.take_over(roots)?;
+        // The keys are written again as they are known here when they change, so they are to be known as they are kept now.
+        self.reload_keys().await.map_err(Box::new)?;
+        Ok(())
     }
 }
 

@@ -188,9 +188,13 @@ impl Issuer {
         NewRevocation { forget_after, ..self.revocation(Kind::Key, kid, reason, now) }
     }
 
+    /// That there are keys of the algorithm: of one that is configured no more, as long as a verifier may use them.
     fn require_published(&self, alg: Option<Alg>) -> Result<(), AdminError> {
-        let published = self.config.published_algs();
-        match alg.filter(|alg| !published.contains(alg)) {
+        let ring = self.ring.load();
+        let is_published = |alg: Alg| {
+            self.config.published_algs().contains(&alg) || ring.records().any(|key| key.alg == alg)
+        };
+        match alg.filter(|alg| !is_published(*alg)) {
             Some(alg) => Err(AdminError::UnpublishedAlg(alg)),
             None => Ok(()),
         }
@@ -266,6 +270,11 @@ impl Issuer {
             return Ok(());
         }
         self.store.save_keys(changed, retired, revocations).await?;
+        self.reload_keys().await
+    }
+
+    /// Takes the keys over as the store has them.
+    pub(crate) async fn reload_keys(&self) -> Result<(), OpenError> {
         let ring = KeyRing::load(self.store.list_keys().await?, &self.secrets, &self.config)?;
         self.ring.store(Arc::new(ring));
         Ok(())

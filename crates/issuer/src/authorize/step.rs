@@ -88,10 +88,8 @@ fn needs_consent(request: &AuthorizationRequest, consented: Option<&ScopeSet>) -
     let client = &request.client;
     let can_be_known = client.is_confidential() || request.back.redirect_uri.is_claimed();
     let has_consent = consented.is_some_and(|scope| request.asked_scope().is_subset(scope))
-        // What is allowed in detail is allowed once, and so is what can be used in several places: which those are,
-        // nobody remembers.
-        && request.authorization_details.is_empty()
-        && request.resources.more.is_empty();
+        // What is allowed in detail is allowed once.
+        && request.authorization_details.is_empty();
     request.prompt.consent || !can_be_known || !(client.trusted || has_consent)
 }
 

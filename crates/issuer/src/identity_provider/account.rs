@@ -300,7 +300,7 @@ impl SignedOn {
     /// Whether this login shows, in the place of a password, that the account of `user` is one's own.
     #[must_use]
     pub fn proves(&self, user: &User, now: Timestamp) -> bool {
-        self.user.id == user.id && now.since(self.session.created_at) <= RECENT
+        self.user.id == user.id && self.session.auth_time.is_some_and(|at| now.since(at) <= RECENT)
     }
 }
 

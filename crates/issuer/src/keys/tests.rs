@@ -197,6 +197,22 @@ fn any_key_can_be_withdrawn_at_any_time_and_one_still_signs() {
 }
 
 #[test]
+fn a_signer_whose_successor_is_withdrawn_signs_on() {
+    let mut keys = Keys::new(NOW);
+    keys.rotate(NOW);
+    keys.maintain(NOW);
+    keys.rotate(NOW);
+    let signs = keys.signer(NOW);
+    let successor = keys.records.iter().find(|key| key.signs_from > Some(NOW)).unwrap().kid.clone();
+    keys.withdraw(&successor, after(NOW, 590));
+    assert_eq!(keys.signer(after(NOW, 600)), signs, "nobody has looked after the keys since");
+    for secs in [600, 1189, 1191, 2000] {
+        keys.maintain(after(NOW, secs));
+        assert_eq!(keys.signer(after(NOW, secs)), signs, "it goes on by its schedule, {secs}");
+    }
+}
+
+#[test]
 fn an_emergency_leaves_nothing_that_has_signed_and_one_signs_at_once() {
     let mut keys = Keys::new(NOW);
     keys.rotate(NOW);

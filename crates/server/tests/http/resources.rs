@@ -93,6 +93,24 @@ async fn a_user_allows_several_resource_servers_and_each_token_is_for_one() {
 }
 
 #[tokio::test]
+async fn what_was_allowed_at_one_resource_server_is_asked_for_at_another() {
+    let (fixture, _) = started().await;
+    let mut browser = Browser::new(&fixture);
+    let asked = async |browser: &mut Browser<'_>, resources: &[&str]| {
+        let page = browser.authorize(&asking("shop", resources)).await;
+        text(&page).contains("value=\"allow\"").then_some(page)
+    };
+    let page = browser.authorize(&asking("shop", &[OTHER])).await;
+    let page = browser.log_in(&page, "alice").await.expect(StatusCode::OK);
+    browser.submit(&page, &[("decision", "allow")]).await;
+    let page = asked(&mut browser, &[]).await.expect("what was allowed elsewhere is not allowed here");
+    browser.submit(&page, &[("decision", "allow")]).await;
+    for (resources, again) in [(&[][..], false), (&[API], false), (&[OTHER], true), (&[API, OTHER], true)] {
+        assert_eq!(asked(&mut browser, resources).await.is_some(), again, "{resources:?}");
+    }
+}
+
+#[tokio::test]
 async fn which_resources_an_application_can_ask_for() {
     let (fixture, secret) = started().await;
     change(&fixture, "office", json!({ "audience": [OTHER] })).await.expect(StatusCode::OK);

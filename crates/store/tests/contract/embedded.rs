@@ -196,8 +196,8 @@ async fn a_store_of_the_first_version_keeps_what_it_has() {
     require_sound(&dir);
 }
 
-/// Sessions of version 18: the operator's own app's, a login, what arose from it, what arose from one that is gone, and
-/// what began with a provider.
+/// Sessions of version 18: the operator's own app's, a login, what arose from it, what arose from one that is gone, what
+/// began with a provider, and what a later login took over.
 const SESSIONS_OF_VERSION_18: &str = "
     INSERT INTO user (id, username, folded, password, disabled, created_at)
         VALUES (zeroblob(16), 'Alice', 'alice', '$argon2id$', 0, 1);
@@ -209,7 +209,8 @@ const SESSIONS_OF_VERSION_18: &str = "
                  (x'02020202020202020202020202020202', 'gatepass-sign-on', NULL, 6000, NULL),
                  (x'03030303030303030303030303030303', 'web', x'02020202020202020202020202020202', 7000, NULL),
                  (x'04040404040404040404040404040404', 'web', x'09090909090909090909090909090909', 8000, NULL),
-                 (x'05050505050505050505050505050505', 'web', NULL, 9000, 'corp'));
+                 (x'05050505050505050505050505050505', 'web', NULL, 9000, 'corp'),
+                 (x'06060606060606060606060606060606', 'web', x'02020202020202020202020202020202', 5999, NULL));
     PRAGMA application_id = 0x67617465; PRAGMA user_version = 18;";
 
 #[tokio::test]
@@ -223,7 +224,7 @@ async fn sessions_from_before_tokens_told_of_logins_know_when_theirs_was() {
     old.execute_batch(SESSIONS_OF_VERSION_18).unwrap();
     drop(old);
     let store = open(dir.path());
-    let want = [Some(5000), Some(6000), Some(6000), Some(8000), None];
+    let want = [Some(5000), Some(6000), Some(6000), None, None, None];
     for (number, want) in (1..).zip(want) {
         let session = store.find_session(SessionId::from_bytes([number; 16])).await.unwrap().unwrap();
         assert_eq!(session.auth_time.map(|at| at.as_millis()), want, "session {number}");

@@ -188,11 +188,6 @@ fn who_is_asked_for_consent() {
         |request| AuthorizationRequest { prompt: Prompt { consent: true, ..Prompt::default() }, ..request };
     let quiet =
         |request| AuthorizationRequest { prompt: Prompt { none: true, ..Prompt::default() }, ..request };
-    let several = |request| {
-        let more = vec!["https://other.example.com".to_owned()];
-        let resources = GrantedResources { more, ..GrantedResources::one("https://api.example.com") };
-        AuthorizationRequest { resources, ..request }
-    };
     let done = Done { login: false, consent: true };
     let not = Done::default();
     let required = Step::Refuse(Refusal::CONSENT_REQUIRED);
@@ -203,9 +198,6 @@ fn who_is_asked_for_consent() {
         ("first_time_quietly", quiet(request()), None, not, required),
         ("allowed_before", request(), Some(&all), not, Step::Give),
         ("more_than_before", request(), Some(&some), not, Step::Consent),
-        ("in_several_places", several(request()), Some(&all), not, Step::Consent),
-        ("in_several_places_done", several(request()), Some(&all), done, Step::Give),
-        ("in_several_places_trusted", several(trusted(request())), None, not, Step::Give),
         ("asked_again", asking(request()), Some(&all), not, Step::Consent),
         ("asked_again_done", asking(request()), Some(&all), done, Step::Give),
         ("trusted", trusted(request()), None, not, Step::Give),
