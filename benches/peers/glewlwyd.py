@@ -167,7 +167,7 @@ def describe(folder, port, start):
         "introspection": sheet.request("/api/es256/introspect", "token="),
         "revocation": sheet.request("/api/es256/revoke", "token="),
         "store": [str(folder / "store.db"), str(folder / "store.db-journal")],
-        "hash": "PBKDF2",
+        "hash": "PBKDF2, 150,000 rounds",
     }
 
 

@@ -95,6 +95,7 @@ def describe(folder, port, start):
         "introspection": sheet.request(f"{protocol}/token/introspect", "token=", client="es256"),
         "revocation": sheet.request(f"{protocol}/revoke", "token=", client="es256"),
         "store": [str(folder / "store.mv.db")],
+        "hash": "Argon2id of 7 MiB, 5 passes",
         "warm_up_seconds": 10,
     }
 

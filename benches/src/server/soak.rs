@@ -5,7 +5,7 @@ mod verdict;
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use gatepass_bench::place::Place;
@@ -21,11 +21,29 @@ use crate::load::{Clients, Connection, Cycle, Load};
 
 /// A session that nobody uses for so long ends, and access tokens expire, so that there come to be no more of them.
 const LIFETIMES: &str =
-    "\n[access_token]\nlifetime = \"1m\"\n\n[refresh_token]\nidle = \"1m\"\nabsolute = \"1d\"\n";
+    "\n[access_token]\nlifetime = \"2m\"\n\n[refresh_token]\nidle = \"1m\"\nabsolute = \"1d\"\n";
 /// Sessions that are refreshed without pause.
 const REFRESHED: usize = 16;
 /// What each kind of load is called, in the order of its columns.
 const KINDS: [&str; 4] = ["logins", "refreshes", "credentials", "introspections"];
+
+const COLUMNS: [&str; 15] = [
+    "after s",
+    "logins/s",
+    "p99 ms",
+    "refreshes/s",
+    "p99 ms",
+    "credentials/s",
+    "p99 ms",
+    "introspections/s",
+    "p99 ms",
+    "revocations",
+    "core %",
+    "memory MB",
+    "disk MB",
+    "sessions",
+    "rows",
+];
 
 /// Logins, refreshes, client credentials, introspection and revocation beside each other, in as many stretches as the effort
 /// has rounds.
@@ -39,7 +57,7 @@ pub(crate) async fn run(effort: Effort) -> Result<()> {
             "`gatepass serve` on the last core alone with its default cost of a password; 2 connections log in, {REFRESHED} refresh a
              session each, 8 are given tokens by client credentials, 8 introspect, all of them without pause; one revokes a token every
              {} ms, which has to be active before and inactive after. {} stretches of {} s. Sessions end after a minute without use, and
-             access tokens live for one. The first unexpected answer ends it. Memory: what is not mapped from files. Disk: the database
+             access tokens live for two; those that are introspected are new in each stretch. The first unexpected answer ends it. Memory: what is not mapped from files. Disk: the database
              with its log. Rows: of the table of sessions, against the sessions that were ever started.",
             revoking::PAUSE.as_millis(),
             effort.rounds,
@@ -49,60 +67,20 @@ pub(crate) async fn run(effort: Effort) -> Result<()> {
     let installation = Installation::create(&binary()?, Hashing::Default)?;
     installation.configure(LIFETIMES)?;
     let (server, _) = installation.start(Place::Measured).await?;
-    let address = installation.address;
-    let mut connection = Connection::open(address).await?;
-    let mut sessions = Vec::new();
-    for _ in 0..REFRESHED {
-        sessions.push(log_in(&mut connection, address).await?);
-    }
-    let audience = audience("ES256");
-    let tokens = installation.tokens(&audience, "orders:read", 1000).await?;
-    let introspect = |token: &String| installation.introspection_request(address, "/oauth/introspect", token);
-    let introspections = tokens.iter().map(introspect).collect();
-    let credentials = vec![installation.token_request(&audience, "orders:read")];
-    let mut refreshing = Clients::connect(address, sessions).await?;
-    let logins = Cycle::shared(vec![login_request(address, "cookie")], 2, 200);
-    let mut logins = Clients::connect(address, logins).await?;
-    let mut credentials = Clients::connect(address, Cycle::shared(credentials, 8, 200)).await?;
-    let mut introspections = Clients::connect(address, Cycle::shared(introspections, 8, 200)).await?;
-    let mut revoking = Revoking::connect(&installation, &audience).await?;
-
-    let mut table = Table::new(&[
-        "after s",
-        "logins/s",
-        "p99 ms",
-        "refreshes/s",
-        "p99 ms",
-        "credentials/s",
-        "p99 ms",
-        "introspections/s",
-        "p99 ms",
-        "revocations",
-        "core %",
-        "memory MB",
-        "disk MB",
-        "sessions",
-        "rows",
-    ]);
+    let mut mixture = Mixture::of(&installation).await?;
+    let mut table = Table::new(&COLUMNS);
     let mut verdict = Verdict::default();
-    let mut started = REFRESHED;
+    let mut sessions = REFRESHED;
     for number in 1..=effort.rounds {
         let (began, before) = (Instant::now(), server.cpu_time()?);
-        let (logins, refreshes, credentials, introspections, revocations) = tokio::try_join!(
-            logins.run(effort.slice),
-            refreshing.run(effort.slice),
-            credentials.run(effort.slice),
-            introspections.run(effort.slice),
-            revoking.run(effort.slice),
-        )?;
-        started += logins.latencies.len();
-        let loads = [logins, refreshes, credentials, introspections];
+        let (loads, revocations) = mixture.run(effort.slice).await?;
+        sessions += loads[0].latencies.len();
         let stretch = Stretch {
             p99: loads.each_ref().map(|load| load.latency(0.99) / 1000.0),
             core: (server.cpu_time()? - before).as_secs_f64() / began.elapsed().as_secs_f64(),
             memory: server.memory()?.own,
             disk: disk_usage(installation.dir.path())?,
-            sessions: started,
+            sessions,
             rows: rows(installation.dir.path())?,
         };
         let mut row = vec![(effort.slice * u32::try_from(number)?).as_secs().to_string()];
@@ -116,6 +94,58 @@ pub(crate) async fn run(effort: Effort) -> Result<()> {
     table.print();
     server.stop()?;
     verdict.print()
+}
+
+/// All that is asked at once.
+struct Mixture<'i> {
+    installation: &'i Installation,
+    audience: String,
+    logins: Clients,
+    refreshing: Clients,
+    credentials: Clients,
+    revoking: Revoking<'i>,
+}
+
+impl<'i> Mixture<'i> {
+    async fn of(installation: &'i Installation) -> Result<Self> {
+        let (address, audience) = (installation.address, audience("ES256"));
+        let mut connection = Connection::open(address).await?;
+        let mut sessions = Vec::new();
+        for _ in 0..REFRESHED {
+            sessions.push(log_in(&mut connection, address).await?);
+        }
+        let logins = Cycle::shared(vec![login_request(address, "cookie")], 2, 200);
+        let credentials = Cycle::shared(vec![installation.token_request(&audience, "orders:read")], 8, 200);
+        Ok(Self {
+            logins: Clients::connect(address, logins).await?,
+            refreshing: Clients::connect(address, sessions).await?,
+            credentials: Clients::connect(address, credentials).await?,
+            revoking: Revoking::connect(installation, &audience).await?,
+            installation,
+            audience,
+        })
+    }
+
+    /// Asks for so long: what each of [`KINDS`] came to, and how many tokens were revoked.
+    async fn run(&mut self, slice: Duration) -> Result<([Load; 4], usize)> {
+        let mut introspections = introspections(self.installation, &self.audience).await?;
+        let (logins, refreshes, credentials, introspections, revocations) = tokio::try_join!(
+            self.logins.run(slice),
+            self.refreshing.run(slice),
+            self.credentials.run(slice),
+            introspections.run(slice),
+            self.revoking.run(slice),
+        )?;
+        Ok(([logins, refreshes, credentials, introspections], revocations))
+    }
+}
+
+/// Introspections of tokens that have just been made.
+async fn introspections(installation: &Installation, audience: &str) -> Result<Clients> {
+    let address = installation.address;
+    let tokens = installation.tokens(audience, "orders:read", 1000).await?;
+    let introspect = |token: &String| installation.introspection_request(address, "/oauth/introspect", token);
+    Clients::connect(address, Cycle::shared(tokens.iter().map(introspect).collect(), 8, 200)).await
 }
 
 fn rate_and_latency((load, p99): (&Load, f64)) -> [String; 2] {

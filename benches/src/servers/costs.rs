@@ -28,18 +28,15 @@ pub(super) async fn print_bytes(contenders: &mut [Contender], effort: Effort) ->
         }
         contender.start().await?;
         let tokens = contender.refresh_tokens(CONNECTIONS).await?;
-        let callers =
-            |contender: &Contender| tokens.iter().map(|token| refreshing(contender, token)).collect();
-        rotations.push(growth(contender, effort, callers).await?);
-        let logins = |contender: &Contender| {
-            let login = contender.sheet.login.iter().map(|login| login.plain(contender.address())).collect();
-            Cycle::shared(login, CONNECTIONS, 200)
-        };
-        sessions.push(match contender.sheet.login {
-            Some(_) => growth(contender, effort, logins).await?,
+        let refreshes = tokens.iter().map(|token| refreshing(contender, token)).collect();
+        rotations.push(growth(contender, effort, refreshes).await?);
+        sessions.push(match &contender.sheet.login {
+            Some(login) => {
+                let logins = Cycle::shared(vec![login.plain(contender.address())], CONNECTIONS, 200);
+                growth(contender, effort, logins).await?
+            }
             None => "–".to_owned(),
         });
-        contender.stop()?;
     }
     let mut table = table("", contenders);
     table.row(rotations);
@@ -49,29 +46,16 @@ pub(super) async fn print_bytes(contenders: &mut [Contender], effort: Effort) ->
 }
 
 /// What each answer adds to the store, with how many were counted.
-async fn growth(
-    contender: &mut Contender,
-    effort: Effort,
-    callers: impl Fn(&Contender) -> Vec<Box<dyn Caller>>,
-) -> Result<String> {
-    let before = at_rest(contender).await?;
-    let mut clients = Clients::connect(contender.address(), callers(contender)).await?;
+async fn growth(contender: &mut Contender, effort: Effort, callers: Vec<Box<dyn Caller>>) -> Result<String> {
+    contender.stop()?;
+    let before = contender.sheet.disk_usage();
+    contender.start().await?;
+    let mut clients = Clients::connect(contender.address(), callers).await?;
     let load = clients.run(effort.slice * 10).await?;
     drop(clients);
-    let after = at_rest(contender).await?;
-    let bytes = (after as f64 - before as f64) / load.answers();
-    Ok(format!("{bytes:.0} (of {:.0})", load.answers()))
-}
-
-/// What the store takes while nothing is written to it; the server runs before and after.
-async fn at_rest(contender: &mut Contender) -> Result<u64> {
-    if !contender.is_ours_to_start() {
-        return Ok(contender.sheet.disk_usage());
-    }
     contender.stop()?;
-    let bytes = contender.sheet.disk_usage();
-    contender.start().await?;
-    Ok(bytes)
+    let bytes = (contender.sheet.disk_usage() as f64 - before as f64) / load.answers();
+    Ok(format!("{bytes:.0} (of {:.0})", load.answers()))
 }
 
 pub(super) async fn print_floods(contenders: &mut [Contender], effort: Effort) -> Result<()> {

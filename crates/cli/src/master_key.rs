@@ -207,6 +207,7 @@ impl Opening<'_> {
         match place {
             Place::Kept(wrapping) => {
                 let kept = KeptMasterKey::new(self.data, wrapping.clone());
+                kept.discard_next(); // the store has just been opened with a key of another place
                 issuer.change_master_key(&kept.prepare()?).await?;
                 kept.take_over().context("the next start puts the new master key in its place")?;
             }

@@ -5,15 +5,13 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::FromRequestParts;
 use gatepass_issuer::ShownProof;
 use gatepass_issuer::certificate::{ShownCertificate, X5t};
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::client_address::ClientAddress;
 use crate::server::Server;
@@ -88,15 +86,16 @@ impl FromRequestParts<Arc<Server>> for Proof {
     }
 }
 
-/// Gives whoever shows a proof the nonce for the next one, whatever became of this one.
-pub(crate) async fn give_nonce(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
-    let shows_proof = request.headers().contains_key(DPOP);
-    let mut response = next.run(request).await;
-    if shows_proof && let Some(nonce) = server.issuer.dpop_nonce(server.now()) {
-        // base64url is printable ASCII.
-        if let Ok(nonce) = HeaderValue::try_from(nonce) {
-            response.headers_mut().insert(DPOP_NONCE, nonce);
-        }
+/// Whether the answer to a request with these fields gives a nonce, whatever becomes of the proof.
+pub(crate) fn shows_proof(headers: &HeaderMap) -> bool {
+    headers.contains_key(DPOP)
+}
+
+/// Gives whoever shows a proof the nonce for the next one.
+pub(crate) fn give_nonce(server: &Server, headers: &mut HeaderMap) {
+    // base64url is printable ASCII.
+    let nonce = server.issuer.dpop_nonce(server.now());
+    if let Some(Ok(nonce)) = nonce.map(HeaderValue::try_from) {
+        headers.insert(DPOP_NONCE, nonce);
     }
-    response
 }

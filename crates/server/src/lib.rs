@@ -106,6 +106,7 @@ mod cookie;
 mod delivery;
 mod dpop;
 mod endpoint;
+mod every_request;
 mod fetch;
 mod form;
 mod http_client;

@@ -3,31 +3,24 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 use gatepass_issuer::Issuer;
 use http::HeaderValue;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use tower_http::catch_panic::CatchPanicLayer;
+use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::trace::{DefaultOnFailure, DefaultOnRequest, DefaultOnResponse, TraceLayer};
-use tracing::{Level, Span};
 
 use crate::clock::Clock;
-use crate::completion::carry_through;
 use crate::config::HttpConfig;
-use crate::dpop::give_nonce;
 use crate::endpoint::{
     account, admin, authorize, consent, device, device_authorization, feed, health, identity, introspect,
     jwks, linked_identity, logout, metadata, own_password, par, provider, registration, revoke, session,
     sign_on, ssf, status_list, ticket, token, userinfo,
 };
+use crate::every_request;
 use crate::origin::{admit_apps, require_own_site};
 use crate::page;
-use crate::problem::{self, Problem};
-use crate::request_id::{self, RequestId};
+use crate::problem;
 use crate::server::Server;
 
 /// The issuer as an [`axum::Router`]: every endpoint of the [table](crate).
@@ -84,27 +77,7 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .merge(sessions(&server))
         .merge(admin::router(&server))
         .fallback(problem::no_such_path)
-        .layer(from_fn_with_state(Arc::clone(&server), carry_through))
-        .layer(from_fn_with_state(Arc::clone(&server), give_nonce))
-        // What is not said to be cacheable is not: almost every answer here is about secrets.
-        .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .layer(SetResponseHeaderLayer::overriding(
-            X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ))
-        .layer(CatchPanicLayer::custom(|_| -> Response {
-            Problem::internal(&"a handler panicked").into_response()
-        }))
-        .layer(
-            TraceLayer::new_for_http()
-                .make_span_with(span)
-                .on_request(DefaultOnRequest::new().level(Level::TRACE))
-                .on_response(DefaultOnResponse::new().level(Level::DEBUG))
-                // A fault is logged where it happens. What is left is load that was refused, and a
-                // flood must not fill the log.
-                .on_failure(DefaultOnFailure::new().level(Level::DEBUG)),
-        )
-        .layer(from_fn(request_id::name))
+        .layer(from_fn_with_state(Arc::clone(&server), every_request::pass))
         .with_state(server)
 }
 
@@ -153,10 +126,4 @@ fn sessions(server: &Arc<Server>) -> Router<Arc<Server>> {
         .route("/session/{sid}", delete(session::end))
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(from_fn_with_state(Arc::clone(server), require_own_site))
-}
-
-/// Method, path and name of the request. No header and no query: secrets travel in both.
-fn span(request: &Request) -> Span {
-    let id = request.extensions().get::<RequestId>().and_then(|id| id.0.to_str().ok());
-    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
 }

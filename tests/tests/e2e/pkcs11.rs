@@ -255,6 +255,43 @@ async fn a_crash_anywhere_in_a_change_of_wrapped_keys_leaves_a_store_that_opens(
 }
 
 #[tokio::test]
+async fn a_key_that_the_store_is_under_is_not_replaced_because_the_device_does_not_open_it() {
+    let bench = Bench::new();
+    bench.create("one").await;
+    let keys = bench.list(&present("one")).await.json();
+    let [file, next] = ["master.key.pkcs11", "master.key.pkcs11.next"].map(|name| bench.data(name));
+    let text = bench.config(&present("one"));
+    let environment = bench.device.environment();
+    let mut server =
+        Alone::start_with(&environment, "serve", bench.folder.path(), bench.address, &text).await;
+    let rotate = async || bench.command(&["key", "rotate-master"], &present("one")).await.failed();
+
+    // The store changes, and what it is under cannot take the old key's place.
+    let first = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    fs::create_dir_all(file.join("in the way")).unwrap();
+    rotate().await;
+    let under = fs::read(&next).unwrap();
+    assert_ne!(under, first);
+
+    // Now the device has another key of that name.
+    bench.device.back_up();
+    bench.device.delete_token("gatepass");
+    bench.device.init_token("gatepass", PIN);
+    bench.create("one").await;
+    let said = rotate().await;
+    assert!(said.contains("is left as it is") && said.contains("does not open it"), "{said}");
+    assert_eq!(fs::read(&next).unwrap(), under);
+
+    bench.device.recover();
+    server.process.kill();
+    fs::remove_dir_all(&file).unwrap();
+    fs::write(&file, first).unwrap();
+    assert_eq!(bench.list(&present("one")).await.json()[0]["kid"], keys[0]["kid"]);
+    assert_eq!(fs::read(&file).unwrap(), under, "it has taken its place");
+}
+
+#[tokio::test]
 async fn a_rotation_that_is_killed_at_any_moment_is_taken_up_again() {
     let bench = Bench::new();
     bench.create("one").await;

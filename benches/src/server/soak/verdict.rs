@@ -7,9 +7,9 @@ use super::KINDS;
 
 /// Memory may be so many times what it was after the warm-up, and this many bytes more: an allocator keeps what a burst needed.
 const MEMORY: (f64, u64) = (1.10, 2_000_000);
-/// What a session may take on the disk, and what the log beside the database may.
+/// What a session may take on the disk, and what the log beside the database may: the store begins it anew at 8,500 pages.
 const BYTES_PER_SESSION: u64 = 400;
-const LOG: u64 = 16_000_000;
+const LOG: u64 = 8_600 * 4096;
 /// A p99 late in the run may be so many times what it was early, and this many milliseconds more. Where others used the
 /// machine late and the server got less of its core than early, it may be longer by as much.
 const P99: (f64, f64) = (2.0, 5.0);

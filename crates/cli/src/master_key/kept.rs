@@ -32,8 +32,11 @@ impl KeptMasterKey {
 
     /// Makes the master key at the first start: when nothing is sealed in the store yet.
     pub(super) fn ensure(&self) -> anyhow::Result<()> {
-        if self.file.exists() || self.store.exists() {
-            return Ok(());
+        for path in [&self.file, &self.store] {
+            // Where that cannot be told, there may be a key that would be lost.
+            if path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
+                return Ok(());
+            }
         }
         self.write(&self.file, &MasterKey::generate()?)
     }
@@ -83,8 +86,16 @@ impl KeptMasterKey {
 impl MasterKeyKeeper for KeptMasterKey {
     fn prepare(&self) -> io::Result<MasterKey> {
         let told = |error: anyhow::Error| io::Error::other(format!("{error:#}"));
-        if let Some(Ok(prepared)) = self.next().map_err(told)? {
-            return Ok(prepared);
+        match self.next().map_err(told)? {
+            Some(Ok(prepared)) => return Ok(prepared),
+            // The store may be under it since a rotation that failed at its end.
+            Some(Err(why)) => {
+                let next = self.next.display();
+                return Err(told(why.context(format!(
+                    "{next} is left as it is, because the store may be under it; the next start finds out"
+                ))));
+            }
+            None => {}
         }
         let key = MasterKey::generate().map_err(io::Error::other)?;
         self.write(&self.next, &key).map_err(told)?;

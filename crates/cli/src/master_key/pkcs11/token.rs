@@ -18,6 +18,8 @@ use super::TokenError;
 const NONCE: usize = 12;
 const TAG_BITS: c_ulong = 128;
 const KEY_BYTES: c_ulong = 32;
+/// What a device that is well encrypts and opens again.
+const PROOF: &[u8] = b"gatepass asks whether this device is well";
 
 /// A token and a key in it, by their labels.
 pub(super) struct Token<'t> {
@@ -59,19 +61,7 @@ impl Token<'_> {
     ) -> Result<(Vec<u8>, Vec<u8>), TokenError> {
         self.converse(pin, Access::Read, |session| {
             let key = self.find_key(session)?;
-            let mut nonce = [0; NONCE];
-            session.generate_random_slice(&mut nonce).map_err(|error| self.failed(&error))?;
-            // Some devices take no nonce of others and write their own in its place: what is there afterwards counts.
-            let encrypted = gcm(&mut nonce, context)
-                .and_then(|mechanism| session.encrypt(&mechanism, key, plain))
-                .map_err(|error| self.failed(&error))?;
-            // Nothing may hang on what a device only believes that it can open again.
-            let opened = self.open(session, key, context, &nonce, &encrypted);
-            match opened {
-                Ok(opened) if *opened == plain => Ok((nonce.to_vec(), encrypted)),
-                Ok(_) | Err(TokenError::DoesNotOpen) => Err(TokenError::DoesNotFit(self.label.to_owned())),
-                Err(error) => Err(error),
-            }
+            self.seal(session, key, context, plain)
         })
     }
 
@@ -88,8 +78,30 @@ impl Token<'_> {
     ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
         self.converse(pin, Access::Read, |session| {
             let key = self.find_key(session)?;
-            self.open(session, key, context, nonce, encrypted)
+            let open = || self.open(session, key, context, nonce, encrypted);
+            unless_the_device_fails(open, || self.seal(session, key, context, PROOF).map(drop))
         })
+    }
+
+    /// Encrypts, and opens it again: nothing may hang on what a device only believes that it can open.
+    fn seal(
+        &self,
+        session: &Session,
+        key: ObjectHandle,
+        context: &[u8],
+        plain: &[u8],
+    ) -> Result<(Vec<u8>, Vec<u8>), TokenError> {
+        let mut nonce = [0; NONCE];
+        session.generate_random_slice(&mut nonce).map_err(|error| self.failed(&error))?;
+        // Some devices take no nonce of others and write their own in its place: what is there afterwards counts.
+        let encrypted = gcm(&mut nonce, context)
+            .and_then(|mechanism| session.encrypt(&mechanism, key, plain))
+            .map_err(|error| self.failed(&error))?;
+        match self.open(session, key, context, &nonce, &encrypted) {
+            Ok(opened) if *opened == plain => Ok((nonce.to_vec(), encrypted)),
+            Ok(_) | Err(TokenError::DoesNotOpen) => Err(TokenError::DoesNotFit(self.label.to_owned())),
+            Err(error) => Err(error),
+        }
     }
 
     fn open(
@@ -228,7 +240,23 @@ fn never_leaves(told: &[Attribute]) -> bool {
     [Attribute::Sensitive(true), Attribute::Extractable(false)].iter().all(|wanted| told.contains(wanted))
 }
 
-/// Whether it is the device that failed, and not what it was given to decrypt.
+/// What `open` says, where it says that a key does not open what there is: only if the device is proven well, and then
+/// once more. Modules tell a key that does not fit and a device that fails by one value (SoftHSM by CKR_GENERAL_ERROR),
+/// and what is taken for another key's may be replaced.
+fn unless_the_device_fails<T>(
+    open: impl Fn() -> Result<T, TokenError>,
+    prove: impl FnOnce() -> Result<(), TokenError>,
+) -> Result<T, TokenError> {
+    match open() {
+        Err(TokenError::DoesNotOpen) => {
+            prove()?;
+            open()
+        }
+        answered => answered,
+    }
+}
+
+/// Whether it is certainly the device that failed, and not what it was given to decrypt.
 fn is_of_the_device(value: &RvError) -> bool {
     matches!(
         value,
@@ -255,6 +283,27 @@ fn told(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_another_only_where_the_device_is_well() {
+        type Answers = Vec<Result<u8, TokenError>>;
+        let other = || Err(TokenError::DoesNotOpen);
+        let fault = || TokenError::Failed { token: "t".into(), why: "GeneralError in Encrypt".into() };
+        let misfit = || TokenError::DoesNotFit("t".into());
+        let cases: Vec<(&str, Answers, Result<(), TokenError>, &str)> = vec![
+            ("opens", vec![Ok(1)], Err(fault()), "Ok(1)"),
+            ("another_key", vec![other(), other()], Ok(()), "Err(DoesNotOpen)"),
+            ("fails_and_is_well_again", vec![other(), Ok(1)], Ok(()), "Ok(1)"),
+            ("fails", vec![other()], Err(fault()), "Err(Failed"),
+            ("opens_nothing", vec![other()], Err(misfit()), "Err(DoesNotFit"),
+            ("says_so_itself", vec![Err(fault())], Ok(()), "Err(Failed"),
+        ];
+        for (name, answers, proof, want) in cases {
+            let answers = std::cell::RefCell::new(answers.into_iter());
+            let told = unless_the_device_fails(|| answers.borrow_mut().next().unwrap(), || proof);
+            assert!(format!("{told:?}").starts_with(want), "{name}: {told:?}");
+        }
+    }
 
     #[test]
     fn a_key_that_can_be_read_out_is_refused() {
