@@ -3,7 +3,7 @@ use super::*;
 const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const API: &str = "https://api.example.com";
-const OTHER: &str = "https://other.example.com";
+const OTHER: &str = "https://more.example.com";
 const REDIRECT: &str = "https://app.example.com/callback";
 
 fn later(seconds: u64) -> Timestamp {
