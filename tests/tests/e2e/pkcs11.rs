@@ -264,6 +264,8 @@ async fn a_key_that_the_store_is_under_is_not_replaced_because_the_device_does_n
     let environment = bench.device.environment();
     let mut server =
         Alone::start_with(&environment, "serve", bench.folder.path(), bench.address, &text).await;
+    // It listens before it has opened the store.
+    gatepass_e2e::send(gatepass_e2e::http::client().get(server.url("/readyz"))).await.expect(200);
     let rotate = async || bench.command(&["key", "rotate-master"], &present("one")).await.failed();
 
     // The store changes, and what it is under cannot take the old key's place.
