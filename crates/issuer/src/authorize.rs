@@ -33,6 +33,7 @@ use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
+use crate::resource::NamedResources;
 use crate::secrets::random;
 use crate::sessions::InternalError;
 use crate::sign_on::SignedOn;
