@@ -17,19 +17,34 @@ const MAX_FIELDS: usize = 64;
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// The body of an answer that came in chunks.
+    joined: Vec<u8>,
 }
 
 /// What came back.
 pub(crate) struct Answer<'c> {
     pub(crate) status: u16,
+    /// The status line and the fields.
+    head: &'c [u8],
     pub(crate) body: &'c [u8],
 }
 
-/// Where an answer ends and its body begins.
+impl<'c> Answer<'c> {
+    /// The values of the fields of that name.
+    pub(crate) fn fields(&self, name: &'static str) -> impl Iterator<Item = &'c str> {
+        let lines = std::str::from_utf8(self.head).unwrap_or_default().lines();
+        lines
+            .filter_map(|line| line.split_once(':'))
+            .filter_map(move |(field, value)| field.eq_ignore_ascii_case(name).then_some(value.trim()))
+    }
+}
+
+/// What the head of an answer says of its body.
 struct Frame {
     status: u16,
     body_at: usize,
-    end: usize,
+    /// Not known where the body comes in chunks.
+    length: Option<usize>,
 }
 
 impl Connection {
@@ -37,7 +52,7 @@ impl Connection {
         let stream =
             TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(8192) })
+        Ok(Self { stream, buffer: Vec::with_capacity(8192), joined: Vec::new() })
     }
 
     /// Sends a request and reads the whole answer.
@@ -46,29 +61,57 @@ impl Connection {
         self.buffer.clear();
         loop {
             ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the connection was closed");
-            if let Some(frame) = frame(&self.buffer)?
-                && self.buffer.len() >= frame.end
-            {
-                let body = self.buffer.get(frame.body_at..frame.end).unwrap_or_default();
-                return Ok(Answer { status: frame.status, body });
+            let Some(Frame { status, body_at, length }) = frame(&self.buffer)? else { continue };
+            let rest = self.buffer.get(body_at..).unwrap_or_default();
+            let whole = match length {
+                Some(length) => rest.len() >= length,
+                None => join(rest, &mut self.joined)?,
+            };
+            if whole {
+                let (head, rest) = self.buffer.split_at(body_at);
+                let body = if length.is_some() { rest } else { &self.joined };
+                return Ok(Answer { status, head, body });
             }
         }
     }
 }
 
-/// Understands a head once it is whole. Answers have a length here; nothing else is understood.
+/// Understands a head once it is whole.
 fn frame(bytes: &[u8]) -> Result<Option<Frame>> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut head = httparse::Response::new(&mut fields);
     let httparse::Status::Complete(body_at) = head.parse(bytes)? else { return Ok(None) };
     let status = head.code.context("an answer without status")?;
-    let length = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"));
-    let length: usize = match length {
-        Some(field) => std::str::from_utf8(field.value)?.trim().parse()?,
-        None if matches!(status, 204 | 304) => 0,
-        None => bail!("an answer of status {status} without content-length"),
+    let field = |name: &str| head.headers.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+    let length = match (field("content-length"), field("transfer-encoding")) {
+        (Some(length), _) => Some(std::str::from_utf8(length.value)?.trim().parse()?),
+        (None, Some(_)) => None,
+        (None, None) if matches!(status, 204 | 304) => Some(0),
+        (None, None) => bail!("an answer of status {status} without a length"),
     };
-    Ok(Some(Frame { status, body_at, end: body_at + length }))
+    Ok(Some(Frame { status, body_at, length }))
+}
+
+/// Puts chunks together; says whether the last one has come.
+fn join(mut chunks: &[u8], joined: &mut Vec<u8>) -> Result<bool> {
+    joined.clear();
+    loop {
+        let httparse::Status::Complete((begin, size)) =
+            httparse::parse_chunk_size(chunks).map_err(|_| anyhow::anyhow!("a chunk without a size"))?
+        else {
+            return Ok(false);
+        };
+        let end = begin + usize::try_from(size)?;
+        // Each chunk ends with a line break of its own.
+        let (Some(chunk), Some(rest)) = (chunks.get(begin..end), chunks.get(end + 2..)) else {
+            return Ok(false);
+        };
+        if size == 0 {
+            return Ok(true);
+        }
+        joined.extend_from_slice(chunk);
+        chunks = rest;
+    }
 }
 
 /// A request without body.

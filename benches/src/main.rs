@@ -1,22 +1,25 @@
-//! `cargo xtask bench [tokens] [tricks] [hostile] [encryption] [revocation] [seen] [server]
-//! [gateway] [latency] [fanout] [soak] [--quick]`: prints what gatepass costs on this machine, as ratios to what cannot be
+//! `cargo xtask bench [tokens] [tricks] [hostile] [encryption] [revocation] [seen] [server] [servers]
+//! [behaviour] [gateway] [latency] [fanout] [soak] [--quick]`: prints what gatepass costs on this machine, as ratios to what cannot be
 //! avoided.
 //!
 //! Absolute figures drift from machine to machine and from hour to hour: contestants run in
 //! interleaved rounds, what counts is CPU time where one process can be told from the others, and
 //! the figure to quote is the ratio.
 
+mod behaviour;
 mod fanout;
 mod gatepass;
 mod gateway;
 mod latency;
 mod load;
+mod operation;
 mod process;
 mod proxies;
 mod raw;
 mod revocation;
 mod seen;
 mod server;
+mod servers;
 
 use std::fs;
 use std::process::{Command, ExitCode};
@@ -34,7 +37,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The tables of the program in `jose`, which builds other libraries to compare with.
 const OF_JOSE: [&str; 4] = ["tokens", "tricks", "hostile", "encryption"];
 /// The tables of this program, in the order in which they are made, after those.
-const SECTIONS: [&str; 6] = ["revocation", "seen", "server", "gateway", "latency", "fanout"];
+const SECTIONS: [&str; 8] =
+    ["revocation", "seen", "server", "servers", "behaviour", "gateway", "latency", "fanout"];
 /// Ten minutes long, and made when it is asked for.
 const SOAK: &str = "soak";
 
@@ -81,6 +85,8 @@ fn measure(section: &str, quick: bool) -> Result<()> {
         "revocation" => revocation::run(in_process),
         "seen" => seen::run(in_process),
         "server" => run_in(Place::Beside, server::run(over_http)),
+        "servers" => run_in(Place::Beside, servers::run(over_http)),
+        "behaviour" => run_in(Place::Beside, behaviour::run()),
         "gateway" => run_in(Place::Measured, gateway::run(over_http)),
         SOAK => run_in(
             Place::Beside,

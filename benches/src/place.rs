@@ -1,8 +1,9 @@
 //! Which cores a program runs on.
 
+use std::fs;
 use std::sync::LazyLock;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -43,6 +44,17 @@ impl Place {
         self.cores()?.into_iter().try_for_each(|core| set.set(core))?;
         Ok(set)
     }
+}
+
+/// Confines a program that runs already, with all its threads, to `place`.
+pub fn move_to(place: Place, pid: Pid) -> Result<()> {
+    let set = place.set()?;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let name = task?.file_name();
+        let thread = name.to_string_lossy().parse().context("a thread without a number")?;
+        sched_setaffinity(Pid::from_raw(thread), &set)?;
+    }
+    Ok(())
 }
 
 /// Runs `work` with this thread, and every program it starts, in `place`.

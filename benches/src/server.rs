@@ -1,8 +1,7 @@
 //! The authorization server as a process of its own.
 
-mod flood;
-mod peer;
-mod sessions;
+pub(crate) mod flood;
+pub(crate) mod sessions;
 pub(crate) mod soak;
 
 use std::fs;
@@ -18,76 +17,13 @@ use gatepass_jose::Alg;
 use serde_json::json;
 
 use crate::gatepass::{Hashing, Installation, PASSWORD, USER, audience, binary};
-use crate::load::{Caller, Clients, Connection, Cycle, Load, get, post};
-use crate::process::{Memory, Process};
+use crate::load::{Connection, Cycle, get, post};
+use crate::operation::{Operation, Server};
+use crate::process::Memory;
 use crate::raw;
 
 /// Connections of the table.
 const CONNECTIONS: usize = 16;
-/// What runs before it is looked at, so that connections are open and memory is warm.
-const WARM_UP: Duration = Duration::from_millis(100);
-
-/// A server that is measured.
-#[derive(Clone, Copy)]
-struct Server<'s> {
-    process: &'s Process,
-    address: SocketAddr,
-}
-
-/// Something that is asked of a server in every round.
-struct Operation<'s> {
-    name: String,
-    server: Server<'s>,
-    callers: Vec<Box<dyn Caller>>,
-    target: &'static str,
-    /// CPU time in microseconds per answer, of every round.
-    cpu: Vec<f64>,
-    rates: Vec<f64>,
-    p50: Vec<f64>,
-    p99: Vec<f64>,
-}
-
-impl<'s> Operation<'s> {
-    fn new(
-        server: Server<'s>,
-        name: impl Into<String>,
-        target: &'static str,
-        callers: Vec<Box<dyn Caller>>,
-    ) -> Self {
-        let (cpu, rates, p50, p99) = Default::default();
-        Self { name: name.into(), server, callers, target, cpu, rates, p50, p99 }
-    }
-
-    /// Runs for a while; the CPU time of connecting is left out.
-    async fn measure(&mut self, slice: Duration) -> Result<()> {
-        let Server { process, address } = self.server;
-        let mut clients = Clients::connect(address, std::mem::take(&mut self.callers)).await?;
-        clients.run(WARM_UP).await?;
-        let before = process.cpu_time()?;
-        let load = clients.run(slice).await?;
-        self.record(process.cpu_time()? - before, &load);
-        self.callers = clients.disconnect();
-        Ok(())
-    }
-
-    fn record(&mut self, cpu: Duration, load: &Load) {
-        self.cpu.push(cpu.as_secs_f64() * 1e6 / load.answers());
-        self.rates.push(load.per_second());
-        self.p50.push(load.latency(0.5) / 1000.0);
-        self.p99.push(load.latency(0.99) / 1000.0);
-    }
-
-    fn row(self) -> [String; 6] {
-        [
-            self.name,
-            format!("{:.1}", median(self.cpu)),
-            format!("{:.0}", median(self.rates)),
-            format!("{:.2}", median(self.p50)),
-            format!("{:.2}", median(self.p99)),
-            self.target.to_owned(),
-        ]
-    }
-}
 
 pub(crate) async fn run(effort: Effort) -> Result<()> {
     let binary = binary()?;
@@ -140,14 +76,7 @@ async fn print_operations(binary: &Path, effort: Effort) -> Result<()> {
     let installation = Installation::create(binary, Hashing::Default)?;
     let (process, _) = installation.start(Place::Measured).await?;
     let server = Server { process: &process, address: installation.address };
-    let peer = peer::start(&installation).await?;
-    let mut operations = operations(&installation, server).await?;
-    if let Some(peer) = &peer {
-        println!("  Idle memory of {}: {}.\n", peer::NAME, peer.process.memory()?);
-        operations.extend(peer.operations(&installation).await?);
-    }
-    print_table(operations, effort).await?;
-    peer.into_iter().try_for_each(|peer| peer.process.stop())?;
+    print_table(operations(&installation, server).await?, effort).await?;
     process.stop()
 }
 

@@ -3,7 +3,7 @@
 use crate::{run, tools};
 
 /// The sections that compare with what others wrote in other languages.
-const WITH_PEERS: [&str; 3] = ["tokens", "encryption", "server"];
+const WITH_PEERS: [&str; 4] = ["tokens", "encryption", "servers", "behaviour"];
 
 /// Installs these where their tables are asked for, then builds and runs the benches.
 ///

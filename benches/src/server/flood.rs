@@ -18,9 +18,16 @@ use crate::load::{Answer, Caller, Clients, Connection, Cycle, get};
 const FLOOD: usize = 128;
 
 /// Logs in without end, and takes a refusal for an answer.
-struct Flooding {
+pub(crate) struct Flooding {
     request: Vec<u8>,
     refused: Rc<Cell<usize>>,
+}
+
+impl Flooding {
+    /// Counts the refusals.
+    pub(crate) fn new(request: Vec<u8>, refused: Rc<Cell<usize>>) -> Self {
+        Self { request, refused }
+    }
 }
 
 impl Caller for Flooding {
@@ -50,10 +57,8 @@ pub(super) async fn print(binary: &Path, effort: Effort) -> Result<()> {
         refreshing.push(log_in(&mut Connection::open(address).await?, address).await?);
     }
     let refused = Rc::new(Cell::new(0));
-    let flood = |_| {
-        Box::new(Flooding { request: login_request(address, "cookie"), refused: refused.clone() })
-            as Box<dyn Caller>
-    };
+    let flood =
+        |_| Box::new(Flooding::new(login_request(address, "cookie"), refused.clone())) as Box<dyn Caller>;
     let mut flood = Clients::connect(address, (0..FLOOD).map(flood).collect()).await?;
     let mut refreshing = Clients::connect(address, refreshing).await?;
     let jwks = Cycle::shared(vec![get(address, "/.well-known/jwks.json", &[])], 4, 200);

@@ -11,20 +11,21 @@ use gatepass_bench::place::Place;
 use gatepass_bench::rounds::{Effort, median};
 use serde_json::json;
 
-use super::{Operation, Server, login_request, print_table};
+use super::{login_request, print_table};
 use crate::gatepass::{Hashing, Installation};
 use crate::load::{Answer, Caller, Clients, Connection, Cycle, post};
+use crate::operation::{Operation, Server};
 use crate::process::Memory;
 
 /// Refreshes one session, with each token that the refresh before it has brought.
-pub(super) struct Refreshing<F> {
+pub(crate) struct Refreshing<F> {
     request: Vec<u8>,
     /// The request that shows a refresh token.
     showing: F,
 }
 
 impl<F: Fn(&str) -> Vec<u8> + 'static> Refreshing<F> {
-    pub(super) fn first(token: &str, showing: F) -> Box<dyn Caller> {
+    pub(crate) fn first(token: &str, showing: F) -> Box<dyn Caller> {
         Box::new(Self { request: showing(token), showing })
     }
 }

@@ -17,6 +17,7 @@ pub(crate) use attack::Attack;
 pub(crate) use client_update::ClientUpdate;
 use client_update::Grant;
 use gatepass_gateway::UpstreamServer;
+use gatepass_jose::Alg;
 pub(crate) use jwk::Jwk;
 pub(crate) use lint::Lint;
 use responses::Responses;
@@ -439,10 +440,18 @@ pub(crate) enum Role {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
-    /// List the published keys and where each is in its life
+    /// List the published keys, where each is in its life, and when the next takes over
     List,
     /// Let the waiting keys take over as soon as every verifier has seen them
-    Rotate,
+    Rotate {
+        /// Only the keys of this algorithm; those of every algorithm if left out
+        #[arg(long)]
+        alg: Option<Alg>,
+        /// Withdraw every key that signs or has signed: what they signed is refused everywhere, and the waiting keys sign
+        /// at once
+        #[arg(long)]
+        emergency: bool,
+    },
     /// Replace the key that encrypts the others in the store; no token or secret changes
     RotateMaster,
     /// Make the key in a PKCS#11 token that `master_key` names in the server's configuration

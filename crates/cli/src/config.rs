@@ -8,6 +8,7 @@ mod identity_provider;
 mod tls;
 mod trusted_issuer;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -200,6 +201,15 @@ struct RawCookie {
 struct RawKeys {
     rotate_every: Option<Period>,
     max_age: Option<Period>,
+    /// Algorithms whose keys are on a schedule of their own.
+    #[serde(default)]
+    schedule: BTreeMap<Alg, RawKeySchedule>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKeySchedule {
+    rotate_every: Period,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -283,6 +293,8 @@ impl ServerConfig {
         config.dpop.require_nonce = raw.dpop.require_nonce.unwrap_or(config.dpop.require_nonce);
         set(&mut config.rotate_keys_every, raw.keys.rotate_every);
         set(&mut config.jwks_max_age, raw.keys.max_age);
+        let schedules = raw.keys.schedule.into_iter();
+        config.key_schedules = schedules.map(|(alg, schedule)| (alg, schedule.rotate_every.0)).collect();
         let RawThrottle { account, address, network, password, longest } = raw.throttle;
         let throttle = &mut config.throttle;
         for (limit, raw) in [
@@ -306,6 +318,7 @@ impl ServerConfig {
         config.trusted_issuers = trusted.collect::<anyhow::Result<_>>()?;
         config.identity_providers = identity_provider::check(&raw.identity_provider, folder)?;
         require_durations(&config)?;
+        require_key_schedules(&config)?;
 
         let mut tls = raw.tls.map(|tls| tls.check(folder, &issuer)).transpose()?;
         let client_certificates = raw
@@ -463,8 +476,37 @@ fn require_durations(config: &Config) -> anyhow::Result<()> {
     if config.refresh.leeway > Duration::from_secs(300) {
         bail!("`refresh_token.leeway` must be at most 5m: within it a thief is not seen");
     }
-    if config.rotate_keys_every < config.jwks_max_age * 4 {
+    Ok(())
+}
+
+/// A key is published for twice `max_age` before it signs, and the one after it meanwhile.
+fn require_key_schedules(config: &Config) -> anyhow::Result<()> {
+    if !(Duration::from_secs(1)..=Duration::from_secs(24 * 3600)).contains(&config.jwks_max_age) {
+        bail!(
+            "`keys.max_age` must be between 1s and 24h: for so long verifiers keep a key that was withdrawn"
+        );
+    }
+    let least = config.jwks_max_age * 4;
+    if config.rotate_keys_every < least {
         bail!("`keys.rotate_every` must be at least four times `keys.max_age`");
+    }
+    let published = config.published_algs();
+    for (alg, rotate_every) in &config.key_schedules {
+        if alg.is_symmetric() {
+            bail!(
+                "`keys.schedule.{alg}`: {alg} has no key that is published, but the `secret_file` of a resource server"
+            );
+        }
+        if !published.contains(alg) {
+            let names: Vec<&str> = published.iter().map(|alg| alg.name()).collect();
+            bail!(
+                "`keys.schedule.{alg}`: nothing is signed with {alg}, but with {}; name it in `response_algs` or as the `alg` of a resource server",
+                names.join(", ")
+            );
+        }
+        if *rotate_every < least {
+            bail!("`keys.schedule.{alg}.rotate_every` must be at least four times `keys.max_age`");
+        }
     }
     Ok(())
 }
@@ -486,3 +528,6 @@ fn set(target: &mut Duration, period: Option<Period>) {
         *target = duration;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use gatepass_guard::Denied;
+use gatepass_net::Stall;
 use http::{HeaderName, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -18,7 +19,6 @@ pub(crate) use self::response::{Ending, ResponseBody, may_pause};
 pub(crate) use self::untaken::Overseen;
 use crate::gateway::State;
 use crate::header::{forwarded, remove_fields};
-use crate::stall::Stall;
 use crate::watch::Watch;
 
 /// A request's body on its way upstream.

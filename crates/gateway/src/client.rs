@@ -14,7 +14,7 @@ use http::HeaderValue;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-pub(crate) use self::stream::{ClientSocket, ClientStream};
+pub(crate) use self::stream::ClientStream;
 use crate::body::Overseen;
 use crate::header::forwarded::{self, Hop};
 use crate::stats::Present;

@@ -8,7 +8,6 @@ mod dpop;
 mod duration;
 mod error;
 mod issuer;
-mod network;
 mod operations;
 mod rate_limit;
 mod raw;
@@ -26,13 +25,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatepass_net::Network;
 use http::uri::PathAndQuery;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
 pub use self::duration::parse as parse_duration;
 pub use self::error::{ConfigError, LoadError, nearest};
-pub(crate) use self::network::Network;
 use crate::access_log::{AccessLogSettings, Target};
 use crate::bff::BffSettings;
 use crate::guards::IssuerSettings;

@@ -11,19 +11,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use gatepass_guard::{Admitted, Denied};
+use gatepass_net::{is_request_id, request_id};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::access_log::AccessLog;
 use crate::body::{ResponseBody, UploadProgress};
 use crate::client::ClientConnection;
+use crate::clock;
 use crate::gateway::{Shared, State};
 use crate::header::{reads_like, remove_fields, sole_value};
 use crate::refusal::Refusal;
 use crate::stats::refusals::Reason;
 use crate::stats::route::{Outcome, RouteStats};
 use crate::trace::{self, Place};
-use crate::{clock, id};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -292,8 +293,8 @@ impl Record {
         let (headers, peer) = (request.headers(), connection.address.to_canonical());
         let is_trusted = state.trusts(peer);
         let request_id = || {
-            let given = sole_value(headers, &REQUEST_ID).filter(|id| is_trusted && id::is_request_id(id));
-            given.cloned().unwrap_or_else(id::request_id)
+            let given = sole_value(headers, &REQUEST_ID).filter(|id| is_trusted && is_request_id(id));
+            given.cloned().unwrap_or_else(request_id)
         };
         let authority = request.uri().authority().map(|authority| authority.as_str());
         let host = authority.or_else(|| headers.get(http::header::HOST)?.to_str().ok());

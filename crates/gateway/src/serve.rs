@@ -11,6 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use gatepass_guard::ClientCertificate;
+use gatepass_net::WatchedSocket;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -23,7 +24,7 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 
 use crate::body::ResponseBody;
-use crate::client::{ClientConnection, ClientSocket, ClientStream, Security};
+use crate::client::{ClientConnection, ClientStream, Security};
 use crate::config::{Limits, Timeouts};
 use crate::gateway::Shared;
 use crate::stats::Present;
@@ -145,7 +146,7 @@ async fn see_through<S, F>(
     if stream.set_nodelay(true).is_err() {
         return; // it is gone already
     }
-    let socket = ClientSocket::new(stream, timeouts.stall);
+    let socket = WatchedSocket::new(stream, timeouts.stall);
     let Some((tls, handshakes)) = tls else {
         let connection = ClientConnection::new(address, Security::Plain, place, present);
         let stream = ClientStream::new(socket, connection.switched());

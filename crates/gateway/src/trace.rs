@@ -6,10 +6,10 @@
 
 use std::time::SystemTime;
 
+use gatepass_net::fresh;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::header::sole_value;
-use crate::id;
 
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -95,13 +95,13 @@ impl Place {
         match field.and_then(|field| TraceParent::parse(field.as_bytes())) {
             Some(parent) => {
                 // Nothing is kept of a span that is not sampled, so the caller's stays the parent.
-                let span_id = if parent.sampled { id::fresh() } else { parent.span_id };
+                let span_id = if parent.sampled { fresh() } else { parent.span_id };
                 Self { here: TraceParent { span_id, ..parent }, parent: Some(parent.span_id) }
             }
             None => {
-                let trace_id = u128::from(id::fresh()) << 64 | u128::from(id::fresh());
+                let trace_id = u128::from(fresh()) << 64 | u128::from(fresh());
                 let sampled = is_sampled(trace_id, settings.sample);
-                let here = TraceParent { trace_id, span_id: id::fresh(), sampled, random: false };
+                let here = TraceParent { trace_id, span_id: fresh(), sampled, random: false };
                 Self { here, parent: None }
             }
         }

@@ -92,7 +92,10 @@ pub enum AdminError {
     /// Something was to be signed for a client with an algorithm that this server has no key for.
     #[error("this server does not sign with {0}")]
     UnservedAlg(Alg),
-    /// The same, and the key is on its way: not everybody who verifies has seen it yet.
+    /// Keys were to be rotated of an algorithm that none are published for.
+    #[error("no key is published for {0}")]
+    UnpublishedAlg(Alg),
+    /// Something was to be signed for a client, and the key is on its way: not everybody who verifies has seen it yet.
     #[error("the key for {alg} was published a moment ago and signs from {from}; try again then")]
     AlgNotYet {
         /// The algorithm.
@@ -468,7 +471,7 @@ impl Issuer {
         let ring = self.ring.load();
         if let Some(alg) = responses.signing_algs().find(|alg| ring.signer(*alg, now).is_none()) {
             let from = ring.records().filter(|key| key.alg == alg).filter_map(|key| key.signs_from).min();
-            let from = from.unwrap_or_else(|| now.saturating_add(self.config.key_policy().publish_ahead));
+            let from = from.unwrap_or_else(|| now.saturating_add(self.config.key_terms().publish_ahead));
             return Err(AdminError::AlgNotYet { alg, from });
         }
         responses.require_encryptable(client.keys())?;

@@ -1,5 +1,6 @@
 //! What an operator decides about an issuer, checked.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use gatepass_token::ScopeSet;
 
 use crate::dpop::DpopPolicy;
 use crate::identity_provider::IdentityProvider;
-use crate::keys::KeyPolicy;
+use crate::keys::{KeyPolicy, KeyTerms};
 use crate::password::{HashPolicy, PasswordPolicy};
 use crate::profile::Profile;
 use crate::rotation::RefreshPolicy;
@@ -55,6 +56,8 @@ pub struct Config {
     pub dpop: DpopPolicy,
     /// How long a signing key signs.
     pub rotate_keys_every: Duration,
+    /// The same, for algorithms whose keys have a schedule of their own.
+    pub key_schedules: BTreeMap<Alg, Duration>,
     /// How long verifiers may keep the key set: the `max-age` it is served with. A key is published
     /// twice as long before it signs.
     pub jwks_max_age: Duration,
@@ -86,6 +89,7 @@ impl Config {
             profile: Profile::default(),
             dpop: DpopPolicy::default(),
             rotate_keys_every: Duration::from_secs(30 * 24 * 3600),
+            key_schedules: BTreeMap::new(),
             jwks_max_age: Duration::from_secs(300),
             trusted_issuers: Vec::new(),
             identity_providers: Vec::new(),
@@ -104,7 +108,8 @@ impl Config {
 
     /// The algorithms that keys are needed for. `ES256` is always among them: the issuer's own
     /// tokens and the revocation snapshot are signed with it.
-    pub(crate) fn published_algs(&self) -> Vec<Alg> {
+    #[must_use]
+    pub fn published_algs(&self) -> Vec<Alg> {
         let servers = self.resource_servers.iter().filter_map(|server| match server.signing {
             Signing::Published(alg) => Some(alg),
             Signing::Shared(_) => None,
@@ -119,11 +124,17 @@ impl Config {
         algs
     }
 
-    pub(crate) fn key_policy(&self) -> KeyPolicy {
-        KeyPolicy {
-            rotate_every: self.rotate_keys_every,
-            publish_ahead: self.jwks_max_age * 2,
-            verify_for: self.access_token_lifetime + CLOCK_ALLOWANCE,
+    /// The schedule of one algorithm's keys.
+    pub(crate) fn key_policy(&self, alg: Alg) -> KeyPolicy {
+        let rotate_every = self.key_schedules.get(&alg).copied().unwrap_or(self.rotate_keys_every);
+        KeyPolicy { rotate_every, terms: self.key_terms() }
+    }
+
+    /// What this configuration has verifiers reckon with.
+    pub(crate) fn key_terms(&self) -> KeyTerms {
+        KeyTerms {
+            publish_ahead: self.jwks_max_age.saturating_mul(2),
+            verify_for: self.access_token_lifetime.saturating_add(CLOCK_ALLOWANCE),
         }
     }
 }

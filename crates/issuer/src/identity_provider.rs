@@ -70,6 +70,8 @@ pub struct IdentityProvider {
     pub scope: String,
     /// Who may come in.
     pub accounts: AccountPolicy,
+    /// How it sends users back.
+    pub response_mode: ProviderResponseMode,
     source: Arc<dyn ProviderSource>,
     discovered: Discovered,
     places: Semaphore,
@@ -97,7 +99,22 @@ pub enum ProviderProtocol {
         userinfo_endpoint: Url,
         /// Where in its answer that stands.
         members: UserInfoMembers,
+        /// Where it lists the user's addresses, if it says them there: objects with `email`, `primary` and `verified`, as
+        /// GitHub has them. The primary one counts, where it is verified.
+        emails_endpoint: Option<Url>,
     },
+}
+
+/// How a provider sends users back
+/// ([OAuth 2.0 Form Post Response Mode](https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderResponseMode {
+    /// By a redirect, with its answer in the query.
+    #[default]
+    Query,
+    /// By a form that the browser posts, as Apple does where it is to tell of names and addresses.
+    FormPost,
 }
 
 /// How this server proves to a provider that it is its client.
@@ -221,7 +238,7 @@ pub enum ProviderError {
 }
 
 impl IdentityProvider {
-    /// A provider of which nothing is known yet, that is asked through `source`.
+    /// A provider of which nothing is known yet, that is asked through `source` and sends users back by a redirect.
     #[must_use]
     #[allow(clippy::too_many_arguments)] // each is a field of its own
     pub fn new(
@@ -235,7 +252,26 @@ impl IdentityProvider {
         source: Arc<dyn ProviderSource>,
     ) -> Self {
         let (discovered, places) = (Discovered::default(), Semaphore::new(MOST_AT_ONCE));
-        Self { id, name, protocol, client_id, credential, scope, accounts, source, discovered, places }
+        let response_mode = ProviderResponseMode::default();
+        Self {
+            id,
+            name,
+            protocol,
+            client_id,
+            credential,
+            scope,
+            accounts,
+            response_mode,
+            source,
+            discovered,
+            places,
+        }
+    }
+
+    /// It, sending users back in this way.
+    #[must_use]
+    pub fn answering_by(self, response_mode: ProviderResponseMode) -> Self {
+        Self { response_mode, ..self }
     }
 
     /// Whether it can be made to ask a user anew who they are, and says when they last showed it.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use gatepass_jose::{Alg, KeyError, NamesNobody, SignError, SigningKey, Timestamp, base64url};
+use gatepass_jose::{Alg, KeyError, NamesNobody, SignError, Timestamp};
 use gatepass_revocation::{Entry, Heartbeat, Kind, LogId, Reason};
 use gatepass_token::ScopeSet;
 use thiserror::Error;
@@ -20,7 +20,7 @@ use crate::dpop::Proofs;
 use crate::feed::{Feed, LogPosition, REVOCATION_REACH, Sweep};
 use crate::guessing::Guessing;
 use crate::identity_provider::Answers;
-use crate::keys::{self, KeyPolicy, KeyRecord, KeyState, NewKey, Plan};
+use crate::keys::KeyRecord;
 use crate::master_key::MasterKeyKeeper;
 use crate::password::{Decoys, HashPool, SAMPLE};
 use crate::remote_document::RemoteDocuments;
@@ -84,28 +84,6 @@ pub enum OpenError {
     Hashing(#[from] std::io::Error),
 }
 
-/// A key as an operator sees it.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct KeyInfo {
-    /// Its name.
-    pub kid: String,
-    /// Its algorithm.
-    pub alg: Alg,
-    /// Where it is in its life.
-    pub state: KeyState,
-    /// From when it signs, where that is known: seconds since the epoch.
-    pub signs_from: Option<i64>,
-    /// Until when it signed: seconds since the epoch.
-    pub signed_until: Option<i64>,
-    /// Since when it is in the key set: seconds since the epoch. `None` for the first keys of all, which
-    /// no verifier can have missed.
-    pub published_at: Option<i64>,
-    /// Until when it signs by schedule, or signed: seconds since the epoch.
-    pub signs_until: Option<i64>,
-    /// When it leaves the key set by schedule: seconds since the epoch.
-    pub retires_at: Option<i64>,
-}
-
 impl Issuer {
     /// Starts an issuer on a store: loads keys, roles and the revocation log, and makes the first
     /// keys where there are none.
@@ -149,6 +127,7 @@ impl Issuer {
         };
         issuer.load_roles().await?;
         issuer.sample_decoys(now).await?;
+        issuer.keep_terms().await?;
         issuer.maintain_keys(now).await?;
         Ok(issuer)
     }
@@ -215,123 +194,6 @@ impl Issuer {
     #[must_use]
     pub fn published_keys(&self) -> Published {
         self.ring.load().published.clone()
-    }
-
-    /// All keys that are published, with their states at `now`.
-    #[must_use]
-    pub fn list_keys(&self, now: Timestamp) -> Vec<KeyInfo> {
-        let policy = self.config.key_policy();
-        let published = |key: &KeyRecord| (key.published_at > Timestamp::EPOCH).then_some(key.published_at);
-        let info = |key: &KeyRecord| KeyInfo {
-            kid: key.kid.clone(),
-            alg: key.alg,
-            state: key.state(now),
-            signs_from: key.signs_from.map(Timestamp::as_secs),
-            signed_until: key.signed_until.map(Timestamp::as_secs),
-            published_at: published(key).map(Timestamp::as_secs),
-            signs_until: key.signs_until(policy).map(Timestamp::as_secs),
-            retires_at: key.retires_at(policy).map(Timestamp::as_secs),
-        };
-        self.ring.load().records().map(info).collect()
-    }
-
-    /// Rotates the keys of every algorithm: the waiting key takes over as soon as every verifier has
-    /// seen it, at once unless the last rotation was a moment ago. Returns all keys.
-    ///
-    /// # Errors
-    /// [`OpenError`] when the store fails; nothing has changed then.
-    pub async fn rotate_keys(&self, now: Timestamp) -> Result<Vec<KeyInfo>, OpenError> {
-        let _changing = self.keys_changing.lock().await;
-        self.change_keys(now, Vec::new(), |keys, _, policy| keys::rotate(keys, now, policy)).await?;
-        drop(_changing);
-        self.maintain_keys(now).await?;
-        tracing::info!(target: "gatepass::audit", event = "keys-rotated");
-        Ok(self.list_keys(now))
-    }
-
-    /// Withdraws a key for good: every guard refuses what it signed, and the waiting key signs now.
-    /// `false` when no key has that name; the revocation is announced all the same.
-    ///
-    /// # Errors
-    /// [`OpenError`] when the store fails.
-    pub async fn withdraw_key(&self, kid: &str, reason: Reason, now: Timestamp) -> Result<bool, OpenError> {
-        let _changing = self.keys_changing.lock().await;
-        let known = self.ring.load().records().any(|key| key.kid == kid);
-        let mut revocation = self.revocation(Kind::Key, kid, reason, now);
-        // A stolen key can sign any `exp`. Guards drop it with the next key set; a day covers those
-        // that cannot fetch one.
-        revocation.forget_after = now.saturating_add(Duration::from_secs(24 * 3600));
-        self.change_keys(now, vec![revocation], |keys, _, policy| {
-            if keys.iter().any(|key| key.kid == kid) {
-                keys::withdraw(keys, kid, now, policy)
-            } else {
-                Plan::default()
-            }
-        })
-        .await?;
-        self.feed.pump(&*self.store).await?;
-        drop(_changing);
-        self.maintain_keys(now).await?;
-        tracing::warn!(target: "gatepass::audit", event = "key-withdrawn", kid, known);
-        Ok(known)
-    }
-
-    async fn maintain_keys(&self, now: Timestamp) -> Result<(), OpenError> {
-        let _changing = self.keys_changing.lock().await;
-        let plan = |keys: &[KeyRecord], established, policy| keys::plan(keys, established, now, policy);
-        self.change_keys(now, Vec::new(), plan).await?;
-        // A first key that was just made waits to be appointed; that takes a second look.
-        self.change_keys(now, Vec::new(), plan).await
-    }
-
-    /// Plans per algorithm, keeps the outcome, and takes it over. Nothing is taken over that is not
-    /// durable. `decide` is told whether there was a key before, of whatever algorithm.
-    async fn change_keys(
-        &self,
-        now: Timestamp,
-        mut revocations: Vec<NewRevocation>,
-        decide: impl Fn(&[KeyRecord], bool, KeyPolicy) -> Plan,
-    ) -> Result<(), OpenError> {
-        let policy = self.config.key_policy();
-        let records: Vec<KeyRecord> = self.ring.load().records().cloned().collect();
-        let mut changed = Vec::new();
-        let mut retired = Vec::new();
-        let mut algs = self.config.published_algs();
-        algs.extend(records.iter().map(|key| key.alg));
-        algs.sort();
-        algs.dedup();
-        for alg in algs {
-            let of_alg: Vec<KeyRecord> = records.iter().filter(|key| key.alg == alg).cloned().collect();
-            let plan = decide(&of_alg, !records.is_empty(), policy);
-            for new in plan.publish {
-                changed.push(self.make_key(alg, new)?);
-            }
-            changed.extend(plan.changed);
-            retired.extend(plan.retired);
-        }
-        if changed.is_empty() && retired.is_empty() && revocations.is_empty() {
-            return Ok(());
-        }
-        self.store.save_keys(&changed, &retired, std::mem::take(&mut revocations)).await?;
-        let ring = KeyRing::load(self.store.list_keys().await?, &self.secrets, &self.config)?;
-        self.ring.store(Arc::new(ring));
-        tracing::info!(changed = changed.len(), retired = retired.len(), at = %now, "signing keys changed");
-        Ok(())
-    }
-
-    fn make_key(&self, alg: Alg, new: NewKey) -> Result<KeyRecord, OpenError> {
-        // Every token carries the name: 11 characters are enough to tell keys apart.
-        let name = base64url::encode(&random::<8>()?);
-        let key = SigningKey::generate(alg, Some(&name))?;
-        let sealed = self.secrets.seal(key.kid(), alg, &key.to_private_bytes()?)?;
-        Ok(KeyRecord {
-            kid: key.kid().to_owned(),
-            alg,
-            sealed,
-            published_at: new.published_at,
-            signs_from: new.signs_from,
-            signed_until: None,
-        })
     }
 
     /// Looks anew at how users' passwords are kept: each hour, and after an import.

@@ -23,6 +23,14 @@ pub struct KeyRecord {
     pub signs_from: Option<Timestamp>,
     /// Until when it signed; `None` before that ended.
     pub signed_until: Option<Timestamp>,
+    /// The longest terms that were in force while it was published.
+    pub terms: KeyTerms,
+}
+
+impl AsRef<KeyRecord> for KeyRecord {
+    fn as_ref(&self) -> &KeyRecord {
+        self
+    }
 }
 
 impl std::fmt::Debug for KeyRecord {
@@ -33,6 +41,7 @@ impl std::fmt::Debug for KeyRecord {
             .field("published_at", &self.published_at)
             .field("signs_from", &self.signs_from)
             .field("signed_until", &self.signed_until)
+            .field("terms", &self.terms)
             .finish_non_exhaustive()
     }
 }
@@ -49,18 +58,37 @@ pub enum KeyState {
     Verifying,
 }
 
-/// When keys change their state.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyPolicy {
-    /// How long a key signs.
-    pub rotate_every: Duration,
+/// What verifiers reckon with, of whatever algorithm a key is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyTerms {
     /// How long a key is published before it signs: longer than verifiers keep a key set.
     pub publish_ahead: Duration,
     /// How long a key is published after it signed: the longest life of a token, clock skew included.
     pub verify_for: Duration,
 }
 
-/// What is to be done, worked out by [`plan`], [`rotate`] or [`withdraw`].
+impl KeyTerms {
+    /// The longer of two terms, one by one. Copies of a key set live on, and tokens too, when a configuration
+    /// with shorter terms takes over.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            publish_ahead: self.publish_ahead.max(other.publish_ahead),
+            verify_for: self.verify_for.max(other.verify_for),
+        }
+    }
+}
+
+/// When keys of one algorithm change their state.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyPolicy {
+    /// How long a key signs.
+    pub rotate_every: Duration,
+    /// What verifiers reckon with: the longest terms of all keys that are published.
+    pub terms: KeyTerms,
+}
+
+/// What is to be done, worked out by [`plan`], [`rotate`], [`withdraw`] or [`end`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// New keys to be made and published.
@@ -88,7 +116,7 @@ impl NewKey {
 
     /// The first of its algorithm, which signs as soon as every verifier has seen it.
     fn first(now: Timestamp, policy: KeyPolicy) -> Self {
-        Self { published_at: now, signs_from: Some(now.saturating_add(policy.publish_ahead)) }
+        Self { published_at: now, signs_from: Some(now.saturating_add(policy.terms.publish_ahead)) }
     }
 }
 
@@ -121,19 +149,35 @@ impl KeyRecord {
     /// When it leaves the key set by schedule.
     #[must_use]
     pub fn retires_at(&self, policy: KeyPolicy) -> Option<Timestamp> {
-        self.signs_until(policy).map(|until| until.saturating_add(policy.verify_for))
+        self.signs_until(policy).map(|until| self.dead_at(until))
+    }
+
+    /// When the last token is dead that it signed before `until`.
+    fn dead_at(&self, until: Timestamp) -> Timestamp {
+        until.saturating_add(self.terms.verify_for)
     }
 
     /// From when on every verifier has seen it.
     fn ripe_at(&self, policy: KeyPolicy) -> Timestamp {
-        self.published_at.saturating_add(policy.publish_ahead)
+        self.published_at.saturating_add(policy.terms.publish_ahead)
     }
 }
 
-/// The key that signs at `now`: of those whose turn has come, the one whose turn came last.
+/// The key of one algorithm that signs at `now`: of those whose turn has come, the one whose turn came last.
 #[must_use]
-pub fn signer(keys: &[KeyRecord], now: Timestamp) -> Option<&KeyRecord> {
-    keys.iter().filter(|key| key.state(now) == KeyState::Signing).max_by_key(|key| key.signs_from)
+pub fn signer<K: AsRef<KeyRecord>>(keys: impl IntoIterator<Item = K>, now: Timestamp) -> Option<K> {
+    let signing = keys.into_iter().filter(|key| key.as_ref().state(now) == KeyState::Signing);
+    signing.max_by_key(|key| key.as_ref().signs_from)
+}
+
+/// When the next key of one algorithm takes its turn: as it was appointed, or by schedule. `None` where there is
+/// none, which [`plan`] mends.
+#[must_use]
+pub fn next_rotation(keys: &[KeyRecord], now: Timestamp, policy: KeyPolicy) -> Option<Timestamp> {
+    let next = standby(keys, now)?;
+    let scheduled =
+        || signer(keys, now)?.signs_until(policy).map(|due| due.max(next.ripe_at(policy)).max(now));
+    next.signs_from.or_else(scheduled)
 }
 
 /// The key that waits for its turn, or has it appointed.
@@ -149,7 +193,7 @@ fn standby(keys: &[KeyRecord], now: Timestamp) -> Option<&KeyRecord> {
 /// of before, so it waits like every other.
 #[must_use]
 pub fn plan(keys: &[KeyRecord], established: bool, now: Timestamp, policy: KeyPolicy) -> Plan {
-    let mut plan = Plan { retired: retired(keys, now, policy), ..Plan::default() };
+    let mut plan = Plan { retired: retired(keys, now), ..Plan::default() };
     match (signer(keys, now), standby(keys, now)) {
         (None, None) if !established => plan.publish = vec![NewKey::waiting(Timestamp::EPOCH); 2],
         (None, None) => plan.publish = vec![NewKey::first(now, policy)],
@@ -179,13 +223,13 @@ pub fn rotate(keys: &[KeyRecord], now: Timestamp, policy: KeyPolicy) -> Plan {
     }
 }
 
-/// The emergency exit: `kid` leaves the key set now, and if it was the one that signed, the waiting
+/// The emergency exit: `kids` leave the key set now, and if the one that signed is among them, the waiting
 /// key signs now, seen by every verifier or not. Verifiers fetch the set again for a key that they
 /// do not know.
 #[must_use]
-pub fn withdraw(keys: &[KeyRecord], kid: &str, now: Timestamp, policy: KeyPolicy) -> Plan {
-    let left: Vec<KeyRecord> = keys.iter().filter(|key| key.kid != kid).cloned().collect();
-    let mut plan = Plan { retired: vec![kid.to_owned()], ..Plan::default() };
+pub fn withdraw(keys: &[KeyRecord], kids: &[String], now: Timestamp, policy: KeyPolicy) -> Plan {
+    let left: Vec<KeyRecord> = keys.iter().filter(|key| !kids.contains(&key.kid)).cloned().collect();
+    let mut plan = Plan { retired: kids.to_vec(), ..Plan::default() };
     if signer(&left, now).is_none() {
         let signed = signer(keys, now).is_some();
         match standby(&left, now) {
@@ -199,9 +243,21 @@ pub fn withdraw(keys: &[KeyRecord], kid: &str, now: Timestamp, policy: KeyPolicy
     plan
 }
 
-fn retired(keys: &[KeyRecord], now: Timestamp, policy: KeyPolicy) -> Vec<String> {
-    let dead =
-        |key: &&KeyRecord| key.signed_until.is_some() && key.retires_at(policy).is_some_and(|at| at < now);
+/// What becomes of the keys of an algorithm that is configured no more: none signs from `now` on, those that wait
+/// leave the key set, and those that signed stay in it until the last of their tokens is dead.
+#[must_use]
+pub fn end(keys: &[KeyRecord], now: Timestamp) -> Plan {
+    let waiting = keys.iter().filter(|key| key.state(now) == KeyState::Published);
+    let signing = keys.iter().filter(|key| key.state(now) == KeyState::Signing);
+    Plan {
+        publish: Vec::new(),
+        changed: signing.map(|key| KeyRecord { signed_until: Some(now), ..key.clone() }).collect(),
+        retired: retired(keys, now).into_iter().chain(waiting.map(|key| key.kid.clone())).collect(),
+    }
+}
+
+fn retired(keys: &[KeyRecord], now: Timestamp) -> Vec<String> {
+    let dead = |key: &&KeyRecord| key.signed_until.is_some_and(|until| key.dead_at(until) < now);
     keys.iter().filter(dead).map(|key| key.kid.clone()).collect()
 }
 

@@ -59,6 +59,7 @@ pub mod session;
 mod sessions;
 mod sign_on;
 pub mod signals;
+mod signing_keys;
 mod status_list;
 pub mod store;
 mod subject;
@@ -88,10 +89,10 @@ pub use identity_provider::{
     AuthorizationAnswer, BeginLogin, BegunLogin, FederatedLogin, Identity, IdentityProvider,
     InvalidProviderId, LinkedIdentity, LoginPurpose, MAX_CARRIED, Nobody, NotBegun, ProviderAnswer,
     ProviderAuthorization, ProviderCredential, ProviderError, ProviderId, ProviderProtocol, ProviderRequest,
-    ProviderSource, SecretMethod, Unreachable, UserInfoMembers,
+    ProviderResponseMode, ProviderSource, SecretMethod, Unreachable, UserInfoMembers,
 };
 pub use introspection::{Introspection, RevokeError};
-pub use issuer::{Issuer, KeyInfo, OpenError, SnapshotError};
+pub use issuer::{Issuer, OpenError, SnapshotError};
 pub use jti::JtiDigest;
 pub use known_device::{DeviceCookie, KNOWN_DEVICE_LIFETIME};
 pub use master_key::{MasterKeyKeeper, RotateMasterError};
@@ -106,6 +107,7 @@ pub use ring::Published;
 pub use secrets::{MasterKey, Reseal, Sealed, SecretError};
 pub use sessions::{BearerError, Caller, InternalError, Login, LoginError, RefreshError, Tokens, UserInfo};
 pub use sign_on::{LoginCookie, SignedOn};
+pub use signing_keys::{KeyInfo, ScheduleInfo};
 pub use status_list::{StatusListError, StatusRecord};
 pub use subject::{SubjectType, Subjects};
 pub use throttle::{ThrottleLimit, ThrottlePolicy};

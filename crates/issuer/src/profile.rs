@@ -18,8 +18,9 @@ pub enum Profile {
     /// What OAuth 2.1 demands.
     #[default]
     OAuth21,
-    /// What the FAPI 2.0 Security Profile demands beyond that: clients authenticate with `private_key_jwt`, push
-    /// their requests with PKCE, and get no token that is not bound to a key, all with ES256, PS256 or EdDSA.
+    /// What the FAPI 2.0 Security Profile demands beyond that: clients authenticate with `private_key_jwt` or by a TLS
+    /// certificate, push their requests with PKCE, and get no token that is not bound to a DPoP key or, where they are
+    /// registered for that, to their certificate; all signatures are ES256, PS256 or EdDSA.
     ///
     /// Clients whose tokens are for this issuer alone, such as its administrators, are not held to it.
     Fapi2,
@@ -30,7 +31,7 @@ pub enum Profile {
 #[non_exhaustive]
 pub enum ProfileMismatch {
     /// The client proves who it is in another way, or not at all.
-    #[error("FAPI 2.0 demands that clients authenticate with private_key_jwt")]
+    #[error("FAPI 2.0 demands that clients authenticate with private_key_jwt or by a TLS certificate")]
     Authentication,
     /// A key of the client's is for another algorithm.
     #[error("FAPI 2.0 demands keys for ES256, PS256 or EdDSA, not {0}")]
@@ -57,18 +58,23 @@ impl Profile {
         if self == Self::OAuth21 || is_for_issuer {
             return Ok(client);
         }
-        let Credential::Keys(keys) = &client.credential else {
-            return Err(ProfileMismatch::Authentication);
-        };
         // Of keys that are published those of other algorithms are passed over when they are fetched.
-        let given = keys.given().map(ClientKeys::verifying).unwrap_or_default();
+        let keys = match &client.credential {
+            Credential::Keys(keys) => keys.given(),
+            Credential::Certificate(_) => None,
+            Credential::None | Credential::Secret(_) | Credential::SharedSecret(_) => {
+                return Err(ProfileMismatch::Authentication);
+            }
+        };
+        let given = keys.map(ClientKeys::verifying).unwrap_or_default();
         if let Some(key) = given.keys().iter().find(|key| !self.takes(key.alg())) {
             return Err(ProfileMismatch::ClientAlg(key.alg()));
         }
         let mut client = client;
         client.require_pkce = true;
         client.require_pushed = true;
-        client.extensions.dpop_bound_access_tokens = true;
+        let extensions = &mut client.extensions;
+        extensions.dpop_bound_access_tokens |= !extensions.tls_client_certificate_bound_access_tokens;
         Ok(client)
     }
 }
@@ -121,6 +127,7 @@ mod tests {
 
     use super::*;
     use crate::authorize::test_client;
+    use crate::certificate::RegisteredCertificate;
     use crate::config::{ResourceServer, ResourceServers};
 
     const ISSUER: &str = "https://auth.example.com";
@@ -140,6 +147,10 @@ mod tests {
         let of_issuer = |client| Client { audience: vec![ISSUER.into()], ..client };
         let also =
             |client| Client { audience: vec![ISSUER.into(), "https://api.example.com".into()], ..client };
+        let certified = || {
+            let known = RegisteredCertificate::SanDns("client.example.com".into());
+            Client { credential: Credential::Certificate(known), ..test_client() }
+        };
         let authentication = Err(ProfileMismatch::Authentication);
         let cases = [
             ("es256", with_key(Alg::ES256), Ok(())),
@@ -149,6 +160,7 @@ mod tests {
             ("es512", with_key(Alg::ES512), Err(ProfileMismatch::ClientAlg(Alg::ES512))),
             ("secret", test_client(), authentication.clone()),
             ("public", public(), authentication.clone()),
+            ("certificate", certified(), Ok(())),
             ("administrator", of_issuer(test_client()), Ok(())),
             ("not_only_an_administrator", also(test_client()), authentication),
         ];
@@ -160,6 +172,13 @@ mod tests {
         let held =
             Profile::Fapi2.hold(Client { require_pkce: false, ..with_key(Alg::ES256) }, ISSUER).unwrap();
         assert!(held.require_pkce && held.require_pushed && held.extensions.dpop_bound_access_tokens);
+        for by_certificate in [false, true] {
+            let mut client = certified();
+            client.extensions.tls_client_certificate_bound_access_tokens = by_certificate;
+            let held = Profile::Fapi2.hold(client, ISSUER).unwrap();
+            assert!(held.require_pkce && held.require_pushed);
+            assert_eq!(held.extensions.dpop_bound_access_tokens, !by_certificate, "one of the two binds");
+        }
     }
 
     #[test]

@@ -24,6 +24,12 @@ struct RingKey {
     key: Arc<SigningKey>,
 }
 
+impl AsRef<KeyRecord> for RingKey {
+    fn as_ref(&self) -> &KeyRecord {
+        &self.record
+    }
+}
+
 /// All keys of a moment. Replaced whole when one changes; a hand-over that was appointed for a later
 /// moment happens by itself, because the signer is asked for with the time.
 pub(crate) struct KeyRing {
@@ -76,9 +82,7 @@ impl KeyRing {
     /// The key that signs tokens of `alg` at `now`.
     pub(crate) fn signer(&self, alg: Alg, now: Timestamp) -> Option<&Arc<SigningKey>> {
         let of_alg = self.keys.iter().filter(|ring| ring.record.alg == alg);
-        let records: Vec<KeyRecord> = of_alg.map(|ring| ring.record.clone()).collect();
-        let kid = &keys::signer(&records, now)?.kid;
-        self.keys.iter().find(|ring| ring.record.kid == *kid).map(|ring| &ring.key)
+        keys::signer(of_alg, now).map(|ring| &ring.key)
     }
 
     /// The key under the secret that is shared with the resource server of that audience.

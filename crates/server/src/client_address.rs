@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
+use gatepass_net::Network;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
-use crate::network::Network;
 use crate::server::Server;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

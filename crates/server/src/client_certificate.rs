@@ -16,6 +16,7 @@ use axum::extract::ConnectInfo;
 use base64_simd::STANDARD;
 use gatepass_issuer::certificate::ShownCertificate;
 use gatepass_jose::Timestamp;
+use gatepass_net::Network;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rustls::crypto::aws_lc_rs;
@@ -25,8 +26,6 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConnection};
 use thiserror::Error;
-
-use crate::network::Network;
 
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");

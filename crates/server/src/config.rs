@@ -4,11 +4,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatepass_net::Network;
 use thiserror::Error;
 
 use crate::brand::Brand;
 use crate::client_certificate::ClientCertificates;
-use crate::network::Network;
 use crate::origin::Origin;
 
 /// How the issuer is served over HTTP. The default is for browsers that reach the server under the

@@ -111,7 +111,6 @@ mod form;
 mod http_client;
 mod identity_providers;
 mod language;
-mod network;
 mod oauth_error;
 mod origin;
 mod page;
@@ -123,6 +122,8 @@ mod serve;
 mod server;
 mod trusted_keys;
 
+pub use gatepass_net::{InvalidNetwork, Network};
+
 pub use brand::{Brand, BrandFile, Color, InvalidBrand, InvalidColor};
 pub use client_certificate::{ClientCertificates, InvalidAuthorities};
 pub use client_documents::parse_client_document;
@@ -131,7 +132,6 @@ pub use config::{CookieName, HttpConfig, InvalidCookieName, InvalidSameSite, Sam
 pub use delivery::Outbound;
 pub use fetch::{Fetch, is_public};
 pub use language::phrase::StrayBrace;
-pub use network::{InvalidNetwork, Network};
 pub use origin::{InvalidOrigin, Origin};
 pub use router::{router, router_at};
 pub use serve::{Limits, serve, serve_tls};

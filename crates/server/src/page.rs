@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::brand::Brand;
 use crate::language::phrase::{Phrase, Value};
-use crate::language::{Language, Texts};
+use crate::language::{Language, Texts, Words};
 use crate::problem::Problem;
 use crate::server::Server;
 
@@ -66,6 +66,8 @@ pub(crate) struct LoginPage<'p> {
 pub(crate) struct ProviderPage<'p> {
     pub(crate) site: Site<'p>,
     pub(crate) provider: &'p str,
+    /// What is under way.
+    pub(crate) words: Words,
     pub(crate) url: &'p str,
 }
 
@@ -105,8 +107,8 @@ impl ProviderPage<'_> {
         Phrase::new(&self.site.t.log_in_with, &[("provider", Value::Name(self.provider))])
     }
 
-    fn sent(&self) -> Phrase {
-        Phrase::new(&self.site.t.being_sent, &[("provider", Value::Name(self.provider))])
+    fn text(&self) -> Phrase {
+        Phrase::new((self.words)(self.site.t), &[("provider", Value::Name(self.provider))])
     }
 }
 

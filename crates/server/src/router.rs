@@ -48,7 +48,10 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .route("/oauth/login", post(sign_on::login))
         .route("/oauth/consent", post(sign_on::consent))
         .route("/oauth/providers/{provider}", post(provider::begin))
-        .route("/oauth/providers/{provider}/callback", get(provider::callback))
+        .route(
+            "/oauth/providers/{provider}/callback",
+            get(provider::callback).post(provider::posted_callback),
+        )
         .route("/oauth/identity/link", post(identity::link))
         .route("/oauth/identity/create", post(identity::create))
         .route("/oauth/logout", get(logout::logout).post(logout::posted))

@@ -144,7 +144,10 @@ async fn keys_are_rotated_and_revoked() {
         line.contains(" signing ") && line.contains("|=====") && line.contains("signs from 20"),
         "{drawn}"
     );
-    gatepass(&up, "key rotate").await.worked();
+    let schedule = drawn.lines().find(|line| line.starts_with("ES256 ")).unwrap_or_else(|| panic!("{drawn}"));
+    assert!(schedule.contains(" 30d ") && schedule.contains("(in "), "{drawn}");
+    assert!(gatepass(&up, "key rotate --alg PS512").await.failed().contains("no key is published for PS512"));
+    gatepass(&up, "key rotate --alg ES256").await.worked();
     let rotated = up.refresh(&before).await;
     assert_ne!(kid(&rotated.access_token), kid(&before.access_token));
 
@@ -152,10 +155,15 @@ async fn keys_are_rotated_and_revoked() {
     up.refused("a token of a revoked key", &rotated.access_token).await;
     up.call("/api/orders", &before.access_token).await.expect(200);
 
+    let after = up.refresh(&rotated).await;
     up.stop("TERM").await;
     gatepass(&up, &format!("key revoke {}", kid(&before.access_token))).await.worked();
     up.start_again().await;
     up.refused("a token of a key that was revoked while nothing ran", &before.access_token).await;
+    up.call("/api/orders", &after.access_token).await.expect(200);
+    gatepass(&up, "key rotate --emergency").await.worked();
+    up.refused("a token of a key that was in use in an emergency", &after.access_token).await;
+    up.call("/api/orders", &up.refresh(&after).await.access_token).await.expect(200);
 }
 
 #[tokio::test]

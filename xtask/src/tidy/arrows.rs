@@ -33,7 +33,12 @@ const ROOMS: &[Room] = &[
     Room { folder: "crates/jose", knows: &[], without: EVERYTHING_OUTSIDE },
     Room { folder: "crates/token", knows: &["jose"], without: EVERYTHING_OUTSIDE },
     Room { folder: "crates/revocation", knows: &["jose"], without: EVERYTHING_OUTSIDE },
-    // Neither half: both listen, and neither asks the other how.
+    // Of neither half: both listen, and neither asks the other how.
+    Room {
+        folder: "crates/net",
+        knows: &[],
+        without: &["axum", "hyper", "hyper-util", "reqwest", "rusqlite", "tower", "tower-http"],
+    },
     Room { folder: "crates/tls", knows: &[], without: NETWORK },
     Room {
         folder: "crates/guard",
@@ -48,12 +53,12 @@ const ROOMS: &[Room] = &[
     },
     Room {
         folder: "crates/server",
-        knows: &["jose", "token", "revocation", "issuer", "tls"],
+        knows: &["jose", "token", "revocation", "issuer", "net", "tls"],
         // With `reqwest` for what the issuer tells clients of its own accord, and what strangers say of themselves.
         without: &["rusqlite", "argon2"],
     },
     // With `rusqlite` for the sessions of browsers, which are its own and no issuer's.
-    Room { folder: "crates/gateway", knows: &["guard", "tls"], without: &["argon2"] },
+    Room { folder: "crates/gateway", knows: &["guard", "net", "tls"], without: &["argon2"] },
     Room {
         folder: "crates/attack",
         knows: &["jose"],

@@ -8,6 +8,7 @@ use crate::args::{Key, Target};
 use crate::{clock, print};
 
 mod life;
+mod schedule;
 
 pub(crate) async fn run(target: &Target, command: Key) -> anyhow::Result<()> {
     if let Key::CreatePkcs11 = command {
@@ -22,7 +23,10 @@ pub(crate) async fn run(target: &Target, command: Key) -> anyhow::Result<()> {
 async fn carry_out(api: &Api, target: &Target, command: Key) -> anyhow::Result<()> {
     match command {
         Key::List => show_keys(target, api.get("/keys").await?),
-        Key::Rotate => show_keys(target, api.post("/keys/rotate", json!({})).await?),
+        Key::Rotate { alg, emergency } => {
+            let body = json!({ "alg": alg, "emergency": emergency });
+            show_keys(target, api.post("/keys/rotate", body).await?);
+        }
         Key::RotateMaster => {
             api.post("/keys/rotate-master", json!({})).await?;
             print::line("the master key is another; keep a copy of it apart from copies of the store");
@@ -44,10 +48,16 @@ fn create_pkcs11(target: &Target) -> anyhow::Result<()> {
 }
 
 fn show_keys(target: &Target, mut answer: Value) {
-    let keys = answer.get_mut("keys").map(Value::take);
-    let keys = keys.and_then(|keys| keys.as_array().cloned()).unwrap_or_default();
+    let mut list = |name: &str| match answer.get_mut(name).map(Value::take) {
+        Some(Value::Array(entries)) => entries,
+        _ => Vec::new(),
+    };
+    let (keys, schedules) = (list("keys"), list("schedules"));
     match target.json {
         true => print::json(&Value::Array(keys)),
-        false => life::show(&keys, clock::now()),
+        false => {
+            life::show(&keys, clock::now());
+            schedule::show(&schedules, clock::now());
+        }
     }
 }

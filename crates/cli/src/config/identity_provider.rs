@@ -7,8 +7,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use gatepass_issuer::user::RoleName;
 use gatepass_issuer::{
-    AccountPolicy, IdentityProvider, ProviderCredential, ProviderId, ProviderProtocol, SecretMethod,
-    UserInfoMembers,
+    AccountPolicy, IdentityProvider, ProviderCredential, ProviderId, ProviderProtocol, ProviderResponseMode,
+    SecretMethod, UserInfoMembers,
 };
 use gatepass_jose::{Alg, Issuer, PrivateJwk, SecretKey, SigningKey};
 use gatepass_server::{Fetch, Origin};
@@ -36,8 +36,13 @@ pub(super) struct RawIdentityProvider {
     token_endpoint: Option<Url>,
     /// where it says who the user is,
     userinfo_endpoint: Option<Url>,
-    /// and where in that answer.
+    /// where in that answer,
     members: Option<RawMembers>,
+    /// and where it lists the user's addresses, if they are not in that answer.
+    emails_endpoint: Option<Url>,
+    /// How it sends users back.
+    #[serde(default)]
+    response_mode: ProviderResponseMode,
     client_id: String,
     client_secret_file: Option<PathBuf>,
     /// The environment variable with the secret, in the place of the file.
@@ -112,7 +117,9 @@ impl RawIdentityProvider {
         let credential = self.credential(folder)?;
         let source = Arc::new(Fetch::new(private));
         let (name, client_id) = (self.name.clone(), self.client_id.clone());
-        Ok(IdentityProvider::new(id, name, protocol, client_id, credential, scope, accounts, source))
+        let provider =
+            IdentityProvider::new(id, name, protocol, client_id, credential, scope, accounts, source);
+        Ok(provider.answering_by(self.response_mode))
     }
 
     fn protocol(&self, private: &[Origin]) -> anyhow::Result<ProviderProtocol> {
@@ -125,6 +132,9 @@ impl RawIdentityProvider {
                 if url.query().is_some() {
                     bail!("`issuer`: a URL without query, as the provider writes it in `iss`");
                 }
+                if self.emails_endpoint.is_some() {
+                    bail!("`emails_endpoint` goes with `userinfo_endpoint`");
+                }
                 if self.id_token_signed_response_alg.is_some_and(Alg::is_symmetric) {
                     bail!("`id_token_signed_response_alg` is an algorithm of public keys");
                 }
@@ -135,17 +145,25 @@ impl RawIdentityProvider {
                 })
             }
             (None, (Some(authorization), Some(token), Some(userinfo), Some(members))) => {
-                for url in [authorization, token, userinfo] {
+                for url in [authorization, token, userinfo].into_iter().chain(&self.emails_endpoint) {
                     require_web(url, private).with_context(|| url.to_string())?;
                 }
                 if self.id_token_signed_response_alg.is_some() {
                     bail!("`id_token_signed_response_alg` goes with `issuer`");
+                }
+                if self.emails_endpoint.is_some()
+                    && (members.email.is_some() || members.email_verified.is_some())
+                {
+                    bail!(
+                        "`emails_endpoint` stands in the place of `members.email` and `members.email_verified`"
+                    );
                 }
                 Ok(ProviderProtocol::OAuth {
                     authorization_endpoint: authorization.clone(),
                     token_endpoint: token.clone(),
                     userinfo_endpoint: userinfo.clone(),
                     members: members.check()?,
+                    emails_endpoint: self.emails_endpoint.clone(),
                 })
             }
             _ => bail!(
@@ -161,10 +179,12 @@ impl RawIdentityProvider {
             }
             return Ok(AccountPolicy::Linked);
         }
-        if let ProviderProtocol::OAuth { members, .. } = protocol
+        if let ProviderProtocol::OAuth { members, emails_endpoint: None, .. } = protocol
             && (members.email.is_none() || members.email_verified.is_none())
         {
-            bail!("`accounts = \"create\"` needs `members.email` and `members.email_verified`");
+            bail!(
+                "`accounts = \"create\"` needs `members.email` and `members.email_verified`, or an `emails_endpoint`"
+            );
         }
         let roles: Vec<RoleName> = parse_all("roles", &self.roles)?;
         if roles.contains(&RoleName::admin()) {
@@ -283,6 +303,10 @@ members = { subject = "/id", email = "/email" }"#;
             ),
             ("oauth", OAUTH, "", true),
             ("create_without_word_of_verification", OAUTH, "accounts = \"create\"", false),
+            ("posted", OPENID, "response_mode = \"form_post\"", true),
+            ("fragment", OPENID, "response_mode = \"fragment\"", false),
+            ("list_of_addresses", OPENID, "emails_endpoint = \"https://a.example/emails\"", false),
+            ("addresses_twice", OAUTH, "emails_endpoint = \"https://a.example/emails\"", false),
             ("both", OPENID, "token_endpoint = \"https://a.example/token\"", false),
             ("administrators", OPENID, "accounts = \"create\"\nroles = [\"admin\"]", false),
             ("roles_for_nobody", OPENID, "roles = [\"clerk\"]", false),
@@ -308,6 +332,12 @@ members = { subject = "/id", email = "/email" }"#;
             ("no_scope", OAUTH.replace("scope = [\"user\"]", ""), false),
             ("script", OAUTH.replace("https://hub.example.com/authorize", "javascript:alert(1)"), false),
         ];
+        let listed = OAUTH.replace(", email = \"/email\"", "");
+        let listed = |url: &str| format!("{listed}\naccounts = \"create\"\nemails_endpoint = \"{url}\"");
+        let replaced = replaced.into_iter().chain([
+            ("listed", listed("https://api.hub.example.com/user/emails"), true),
+            ("listed_in_the_open", listed("http://api.hub.example.com/user/emails"), false),
+        ]);
         for (name, text, want) in replaced {
             assert_eq!(read(&text).is_ok(), want, "{name}");
         }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatepass_guard::Denied;
+use gatepass_net::Stall;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 
 use super::untaken::{self, Untaken};
 use crate::client::{ClientConnection, InFlight};
 use crate::record::Recording;
-use crate::stall::Stall;
 use crate::upstream::UpstreamBody;
 use crate::watch::Watch;
 

@@ -1,7 +1,7 @@
 //! The bytes of a client's connection, watched while they pass.
 //!
 //! In two layers, since TLS may lie between them: what the client takes is seen where bytes leave the
-//! process, and what it says where they can be read.
+//! process ([`WatchedSocket`](gatepass_net::WatchedSocket)), and what it says where they can be read.
 
 use std::future::Future;
 use std::io;
@@ -12,23 +12,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::framing::Framing;
-use crate::stall::Stall;
 
 /// How long what a client goes on saying is read and thrown away after the last byte for it. To close before
 /// that would reset the connection, and could take from the client a response that it has not read: that its
 /// upload is too large, say. RFC 9112 section 9.6.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// A socket that fails once the client takes nothing more.
-#[derive(Debug)]
-pub(crate) struct ClientSocket {
-    stream: TcpStream,
-    stall: Stall,
-}
 
 /// A connection on which ambiguous requests are spoilt before hyper reads them, and whose end does not cut
 /// off what was said last.
@@ -42,35 +33,10 @@ pub(crate) struct ClientStream<S> {
     linger: Option<Pin<Box<Sleep>>>,
 }
 
-impl ClientSocket {
-    pub(crate) fn new(stream: TcpStream, stall: Duration) -> Self {
-        Self { stream, stall: Stall::new(stall) }
-    }
-
-    fn watch<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stall.moved();
-            return written;
-        }
-        ready!(self.stall.poll_stalled(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
 impl<S> ClientStream<S> {
     /// `switched` is that of the [`ClientConnection`](super::ClientConnection).
     pub(crate) fn new(stream: S, switched: Arc<AtomicBool>) -> Self {
         Self { stream, framing: Framing::new(), switched, linger: None }
-    }
-}
-
-impl AsyncRead for ClientSocket {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
     }
 }
 
@@ -90,36 +56,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
             this.framing.inspect(new);
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for ClientSocket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        this.watch(written, cx)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
-        this.watch(written, cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
 

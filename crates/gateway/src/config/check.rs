@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatepass_net::Network;
 use toml::Spanned;
 
 use super::error::line_of;
 use super::raw::{Field, RawConfig, RawExtAuthz, RawLimits, RawTimeouts};
-use super::{Config, ConfigError, HYPER_HEADERS, Limits, Network, Timeouts, UpstreamTimeouts, duration};
+use super::{Config, ConfigError, HYPER_HEADERS, Limits, Timeouts, UpstreamTimeouts, duration};
 use super::{bff, dpop, issuer, operations, rate_limit, resource, route, stale, tls, upstream};
 
 /// Parses and checks a configuration; `folder` is where relative file names start.
@@ -105,7 +106,7 @@ impl Source<'_> {
 
     fn networks(&self, texts: &[Spanned<String>]) -> Result<Vec<Network>, ConfigError> {
         let network = |text: &Spanned<String>| {
-            Network::parse(text.get_ref()).ok_or_else(|| {
+            text.get_ref().parse().map_err(|_| {
                 self.error(text, format!("`{}` is no address or network", text.get_ref()))
                     .hint("write \"10.0.0.0/8\", \"fd00::/8\" or one address")
             })

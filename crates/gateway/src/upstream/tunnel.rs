@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use gatepass_guard::Denied;
+use gatepass_net::Stall;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded, on};
@@ -18,7 +19,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use self::frames::{Frames, close_frame};
 use super::place::Place;
-use crate::stall::Stall;
 use crate::watch::Watch;
 
 /// What is read before it is passed on, in each direction.

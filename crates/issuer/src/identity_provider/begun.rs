@@ -17,7 +17,9 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::endpoints::unavailable;
 use super::identity::Expected;
-use super::{Identity, IdentityProvider, ProviderError, ProviderId, ProviderProtocol, excerpt};
+use super::{
+    Identity, IdentityProvider, ProviderError, ProviderId, ProviderProtocol, ProviderResponseMode, excerpt,
+};
 use crate::issuer::Issuer;
 use crate::jti::JtiDigest;
 use crate::secrets::random;
@@ -195,6 +197,9 @@ impl Issuer {
             .append_pair("state", &login.state)
             .append_pair("code_challenge", &verifier.challenge().to_string())
             .append_pair("code_challenge_method", "S256");
+        if provider.response_mode == ProviderResponseMode::FormPost {
+            query.append_pair("response_mode", "form_post");
+        }
         if let ProviderProtocol::OpenIdConnect { .. } = provider.protocol {
             query.append_pair("nonce", &login.nonce);
             if login.again {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use gatepass_jose::{Alg, NumericDate, Timestamp, Typ, base64url, jwt, parse_strict_json};
 use gatepass_token::id_token_algs;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use url::Url;
 use zeroize::Zeroizing;
@@ -167,7 +167,8 @@ impl IdentityProvider {
         if metadata.issuer != issuer {
             return Err(unavailable("its metadata are another issuer's"));
         }
-        for url in [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri] {
+        let asked = [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri];
+        for url in asked.into_iter().chain(&metadata.userinfo_endpoint) {
             require_web(url, issuer)?;
         }
         let algs = id_token_algs(metadata.id_token_signing_alg_values_supported.as_deref());
@@ -261,20 +262,17 @@ impl IdentityProvider {
         }
     }
 
-    /// What its userinfo endpoint says.
-    pub(super) async fn user_info(
+    /// What an endpoint says of the user.
+    pub(super) async fn about_user<T: DeserializeOwned>(
         &self,
         url: &Url,
         access_token: &str,
-    ) -> Result<Map<String, Value>, ProviderError> {
+    ) -> Result<T, ProviderError> {
         let authorization = ProviderAuthorization::Bearer(access_token);
         let answer =
             self.source.ask(ProviderRequest { url, authorization, form: None }).await.map_err(unavailable)?;
         if answer.status != 200 {
-            return Err(unavailable(format_args!(
-                "its userinfo endpoint answered with status {}",
-                answer.status
-            )));
+            return Err(unavailable(format_args!("{url} answered with status {}", answer.status)));
         }
         parse_strict_json(&answer.body).map_err(unavailable)
     }

@@ -62,6 +62,14 @@ pub struct ArrivedIdentity {
     ends_at: i64,
 }
 
+/// One of a user's addresses, where a provider lists them.
+#[derive(Deserialize)]
+struct ListedEmail {
+    email: String,
+    primary: bool,
+    verified: bool,
+}
+
 /// What an identity has to fit.
 #[derive(Clone, Copy)]
 pub(super) struct Expected<'e> {
@@ -79,21 +87,27 @@ impl IdentityProvider {
         expected: Expected<'_>,
         now: Timestamp,
     ) -> Result<Identity, ProviderError> {
-        let members = match &self.protocol {
+        let (members, emails) = match &self.protocol {
             ProviderProtocol::OpenIdConnect { .. } => {
                 let token = self.id_token(endpoints, tokens, expected, now).await?;
                 return self.identity_of_token(endpoints, tokens, token).await;
             }
-            ProviderProtocol::OAuth { members, .. } => members,
+            ProviderProtocol::OAuth { members, emails_endpoint, .. } => (members, emails_endpoint),
         };
         let url = endpoints.userinfo.as_ref().ok_or_else(|| unavailable("it has no userinfo endpoint"))?;
-        let said = Value::Object(self.user_info(url, &tokens.access).await?);
+        let said = Value::Object(self.about_user(url, &tokens.access).await?);
         let subject = said.pointer(&members.subject).and_then(subject_of);
         let subject = subject.ok_or_else(|| disbelieved("its userinfo endpoint names no subject"))?;
         let at = |pointer: &Option<String>| pointer.as_ref().and_then(|pointer| said.pointer(pointer));
-        let is_verified = at(&members.email_verified) == Some(&Value::Bool(true));
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-        Ok(self.known(subject, text(at(&members.name)), text(at(&members.email)), is_verified))
+        let name = text(at(&members.name));
+        if let Some(url) = emails {
+            let listed: Vec<ListedEmail> = self.about_user(url, &tokens.access).await?;
+            let primary = listed.into_iter().find(|listed| listed.primary && listed.verified);
+            return Ok(self.known(subject, name, primary.map(|listed| listed.email), true));
+        }
+        let is_verified = at(&members.email_verified) == Some(&Value::Bool(true));
+        Ok(self.known(subject, name, text(at(&members.email)), is_verified))
     }
 
     async fn id_token(
@@ -142,7 +156,7 @@ impl IdentityProvider {
         let Some(url) = endpoints.userinfo.as_ref().filter(|_| token.email.is_none()) else {
             return Ok(self.known(token.sub, token.name, token.email, token.email_verified));
         };
-        let said = self.user_info(url, &tokens.access).await?;
+        let said: Map<String, Value> = self.about_user(url, &tokens.access).await?;
         if said.get("sub").and_then(Value::as_str) != Some(&token.sub) {
             return Err(disbelieved("its userinfo endpoint speaks of another user than its ID token"));
         }

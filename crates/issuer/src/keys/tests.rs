@@ -1,3 +1,4 @@
+mod configured_anew;
 mod real_tokens;
 
 use super::*;
@@ -8,18 +9,23 @@ const MAX_AGE: Duration = Duration::from_secs(300);
 fn policy() -> KeyPolicy {
     KeyPolicy {
         rotate_every: Duration::from_secs(30 * 24 * 3600),
-        publish_ahead: MAX_AGE * 2,
-        verify_for: Duration::from_secs(1200),
+        terms: KeyTerms { publish_ahead: MAX_AGE * 2, verify_for: Duration::from_secs(1200) },
     }
 }
 
 /// The keys of one algorithm, changed as an issuer changes them.
-#[derive(Default)]
 struct Keys {
     records: Vec<KeyRecord>,
     made: u32,
     /// Whether there were keys of another algorithm before.
     established: bool,
+    configured: KeyPolicy,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { records: Vec::new(), made: 0, established: false, configured: policy() }
+    }
 }
 
 impl Keys {
@@ -40,6 +46,7 @@ impl Keys {
                 published_at: new.published_at,
                 signs_from: new.signs_from,
                 signed_until: None,
+                terms: self.configured.terms,
             };
             self.records.push(record);
         }
@@ -52,8 +59,23 @@ impl Keys {
 
     fn maintain(&mut self, now: Timestamp) {
         for _ in 0..2 {
-            self.apply(plan(&self.records, self.established || !self.records.is_empty(), now, policy()));
+            let established = self.established || !self.records.is_empty();
+            self.apply(plan(&self.records, established, now, self.policy()));
         }
+    }
+
+    fn rotate(&mut self, now: Timestamp) {
+        self.apply(rotate(&self.records, now, self.policy()));
+    }
+
+    fn withdraw(&mut self, kid: &str, now: Timestamp) {
+        self.apply(withdraw(&self.records, &[kid.to_owned()], now, self.policy()));
+    }
+
+    /// The policy as an issuer works with it: nobody reckons with less than was said while a key of now was published.
+    fn policy(&self) -> KeyPolicy {
+        let terms = self.records.iter().map(|key| key.terms).fold(self.configured.terms, KeyTerms::max);
+        KeyPolicy { terms, ..self.configured }
     }
 
     fn signer(&self, now: Timestamp) -> String {
@@ -92,7 +114,7 @@ fn a_new_algorithm_signs_only_when_every_verifier_has_seen_its_key() {
     for secs in [0, 1, 300, 599] {
         let now = after(NOW, secs);
         keys.maintain(now);
-        keys.apply(rotate(&keys.records, now, policy()));
+        keys.rotate(now);
         assert!(signer(&keys.records, now).is_none(), "after {secs} s a verifier may hold the set of before");
         assert_eq!(keys.set(), first, "and asking again makes no more keys");
     }
@@ -107,7 +129,7 @@ fn a_first_key_that_is_withdrawn_before_it_signed_makes_the_next_wait_too() {
     let mut keys = Keys { established: true, ..Keys::default() };
     keys.maintain(NOW);
     let (now, kid) = (after(NOW, 500), keys.set()[0].clone());
-    keys.apply(withdraw(&keys.records, &kid, now, policy()));
+    keys.withdraw(&kid, now);
     keys.maintain(now);
     assert!(signer(&keys.records, after(NOW, 1099)).is_none());
     assert_ne!(keys.signer(after(NOW, 1100)), kid);
@@ -117,11 +139,11 @@ fn a_first_key_that_is_withdrawn_before_it_signed_makes_the_next_wait_too() {
 fn the_first_rotation_takes_effect_at_once_and_the_next_waits_for_the_caches() {
     let mut keys = Keys::new(NOW);
     let first = keys.signer(NOW);
-    keys.apply(rotate(&keys.records, NOW, policy()));
+    keys.rotate(NOW);
     keys.maintain(NOW);
     let second = keys.signer(NOW);
     assert_ne!(first, second);
-    keys.apply(rotate(&keys.records, NOW, policy()));
+    keys.rotate(NOW);
     keys.maintain(NOW);
     assert_eq!(keys.signer(NOW), second, "the third key was published a moment ago");
     let ripe = after(NOW, 600);
@@ -134,7 +156,7 @@ fn the_first_rotation_takes_effect_at_once_and_the_next_waits_for_the_caches() {
 fn asking_for_a_rotation_many_times_appoints_one() {
     let mut keys = Keys::new(NOW);
     for _ in 0..50 {
-        keys.apply(rotate(&keys.records, NOW, policy()));
+        keys.rotate(NOW);
         keys.maintain(NOW);
     }
     assert!(keys.records.len() <= 3, "{:?}", keys.records);
@@ -145,7 +167,7 @@ fn a_withdrawn_signer_is_replaced_at_once_by_a_key_that_every_verifier_has() {
     let mut keys = Keys::new(NOW);
     let (first, waiting) =
         (keys.signer(NOW), keys.records.iter().find(|key| key.signs_from.is_none()).unwrap().kid.clone());
-    keys.apply(withdraw(&keys.records, &first, NOW, policy()));
+    keys.withdraw(&first, NOW);
     assert_eq!(keys.signer(NOW), waiting);
     assert!(!keys.set().contains(&first));
     keys.maintain(NOW);
@@ -157,13 +179,13 @@ fn any_key_can_be_withdrawn_at_any_time_and_one_still_signs() {
     for appointed in [false, true] {
         for victim in 0..3 {
             let mut keys = Keys::new(NOW);
-            keys.apply(rotate(&keys.records, NOW, policy()));
+            keys.rotate(NOW);
             keys.maintain(NOW);
             if appointed {
-                keys.apply(rotate(&keys.records, NOW, policy()));
+                keys.rotate(NOW);
             }
             let kid = keys.records[victim].kid.clone();
-            keys.apply(withdraw(&keys.records, &kid, NOW, policy()));
+            keys.withdraw(&kid, NOW);
             keys.maintain(NOW);
             for secs in [0, 1, 599, 600, 601, 5000] {
                 let now = after(NOW, secs);
@@ -172,6 +194,24 @@ fn any_key_can_be_withdrawn_at_any_time_and_one_still_signs() {
             }
         }
     }
+}
+
+#[test]
+fn an_emergency_leaves_nothing_that_has_signed_and_one_signs_at_once() {
+    let mut keys = Keys::new(NOW);
+    keys.rotate(NOW);
+    keys.maintain(NOW);
+    let signed = keys.records.iter().filter(|key| key.state(NOW) != KeyState::Published);
+    let signed: Vec<String> = signed.map(|key| key.kid.clone()).collect();
+    assert_eq!(signed.len(), 2);
+    keys.apply(withdraw(&keys.records, &signed, NOW, policy()));
+    keys.maintain(NOW);
+    assert!(!signed.contains(&keys.signer(NOW)));
+    assert!(keys.set().iter().all(|kid| !signed.contains(kid)), "{:?}", keys.records);
+    // With the waiting key gone too, a new one does not wait.
+    let all = keys.set();
+    keys.apply(withdraw(&keys.records, &all, NOW, policy()));
+    assert!(!all.contains(&keys.signer(NOW)));
 }
 
 /// A thousand rotations, by schedule and by hand, with verifiers that fetch the key set only when their copy is
@@ -191,7 +231,7 @@ fn a_thousand_rotations_fail_no_verification() {
         now = after(now, 7 + step * 13 % 97);
         keys.maintain(now);
         if step.is_multiple_of(3) {
-            keys.apply(rotate(&keys.records, now, policy()));
+            keys.rotate(now);
             keys.maintain(now);
         }
         for (cached, fetched_at) in &mut verifiers {

@@ -255,6 +255,7 @@ mod tests {
             published_at: gatepass_jose::Timestamp::EPOCH,
             signs_from: None,
             signed_until: None,
+            terms: crate::keys::KeyTerms::default(),
         }
     }
 

@@ -212,6 +212,7 @@ impl From<AdminError> for Problem {
             AdminError::UnservedAlg(_) | AdminError::AlgNotYet { .. } => {
                 Self::invalid_value("signed_response_alg", detail)
             }
+            AdminError::UnpublishedAlg(_) => Self::invalid_value("alg", detail),
             AdminError::Encryption(_) => Self::invalid_value("encrypted_response_alg", detail),
             AdminError::UnknownDetailsType(_) => Self::invalid_value("authorization_details_types", detail),
             AdminError::CannotSign => Self::invalid_value("require_signed_request_object", detail),

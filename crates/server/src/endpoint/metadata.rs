@@ -113,8 +113,11 @@ impl Aliases {
 }
 
 /// How clients authenticate, with certificates too where they are known.
-fn by_certificate(certificates: Option<&ClientCertificates>) -> Vec<&'static str> {
-    let mut methods = client_authentication::METHODS.to_vec();
+fn authentication_methods(profile: Profile, certificates: Option<&ClientCertificates>) -> Vec<&'static str> {
+    let mut methods = match profile {
+        Profile::Fapi2 => vec!["private_key_jwt"],
+        _ => client_authentication::METHODS.to_vec(),
+    };
     methods.extend(certificates.map(|_| "self_signed_tls_client_auth"));
     methods.extend(certificates.filter(|known| known.has_authorities()).map(|_| "tls_client_auth"));
     methods
@@ -159,15 +162,11 @@ impl Metadata {
         let max_age = issuer.config().jwks_max_age;
         let base = issuer.name().as_str().trim_end_matches('/');
         let profile = issuer.config().profile;
-        // Under FAPI 2.0, they are good for nothing here.
-        let certificates = config.client_certificates.as_ref().filter(|_| profile != Profile::Fapi2);
+        let certificates = config.client_certificates.as_ref();
         let taken = |algs: Vec<Alg>| algs.into_iter().filter(|alg| profile.takes(*alg)).collect::<Vec<_>>();
         let (assertion_algs, client_algs) = (taken(assertion_algs()), taken(ClientKeys::algs().collect()));
         let response_algs = issuer.config().response_signing_algs();
-        let methods: &[&str] = match profile {
-            Profile::Fapi2 => &["private_key_jwt"],
-            _ => &by_certificate(certificates),
-        };
+        let methods: &[&str] = &authentication_methods(profile, certificates);
         // RFC 8414 section 2: a token type says that an access token will do.
         let introspection_methods: Vec<&str> =
             methods.iter().copied().filter(|method| *method != "none").chain(["Bearer"]).collect();

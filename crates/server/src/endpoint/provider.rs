@@ -12,23 +12,28 @@ use axum::response::Response;
 use gatepass_issuer::authorize::{AuthorizationRequest, Done};
 use gatepass_issuer::{
     AnswerPlace, AuthorizationAnswer, BeginLogin, BegunLogin, FederatedLogin, FormStep, IdentityProvider,
-    LoginCookie, LoginError, LoginPurpose, Nobody, NotBegun, ProviderError, SignedOn,
+    LoginCookie, LoginError, LoginPurpose, Nobody, NotBegun, ProviderError, ProviderResponseMode, SignedOn,
 };
 use http::header::{REFRESH, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use url::form_urlencoded::Serializer;
 
 use super::authorize::{Stop, Visit};
 use super::identity::LinkQuestion;
 use super::session::device;
 use super::sign_on::{LoginForm, LoginRefusal, NewLogin, OwnForm};
+use crate::body::FormBody;
 use crate::client_address::ClientAddress;
 use crate::form::Form;
 use crate::language::Words;
+use crate::oauth_error::OAuthError;
 use crate::page::{self, Allowed, ProviderPage, Site};
 use crate::server::Server;
 
 const NOT_BEGUN: Words = |t| &t.not_begun_here;
 const REPLAYED: Words = |t| &t.stale_link;
+/// What is looked at of a provider's answer.
+const ANSWER: [&str; 4] = ["state", "code", "error", "iss"];
 
 /// `POST /oauth/providers/{provider}`
 pub(crate) async fn begin(
@@ -91,6 +96,32 @@ fn not_now(server: &Server, headers: &HeaderMap, error: &LoginError) -> Response
     }
 }
 
+/// `POST /oauth/providers/{provider}/callback`: the answer of a provider that has the browser post it
+/// ([OAuth 2.0 Form Post Response Mode](https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html)).
+///
+/// A post from another site comes without the cookies of this one, which are `SameSite=Lax`. So its page leads to the
+/// same answer in the query, and there nothing counts but what comes with the cookies. It is no redirect: the provider's
+/// page may hold its form to where that may lead, and that is the application in the end.
+pub(crate) async fn posted_callback(
+    State(server): State<Arc<Server>>,
+    Path(provider): Path<String>,
+    headers: HeaderMap,
+    form: Result<FormBody, OAuthError>,
+) -> Response {
+    let led = || {
+        let provider = find(&server, &provider)?;
+        if provider.response_mode != ProviderResponseMode::FormPost {
+            return Err(Stop::bad_request(NOT_BEGUN));
+        }
+        let FormBody(form) = form.map_err(|_| Stop::bad_request(NOT_BEGUN))?;
+        let mut query = Serializer::new(String::new());
+        query.extend_pairs(form.pairs().filter(|(name, _)| ANSWER.contains(name)));
+        let url = format!("{}?{}", server.issuer.provider_redirect_uri(&provider.id), query.finish());
+        way(Visit::new(&server, &headers, "").site(), provider, |t| &t.coming_back, &url)
+    };
+    led().unwrap_or_else(|stop| stop.shown_to(&server, &headers))
+}
+
 /// The login that this browser began with the provider, if this is the answer to it.
 async fn begun(
     server: &Server,
@@ -121,12 +152,8 @@ fn find<'s>(server: &'s Server, id: &str) -> Result<&'s IdentityProvider, Stop> 
 }
 
 fn said(answer: &Form) -> AuthorizationAnswer<'_> {
-    AuthorizationAnswer {
-        state: answer.find("state"),
-        code: answer.find("code"),
-        error: answer.find("error"),
-        iss: answer.find("iss"),
-    }
+    let [state, code, error, iss] = ANSWER.map(|name| answer.find(name));
+    AuthorizationAnswer { state, code, error, iss }
 }
 
 impl<'l> LoginForm<'l> {
@@ -165,7 +192,7 @@ impl Visit<'_> {
         let begin = BeginLogin { purpose, request: self.query, again: shown.again(), browser: &browser };
         match self.server.issuer.begin_at_provider(&provider.id, begin, self.now).await {
             Ok((url, sealed)) => {
-                let mut response = way_to(self.site(), provider, url.as_str())?;
+                let mut response = way(self.site(), provider, |t| &t.being_sent, url.as_str())?;
                 response.headers_mut().extend(cookies);
                 response.headers_mut().append(SET_COOKIE, self.server.page_cookies.set_begun(&sealed)?);
                 Ok(response)
@@ -256,10 +283,10 @@ impl Visit<'_> {
     }
 }
 
-/// The page that leads to a provider. It is no redirect: browsers hold a form to where its answer redirects to, and no
+/// The page that leads to a provider, or back. It is no redirect: browsers hold a form to where its answer redirects to, and no
 /// policy could name all the places that a provider sends people to.
-fn way_to(site: Site<'_>, provider: &IdentityProvider, url: &str) -> Result<Response, Stop> {
-    let page = ProviderPage { site, provider: &provider.name, url };
+fn way(site: Site<'_>, provider: &IdentityProvider, words: Words, url: &str) -> Result<Response, Stop> {
+    let page = ProviderPage { site, provider: &provider.name, words, url };
     let mut response = page::answer(StatusCode::OK, &page, site, Allowed::default());
     let mut refresh = HeaderValue::try_from(format!("0; url={url}"))?;
     refresh.set_sensitive(true);

@@ -114,6 +114,10 @@ texts! {
         "You are being sent to {provider}. If nothing happens, continue yourself.",
         "Sie werden zu {provider} weitergeleitet. Wenn nichts geschieht, gehen Sie selbst weiter.",
         "Vous allez être redirigé vers {provider}. Si rien ne se passe, continuez vous-même.";
+    coming_back:
+        "You are coming back from {provider}. If nothing happens, continue yourself.",
+        "Sie kommen von {provider} zurück. Wenn nichts geschieht, gehen Sie selbst weiter.",
+        "Vous revenez de {provider}. Si rien ne se passe, continuez vous-même.";
     not_begun_here:
         "This login was not begun in this browser, or it took too long. Go back to the application and begin again.",
         "Diese Anmeldung wurde nicht in diesem Browser begonnen, oder sie hat zu lange gedauert. Gehen Sie zurück zur Anwendung und beginnen Sie von vorn.",

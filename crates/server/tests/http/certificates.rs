@@ -2,7 +2,10 @@
 //! (RFC 9440).
 
 use base64_simd::STANDARD;
-use gatepass_issuer::certificate::X5t;
+use gatepass_issuer::admin::{NewClient, NewCredential, SignOnClient};
+use gatepass_issuer::certificate::{RegisteredCertificate, X5t};
+use gatepass_issuer::client::{ClientExtensions, GrantType};
+use gatepass_issuer::{Config, Profile};
 use gatepass_server::{ClientCertificates, HttpConfig};
 use http::{Method, StatusCode};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -45,12 +48,16 @@ impl Certificates {
     }
 
     async fn fixture(&self) -> Fixture {
+        self.fixture_with(|_| {}).await
+    }
+
+    async fn fixture_with(&self, change: impl FnOnce(&mut Config)) -> Fixture {
         let proxies = vec!["10.0.0.0/8".parse().unwrap()];
         let der = STANDARD.encode_to_string(self.authority.der());
         let pem = format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n");
         let known = ClientCertificates::new(proxies, Some(pem.as_bytes()), Some(MTLS.to_owned())).unwrap();
         let http = HttpConfig { client_certificates: Some(known), ..HttpConfig::default() };
-        Fixture::with(http, |_| {}).await
+        Fixture::with(http, change).await
     }
 }
 
@@ -271,4 +278,56 @@ async fn the_metadata_name_certificates_where_they_are_known() {
     assert_eq!(known["token_endpoint"], format!("{ISSUER}/oauth/token"));
     let unknown = metadata(&Fixture::new().await).await;
     assert!(!unknown.to_string().contains("tls"), "{unknown}");
+}
+
+#[tokio::test]
+async fn under_fapi_2_a_certificate_authenticates_and_binds_in_place_of_dpop() {
+    let certificates = Certificates::new();
+    let fixture = certificates.fixture_with(|config| config.profile = Profile::Fapi2).await;
+    let extensions =
+        ClientExtensions { tls_client_certificate_bound_access_tokens: true, ..ClientExtensions::default() };
+    let bank = NewClient {
+        id: Some("bank".parse().unwrap()),
+        name: "bank".into(),
+        credential: NewCredential::Certificate(RegisteredCertificate::SanDns("bank.internal".into())),
+        grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        scope: "orders:read".parse().unwrap(),
+        audience: Vec::new(),
+        exchange: None,
+        extensions,
+        sign_on: SignOnClient {
+            redirect_uris: vec![CALLBACK.parse().unwrap()],
+            trusted: true,
+            ..SignOnClient::default()
+        },
+    };
+    fixture.issuer.create_client(bank, fixture.now()).await.unwrap();
+    let (own, other) = (certificates.vouched("bank"), certificates.vouched("other"));
+    let params = request(&[("client_id", "bank"), ("scope", "openid offline_access orders:read")]);
+    let push = |params: &str, certificate| {
+        with_certificate(fixture.post("/oauth/par").form(params), Some(certificate))
+    };
+
+    let told = Browser::new(&fixture).authorize(&params).await;
+    assert_eq!(told_by(&told)["error"], "invalid_request", "it must push");
+    assert_eq!(push(&params, &other).send().await.oauth_error(), (401, "invalid_client".into()));
+    let no_pkce = request(&[("client_id", "bank"), ("code_challenge", ""), ("code_challenge_method", "")]);
+    assert_eq!(push(&no_pkce, &own).send().await.oauth_error(), (400, "invalid_request".into()));
+
+    let pushed = push(&params, &own).send().await.expect(StatusCode::CREATED).json();
+    let query = encode([("client_id", "bank"), ("request_uri", pushed["request_uri"].as_str().unwrap())]);
+    let code = Browser::new(&fixture).code(&query).await;
+    let redeem = |certificate: Option<&[u8]>| {
+        with_certificate(fixture.post("/oauth/token").form(&exchange("bank", &code)), certificate)
+    };
+    for certificate in [None, Some(&other[..])] {
+        assert_eq!(redeem(certificate).send().await.oauth_error(), (401, "invalid_client".into()));
+    }
+    let tokens = redeem(Some(&own)).send().await.expect(StatusCode::OK).json();
+    assert_eq!(claims(access(&tokens))["cnf"], json!({ "x5t#S256": X5t::of(&own).to_string() }));
+
+    let metadata = fixture.get("/.well-known/openid-configuration").send().await.json();
+    let methods = json!(["private_key_jwt", "self_signed_tls_client_auth", "tls_client_auth"]);
+    assert_eq!(metadata["token_endpoint_auth_methods_supported"], methods);
+    assert_eq!(metadata["tls_client_certificate_bound_access_tokens"], true);
 }

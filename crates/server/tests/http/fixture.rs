@@ -56,7 +56,7 @@ impl Fixture {
         change: impl FnOnce(&mut Config),
         finish: impl FnOnce(Issuer) -> Issuer,
     ) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = folder();
         let store = Arc::new(Embedded::open(dir.path()).unwrap());
         let name = gatepass_jose::Issuer::new(ISSUER).unwrap();
         let server = |audience: &str| ResourceServer {
@@ -122,6 +122,11 @@ impl Fixture {
         let answer = call.form("grant_type=client_credentials").send().await.expect(StatusCode::OK).json();
         answer["access_token"].as_str().unwrap().to_owned()
     }
+}
+
+/// A folder for a store, in memory where this machine has one there: what becomes durable is tested with the store.
+pub(crate) fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// What Alice logs in with.

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use gatepass_issuer::admin::ChangeUser;
 use gatepass_issuer::{
-    AccountPolicy, Email, IdentityProvider, LinkedIdentity, ProviderCredential, UserInfoMembers,
+    AccountPolicy, Email, IdentityProvider, LinkedIdentity, ProviderCredential, ProviderResponseMode,
+    UserInfoMembers,
 };
 use gatepass_jose::{Alg, SigningKey};
 use gatepass_server::HttpConfig;
@@ -378,6 +379,78 @@ async fn a_plain_oauth_server_says_who_it_is_where_the_operator_says() {
         ("a_broken_number", with(account, "id", json!(4711.5))),
     ] {
         assert!(!come("loose", json!({ "account": said })).await.1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn where_addresses_are_listed_the_primary_one_counts_if_it_is_verified() {
+    let mock = Mock::start().await;
+    mock.say(|said| {
+        said.userinfo = json!({ "id": 4711, "login": "octo", "email": ADDRESS });
+        said.emails = Some(json!([]));
+    });
+    let name = Some("/login".into());
+    let members = UserInfoMembers { subject: "/id".into(), email: None, email_verified: None, name };
+    let fixture = started(vec![mock.oauth("hub", members, create(&[]))]).await;
+    set_address(&fixture, ADDRESS, true).await;
+    let listed = |email: &str, primary: bool, verified: bool| json!({ "email": email, "primary": primary, "verified": verified, "visibility": null });
+    let other = listed("other@example.com", false, true);
+    for (name, emails, status) in [
+        ("primary", json!([other, listed(ADDRESS, true, true)]), StatusCode::OK),
+        ("not_verified", json!([other, listed(ADDRESS, true, false)]), StatusCode::FORBIDDEN),
+        ("not_primary", json!([listed(ADDRESS, false, true)]), StatusCode::FORBIDDEN),
+        ("none", json!([]), StatusCode::FORBIDDEN),
+        ("no_list", json!({ "message": "Resource not accessible" }), StatusCode::BAD_GATEWAY),
+        ("without_word_of_it", json!([{ "email": ADDRESS }]), StatusCode::BAD_GATEWAY),
+    ] {
+        mock.say(|said| said.emails = Some(emails));
+        let mut browser = Browser::new(&fixture);
+        let page = browser.authorize(&request(&[("client_id", "own")])).await;
+        let url = press(&fixture, &mut browser, &page, "hub").await;
+        let page = back(&mut browser, "hub", &url).await;
+        assert_eq!(page.status, status, "{name}");
+        let offered = text(&page).contains("octo (alice@example.com)");
+        assert_eq!(offered, status == StatusCode::OK, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_posted_counts_as_one_that_came_by_redirect() {
+    let mock = Mock::start().await;
+    let provider = Arc::try_unwrap(mock.openid("corp", AccountPolicy::Linked)).unwrap();
+    let provider = Arc::new(provider.answering_by(ProviderResponseMode::FormPost));
+    let fixture = started(vec![provider, mock.openid("other", AccountPolicy::Linked)]).await;
+    link(&fixture, "corp", "u-1").await;
+    let mut browser = Browser::new(&fixture);
+    let page = browser.authorize(&request(&[("client_id", "own")])).await;
+    let url = press(&fixture, &mut browser, &page, "corp").await;
+    assert_eq!(query(&url)["response_mode"], "form_post");
+    expects(&fixture, &mock, &url, json!({}));
+
+    // As browsers do: the post comes from another site, and without cookies.
+    let post = async |provider: &str, body: &str| {
+        let call = fixture.post(&format!("/oauth/providers/{provider}/callback")).form(body);
+        call.header("sec-fetch-site", "cross-site").header("origin", &mock.origin).send().await
+    };
+    let state = query(&url)["state"].clone();
+    let body = encode([("state", &*state), ("code", "c&1"), ("user", "{\"name\":\"Mallory\"}")]);
+    let led = post("corp", &body).await;
+    let want = encode([("state", &*state), ("code", "c&1")]);
+    let callback = format!("/oauth/providers/corp/callback?{want}");
+    assert_eq!((led.status, led.header("refresh")), (StatusCode::OK, &*format!("0; url={ISSUER}{callback}")));
+    assert!(led.header("set-cookie").is_empty() && !text(&led).contains("Mallory"));
+    browser.open(&callback).await;
+    assert!(is_in(&browser));
+    assert_eq!(mock.say(|said| said.asked.pop().unwrap()).0["code"], "c&1");
+
+    for (name, provider, body) in [
+        ("not_its_way", "other", &*body),
+        ("nobody", "no-one", &*body),
+        ("twice", "corp", "state=a&state=b"),
+        ("no_form", "corp", "%ff=%ff"),
+    ] {
+        let refused = post(provider, body).await;
+        assert!(refused.status.is_client_error(), "{name}: {}", refused.status);
     }
 }
 

@@ -26,6 +26,7 @@ mod hostile;
 mod identity_providers;
 mod jwks_uri;
 mod jwt_bearer;
+mod key_schedules;
 mod languages;
 mod login;
 mod login_form;

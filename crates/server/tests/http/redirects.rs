@@ -133,6 +133,7 @@ impl Servers {
             authorization_endpoint: at("/authorize"),
             token_endpoint: at("/token"),
             userinfo_endpoint: at("/userinfo"),
+            emails_endpoint: None,
             members: UserInfoMembers {
                 subject: "/id".to_owned(),
                 email: None,

@@ -281,10 +281,11 @@ async fn a_logout_is_carried_through_although_its_client_has_gone() {
     let mut revocations = fixture.issuer.watch_revocations();
     let before = *revocations.borrow_and_update();
     let logout = fixture.post("/session/logout").cookie(&session.refresh).open();
+    // Its first step begins the change, and there is no second.
     tokio::select! {
         biased;
-        answer = logout => panic!("nothing was waited for: {answer:?}"),
         () = tokio::task::yield_now() => {}
+        answer = logout => panic!("nothing was waited for: {answer:?}"),
     }
     let told = revocations.wait_for(|seq| *seq > before);
     let told = tokio::time::timeout(Duration::from_secs(10), told).await;

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 
 use gatepass_jose::Timestamp;
 use rusqlite::Row;
@@ -84,6 +85,11 @@ impl<'r> Columns<'r> {
     /// The next column, an instant or null.
     pub(super) fn instant_if_any(&mut self) -> Result<Option<Timestamp>, Failure> {
         self.value().map(|millis: Option<i64>| millis.map(Timestamp::from_millis))
+    }
+
+    /// The next column, a length of time in milliseconds.
+    pub(super) fn duration(&mut self) -> Result<Duration, Failure> {
+        self.checked(|millis: i64| u64::try_from(millis).map(Duration::from_millis))
     }
 
     fn damaged(&self, problem: impl Display) -> Failure {

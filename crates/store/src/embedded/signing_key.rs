@@ -1,6 +1,8 @@
 //! The table `signing_key`.
 
-use gatepass_issuer::keys::KeyRecord;
+use std::time::Duration;
+
+use gatepass_issuer::keys::{KeyRecord, KeyTerms};
 use gatepass_issuer::store::NewRevocation;
 use gatepass_jose::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -20,12 +22,13 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<KeyRecord>, Failure> {
             published_at: columns.instant()?,
             signs_from: columns.instant_if_any()?,
             signed_until: columns.instant_if_any()?,
+            terms: KeyTerms { publish_ahead: columns.duration()?, verify_for: columns.duration()? },
         })
     };
     connection
         .prepare_cached(
-            "SELECT kid, alg, sealed, published_at, signs_from, signed_until FROM signing_key
-             ORDER BY published_at, kid",
+            "SELECT kid, alg, sealed, published_at, signs_from, signed_until, publish_ahead, verify_for
+             FROM signing_key ORDER BY published_at, kid",
         )?
         .query_and_then([], read)?
         .collect()
@@ -39,8 +42,9 @@ pub(super) fn save(
 ) -> Result<(), Failure> {
     group.atomically(|connection| {
         let mut put = connection.prepare_cached(
-            "INSERT OR REPLACE INTO signing_key (kid, alg, sealed, published_at, signs_from, signed_until)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO signing_key (kid, alg, sealed, published_at, signs_from, signed_until,
+                 publish_ahead, verify_for)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
         for key in keys {
             put.execute(params![
@@ -49,7 +53,9 @@ pub(super) fn save(
                 key.sealed,
                 key.published_at.as_millis(),
                 key.signs_from.map(Timestamp::as_millis),
-                key.signed_until.map(Timestamp::as_millis)
+                key.signed_until.map(Timestamp::as_millis),
+                millis(key.terms.publish_ahead),
+                millis(key.terms.verify_for)
             ])?;
         }
         let mut remove = connection.prepare_cached("DELETE FROM signing_key WHERE kid = ?1")?;
@@ -58,4 +64,8 @@ pub(super) fn save(
         }
         revocation::append_all(connection, revocations)
     })
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -87,6 +87,7 @@ issuer = "{sister}"
 client_id = "broker"
 client_secret_file = "{secret}"
 scope = ["openid", "profile"]
+response_mode = "form_post"
 private_origins = ["{sister}"]
 "#,
         secret = folder.join("broker.secret").display(),
@@ -198,6 +199,8 @@ async fn people_log_in_with_providers_that_others_wrote() {
     let asked = berta.read("button[value=allow] >> xpath=ancestor::main").await;
     assert!(asked.contains("broker asks berta"), "{asked}");
     berta.click("button[value=allow]").await;
+    berta.read("text=One moment").await;
+    berta.click("button").await;
     berta.arrive(&format!("{site}/oauth/providers/sister/callback?")).await;
     allow(&mut berta, &application, "bertha").await;
 

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::Json as JsonAnswer;
 use axum::extract::State;
-use gatepass_issuer::KeyInfo;
 use gatepass_issuer::admin::AdminError;
 use gatepass_issuer::keys::KeyState;
+use gatepass_issuer::{KeyInfo, ScheduleInfo};
+use gatepass_jose::Alg;
+use gatepass_revocation::Reason;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,11 +18,27 @@ use crate::body::OptionalJson;
 use crate::problem::Problem;
 use crate::server::Server;
 
-/// A rotation needs no more said about it.
+/// Which keys are to be rotated, and how.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Rotation)]
-pub(super) struct RotateRequest {}
+pub(super) struct RotateRequest {
+    /// The algorithm whose keys are meant; those of every algorithm if left out.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9-]{1,16}$", example = "RS256")]
+    alg: Option<Alg>,
+    /// Withdraws every key that signs or has signed: what they signed is refused everywhere, and the waiting keys
+    /// sign at once.
+    #[serde(default)]
+    #[schema(default = false)]
+    emergency: bool,
+}
+
+/// A rotation of the master key needs no more said about it.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = MasterKeyRotation)]
+pub(super) struct RotateMasterRequest {}
 
 /// A key.
 #[derive(Serialize, ToSchema)]
@@ -46,10 +64,25 @@ pub(super) struct KeyAnswer {
     retires_at: Option<i64>,
 }
 
-/// All keys that are published.
+/// When the keys of one algorithm rotate.
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeySchedule)]
+pub(super) struct ScheduleAnswer {
+    /// The algorithm.
+    #[schema(example = "ES256")]
+    alg: &'static str,
+    /// How long each of its keys signs, in seconds.
+    rotate_every: u64,
+    /// When the next key takes its turn, in seconds since 1970, by schedule or because somebody asked for it; null
+    /// while there is none.
+    next_rotation: Option<i64>,
+}
+
+/// All keys that are published, and the schedules that they are on.
 #[derive(Serialize, ToSchema)]
 pub(super) struct KeyList {
     keys: Vec<KeyAnswer>,
+    schedules: Vec<ScheduleAnswer>,
 }
 
 /// List keys
@@ -59,25 +92,28 @@ pub(super) struct KeyList {
     security(("access_token" = [])),
 )]
 pub(super) async fn list(State(server): State<Arc<Server>>) -> JsonAnswer<KeyList> {
-    JsonAnswer(server.issuer.list_keys(server.now()).into())
+    JsonAnswer(KeyList::of(&server))
 }
 
-/// Rotate the keys of every algorithm
+/// Rotate the keys of one algorithm, or of all
 ///
 /// The waiting key takes over as soon as every verifier has seen it: at once, unless the last rotation
-/// was a moment ago. To withdraw a key that has leaked, revoke it.
+/// was a moment ago. To withdraw one key that has leaked, revoke it.
 #[utoipa::path(
     post, path = "/admin/v1/keys/rotate", operation_id = "rotate_keys", tag = "keys",
-    request_body(content = Option<RotateRequest>, description = "Nothing, or an empty object"),
+    request_body(content = Option<RotateRequest>, description = "Nothing, or what is meant"),
     responses((status = 200, body = KeyList, description = "The keys, as they are now"), Refusals, BodyRefusals),
     security(("access_token" = [])),
 )]
 pub(super) async fn rotate(
     State(server): State<Arc<Server>>,
-    OptionalJson(RotateRequest {}): OptionalJson<RotateRequest>,
+    OptionalJson(RotateRequest { alg, emergency }): OptionalJson<RotateRequest>,
 ) -> Result<JsonAnswer<KeyList>, Problem> {
-    let keys = server.issuer.rotate_keys(server.now()).await.map_err(AdminError::Keys)?;
-    Ok(JsonAnswer(keys.into()))
+    match emergency {
+        true => server.issuer.replace_keys(alg, Reason::KEY_COMPROMISED, server.now()).await?,
+        false => server.issuer.rotate_keys(alg, server.now()).await?,
+    }
+    Ok(JsonAnswer(KeyList::of(&server)))
 }
 
 /// Rotate the master key
@@ -86,21 +122,31 @@ pub(super) async fn rotate(
 /// data directory. Nobody notices: no token, session or client secret changes.
 #[utoipa::path(
     post, path = "/admin/v1/keys/rotate-master", operation_id = "rotate_master_key", tag = "keys",
-    request_body(content = Option<RotateRequest>, description = "Nothing, or an empty object"),
+    request_body(content = Option<RotateMasterRequest>, description = "Nothing, or an empty object"),
     responses((status = 204, description = "The master key is another"), Refusals, BodyRefusals, KeptElsewhere),
     security(("access_token" = [])),
 )]
 pub(super) async fn rotate_master(
     State(server): State<Arc<Server>>,
-    OptionalJson(RotateRequest {}): OptionalJson<RotateRequest>,
+    OptionalJson(RotateMasterRequest {}): OptionalJson<RotateMasterRequest>,
 ) -> Result<StatusCode, Problem> {
     server.issuer.rotate_master_key().await.map_err(AdminError::MasterKey)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl From<Vec<KeyInfo>> for KeyList {
-    fn from(keys: Vec<KeyInfo>) -> Self {
-        let answer = |key: KeyInfo| KeyAnswer {
+impl KeyList {
+    fn of(server: &Server) -> Self {
+        let now = server.now();
+        Self {
+            keys: server.issuer.list_keys(now).into_iter().map(KeyAnswer::from).collect(),
+            schedules: server.issuer.list_schedules(now).into_iter().map(ScheduleAnswer::from).collect(),
+        }
+    }
+}
+
+impl From<KeyInfo> for KeyAnswer {
+    fn from(key: KeyInfo) -> Self {
+        Self {
             kid: key.kid,
             alg: key.alg.name(),
             state: key.state,
@@ -109,7 +155,13 @@ impl From<Vec<KeyInfo>> for KeyList {
             published_at: key.published_at,
             signs_until: key.signs_until,
             retires_at: key.retires_at,
-        };
-        Self { keys: keys.into_iter().map(answer).collect() }
+        }
+    }
+}
+
+impl From<ScheduleInfo> for ScheduleAnswer {
+    fn from(schedule: ScheduleInfo) -> Self {
+        let ScheduleInfo { alg, rotate_every, next_rotation } = schedule;
+        Self { alg: alg.name(), rotate_every, next_rotation }
     }
 }

@@ -261,6 +261,7 @@ async fn metadata_that_lead_elsewhere_are_not_followed() {
         json!({ "authorization_endpoint": "javascript:alert(1)" }),
         json!({ "authorization_endpoint": "ftp://evil.example/" }),
         json!({ "token_endpoint": "file:///etc/passwd" }),
+        json!({ "userinfo_endpoint": "file:///etc/passwd" }),
         json!({ "jwks_uri": 1 }),
         json!({ "token_endpoint": null }),
     ];

@@ -27,6 +27,8 @@ pub(crate) struct Said {
     /// In the place of the ID token.
     pub(crate) id_token: Option<String>,
     pub(crate) userinfo: Value,
+    /// What its list of addresses is, if it has one.
+    pub(crate) emails: Option<Value>,
     /// The members of its metadata that are others.
     pub(crate) metadata: Value,
     /// The forms that its token endpoint was sent, with what was sent as `Authorization`.
@@ -52,6 +54,7 @@ impl Mock {
             token: None,
             id_token: None,
             userinfo: json!({}),
+            emails: None,
             metadata: json!({}),
             asked: Vec::new(),
         };
@@ -65,6 +68,7 @@ impl Mock {
             .route("/jwks", get(jwks))
             .route("/token", post(token))
             .route("/userinfo", get(userinfo))
+            .route("/emails", get(emails))
             .with_state(mock.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         mock
@@ -96,6 +100,7 @@ impl Mock {
             authorization_endpoint: at("/authorize?tenant=1"),
             token_endpoint: at("/token"),
             userinfo_endpoint: at("/userinfo"),
+            emails_endpoint: self.say(|said| said.emails.is_some()).then(|| at("/emails")),
             members,
         };
         let method = Some(SecretMethod::ClientSecretPost);
@@ -168,8 +173,16 @@ async fn token(
 }
 
 async fn userinfo(State(mock): State<Mock>, headers: HeaderMap) -> Response {
+    to_its_token(&headers, mock.say(|said| said.userinfo.clone()))
+}
+
+async fn emails(State(mock): State<Mock>, headers: HeaderMap) -> Response {
+    to_its_token(&headers, mock.say(|said| said.emails.clone().unwrap()))
+}
+
+fn to_its_token(headers: &HeaderMap, answer: Value) -> Response {
     match headers.get(AUTHORIZATION).is_some_and(|value| value == "Bearer at-1") {
-        true => axum::Json(mock.say(|said| said.userinfo.clone())).into_response(),
+        true => axum::Json(answer).into_response(),
         false => StatusCode::UNAUTHORIZED.into_response(),
     }
 }

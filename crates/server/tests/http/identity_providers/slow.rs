@@ -87,6 +87,7 @@ impl Slow {
             authorization_endpoint: at("/authorize"),
             token_endpoint: at("/token"),
             userinfo_endpoint: at("/userinfo"),
+            emails_endpoint: None,
             members,
         };
         let secret = gatepass_jose::SecretKey::new(mock::SECRET.as_bytes());

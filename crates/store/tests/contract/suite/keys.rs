@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use gatepass_issuer::client::{Credential, SealedSecret};
 use gatepass_issuer::{Reseal, Sealed, SecretError};
 use gatepass_jose::Alg;
@@ -14,6 +16,8 @@ pub(crate) async fn keys_come_back_as_they_were_saved<E: Engine>() {
         key.published_at = at(n);
         key.signs_from = (n % 2 == 0).then(|| at(n + 10));
         key.signed_until = (n % 4 == 0).then(|| at(n + 20));
+        key.terms.publish_ahead = Duration::from_millis(n as u64 * 1000 + 1);
+        key.terms.verify_for = Duration::from_millis(n as u64 * 1000 + 2);
     }
     store.save_keys(&keys, &[], Vec::new()).await.unwrap();
     let mut saved = store.list_keys().await.unwrap();

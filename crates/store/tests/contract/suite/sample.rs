@@ -11,7 +11,7 @@ use gatepass_issuer::client::{
     SealedSecret, SecretDigest,
 };
 use gatepass_issuer::id::{ClientId, SessionId, StreamId, UserId};
-use gatepass_issuer::keys::KeyRecord;
+use gatepass_issuer::keys::{KeyRecord, KeyTerms};
 use gatepass_issuer::password::PasswordHash;
 use gatepass_issuer::rotation::{Presented, RefreshPolicy};
 use gatepass_issuer::session::Session;
@@ -131,6 +131,7 @@ pub(crate) fn key(kid: &str) -> KeyRecord {
         published_at: NOW,
         signs_from: None,
         signed_until: None,
+        terms: KeyTerms::default(),
     }
 }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 /// What a body may bring in a second without trying anybody's patience: less than the slowest of networks.
-pub(crate) const LEAST_RATE: u64 = 1_000;
+pub const LEAST_RATE: u64 = 1_000;
 
 /// A limit on how long one side may go without a byte. Costs nothing while bytes flow: the timer starts
 /// with the first wait.
 #[derive(Debug)]
-pub(crate) struct Stall {
+pub struct Stall {
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     /// Since when nothing has moved.
@@ -30,33 +30,36 @@ struct Patience {
 }
 
 impl Stall {
-    pub(crate) fn new(limit: Duration) -> Self {
+    /// Waits for `limit` at a time, however often.
+    #[must_use]
+    pub fn new(limit: Duration) -> Self {
         Self { limit, timer: None, waiting: None, patience: None }
     }
 
     /// Waits for so long in all, and a second more for every [`LEAST_RATE`] bytes that are told of with
     /// [`received`](Self::received).
-    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = Some(Patience::new(patience));
         self
     }
 
     /// Something moved.
-    pub(crate) fn moved(&mut self) {
+    pub fn moved(&mut self) {
         if let (Some(since), Some(patience)) = (self.waiting.take(), &mut self.patience) {
             patience.waited(since.elapsed());
         }
     }
 
     /// So many bytes came.
-    pub(crate) fn received(&mut self, bytes: usize) {
+    pub fn received(&mut self, bytes: usize) {
         if let Some(patience) = &mut self.patience {
             patience.received(bytes);
         }
     }
 
     /// Nothing moved just now; ready once that has been so for the whole limit, or patience is at its end.
-    pub(crate) fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.patience.as_ref().map_or(self.limit, |patience| patience.left.min(self.limit));
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         if self.waiting.is_none() {

@@ -12,7 +12,7 @@ use thiserror::Error;
 /// reports those.
 ///
 /// ```
-/// use gatepass_server::Network;
+/// use gatepass_net::Network;
 ///
 /// let proxies: Network = "10.0.0.0/8".parse()?;
 /// assert!(proxies.contains("10.1.2.3".parse()?));
@@ -91,12 +91,14 @@ mod tests {
             ("10.0.0.0/8", "::ffff:10.0.0.1", true),
             ("10.1.2.3", "10.1.2.3", true),
             ("10.1.2.3", "10.1.2.4", false),
+            ("10.1.2.3/8", "10.9.9.9", true),
             ("0.0.0.0/0", "203.0.113.9", true),
             ("0.0.0.0/0", "2001:db8::1", false),
             ("fd00::/8", "fd12::1", true),
             ("fd00::/8", "fe80::1", false),
             ("::/0", "2001:db8::1", true),
             ("::/0", "192.0.2.1", true),
+            ("::1", "::1", true),
         ];
         for (network, address, holds) in cases {
             let network: Network = network.parse().unwrap();
@@ -106,7 +108,16 @@ mod tests {
 
     #[test]
     fn what_is_no_network() {
-        for text in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/+8", "example.com"] {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0/8",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "10.0.0.0/8/8",
+            "example.com",
+        ] {
             assert_eq!(text.parse::<Network>(), Err(InvalidNetwork), "{text}");
         }
     }

@@ -1,4 +1,4 @@
-//! Names that nobody else gives: of requests, of traces and of their spans.
+//! Names that nobody else gives: of requests, by which the log and an answer find each other, of traces and of their spans.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
@@ -12,7 +12,8 @@ const MAX_LEN: usize = 64;
 /// 64 bits that this process gives once, and that say nothing of any others; never zero.
 ///
 /// They are not secret: a keyed hash of a counter costs neither an allocation nor the system's randomness.
-pub(crate) fn fresh() -> u64 {
+#[must_use]
+pub fn fresh() -> u64 {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static COUNT: AtomicU64 = AtomicU64::new(0);
 
@@ -20,13 +21,15 @@ pub(crate) fn fresh() -> u64 {
 }
 
 /// A new name for a request.
-pub(crate) fn request_id() -> HeaderValue {
+#[must_use]
+pub fn request_id() -> HeaderValue {
     // Hexadecimal digits are printable ASCII.
     HeaderValue::try_from(format!("{:016x}", fresh())).unwrap_or(HeaderValue::from_static("-"))
 }
 
 /// Whether this can be the name of a request: short, and of characters that cannot upset a log.
-pub(crate) fn is_request_id(id: &HeaderValue) -> bool {
+#[must_use]
+pub fn is_request_id(id: &HeaderValue) -> bool {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=MAX_LEN).contains(&id.len()) && id.as_bytes().iter().all(allowed)
 }
