@@ -131,6 +131,8 @@ fn claims(number: usize, now: Timestamp) -> Result<AccessClaims> {
         authorization_details: AuthorizationDetails::default(),
         sid: Some(base64url::encode(&[number.wrapping_mul(83); 16])),
         roles: vec!["clerk".into(), "warehouse-manager-north".into()],
+        acr: None,
+        auth_time: None,
         cnf: None,
         act: None,
     })

@@ -24,10 +24,8 @@ pub struct Visitor {
 impl Visitor {
     /// Logs in at the pages, allows what is asked, and gives the code that the application gets.
     pub async fn code(&mut self, up: &Up, client: &str, scope: &str, username: &str) -> String {
-        let url = authorization_url(up, client, scope);
-        let back = self.authorize(up, url.as_str(), username).await;
-        let code = back.query_pairs().find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
-        code.unwrap_or_else(|| panic!("no code in {back}"))
+        let url = authorization_url(up, client, scope, &[]);
+        code_in(&self.authorize(up, url.as_str(), username).await)
     }
 
     /// Follows an application's authorization request through the pages, and gives where the browser is sent back to.
@@ -77,28 +75,42 @@ impl Visitor {
     }
 }
 
-/// Where an application sends browsers to be logged in.
-pub fn authorization_url(up: &Up, client: &str, scope: &str) -> Url {
+/// Where an application sends browsers to be logged in, with more parameters.
+pub fn authorization_url(up: &Up, client: &str, scope: &str, more: &[(&str, &str)]) -> Url {
     let mut url = Url::parse(&format!("{}/oauth/authorize", up.issuer())).expect("a URL");
-    url.query_pairs_mut().extend_pairs([
-        ("response_type", "code"),
-        ("client_id", client),
-        ("redirect_uri", REDIRECT_URI),
-        ("scope", scope),
-        ("code_challenge", CHALLENGE),
-        ("code_challenge_method", "S256"),
-    ]);
+    url.query_pairs_mut()
+        .extend_pairs([
+            ("response_type", "code"),
+            ("client_id", client),
+            ("redirect_uri", REDIRECT_URI),
+            ("scope", scope),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ])
+        .extend_pairs(more);
     url
 }
 
 /// Logs a user in at a public application and gives its tokens.
 pub async fn code_flow(up: &Up, visitor: &mut Visitor, client: &str, scope: &str, username: &str) -> Value {
     let code = visitor.code(up, client, scope, username).await;
-    redeem(up, (client, None), &code).await
+    redeem(up, (client, None), &code, &[]).await.expect(200).json()
 }
 
-/// The tokens for a code, for an application that has a secret or none.
-pub async fn redeem(up: &Up, (client, secret): (&str, Option<&str>), code: &str) -> Value {
+/// The code that the browser was sent back with.
+#[track_caller]
+pub fn code_in(back: &Url) -> String {
+    let code = back.query_pairs().find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
+    code.unwrap_or_else(|| panic!("no code in {back}"))
+}
+
+/// The token request for a code, of an application that has a secret or none, with more parameters.
+pub async fn redeem(
+    up: &Up,
+    (client, secret): (&str, Option<&str>),
+    code: &str,
+    more: &[(&str, &str)],
+) -> Answer {
     let form = [
         ("grant_type", "authorization_code"),
         ("client_id", client),
@@ -106,13 +118,13 @@ pub async fn redeem(up: &Up, (client, secret): (&str, Option<&str>), code: &str)
         ("code", code),
         ("code_verifier", VERIFIER),
     ];
-    let form = form.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let form = form.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let request = up.at_server(Method::POST, "/oauth/token");
     let request = match secret {
         Some(secret) => request.basic_auth(client, Some(secret)),
         None => request,
     };
-    send(with_form(request, &form)).await.expect(200).json()
+    send(with_form(request, &form.collect::<Vec<_>>())).await
 }
 
 fn with_form(request: RequestBuilder, fields: &[(String, String)]) -> RequestBuilder {

@@ -58,7 +58,29 @@
 //!
 //! [`Rule::with_acr`] and [`Rule::with_max_age`] demand a stronger or a more recent login than the token's
 //! ([RFC 9470](https://www.rfc-editor.org/rfc/rfc9470#section-3)). The refusal is a 401 with the error
-//! `insufficient_user_authentication`, from which the client learns what to ask the authorization server for.
+//! `insufficient_user_authentication`, from which the client learns what to ask the authorization server for: `acr_values` and
+//! `max_age`, which it sends with its next authorization request. Access tokens of gatepass say both `acr` and `auth_time`, and
+//! keep them when they are renewed, so that only a login makes them younger.
+//!
+//! ```
+//! use std::time::Duration;
+//! use axum::{Router, routing::{get, post}};
+//! use gatepass_guard::{Admitted, Guard, GuardLayer, Rule};
+//!
+//! fn bank(guard: Guard) -> Router {
+//!     let recent = Rule::default()
+//!         .with_acr(["urn:gatepass:acr:password"])
+//!         .with_max_age(Duration::from_secs(300));
+//!     Router::new()
+//!         .route("/balance", get(async |token: Admitted| format!("balance of {}", token.sub)))
+//!         .route_layer(GuardLayer::new(guard.clone()))
+//!         .merge(
+//!             Router::new()
+//!                 .route("/transfer", post(async |token: Admitted| format!("from {}", token.sub)))
+//!                 .route_layer(GuardLayer::new(guard).with_rule(recent)),
+//!         )
+//! }
+//! ```
 //!
 //! # What happens when the issuer is away
 //!

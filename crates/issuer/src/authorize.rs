@@ -8,6 +8,7 @@
 //! proof that it may is in the [`Back`] that every later step carries.
 
 mod claims;
+mod context;
 mod logout;
 mod request;
 mod request_object;
@@ -20,6 +21,7 @@ use thiserror::Error;
 
 pub use self::claims::{ClaimsRequest, RequestedClaims};
 pub(crate) use self::claims::{EMAIL_ADDRESS, EMAIL_VERIFIED, PREFERRED_USERNAME};
+pub use self::context::WantedContexts;
 pub use self::logout::{LoggedOut, LogoutError, LogoutRequest, LogoutStep};
 pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};
 pub(crate) use self::request::{WITHOUT_MEANING, requested_details, requested_scope};
@@ -76,6 +78,12 @@ impl Refusal {
     pub const LOGIN_REQUIRED: Self = Self::new("login_required", "the user must log in for this");
     /// The user would have to consent, and must not be asked.
     pub const CONSENT_REQUIRED: Self = Self::new("consent_required", "the user must allow this first");
+    /// Nobody can log in here as the client says that they must
+    /// ([OpenID Connect Core Error Code unmet_authentication_requirements](https://openid.net/specs/openid-connect-unmet-authentication-requirements-1_0.html)).
+    pub const UNMET_AUTHENTICATION_REQUIREMENTS: Self = Self::new(
+        "unmet_authentication_requirements",
+        "nobody can log in here in a way that the client asks for (acr_values_supported says which there are)",
+    );
     /// Our fault.
     pub const SERVER_ERROR: Self = Self::new("server_error", "the server failed; its log says why");
     /// Too much is asked of this server.
@@ -197,6 +205,8 @@ impl Issuer {
         request.resource = self
             .granted_resource(&request.client, &request.scope, params.resource)
             .ok_or_else(|| refused(UNKNOWN_RESOURCE))?;
+        request.contexts =
+            self.wanted_contexts(&request, params.acr_values, params.resource.is_some()).map_err(refused)?;
         request.pushed = match arrival {
             Arrival::Pushed(digest) => Some(digest),
             Arrival::WithBrowser | Arrival::BeingPushed => None,
@@ -245,11 +255,10 @@ impl Issuer {
             let name = name(login);
             request.claims.subjects.iter().all(|subject| *subject == name)
         };
-        let is_fit = |login: &SignedOn| is_named(login) && request.takes(login.session.acr());
-        let is_hinted = is_hinted && login.is_none_or(is_fit);
         let situation = Situation {
             login: login.map(|login| shown_at(login, done)),
-            is_hinted,
+            is_hinted: is_hinted && login.is_none_or(is_named),
+            is_in_context: login.is_none_or(|login| request.contexts.contains(login.session.acr())),
             consented: consent.as_ref().map(|consent| &consent.scope),
             done,
             now,
@@ -308,7 +317,6 @@ impl Issuer {
             claims: request.claims.requested.clone(),
             user: login.user.id,
             login: login.session.id,
-            auth_time: login.session.created_at,
             scope: request.scope.clone(),
             resource: request.resource.clone(),
             nonce: request.nonce.clone(),
@@ -332,10 +340,10 @@ const UNKNOWN_RESOURCE: Refusal =
     Refusal::new("invalid_target", "the client may not have tokens for this resource");
 
 /// When a user showed who they are. With a provider that may be long before they came here, unless they were asked anew
-/// for this very request.
+/// for this very request; a provider that says nothing of it may mean any time.
 fn shown_at(login: &SignedOn, done: Done) -> Timestamp {
-    match login.session.provider {
-        Some(_) if !done.login => Timestamp::EPOCH,
-        _ => login.session.created_at,
+    match done.login {
+        true => login.session.created_at,
+        false => login.session.auth_time.unwrap_or(Timestamp::EPOCH),
     }
 }

@@ -77,8 +77,6 @@ pub struct AuthorizationCode {
     pub user: UserId,
     /// The login that it arose from.
     pub login: SessionId,
-    /// When the user showed who they are.
-    pub auth_time: Timestamp,
     /// What was granted.
     pub scope: ScopeSet,
     /// What was granted beyond that.
@@ -257,6 +255,7 @@ impl PresentedCode {
             resource: Some(granted.resource.to_owned()),
             device: login.device.clone(),
             created_at: now,
+            auth_time: login.auth_time,
             generation: 1,
             rotated_at: None,
             idle_expires_at: now.saturating_add(idle),

@@ -120,8 +120,6 @@ pub struct Allowed {
     pub user: UserId,
     /// The login under which they did.
     pub login: SessionId,
-    /// When they showed who they are.
-    pub auth_time: Timestamp,
 }
 
 /// What a user says to a device's request.
@@ -137,7 +135,7 @@ pub enum DeviceAnswer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceDecision {
     /// It is used up; start this session.
-    Give(Allowed, Box<Session>),
+    Give(Box<Session>),
     /// Nothing.
     Refuse(DeviceRefusal),
     /// It was used before: end the session that it gave, if any.
@@ -194,7 +192,7 @@ pub fn decide(
                 claims: &claims,
                 resource: &asked.resource,
             };
-            DeviceDecision::Give(allowed.clone(), Box::new(presented.session(granted, login)))
+            DeviceDecision::Give(Box::new(presented.session(granted, login)))
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::binding::Binding;
 use crate::client::{Client, ExchangePolicy, IDENTITY_SCOPES};
 use crate::grant::{TokenError, TokenResponse};
 use crate::issuer::Issuer;
-use crate::mint::{Grant, Target};
+use crate::mint::{Grant, LoginClaims, Target};
 use crate::sessions::{BearerError, limit_to};
 
 /// A token that was exchanged lives no longer than this, and no longer than what it was exchanged for. It is
@@ -139,6 +139,7 @@ impl Issuer {
             authorization_details: AuthorizationDetails::default(),
             roles: subject.roles.clone(),
             session: subject.sid.as_deref().and_then(|sid| sid.parse().ok()),
+            login: LoginClaims { acr: subject.acr.clone(), auth_time: subject.auth_time },
             target,
             minted_at,
             not_after: tokens
@@ -251,6 +252,8 @@ mod tests {
             authorization_details: AuthorizationDetails::default(),
             sid: None,
             roles: Vec::new(),
+            acr: None,
+            auth_time: None,
             cnf: None,
             act,
         }

@@ -22,7 +22,7 @@ use crate::device::DeviceRefusal;
 use crate::dpop::{DpopError, ShownProof, TokenType};
 use crate::exchange::{ExchangeRefusal, Shown, TokenExchange};
 use crate::issuer::Issuer;
-use crate::mint::{Grant, MintError, Minted, Target};
+use crate::mint::{Grant, LoginClaims, MintError, Minted, Target};
 use crate::refresh_token::RefreshToken;
 use crate::response::{NoRecipient, ResponseError};
 use crate::secrets::SecretError;
@@ -312,6 +312,7 @@ impl Issuer {
             authorization_details,
             roles: Vec::new(),
             session: None,
+            login: LoginClaims::default(),
             target,
             minted_at,
             not_after: Timestamp::MAX,

@@ -35,7 +35,9 @@ struct IdClaims<'c> {
     aud: &'c str,
     exp: NumericDate,
     iat: NumericDate,
-    auth_time: NumericDate,
+    /// What a provider has not said is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<NumericDate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'c str>,
     acr: &'static str,
@@ -165,8 +167,6 @@ pub(crate) struct IdTokenOf<'l> {
     pub(crate) scope: &'l ScopeSet,
     /// What was granted of the user besides.
     pub(crate) claims: &'l BTreeSet<String>,
-    /// When the user showed who they are.
-    pub(crate) auth_time: Timestamp,
     /// What the client wants to see again.
     pub(crate) nonce: Option<&'l str>,
 }
@@ -191,7 +191,7 @@ impl Issuer {
             aud: login.client.id.as_str(),
             exp: now.saturating_add(self.config.access_token_lifetime).into(),
             iat: now.into(),
-            auth_time: login.auth_time.into(),
+            auth_time: session.auth_time.map(Into::into),
             nonce: login.nonce,
             acr: session.acr(),
             amr: session.provider.is_none().then_some(["pwd"]),

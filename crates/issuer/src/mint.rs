@@ -1,9 +1,10 @@
 //! Minting access tokens ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use gatepass_jose::jwe::{EncryptError, JweKeyError, NestError};
-use gatepass_jose::{Alg, Audience, Timestamp, Typ, jwt};
+use gatepass_jose::{Alg, Audience, NumericDate, Timestamp, Typ, jwt};
 use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, ScopeSet, TokenId};
 use serde::Serialize;
 use thiserror::Error;
@@ -31,6 +32,8 @@ pub(crate) struct Grant<'a> {
     pub(crate) authorization_details: AuthorizationDetails,
     pub(crate) roles: Vec<String>,
     pub(crate) session: Option<SessionId>,
+    /// How and when the user logged in.
+    pub(crate) login: LoginClaims,
     /// What the token is for.
     pub(crate) target: Target<'a>,
     /// The instant it counts as minted at; see `Feed::minting_instant`.
@@ -41,6 +44,15 @@ pub(crate) struct Grant<'a> {
     pub(crate) actor: Option<Actor>,
     /// The keys that it is bound to.
     pub(crate) binding: Binding,
+}
+
+/// What a token says of its user's login, as far as that is known
+/// ([RFC 9068 section 2.2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.2.1)). It stays what it was at the login,
+/// whatever the token was renewed or exchanged with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LoginClaims {
+    pub(crate) acr: Option<Cow<'static, str>>,
+    pub(crate) auth_time: Option<NumericDate>,
 }
 
 /// Where a token can be used.
@@ -158,6 +170,8 @@ impl Issuer {
             authorization_details: grant.authorization_details,
             sid: grant.session.map(|sid| sid.to_string()),
             roles: grant.roles,
+            acr: grant.login.acr,
+            auth_time: grant.login.auth_time,
             cnf: grant.binding.confirmation(),
             act: grant.actor,
         };
@@ -227,6 +241,8 @@ mod tests {
             authorization_details: AuthorizationDetails::default(),
             sid: None,
             roles: (0..roles).map(|n| format!("role-number-{n}")).collect(),
+            acr: None,
+            auth_time: None,
             cnf: None,
             act: None,
         }

@@ -1,5 +1,7 @@
 //! Sessions: one login of one user on one device, and the family of its refresh tokens.
 
+use std::borrow::Cow;
+
 use gatepass_jose::Timestamp;
 use gatepass_token::{AuthorizationDetails, ScopeSet};
 
@@ -9,6 +11,7 @@ use crate::client::OFFLINE_ACCESS;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::id_token::ACR_PASSWORD;
 use crate::identity_provider::{ACR_FEDERATED, ProviderId};
+use crate::mint::LoginClaims;
 
 /// A session's one row. A rotation changes it in place; nothing else is ever stored for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,9 @@ pub struct Session {
     pub device: String,
     /// When it was started.
     pub created_at: Timestamp,
+    /// When its user showed who they are: here at its start or the login's that it arose from, or to a provider;
+    /// `None` where a provider has not said it.
+    pub auth_time: Option<Timestamp>,
     /// The generation of the refresh token that is current; 1 at the start.
     pub generation: u32,
     /// When the current generation was made by rotation; `None` before the first rotation.
@@ -73,6 +79,11 @@ impl Session {
             Some(_) => ACR_FEDERATED,
             None => ACR_PASSWORD,
         }
+    }
+
+    /// What its tokens say of the login.
+    pub(crate) fn login_claims(&self) -> LoginClaims {
+        LoginClaims { acr: Some(Cow::Borrowed(self.acr())), auth_time: self.auth_time.map(Into::into) }
     }
 
     /// Whether it is a login at the authorization server's own pages, which serves every application.

@@ -11,7 +11,7 @@ use gatepass_jose::{Timestamp, base64url};
 use zeroize::Zeroizing;
 
 use crate::id::{ClientId, SessionId, UserId};
-use crate::identity_provider::ProviderId;
+use crate::identity_provider::{Identity, ProviderId};
 use crate::issuer::Issuer;
 use crate::session::Session;
 use crate::sessions::{InternalError, Login, LoginError};
@@ -73,7 +73,7 @@ impl Issuer {
     pub(crate) async fn start_sign_on(
         &self,
         user: UserId,
-        provider: Option<ProviderId>,
+        identity: Option<&Identity>,
         device: &str,
         previous: Option<&str>,
         now: Timestamp,
@@ -81,7 +81,14 @@ impl Issuer {
         let policy = self.config.login;
         let started =
             self.new_session(user, ClientId::sign_on(), device, policy.idle, policy.absolute, now)?;
-        let session = Session { provider, ..started };
+        let session = match identity {
+            Some(identity) => Session {
+                provider: Some(identity.provider.clone()),
+                auth_time: identity.auth_time.map(Into::into),
+                ..started
+            },
+            None => started,
+        };
         let previous = previous.and_then(|cookie| self.login_of_cookie(cookie));
         if let Some(previous) = previous
             && self.store.find_session(previous).await?.is_some_and(|other| other.user != user)

@@ -14,9 +14,7 @@ use crate::backchannel_logout::LogoutNotice;
 use crate::client::Client;
 use crate::code::{AuthorizationCode, CodeDigest, CodeRefusal, PresentedCode};
 use crate::consent::Consent;
-use crate::device::{
-    Allowed, DeviceAnswer, DeviceAuthorization, DeviceCodeDigest, DeviceRefusal, UserCodeDigest,
-};
+use crate::device::{DeviceAnswer, DeviceAuthorization, DeviceCodeDigest, DeviceRefusal, UserCodeDigest};
 use crate::email::{Email, EmailAddress};
 use crate::id::{ClientId, SessionId, StreamId, UserId};
 use crate::identity_provider::{LinkedIdentity, ProviderId};
@@ -116,7 +114,7 @@ pub enum Redeemed {
 #[derive(Clone, Debug)]
 pub enum RedeemedDevice {
     /// The device code is used up, and its session has started. Durable.
-    Given(Allowed, Box<Session>, Box<User>),
+    Given(Box<Session>, Box<User>),
     /// It gives nothing, or nothing yet.
     Refused(DeviceRefusal),
     /// It was used before. The session that it gave is revoked, and the revocation is in the log, unless

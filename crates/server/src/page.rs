@@ -56,6 +56,8 @@ pub(crate) struct LoginPage<'p> {
     pub(crate) username: &'p str,
     /// What a login at a provider is for.
     pub(crate) goes_on: &'static str,
+    /// Whether a password will do.
+    pub(crate) with_password: bool,
     /// The providers that can be logged in with: id, and words for the button.
     pub(crate) providers: Vec<(&'p str, Phrase)>,
 }

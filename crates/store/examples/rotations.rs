@@ -152,6 +152,7 @@ fn session(n: usize, user: UserId) -> Session {
         resource: None,
         device: "Firefox 145 on Debian".into(),
         created_at: now,
+        auth_time: Some(now),
         generation: 1,
         rotated_at: None,
         idle_expires_at: now.saturating_add(policy.idle),

@@ -1,9 +1,13 @@
 //! Access tokens ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)).
 
+use std::borrow::Cow;
+
 use gatepass_jose::{
     Audience, Claims, Issuer, KeySet, NumericDate, Registered, Timestamp, Typ, Verifier, not_null,
 };
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::{AuthorizationDetails, ScopeSet, minted_at};
 
@@ -40,6 +44,12 @@ pub struct AccessClaims {
     /// The user's roles (RFC 9068 section 2.2.3.1).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// How the user logged in: an authentication context class (RFC 9068 section 2.2.1).
+    #[serde(default, deserialize_with = "if_understood", skip_serializing_if = "Option::is_none")]
+    pub acr: Option<Cow<'static, str>>,
+    /// When the user logged in, however often tokens were renewed since (RFC 9068 section 2.2.1).
+    #[serde(default, deserialize_with = "if_understood", skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<NumericDate>,
     /// The key that it is bound to; a token without one is good for whoever holds it.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
@@ -139,6 +149,16 @@ impl Claims for AccessClaims {
     }
 }
 
+/// A claim that issuers elsewhere write in other types too. What is not understood counts as absent: it is for a rule that
+/// demands it to refuse the token, and for no other.
+pub(crate) fn if_understood<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+}
+
 /// A verifier of access tokens: type `at+jwt`, a minute of clock skew. What RFC 9068 section 4 asks
 /// of a resource server beyond it (scope, the session's revocation) is the guard's.
 #[must_use]
@@ -166,6 +186,8 @@ mod tests {
             authorization_details: AuthorizationDetails::default(),
             sid: Some("AZcQ0nB7f0yM6mX8m3yqAA".into()),
             roles: vec!["clerk".into()],
+            acr: Some("urn:gatepass:acr:password".into()),
+            auth_time: Some(Timestamp::from_secs(now.as_secs() - 60).into()),
             cnf: None,
             act: None,
         }
@@ -177,7 +199,7 @@ mod tests {
         let key = SigningKey::generate(Alg::ES256, Some("2026-11-a")).unwrap();
         let claims = claims(now);
         let token = jwt::sign(&Typ::ACCESS_TOKEN, &claims, &key).unwrap();
-        assert!(token.len() < 520, "{} bytes", token.len());
+        assert!(token.len() < 560, "{} bytes", token.len());
         let keys = KeySet::new(vec![key.verifying_key().unwrap()]);
         let verifier = access_verifier(Issuer::new(&claims.iss).unwrap(), claims.aud.clone(), keys);
         let verified = verifier.verify::<AccessClaims>(&token, now).unwrap();
@@ -217,6 +239,30 @@ mod tests {
         }
         assert!(none.is_unknown() && !Confirmation::dpop("j").is_unknown());
         assert!(!good.contains("cnf"), "a token that is bound to nothing stays as small as it was");
+    }
+
+    #[test]
+    fn a_login_that_is_told_in_another_way_is_not_told() {
+        let good = serde_json::to_string(&claims(Timestamp::from_secs(1_763_780_000))).unwrap();
+        let cases = [
+            (r#""acr":"urn:gatepass:acr:password""#, r#""acr":["urn:gold"]"#),
+            (r#""acr":"urn:gatepass:acr:password""#, r#""acr":null"#),
+            (r#""auth_time":1763779940"#, r#""auth_time":"2025-11-22T02:12:20Z""#),
+            (r#""auth_time":1763779940"#, r#""auth_time":-1"#),
+        ];
+        for (from, to) in cases {
+            let token = good.replace(from, to);
+            assert_ne!(token, good, "{from}");
+            let read: AccessClaims = serde_json::from_str(&token).unwrap();
+            assert_eq!(
+                (read.acr.is_none(), read.auth_time.is_none()),
+                (to.contains("acr"), to.contains("time"))
+            );
+        }
+        assert!(
+            serde_json::from_str::<AccessClaims>(&good.replacen('{', r#"{"acr":"x","#, 1)).is_err(),
+            "twice"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Access tokens that are JWTs, and not to RFC 9068: those of many providers, older than it or careless of it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
@@ -10,7 +11,7 @@ use serde::de::{self, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::access::{AccessClaims, Actor, Confirmation};
+use crate::access::{AccessClaims, Actor, Confirmation, if_understood};
 use crate::{AuthorizationDetails, Scope, ScopeSet};
 
 /// The claims of an access token as issuers make them that do not keep to
@@ -23,6 +24,7 @@ use crate::{AuthorizationDetails, Scope, ScopeSet};
 /// | `scope` | `scope`, else `scp`; a text or a list |
 /// | `jti` | `jti`; empty where there is none |
 /// | `iat` | `iat`; where there is none, the beginning of time, so that any revocation reaches the token |
+/// | `acr`, `auth_time` | there, where they are a text and a number |
 ///
 /// Nothing in the header need tell such a token from the issuer's other JWTs under the same keys, so the claims
 /// must. Refused is what only another kind has: `nonce`, `at_hash`, `c_hash` or `s_hash` of an ID token, `events` of a security event
@@ -94,6 +96,10 @@ struct Wire {
     sid: Option<String>,
     #[serde(default)]
     roles: Vec<String>,
+    #[serde(default, deserialize_with = "if_understood")]
+    acr: Option<Cow<'static, str>>,
+    #[serde(default, deserialize_with = "if_understood")]
+    auth_time: Option<NumericDate>,
     #[serde(default, deserialize_with = "not_null")]
     cnf: Option<Confirmation>,
     #[serde(default, deserialize_with = "not_null")]
@@ -168,6 +174,8 @@ impl TryFrom<Wire> for JwtAccessClaims {
             authorization_details: wire.authorization_details,
             sid: wire.sid,
             roles: wire.roles,
+            acr: wire.acr,
+            auth_time: wire.auth_time,
             cnf: wire.cnf,
             act: wire.act,
         }))

@@ -25,10 +25,10 @@ async fn what_a_user_has_allowed_is_listed_taken_back_and_asked_for_again() {
     let mut tokens = Vec::new();
     for (id, secret) in ["office", "shop"].into_iter().zip(&secrets) {
         let code = ada.code(&up, id, scope, ADMIN).await;
-        tokens.push(redeem(&up, (id, Some(secret)), &code).await);
+        tokens.push(redeem(&up, (id, Some(secret)), &code, &[]).await.expect(200).json());
     }
     let asks = async |ada: &mut Visitor, client: &str| {
-        let answer = ada.get(&up, authorization_url(&up, client, scope).as_str()).await;
+        let answer = ada.get(&up, authorization_url(&up, client, scope, &[]).as_str()).await;
         match answer.status {
             200 => String::from_utf8_lossy(&answer.body).contains("/oauth/consent"),
             _ => !answer.header("location").unwrap_or_default().contains("code="),
@@ -68,6 +68,6 @@ async fn what_a_user_has_allowed_is_listed_taken_back_and_asked_for_again() {
         [("grant_type", "refresh_token"), ("refresh_token", tokens[1]["refresh_token"].as_str().unwrap())];
     let refused = send(form(&up, "/oauth/token", &fields).basic_auth("shop", Some(&secrets[1]))).await;
     refused.expect_oauth_error(400, "invalid_grant");
-    let after = Visitor::default().get(&up, authorization_url(&up, "shop", scope).as_str()).await;
+    let after = Visitor::default().get(&up, authorization_url(&up, "shop", scope, &[]).as_str()).await;
     assert_eq!(after.status, 200, "and nobody is logged in who was not");
 }

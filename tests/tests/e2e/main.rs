@@ -46,6 +46,7 @@ mod serve;
 mod serve_tls;
 mod signals;
 mod status_list;
+mod step_up;
 mod story;
 mod throttle;
 mod tickets;

@@ -64,6 +64,8 @@ pub struct ClaimsRequest {
     pub(crate) subjects: BTreeSet<String>,
     /// The authentication context classes of which the login must have one; empty: any.
     pub(crate) acrs: Vec<&'static str>,
+    /// Whether it has to be told when the user logged in.
+    pub(crate) auth_time: bool,
 }
 
 #[derive(Deserialize)]
@@ -87,11 +89,6 @@ struct Wanted {
 const ODD: Refusal = Refusal::new(
     "invalid_request",
     "claims is a JSON object of at most 2,048 bytes; its members id_token and userinfo ask for at most 32 claims each",
-);
-/// [OpenID Connect Core Error Code unmet_authentication_requirements](https://openid.net/specs/openid-connect-unmet-authentication-requirements-1_0.html).
-const UNMET: Refusal = Refusal::new(
-    "unmet_authentication_requirements",
-    "the authentication context that the client says is essential is none of this server's",
 );
 
 impl ClaimsRequest {
@@ -121,7 +118,8 @@ impl ClaimsRequest {
             names.filter(|name| claims.contains_key(*name)).map(str::to_owned).collect()
         };
         let requested = RequestedClaims { id_token: separate(&id_token), userinfo: separate(&userinfo) };
-        Ok(Self { requested, subjects, acrs })
+        let auth_time = matches!(id_token.get("auth_time"), Some(Some(wanted)) if wanted.essential);
+        Ok(Self { requested, subjects, acrs, auth_time })
     }
 }
 
@@ -140,7 +138,7 @@ fn required_acrs(id_token: &Claims) -> Result<Vec<&'static str>, Refusal> {
     }
     let is_wanted = |acr: &&str| wanted.values().any(|value| value == acr);
     let acrs: Vec<_> = [ACR_PASSWORD, ACR_FEDERATED].into_iter().filter(is_wanted).collect();
-    if acrs.is_empty() { Err(UNMET) } else { Ok(acrs) }
+    if acrs.is_empty() { Err(Refusal::UNMET_AUTHENTICATION_REQUIREMENTS) } else { Ok(acrs) }
 }
 
 #[cfg(test)]
@@ -204,5 +202,10 @@ mod tests {
         assert_eq!(read.requested.userinfo.iter().collect::<Vec<_>>(), [EMAIL_ADDRESS]);
         assert_eq!(read.requested.scope().to_string(), "email profile", "allowed as if asked for by scope");
         assert!(ClaimsRequest::parse("{}").unwrap().requested.scope().is_empty());
+        let asks =
+            |wanted: &str| ClaimsRequest::parse(&format!(r#"{{"id_token":{{"auth_time":{wanted}}}}}"#));
+        for (wanted, want) in [("null", false), ("{}", false), (r#"{"essential":true}"#, true)] {
+            assert_eq!(asks(wanted).unwrap().auth_time, want, "{wanted}");
+        }
     }
 }

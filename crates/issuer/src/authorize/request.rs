@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatepass_token::{AuthorizationDetails, CodeChallenge, InvalidCodeChallenge, ScopeSet};
 
-use super::{Back, ClaimsRequest, Refusal, RequestObject, ResponseMode};
+use super::{Back, ClaimsRequest, Refusal, RequestObject, ResponseMode, WantedContexts};
 use crate::client::{Client, GrantType, IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID};
 use crate::dpop::Jkt;
 use crate::id::ClientId;
@@ -14,6 +14,8 @@ use crate::redirect_uri::RegisteredRedirectUri;
 
 /// The longest `nonce`, in bytes: it comes again in the ID token.
 const MAX_NONCE: usize = 512;
+/// The longest `max_age`. No login is older than that but one of which nobody knows when it was.
+const LONGEST_AGE: Duration = Duration::from_secs(1_000_000_000);
 /// The longest `login_hint` that is shown.
 const MAX_HINT: usize = 128;
 
@@ -37,6 +39,7 @@ pub struct AuthorizationParams<'p> {
     pub code_challenge_method: Option<&'p str>,
     pub prompt: Option<&'p str>,
     pub max_age: Option<&'p str>,
+    pub acr_values: Option<&'p str>,
     pub login_hint: Option<&'p str>,
     pub ui_locales: Option<&'p str>,
     pub id_token_hint: Option<&'p str>,
@@ -85,6 +88,8 @@ pub struct AuthorizationRequest {
     pub prompt: Prompt,
     /// How long ago the user may have logged in.
     pub max_age: Option<Duration>,
+    /// How the user is to have logged in.
+    pub contexts: WantedContexts,
     /// Who the client thinks is there; to be shown in the login form, and believed by nobody.
     pub login_hint: Option<String>,
     /// The languages that the client would like the user to be asked in, as it wrote them.
@@ -112,6 +117,7 @@ impl<'p> AuthorizationParams<'p> {
             code_challenge_method: find("code_challenge_method"),
             prompt: find("prompt"),
             max_age: find("max_age"),
+            acr_values: find("acr_values"),
             login_hint: find("login_hint"),
             ui_locales: find("ui_locales"),
             id_token_hint: find("id_token_hint"),
@@ -158,12 +164,6 @@ impl AuthorizationRequest {
         self.prompt.login || self.max_age.is_some()
     }
 
-    /// Whether a login of that authentication context class will do.
-    #[must_use]
-    pub fn takes(&self, acr: &str) -> bool {
-        self.claims.acrs.is_empty() || self.claims.acrs.contains(&acr)
-    }
-
     pub(super) fn check(
         client: Client,
         back: Back,
@@ -187,13 +187,15 @@ impl AuthorizationRequest {
         let jkt = params.dpop_jkt.map(str::parse).transpose();
         let claims =
             params.claims.filter(|_| scope.contains(OPENID)).map(ClaimsRequest::parse).transpose()?;
+        let claims = claims.unwrap_or_default();
         Ok(Self {
             challenge,
             authorization_details: requested_details(&client, params.authorization_details)?,
-            claims: claims.unwrap_or_default(),
             jkt: jkt.map_err(|_| invalid("dpop_jkt is not the base64url text of a SHA-256 digest"))?,
             prompt: prompt(params.prompt)?,
-            max_age: max_age(params.max_age)?,
+            max_age: max_age(params.max_age)?.or(claims.auth_time.then_some(LONGEST_AGE)),
+            claims,
+            contexts: WantedContexts::default(),
             login_hint: params.login_hint.filter(|hint| is_shown(hint)).map(str::to_owned),
             ui_locales: params.ui_locales.map(str::to_owned),
             client,
@@ -305,7 +307,7 @@ fn max_age(text: Option<&str>) -> Result<Option<Duration>, Refusal> {
         true => Ok(text.parse().unwrap_or(u64::MAX)),
         false => Err(invalid("max_age is a number of seconds")),
     });
-    Ok(seconds.transpose()?.map(Duration::from_secs))
+    Ok(seconds.transpose()?.map(|seconds| Duration::from_secs(seconds).min(LONGEST_AGE)))
 }
 
 fn is_shown(hint: &str) -> bool {

@@ -21,6 +21,8 @@ pub struct Situation<'s> {
     pub login: Option<Timestamp>,
     /// Whether that is who the client expects, where it says whom.
     pub is_hinted: bool,
+    /// Whether they are logged in as the client wants them to be.
+    pub is_in_context: bool,
     /// What they have allowed the client before.
     pub consented: Option<&'s ScopeSet>,
     /// What they have just done.
@@ -45,13 +47,19 @@ pub enum Step {
 /// Decides what comes next.
 #[must_use]
 pub fn decide(request: &AuthorizationRequest, situation: &Situation<'_>) -> Step {
-    let Situation { login, is_hinted, done, .. } = *situation;
+    let Situation { login, is_hinted, is_in_context, done, .. } = *situation;
     let asked = request.prompt;
+    let essential = request.contexts.is_essential();
+    // A wish is worth a login, and no refusal.
+    let is_fit = is_hinted && (is_in_context || asked.none && !essential);
     match login {
         // Asked again they would be the same person again.
         Some(_) if done.login && !is_hinted => return Step::Refuse(Refusal::LOGIN_REQUIRED),
-        Some(since)
-            if !is_too_old(request, since, situation) && (done.login || !asked.login && is_hinted) => {}
+        // Asked again they would have the same choice again.
+        Some(_) if done.login && !is_in_context && essential => {
+            return Step::Refuse(Refusal::UNMET_AUTHENTICATION_REQUIREMENTS);
+        }
+        Some(since) if !is_too_old(request, since, situation) && (done.login || !asked.login && is_fit) => {}
         _ if asked.none => return Step::Refuse(Refusal::LOGIN_REQUIRED),
         _ => return Step::LogIn,
     }
@@ -63,12 +71,13 @@ pub fn decide(request: &AuthorizationRequest, situation: &Situation<'_>) -> Step
 }
 
 /// A login just now is young enough for `max_age=0`. Any other limit holds for it too: the user may take
-/// their time over the consent page.
+/// their time over the consent page. The login is as old as its tokens say, in whole seconds, so that a resource server
+/// which looks at them does not find it older and sends its user here again for nothing.
 fn is_too_old(request: &AuthorizationRequest, since: Timestamp, situation: &Situation<'_>) -> bool {
     match request.max_age {
         None => false,
         Some(max_age) if max_age.is_zero() => !situation.done.login,
-        Some(max_age) => situation.now.since(since) > max_age,
+        Some(max_age) => situation.now.since(Timestamp::from_secs(since.as_secs())) > max_age,
     }
 }
 

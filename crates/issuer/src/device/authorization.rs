@@ -216,9 +216,10 @@ impl Issuer {
         allow: bool,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let allowed =
-            || Allowed { user: login.user.id, login: login.session.id, auth_time: login.session.created_at };
-        let answer = if allow { DeviceAnswer::Allow(allowed()) } else { DeviceAnswer::Deny };
+        let answer = match allow {
+            true => DeviceAnswer::Allow(Allowed { user: login.user.id, login: login.session.id }),
+            false => DeviceAnswer::Deny,
+        };
         let answered = self.store.answer_device_authorization(asked.user_code, &answer, now).await?;
         if answered && allow {
             self.remember_consent(login.user.id, &asked.client, &asked.scope, now).await?;

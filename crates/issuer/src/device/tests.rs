@@ -19,6 +19,7 @@ fn login() -> Session {
         resource: None,
         device: "a telephone".into(),
         created_at: NOW,
+        auth_time: Some(NOW),
         generation: 1,
         rotated_at: None,
         idle_expires_at: after(3600),
@@ -34,7 +35,7 @@ fn login() -> Session {
 }
 
 fn allowed() -> Allowed {
-    Allowed { user: login().user, login: login().id, auth_time: NOW }
+    Allowed { user: login().user, login: login().id }
 }
 
 fn asked(state: DeviceState) -> DeviceAuthorization {
@@ -118,10 +119,8 @@ fn what_a_device_code_gives() {
         "the login is gone"
     );
     let given = decide(&asked(state), Some(&login()), &presented("tv", after(1)));
-    let DeviceDecision::Give(by, session) = given else { panic!("{given:?}") };
-    assert_eq!(
-        (by, session.id, session.login),
-        (allowed(), SessionId::from_bytes([5; 16]), Some(login().id))
-    );
+    let DeviceDecision::Give(session) = given else { panic!("{given:?}") };
+    let (login, id) = (login(), SessionId::from_bytes([5; 16]));
+    assert_eq!((session.id, session.login, session.auth_time), (id, Some(login.id), login.auth_time));
     assert_eq!(session.expires_at, after(901), "without offline_access, no longer than its access token");
 }

@@ -59,7 +59,6 @@ impl Issuer {
                     client: registered,
                     scope: &code.scope,
                     claims: &code.claims.id_token,
-                    auth_time: code.auth_time,
                     nonce: code.nonce.as_deref(),
                 };
                 tracing::info!(

@@ -41,12 +41,11 @@ impl Issuer {
         let writer = self.response_writer(registered, Told::IdToken, now).await?;
         let on_replay = self.revocation(Kind::Session, "", Reason::REUSE, now);
         match self.store.redeem_device_authorization(digest, &presented, on_replay).await? {
-            RedeemedDevice::Given(allowed, session, user) => {
+            RedeemedDevice::Given(session, user) => {
                 let id_token = IdTokenOf {
                     client: registered,
                     scope: &asked.scope,
                     claims: &BTreeSet::new(),
-                    auth_time: allowed.auth_time,
                     nonce: None,
                 };
                 tracing::info!(

@@ -10,7 +10,7 @@ use crate::binding::Binding;
 use crate::client::{Client, GrantType};
 use crate::client_authentication::AuthenticatedClient;
 use crate::issuer::Issuer;
-use crate::mint::Grant;
+use crate::mint::{Grant, LoginClaims};
 use crate::sessions::limit_to;
 use crate::subject::SubjectType;
 use crate::trusted_issuer::{AssertedSubject, GrantRejection, TrustedIssuer, unverified_issuer};
@@ -91,6 +91,8 @@ impl Issuer {
             authorization_details: AuthorizationDetails::default(),
             roles: user.roles.iter().map(ToString::to_string).collect(),
             session: None,
+            // The user logged in elsewhere, if at all.
+            login: LoginClaims::default(),
             target,
             minted_at,
             not_after: Timestamp::MAX,

@@ -284,10 +284,8 @@ impl Issuer {
         previous: Option<&str>,
         now: Timestamp,
     ) -> Result<Option<(SignedOn, LoginCookie)>, InternalError> {
-        let provider = Some(identity.provider.clone());
-        let Some((login, cookie)) = self.start_sign_on(user, provider, device, previous, now).await? else {
-            return Ok(None);
-        };
+        let entered = self.start_sign_on(user, Some(identity), device, previous, now).await?;
+        let Some((login, cookie)) = entered else { return Ok(None) };
         // Whoever took the link back meanwhile has ended the sessions that there were by then, and not this one.
         let linked = self.store.find_linked_user(&identity.provider, &identity.subject).await?;
         if linked.is_none_or(|linked| linked.id != user) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gatepass_jose::{Jwk, KeySet, Timestamp, base64url, decode_unverified};
+use gatepass_jose::{Jwk, KeySet, NumericDate, Timestamp, base64url, decode_unverified};
 use gatepass_token::{ExpectedIdToken, IdToken, verify_id_token};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -46,6 +46,8 @@ pub struct Identity {
     pub name: Option<String>,
     /// An address that the provider has verified.
     pub verified_email: Option<EmailAddress>,
+    /// When they showed the provider who they are, if it says so.
+    pub auth_time: Option<NumericDate>,
 }
 
 /// An identity that waits for what its user says, with what goes on afterwards.
@@ -137,12 +139,13 @@ impl IdentityProvider {
         };
         let keys = |alg| KeySet::from_jwks(&set.jwks, &[alg]);
         let token = verify_id_token(id_token, &wanted, keys, SKEW, now).map_err(disbelieved)?;
-        match (expected.again_since, token.auth_time) {
-            (Some(since), Some(at)) if at.saturating_add(SKEW) >= since => {}
+        // By this server's clock: nobody logs in later than now, nor who was asked anew before they were.
+        let auth_time = match (expected.again_since, token.auth_time) {
+            (Some(since), Some(at)) if at.saturating_add(SKEW) >= since => Some(at.max(since).min(now)),
             (Some(_), _) => return Err(ProviderError::NotAgain),
-            (None, _) => {}
-        }
-        Ok(token)
+            (None, at) => at.map(|at| at.min(now)),
+        };
+        Ok(IdToken { auth_time, ..token })
     }
 
     /// What the ID token leaves out, the userinfo endpoint may say, of the same user
@@ -153,8 +156,12 @@ impl IdentityProvider {
         tokens: &Tokens,
         token: IdToken,
     ) -> Result<Identity, ProviderError> {
+        let auth_time = token.auth_time.map(NumericDate::from);
         let Some(url) = endpoints.userinfo.as_ref().filter(|_| token.email.is_none()) else {
-            return Ok(self.known(token.sub, token.name, token.email, token.email_verified));
+            return Ok(Identity {
+                auth_time,
+                ..self.known(token.sub, token.name, token.email, token.email_verified)
+            });
         };
         let said: Map<String, Value> = self.about_user(url, &tokens.access).await?;
         if said.get("sub").and_then(Value::as_str) != Some(&token.sub) {
@@ -163,7 +170,7 @@ impl IdentityProvider {
         let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
         let is_verified = is_true(&said, "email_verified");
         let name = token.name.or_else(|| text("name")).or_else(|| text("preferred_username"));
-        Ok(self.known(token.sub, name, text("email"), is_verified))
+        Ok(Identity { auth_time, ..self.known(token.sub, name, text("email"), is_verified) })
     }
 
     fn known(
@@ -180,6 +187,7 @@ impl IdentityProvider {
             subject,
             name: name.map(shown).filter(|name| !name.trim().is_empty()),
             verified_email: email.filter(|_| is_verified).and_then(|email| email.parse().ok()),
+            auth_time: None,
         }
     }
 }

@@ -22,6 +22,7 @@ fn session() -> Session {
         resource: None,
         device: "test".into(),
         created_at: NOW,
+        auth_time: Some(NOW),
         generation: 1,
         rotated_at: None,
         idle_expires_at: NOW.saturating_add(policy.idle),

@@ -179,7 +179,17 @@ impl Visit<'_> {
             (Step::LogIn | Step::Give | Step::Consent, _) => {
                 let known = login.map(|login| login.user.username.as_str());
                 let username = request.login_hint.as_deref().or(known).unwrap_or_default();
-                self.login_page(&LoginForm::of(request), username, StatusCode::OK, None)
+                let form = LoginForm::of(request);
+                if !self.has_way_in(&form) {
+                    let (back, refusal) =
+                        (Box::new(request.back.clone()), Refusal::UNMET_AUTHENTICATION_REQUIREMENTS);
+                    // As in `checked`.
+                    return Err(match request.client.trusted || login.is_some() {
+                        true => Stop::Back(back, refusal),
+                        false => Stop::Offer(back, refusal),
+                    });
+                }
+                self.login_page(&form, username, StatusCode::OK, None)
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Token introspection ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)), signed where that is asked for
 //! ([RFC 9701](https://www.rfc-editor.org/rfc/rfc9701)).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -53,6 +54,11 @@ struct IntrospectionAnswer {
     sid: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<String>,
+    /// RFC 9470 section 6.2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<Cow<'static, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<NumericDate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<Actor>,
     /// RFC 9449 section 6.2.
@@ -144,6 +150,8 @@ impl IntrospectionAnswer {
             jti: Some(claims.jti),
             sid: claims.sid,
             roles: claims.roles,
+            acr: claims.acr,
+            auth_time: claims.auth_time,
             act: claims.act,
             cnf: claims.cnf,
             authorization_details: claims.authorization_details,
@@ -155,6 +163,8 @@ impl IntrospectionAnswer {
         Self {
             active: true,
             sub: Some(session.subject()),
+            acr: Some(session.acr().into()),
+            auth_time: session.auth_time.map(Into::into),
             scope: session.scope,
             client_id: Some(session.client.to_string()),
             exp: Some(session.idle_expires_at.min(session.expires_at).into()),

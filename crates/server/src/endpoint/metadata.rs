@@ -9,7 +9,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use gatepass_issuer::authorize::ResponseMode;
 use gatepass_issuer::client::{ClientKeys, ENCRYPTION_ALGS, ENCRYPTION_ENCS, IDENTITY_SCOPES};
-use gatepass_issuer::{ACR_FEDERATED, ACR_PASSWORD, Issuer, Profile, SubjectType, assertion_algs};
+use gatepass_issuer::{Issuer, Profile, SubjectType, assertion_algs};
 use gatepass_jose::{Alg, ContentEncryption, KeyManagement};
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
@@ -224,7 +224,7 @@ impl Metadata {
             backchannel_logout_session_supported: true,
             frontchannel_logout_supported: true,
             frontchannel_logout_session_supported: true,
-            acr_values_supported: acr_values(issuer),
+            acr_values_supported: issuer.acr_values_supported(),
             claims_supported: [
                 "iss",
                 "sub",
@@ -251,12 +251,6 @@ impl Metadata {
             cache_control,
         }
     }
-}
-
-/// What a login can be: with a password, or with a provider where there is one.
-fn acr_values(issuer: &Issuer) -> Vec<&'static str> {
-    let federated = (!issuer.identity_providers().is_empty()).then_some(ACR_FEDERATED);
-    [ACR_PASSWORD].into_iter().chain(federated).collect()
 }
 
 /// Assertions are taken where there is somebody to trust.

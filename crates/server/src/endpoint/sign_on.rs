@@ -15,8 +15,8 @@ use gatepass_issuer::authorize::{AuthorizationRequest, Done, Refusal};
 use gatepass_issuer::password::Password;
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::{
-    ACR_FEDERATED, FormStep, IdentityProvider, Login, LoginCookie, LoginError, LoginPurpose, MAX_CARRIED,
-    SignedOn,
+    ACR_FEDERATED, ACR_PASSWORD, FormStep, IdentityProvider, Login, LoginCookie, LoginError, LoginPurpose,
+    MAX_CARRIED, SignedOn,
 };
 use gatepass_jose::Timestamp;
 use http::header::{RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
@@ -172,6 +172,8 @@ pub(super) struct LoginForm<'l> {
     goes_on: LoginPurpose,
     /// Whether the user has to show anew who they are.
     again: bool,
+    /// Whether a login with a password will do.
+    password: bool,
     /// Whether a login with a provider will do.
     federated: bool,
 }
@@ -185,6 +187,7 @@ impl<'l> LoginForm<'l> {
         form_to: None,
         goes_on: LoginPurpose::Device,
         again: false,
+        password: true,
         federated: true,
     };
 
@@ -196,6 +199,7 @@ impl<'l> LoginForm<'l> {
         form_to: None,
         goes_on: LoginPurpose::Device,
         again: false,
+        password: true,
         federated: false,
     };
 
@@ -208,7 +212,8 @@ impl<'l> LoginForm<'l> {
             form_to: Some(&request.back.redirect_uri),
             goes_on: LoginPurpose::Application,
             again: request.wants_new_login(),
-            federated: request.takes(ACR_FEDERATED),
+            password: request.contexts.takes(ACR_PASSWORD),
+            federated: request.contexts.takes(ACR_FEDERATED),
         }
     }
 
@@ -320,6 +325,7 @@ impl Visit<'_> {
                 LoginPurpose::Application => "application",
                 LoginPurpose::Device => "device",
             },
+            with_password: form.password,
             providers: self.providers(form),
         };
         let mut response = page::answer(status, &page, site, form.allowed());
@@ -329,6 +335,11 @@ impl Visit<'_> {
 }
 
 impl<'v> Visit<'v> {
+    /// Whether there is any way to log in that will do.
+    pub(super) fn has_way_in(&self, form: &LoginForm<'_>) -> bool {
+        form.password || !self.providers(form).is_empty()
+    }
+
     /// The providers that will do for this form's login: id, and words for their buttons.
     fn providers(&self, form: &LoginForm<'_>) -> Vec<(&'v str, Phrase)> {
         let all = self.server.issuer.identity_providers().iter();

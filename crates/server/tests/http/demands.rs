@@ -20,7 +20,6 @@ async fn parameters_that_mean_nothing_here_change_nothing() {
         ("ui_locales", "ui_locales", "fr-CA fr en"),
         ("impossible_ui_locales", "ui_locales", "\u{e9}--"),
         ("claims_locales", "claims_locales", "de"),
-        ("acr_values", "acr_values", "urn:example:gold phr"),
         ("unknown_claims", "claims", r#"{"userinfo":{"shoe_size":{"essential":true}},"x":{"y":[null]}}"#),
     ];
     for (name, parameter, value) in cases {

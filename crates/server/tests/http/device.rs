@@ -98,6 +98,7 @@ async fn a_user_allows_a_device_and_it_gets_its_tokens_once() {
     let access = claims(tokens["access_token"].as_str().unwrap());
     assert_eq!((&access["aud"], &access["client_id"]), (&json!(API), &json!("tv")));
     assert_eq!(access["sub"], fixture.alice.to_string());
+    assert_eq!(access["auth_time"], fixture.now().as_secs(), "when its user logged in at the page");
     let id = claims(tokens["id_token"].as_str().unwrap());
     assert_eq!((&id["aud"], &id["sid"]), (&json!("tv"), &access["sid"]));
     assert!(id.get("nonce").is_none());

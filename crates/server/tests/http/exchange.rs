@@ -56,7 +56,8 @@ async fn a_service_gets_a_token_for_the_next_one_and_says_that_it_acts() {
     assert!((1..=300).contains(&body["expires_in"].as_i64().unwrap()), "{body}");
     assert!(body.get("refresh_token").is_none());
     let (old, new) = (claims(&session.access), claims(body["access_token"].as_str().unwrap()));
-    for same in ["iss", "sub", "sid", "roles"] {
+    assert_eq!(old["acr"], "urn:gatepass:acr:password");
+    for same in ["iss", "sub", "sid", "roles", "acr", "auth_time"] {
         assert_eq!(new[same], old[same], "{same}");
     }
     assert_eq!((&new["aud"], &new["client_id"]), (&json!(OTHER), &json!("gateway")));

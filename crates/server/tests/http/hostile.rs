@@ -131,6 +131,8 @@ async fn forged_access_tokens() {
         authorization_details: Default::default(),
         sid: None,
         roles: vec!["admin".into()],
+        acr: None,
+        auth_time: None,
         cnf: None,
         act: None,
     };

@@ -98,7 +98,12 @@ async fn back(browser: &mut Browser<'_>, provider: &str, url: &Url) -> Answer {
 }
 
 /// From the application to the provider `corp` and back, where it says these claims.
-pub(crate) async fn through(fixture: &Fixture, mock: &Mock, browser: &mut Browser<'_>, claims: Value) -> Answer {
+pub(crate) async fn through(
+    fixture: &Fixture,
+    mock: &Mock,
+    browser: &mut Browser<'_>,
+    claims: Value,
+) -> Answer {
     let page = browser.authorize(&request(&[("client_id", "own")])).await.expect(StatusCode::OK);
     let url = press(fixture, browser, &page, "corp").await;
     expects(fixture, mock, &url, claims);
@@ -485,6 +490,77 @@ async fn who_has_to_show_it_anew_is_asked_anew() {
     let essential = r#"{"id_token":{"acr":{"essential":true,"value":"urn:gatepass:acr:password"}}}"#;
     let page = browser.authorize(&request(&[("client_id", "own"), ("claims", essential)])).await;
     assert!(text(&page).contains("/oauth/login") && !text(&page).contains("/oauth/providers/"));
+}
+
+#[tokio::test]
+async fn tokens_say_when_a_provider_asked_its_user_and_not_when_it_sent_them() {
+    let (fixture, mock) = corp(AccountPolicy::Linked).await;
+    link(&fixture, "corp", "u-1").await;
+    let now = fixture.now().as_secs();
+    let cases = [
+        ("long_ago", json!({ "auth_time": now - 5000 }), json!(now - 5000)),
+        ("a_clock_ahead", json!({ "auth_time": now + 50 }), json!(now)),
+        ("nothing_said", json!({}), Value::Null),
+    ];
+    for (name, said, want) in cases {
+        let mut browser = Browser::new(&fixture);
+        let back = sent_back(&through(&fixture, &mock, &mut browser, said).await);
+        let exchanged = fixture.post("/oauth/token").form(&exchange("own", &back["code"])).send().await;
+        let tokens = exchanged.expect(StatusCode::OK).json();
+        for token in ["access_token", "id_token"] {
+            let claims = claims(tokens[token].as_str().unwrap());
+            assert_eq!(claims["acr"], "urn:gatepass:acr:federated", "{name} {token}");
+            assert_eq!(claims.get("auth_time").unwrap_or(&Value::Null), &want, "{name} {token}");
+        }
+        let essential = r#"{"id_token":{"auth_time":{"essential":true}}}"#;
+        for demand in [("max_age", "6000"), ("max_age", "99999999999999999999"), ("claims", essential)] {
+            let answer = browser.authorize(&request(&[("client_id", "own"), demand])).await;
+            let young = answer.status == StatusCode::SEE_OTHER && sent_back(&answer).contains_key("code");
+            assert_eq!(young, name != "nothing_said", "{name} {demand:?}: what is not known is not young");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_of_another_kind_is_asked_for_where_that_is_wanted() {
+    let (fixture, mock) = corp(AccountPolicy::Linked).await;
+    link(&fixture, "corp", "u-1").await;
+    let mut browser = Browser::new(&fixture);
+    through(&fixture, &mock, &mut browser, json!({})).await;
+    let asking = |acr: &str, more: &[(&str, &str)]| {
+        let mut changes = vec![("client_id", "own"), ("acr_values", acr)];
+        changes.extend(more);
+        request(&changes)
+    };
+    let (password, federated) = ("urn:example:gold urn:gatepass:acr:password", "urn:gatepass:acr:federated");
+    let quiet = ("prompt", "none");
+    let same = browser.authorize(&asking(federated, &[quiet])).await;
+    assert!(sent_back(&same).contains_key("code"), "it is one already");
+    let wished = browser.authorize(&asking(password, &[quiet, ("scope", "openid")])).await;
+    assert!(sent_back(&wished).contains_key("code"), "a wish is no reason to refuse");
+    let refused = browser.authorize(&asking(password, &[quiet])).await;
+    assert_eq!(sent_back(&refused)["error"], "login_required");
+
+    let page = browser.authorize(&asking(password, &[])).await.expect(StatusCode::OK);
+    assert!(text(&page).contains("name=\"password\"") && !text(&page).contains("/oauth/providers/"));
+    let back = sent_back(&browser.log_in(&page, "alice").await);
+    let exchanged = fixture.post("/oauth/token").form(&exchange("own", &back["code"])).send().await;
+    let tokens = exchanged.expect(StatusCode::OK).json();
+    assert_eq!(claims(tokens["access_token"].as_str().unwrap())["acr"], "urn:gatepass:acr:password");
+
+    // And back: a password will not do, and who brings one all the same is told so.
+    let page = browser.authorize(&asking(federated, &[])).await.expect(StatusCode::OK);
+    assert!(!text(&page).contains("name=\"password\""), "{}", text(&page));
+    let (_, mut fields) = form(&page);
+    fields.extend([("username", "alice"), ("password", PASSWORD)].map(|(n, v)| (n.into(), v.into())));
+    let body = encode(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let forged = fixture.post("/oauth/login").form(&body);
+    let forged = browser.send(forged.header("sec-fetch-site", "same-origin").header("origin", ISSUER)).await;
+    assert_eq!(sent_back(&forged)["error"], "unmet_authentication_requirements");
+    let url = press(&fixture, &mut browser, &page, "corp").await;
+    expects(&fixture, &mock, &url, json!({}));
+    let params = sent_back(&self::back(&mut browser, "corp", &url).await);
+    assert!(params.contains_key("code"), "{params:?}");
 }
 
 #[tokio::test]

@@ -50,5 +50,6 @@ mod sign_on;
 mod signed;
 mod ssf;
 mod status_list;
+mod step_up;
 mod tickets;
 mod tls;

@@ -23,7 +23,6 @@ fn read(row: &Row<'_>) -> Result<AuthorizationCode, Failure> {
         challenge: challenge(columns)?,
         user: UserId::from_bytes(columns.value()?),
         login: SessionId::from_bytes(columns.value()?),
-        auth_time: columns.instant()?,
         scope: columns.parsed()?,
         resource: columns.value()?,
         nonce: columns.value()?,
@@ -46,9 +45,9 @@ pub(super) fn keep(connection: &Connection, code: &AuthorizationCode) -> Result<
     let unstorable = |error| Failure::unstorable("the code", error);
     connection
         .prepare_cached(
-            "INSERT INTO code (digest, client, redirect_uri, challenge, user, login, auth_time, scope, resource,
+            "INSERT INTO code (digest, client, redirect_uri, challenge, user, login, scope, resource,
                                nonce, expires_at, used_at, session, jkt, authorization_details, claims)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             code.digest.0,
@@ -57,7 +56,6 @@ pub(super) fn keep(connection: &Connection, code: &AuthorizationCode) -> Result<
             code.challenge.as_ref().map(ToString::to_string),
             code.user.as_bytes(),
             code.login.as_bytes(),
-            code.auth_time.as_millis(),
             code.scope.to_string(),
             code.resource,
             code.nonce,
@@ -105,7 +103,7 @@ pub(super) fn redeem(
 
 fn find(connection: &Connection, digest: CodeDigest) -> Result<Option<AuthorizationCode>, Failure> {
     let mut statement = connection.prepare_cached(
-        "SELECT digest, client, redirect_uri, challenge, user, login, auth_time, scope, resource, nonce,
+        "SELECT digest, client, redirect_uri, challenge, user, login, scope, resource, nonce,
                 expires_at, used_at, session, jkt, authorization_details, claims
          FROM code WHERE digest = ?1",
     )?;

@@ -16,7 +16,7 @@ use super::session;
 use super::writer::Group;
 
 const COLUMNS: &str = "digest, user_code, client, scope, authorization_details, resource, expires_at, denied,
-                       used_at, session, user, login, auth_time";
+                       used_at, session, user, login";
 
 fn read(row: &Row<'_>) -> Result<DeviceAuthorization, Failure> {
     let columns = &mut Columns::of("device_authorization", row);
@@ -42,7 +42,6 @@ fn state(columns: &mut Columns<'_>) -> Result<DeviceState, Failure> {
     let allowed = Allowed {
         user: UserId::from_bytes(columns.value()?),
         login: SessionId::from_bytes(columns.value()?),
-        auth_time: columns.instant()?,
     };
     Ok(if used_at.is_some() { DeviceState::Used(session) } else { DeviceState::Allowed(allowed) })
 }
@@ -101,15 +100,14 @@ pub(super) fn answer(
     };
     let changed = connection
         .prepare_cached(
-            "UPDATE device_authorization SET denied = ?2, user = ?3, login = ?4, auth_time = ?5
-             WHERE user_code = ?1 AND denied = 0 AND user IS NULL AND expires_at > ?6",
+            "UPDATE device_authorization SET denied = ?2, user = ?3, login = ?4
+             WHERE user_code = ?1 AND denied = 0 AND user IS NULL AND expires_at > ?5",
         )?
         .execute(params![
             digest,
             allowed.is_none(),
             allowed.map(|allowed| allowed.user.as_bytes()),
             allowed.map(|allowed| allowed.login.as_bytes()),
-            allowed.map(|allowed| allowed.auth_time.as_millis()),
             now.as_millis()
         ])?;
     Ok(changed == 1)
@@ -129,12 +127,12 @@ pub(super) fn redeem(
         _ => None,
     };
     match decide(&asked, login.as_ref(), presented) {
-        DeviceDecision::Give(allowed, started) => group.atomically(|_| {
+        DeviceDecision::Give(started) => group.atomically(|_| {
             let user = session::start(group, &started)?;
             let given = user.as_ref().map(|_| started.id);
             use_up(group, digest, presented.now, given)?;
             Ok(match user {
-                Some(user) => RedeemedDevice::Given(allowed, started, Box::new(user)),
+                Some(user) => RedeemedDevice::Given(started, Box::new(user)),
                 None => RedeemedDevice::Refused(DeviceRefusal::LoginEnded),
             })
         }),

@@ -30,7 +30,7 @@ macro_rules! columns {
     () => {
         "id, user, client, login, scope, resource, device, created_at, generation, rotated_at, idle_expires_at,
          expires_at, revoked_at, bound, jkt, x5t, authorization_details, pairwise_subject, claims,
-         provider"
+         provider, auth_time"
     };
 }
 
@@ -67,6 +67,7 @@ fn read(row: &Row<'_>) -> Result<Session, Failure> {
         pairwise_subject: columns.value()?,
         claims: columns.read(|json| serde_json::from_str(json))?,
         provider: columns.parsed_if_any()?,
+        auth_time: columns.instant_if_any()?,
     })
 }
 
@@ -93,8 +94,9 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
         .prepare_cached(
             "INSERT INTO session (id, user, client, scope, resource, device, created_at, generation,
                                   rotated_at, idle_expires_at, expires_at, revoked_at, bound, login, jkt,
-                                  authorization_details, x5t, pairwise_subject, claims, provider)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+                                  authorization_details, x5t, pairwise_subject, claims, provider, auth_time)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+                     ?21)",
         )?
         .execute(params![
             session.id.as_bytes(),
@@ -116,7 +118,8 @@ pub(super) fn start(group: &Group<'_>, session: &Session) -> Result<Option<User>
             session.binding.x5t.map(|X5t(x5t)| x5t),
             session.pairwise_subject,
             serde_json::to_string(&session.claims).map_err(unstorable)?,
-            session.provider.as_ref().map(ProviderId::as_str)
+            session.provider.as_ref().map(ProviderId::as_str),
+            session.auth_time.map(Timestamp::as_millis)
         ])?;
     Ok(Some(user))
 }

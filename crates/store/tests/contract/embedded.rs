@@ -196,6 +196,40 @@ async fn a_store_of_the_first_version_keeps_what_it_has() {
     require_sound(&dir);
 }
 
+/// Sessions of version 18: the operator's own app's, a login, what arose from it, what arose from one that is gone, and
+/// what began with a provider.
+const SESSIONS_OF_VERSION_18: &str = "
+    INSERT INTO user (id, username, folded, password, disabled, created_at)
+        VALUES (zeroblob(16), 'Alice', 'alice', '$argon2id$', 0, 1);
+    INSERT INTO session (id, user, client, login, created_at, provider, device, generation, rotated_at, idle_expires_at,
+                         expires_at, bound)
+    SELECT column1, zeroblob(16), column2, column3, column4, column5, '', -2147483647, -140737488355327, 9000000000000,
+           9000000000000, 0
+    FROM (VALUES (x'01010101010101010101010101010101', 'first-party', NULL, 5000, NULL),
+                 (x'02020202020202020202020202020202', 'gatepass-sign-on', NULL, 6000, NULL),
+                 (x'03030303030303030303030303030303', 'web', x'02020202020202020202020202020202', 7000, NULL),
+                 (x'04040404040404040404040404040404', 'web', x'09090909090909090909090909090909', 8000, NULL),
+                 (x'05050505050505050505050505050505', 'web', NULL, 9000, 'corp'));
+    PRAGMA application_id = 0x67617465; PRAGMA user_version = 18;";
+
+#[tokio::test]
+async fn sessions_from_before_tokens_told_of_logins_know_when_theirs_was() {
+    let dir = TempDir::new().unwrap();
+    let old = Connection::open(file(&dir)).unwrap();
+    for version in 1..=18 {
+        let schema = format!("{}/src/embedded/schema/{version}.sql", env!("CARGO_MANIFEST_DIR"));
+        old.execute_batch(&fs::read_to_string(schema).unwrap()).unwrap();
+    }
+    old.execute_batch(SESSIONS_OF_VERSION_18).unwrap();
+    drop(old);
+    let store = open(dir.path());
+    let want = [Some(5000), Some(6000), Some(6000), Some(8000), None];
+    for (number, want) in (1..).zip(want) {
+        let session = store.find_session(SessionId::from_bytes([number; 16])).await.unwrap().unwrap();
+        assert_eq!(session.auth_time.map(|at| at.as_millis()), want, "session {number}");
+    }
+}
+
 #[tokio::test]
 async fn an_empty_file_becomes_a_store() {
     let dir = TempDir::new().unwrap();

@@ -3,8 +3,9 @@ use std::time::Duration;
 use gatepass_token::AuthorizationDetails;
 
 use super::*;
-use crate::authorize::{Back, Prompt, ResponseMode};
+use crate::authorize::{Back, Prompt, ResponseMode, WantedContexts};
 use crate::client::{Client, ClientExtensions, Credential, GrantType, SecretDigest};
+use crate::id_token::ACR_PASSWORD;
 
 const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
 
@@ -40,6 +41,7 @@ fn request() -> AuthorizationRequest {
         jkt: None,
         prompt: Prompt::default(),
         max_age: None,
+        contexts: Default::default(),
         login_hint: None,
         ui_locales: None,
         hint: None,
@@ -89,6 +91,13 @@ fn who_is_asked_to_log_in() {
         ("max_age_zero_done", max_age(0), ago(0), LOGIN, Step::Give),
         ("too_old_meanwhile", max_age(60), ago(61), LOGIN, Step::LogIn),
         (
+            "old_as_its_tokens_say",
+            max_age(60),
+            Some(Timestamp::from_millis(NOW.as_millis() - 60_001)),
+            NONE,
+            Step::LogIn,
+        ),
+        (
             "clock_stepped_back",
             max_age(60),
             Some(NOW.saturating_add(Duration::from_secs(9))),
@@ -98,7 +107,14 @@ fn who_is_asked_to_log_in() {
     ];
     let allowed = request().scope;
     for (name, request, login, done, want) in cases {
-        let situation = Situation { login, is_hinted: true, consented: Some(&allowed), done, now: NOW };
+        let situation = Situation {
+            login,
+            is_hinted: true,
+            is_in_context: true,
+            consented: Some(&allowed),
+            done,
+            now: NOW,
+        };
         assert_eq!(decide(&request, &situation), want, "{name}");
     }
     let cases = [
@@ -107,8 +123,51 @@ fn who_is_asked_to_log_in() {
         ("another_than_hinted_logged_in", plain(), ago(0), LOGIN, required),
     ];
     for (name, request, login, done, want) in cases {
-        let situation = Situation { login, is_hinted: false, consented: Some(&allowed), done, now: NOW };
+        let situation = Situation {
+            login,
+            is_hinted: false,
+            is_in_context: true,
+            consented: Some(&allowed),
+            done,
+            now: NOW,
+        };
         assert_eq!(decide(&request, &situation), want, "{name}");
+    }
+}
+
+#[test]
+fn who_is_asked_to_log_in_in_another_way() {
+    const LOGIN: Done = Done { login: true, consent: false };
+    const NONE: Done = Done { login: false, consent: false };
+    let wants = |essential| {
+        let contexts = WantedContexts::of(&[], Some(ACR_PASSWORD), essential, &[ACR_PASSWORD]).unwrap();
+        AuthorizationRequest { contexts, ..request() }
+    };
+    let quiet =
+        |request| AuthorizationRequest { prompt: Prompt { none: true, ..Prompt::default() }, ..request };
+    let required = Step::Refuse(Refusal::LOGIN_REQUIRED);
+    let unmet = Step::Refuse(Refusal::UNMET_AUTHENTICATION_REQUIREMENTS);
+    let cases = [
+        ("a_wish", wants(false), NONE, Step::LogIn),
+        ("a_wish_quietly", quiet(wants(false)), NONE, Step::Give),
+        ("a_wish_that_the_user_does_not_share", wants(false), LOGIN, Step::Give),
+        ("a_condition", wants(true), NONE, Step::LogIn),
+        ("a_condition_quietly", quiet(wants(true)), NONE, required),
+        ("a_condition_that_was_not_met", wants(true), LOGIN, unmet),
+    ];
+    let allowed = request().scope;
+    for (name, request, done, want) in cases {
+        let situation = Situation {
+            login: ago(0),
+            is_hinted: true,
+            is_in_context: false,
+            consented: Some(&allowed),
+            done,
+            now: NOW,
+        };
+        assert_eq!(decide(&request, &situation), want, "{name}");
+        let met = Situation { is_in_context: true, ..situation };
+        assert_eq!(decide(&request, &met), Step::Give, "{name}: met");
     }
 }
 
@@ -149,7 +208,8 @@ fn who_is_asked_for_consent() {
         ("public_on_loopback_trusted", trusted(public("http://127.0.0.1:9/cb")), None, not, Step::Consent),
     ];
     for (name, request, consented, done, want) in cases {
-        let situation = Situation { login: ago(60), is_hinted: true, consented, done, now: NOW };
+        let situation =
+            Situation { login: ago(60), is_hinted: true, is_in_context: true, consented, done, now: NOW };
         assert_eq!(decide(&request, &situation), want, "{name}");
     }
 }

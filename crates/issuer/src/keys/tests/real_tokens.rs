@@ -49,6 +49,8 @@ impl Signing {
             authorization_details: AuthorizationDetails::default(),
             sid: None,
             roles: Vec::new(),
+            acr: None,
+            auth_time: None,
             cnf: None,
             act: None,
         };

@@ -26,7 +26,6 @@ pub(super) fn code(login: &Session, digest: u8) -> AuthorizationCode {
         jkt: Some(Jkt([1; 32])),
         user: login.user,
         login: login.id,
-        auth_time: NOW,
         scope: "openid".parse().unwrap(),
         authorization_details: serde_json::from_str(r#"[{"type":"payment","amount":"5.00"}]"#).unwrap(),
         claims: serde_json::from_str(r#"{"id_token":["preferred_username"]}"#).unwrap(),

@@ -110,6 +110,7 @@ pub(crate) fn session_at(user: UserId, now: Timestamp) -> Session {
         resource: None,
         device: "Firefox 145 on Debian".into(),
         created_at: now,
+        auth_time: Some(now),
         generation: 1,
         rotated_at: None,
         idle_expires_at: now.saturating_add(policy.idle),

@@ -22,6 +22,7 @@ pub(crate) async fn a_session_comes_back_as_it_was_started<E: Engine>() {
     full.resource = Some("https://api.example.com".into());
     full.device = "größer \" ' \0".into();
     full.generation = u32::MAX;
+    full.auth_time = Some(at(-3600));
     full.rotated_at = Some(at(-1));
     full.revoked_at = Some(at(5));
     full.bound = true;
@@ -31,6 +32,7 @@ pub(crate) async fn a_session_comes_back_as_it_was_started<E: Engine>() {
     let mut narrow = session(plain.user);
     narrow.scope = Some("".parse().unwrap());
     narrow.device = String::new();
+    narrow.auth_time = None;
     narrow.generation = 0;
     for session in [&full, &narrow] {
         let user = store.start_session(session).await.unwrap();
