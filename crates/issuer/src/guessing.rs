@@ -5,8 +5,8 @@
 //! looked at, so the answer says nothing about it. After that each failure makes the next wait twice as long, up to a
 //! limit; no account is locked for good. Failures are forgotten one by one as time goes by, so that who pauses gains nothing.
 //!
-//! A browser that its user has logged in with before has a bucket of its own, for that user, and counts in no other: whoever
-//! fills all of them does not shut the user out there.
+//! A browser that its user has logged in with before has a bucket beside these, one of a few for that user, and counts in no other:
+//! whoever fills all of them does not shut the user out there.
 
 mod buckets;
 
@@ -23,6 +23,9 @@ use crate::throttle::{ThrottleLimit, ThrottlePolicy};
 /// How many wrong secrets of one client come from one address before it waits. Secrets are 256 random bits; this is for
 /// those that an operator has chosen elsewhere, and for the log.
 const CLIENT: ThrottleLimit = ThrottleLimit { burst: 100, every: Duration::from_secs(1) };
+
+/// How many buckets the browsers of one account have together: whoever has copied more cookies than that has no more guesses.
+const DEVICES: u8 = 8;
 
 /// What is known of guesses.
 #[derive(Debug)]
@@ -88,8 +91,8 @@ impl Guessing {
         device: Option<DeviceId>,
     ) -> Guess {
         let ThrottlePolicy { account: of_account, .. } = self.policy;
-        if let Some(device) = device {
-            let own = self.key("device", (device, account));
+        if let Some([first, ..]) = device {
+            let own = self.key("device", (first % DEVICES, account));
             return Guess { of: Of::Device, buckets: vec![("device", own, of_account)], own, address: None };
         }
         let own = self.key("account", account);

@@ -5,6 +5,7 @@
 //! new user, is *offered* for; the user agrees to it, and for a link shows that the account here is theirs.
 
 mod account;
+mod answers;
 mod begun;
 mod endpoints;
 mod identity;
@@ -24,6 +25,8 @@ use url::Url;
 use zeroize::Zeroizing;
 
 pub use self::account::{AccountError, AccountProof, FederatedLogin, Nobody};
+pub use self::answers::AnswerPlace;
+pub(crate) use self::answers::Answers;
 pub use self::begun::{AuthorizationAnswer, BeginLogin, BegunLogin, LoginPurpose, MAX_CARRIED, NotBegun};
 use self::endpoints::Discovered;
 pub use self::identity::{ArrivedIdentity, Identity, UserInfoMembers};

@@ -19,6 +19,7 @@ use crate::device::DeviceThrottles;
 use crate::dpop::Proofs;
 use crate::feed::{Feed, LogPosition, REVOCATION_REACH, Sweep};
 use crate::guessing::Guessing;
+use crate::identity_provider::Answers;
 use crate::keys::KeyRecord;
 use crate::master_key::MasterKeyKeeper;
 use crate::password::{Decoys, HashPool, SAMPLE};
@@ -48,6 +49,7 @@ pub struct Issuer {
     pub(crate) proofs: Proofs,
     pub(crate) guessing: Arc<Guessing>,
     pub(crate) devices: DeviceThrottles,
+    pub(crate) answers: Answers,
     /// Clients that nobody has registered; `None`: there are none.
     pub(crate) documents: Option<ClientDocuments>,
     /// What clients refer to by URL; `None`: nothing.
@@ -109,6 +111,7 @@ impl Issuer {
             statuses,
             guessing: Arc::new(Guessing::new(config.throttle)),
             devices: DeviceThrottles::new(config.throttle),
+            answers: Answers::new(config.throttle),
             documents: None,
             remote: None,
             client_key_sets: None,

@@ -86,11 +86,11 @@ pub use form_token::FormStep;
 pub use grant::{TokenError, TokenRequest, TokenResponse};
 pub use id_token::{ACR_PASSWORD, Hint, UserClaims, UserClaimsError, UserInfoResponse};
 pub use identity_provider::{
-    ACR_FEDERATED, AccountError, AccountPolicy, AccountProof, ArrivedIdentity, AuthorizationAnswer,
-    BeginLogin, BegunLogin, FederatedLogin, Identity, IdentityProvider, InvalidProviderId, LinkedIdentity,
-    LoginPurpose, MAX_CARRIED, Nobody, NotBegun, ProviderAnswer, ProviderAuthorization, ProviderCredential,
-    ProviderError, ProviderId, ProviderProtocol, ProviderRequest, ProviderResponseMode, ProviderSource,
-    SecretMethod, Unreachable, UserInfoMembers,
+    ACR_FEDERATED, AccountError, AccountPolicy, AccountProof, AnswerPlace, ArrivedIdentity,
+    AuthorizationAnswer, BeginLogin, BegunLogin, FederatedLogin, Identity, IdentityProvider,
+    InvalidProviderId, LinkedIdentity, LoginPurpose, MAX_CARRIED, Nobody, NotBegun, ProviderAnswer,
+    ProviderAuthorization, ProviderCredential, ProviderError, ProviderId, ProviderProtocol, ProviderRequest,
+    ProviderResponseMode, ProviderSource, SecretMethod, Unreachable, UserInfoMembers,
 };
 pub use introspection::{Introspection, RevokeError};
 pub use issuer::{Issuer, OpenError, SnapshotError};

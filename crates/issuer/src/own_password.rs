@@ -11,7 +11,9 @@ use crate::issuer::Issuer;
 use crate::password::{InvalidPassword, Password};
 use crate::session::Session;
 use crate::sessions::{Login, LoginError};
+use crate::sign_on::{LoginCookie, SignedOn};
 use crate::store::StoreError;
+use crate::user::User;
 
 /// A user's change of their own password.
 #[derive(Clone, Debug)]
@@ -64,7 +66,8 @@ impl From<AdminError> for OwnPasswordError {
 
 impl Issuer {
     /// Changes a user's password for themselves. Every other session of theirs has ended when it returns, and every
-    /// access token, that of their own session too: it is refreshed.
+    /// access token, that of their own session too: it is refreshed. Browsers that they have logged in with are not known any
+    /// more.
     ///
     /// # Errors
     /// [`OwnPasswordError`]. Wrong current passwords count as failed logins do, in the same buckets.
@@ -72,7 +75,7 @@ impl Issuer {
         &self,
         change: OwnPasswordChange,
         now: Timestamp,
-    ) -> Result<(), OwnPasswordError> {
+    ) -> Result<User, OwnPasswordError> {
         let user = self.store.find_user(change.user).await?.ok_or(LoginError::Denied)?;
         let login = Login {
             username: user.username,
@@ -90,13 +93,32 @@ impl Issuer {
         }
         let own = OwnChange { session: change.session, password: user.password };
         let changed = ChangeUser { password: Some(change.new), own: Some(own), ..ChangeUser::default() };
-        match self.change_user(user.id, changed, now).await {
+        let user = match self.change_user(user.id, changed, now).await {
             // Another password meanwhile.
             Err(AdminError::Unknown) => return Err(LoginError::Denied.into()),
             changed => changed?,
         };
         tracing::info!(target: "gatepass::audit", event = "own-password-changed", sub = %user.id);
-        Ok(())
+        Ok(user)
+    }
+
+    /// The same in the login that `cookie` is of, in whose place comes another: whoever has a copy of the cookie has nothing
+    /// any more.
+    ///
+    /// # Errors
+    /// [`OwnPasswordError`]. Where the change was made and then somebody else's came, [`LoginError::Denied`].
+    pub async fn change_own_password_and_login(
+        &self,
+        change: OwnPasswordChange,
+        cookie: &str,
+        device: &str,
+        now: Timestamp,
+    ) -> Result<(SignedOn, LoginCookie), OwnPasswordError> {
+        let user = self.change_own_password(change, now).await?;
+        let entered = self.start_sign_on(user.id, None, device, Some(cookie), now).await;
+        let (login, cookie) = entered.map_err(LoginError::from)?.ok_or(LoginError::Denied)?;
+        self.require_still(&user.password, &login.user, login.session.id, now).await?;
+        Ok((login, cookie))
     }
 
     /// The live session of the operator's own apps that a refresh token belongs to, whichever its generation.

@@ -18,6 +18,7 @@ use crate::dpop::{DpopError, ShownProof, TokenType};
 use crate::guessing::TooEarly;
 use crate::id::{ClientId, SessionId, UserId};
 use crate::issuer::Issuer;
+use crate::known_device::DeviceCookie;
 use crate::mint::{Grant, MintError, Target};
 use crate::password::{Checked, Hasher, Overloaded, Password, PasswordHash};
 use crate::refresh_token::{self, RefreshToken};
@@ -282,7 +283,7 @@ impl Caller {
 
 impl Issuer {
     /// Logs somebody in and starts a session, which is durable before the tokens are given. All of them are bound
-    /// to the key of `proof`, where there is one.
+    /// to the key of `proof`, where there is one. With them comes what the browser is to keep, if it was one.
     ///
     /// # Errors
     /// [`LoginError`]. A wrong password and an unknown user get the same error after the same work.
@@ -291,7 +292,7 @@ impl Issuer {
         login: Login,
         proof: Option<&ShownProof>,
         now: Timestamp,
-    ) -> Result<Tokens, LoginError> {
+    ) -> Result<(Tokens, DeviceCookie), LoginError> {
         if login.resource.as_deref().is_some_and(|resource| self.target(Some(resource)).is_none()) {
             return Err(LoginError::UnknownResource);
         }
@@ -318,7 +319,8 @@ impl Issuer {
         tracing::info!(target: "gatepass::audit", event = "login", sub = %user.id, sid = %session.id);
         let target = self.session_target(&session, None, None).ok_or(LoginError::UnknownResource)?;
         let terms = Terms { target, scope: &[], authorization_details: None, types: &[], binding };
-        Ok(self.tokens(&session, &user, &terms, minted_at, now)?)
+        let device = self.known_device(&user, now)?;
+        Ok((self.tokens(&session, &user, &terms, minted_at, now)?, device))
     }
 
     /// Ends a login with a password that was changed while it was looked at: the change has ended every session that
@@ -391,8 +393,11 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<Option<User>, LoginError> {
         let guessing = Arc::clone(&self.guessing);
+        // Nobody has a known device; to find that out costs what it costs for somebody.
+        let nobody = PasswordHash::from_phc("");
+        let kept = user.as_ref().map_or(&nobody, |user| &user.password);
         let device = login.known_device.as_deref();
-        let device = device.and_then(|cookie| self.device_of_cookie(cookie, &login.username, now));
+        let device = device.and_then(|cookie| self.device_of_cookie(cookie, &login.username, kept, now));
         let guess = Arc::new(guessing.of_password(
             &login.username.folded(),
             login.password.expose(),

@@ -65,7 +65,7 @@ pub(crate) struct Throttle {
 }
 
 /// Who tries to log in, as far as the throttle is concerned.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Attempt {
     account: u64,
     address: Option<u64>,
@@ -77,11 +77,20 @@ impl Throttle {
     }
 
     pub(crate) fn attempt(&self, account: impl Hash, address: Option<IpAddr>) -> Attempt {
-        let network = |address: IpAddr| match address.to_canonical() {
+        let address = address.map(|address| self.network(address));
+        Attempt { account: self.hasher.hash_one(("account", account)), address }
+    }
+
+    /// What nobody does but an address, whose bucket is the account's.
+    pub(crate) fn attempt_from(&self, address: IpAddr) -> Attempt {
+        Attempt { account: self.network(address), address: None }
+    }
+
+    fn network(&self, address: IpAddr) -> u64 {
+        match address.to_canonical() {
             IpAddr::V4(v4) => self.hasher.hash_one(v4),
             IpAddr::V6(v6) => self.hasher.hash_one(v6.segments().first_chunk::<4>()),
-        };
-        Attempt { account: self.hasher.hash_one(("account", account)), address: address.map(network) }
+        }
     }
 
     /// Whether the attempt may go on to the password. An attempt at an account whose bucket is full counts for its

@@ -148,6 +148,24 @@ fn nobody_is_shut_out_of_their_own_browser() {
 }
 
 #[test]
+fn more_cookies_are_not_more_guesses() {
+    let guessing = Guessing::new(ThrottlePolicy::default());
+    let mut looked_at = 0;
+    for at in 0..=u8::MAX {
+        for _ in 0..20 {
+            let guess = guessing.of_password("alice", "wrong", Some(far(1)), Some([at; 16]));
+            if guessing.check(&guess, NOW).is_ok() {
+                guessing.failed(&guess, NOW);
+                looked_at += 1;
+            }
+        }
+    }
+    assert_eq!(looked_at, u32::from(DEVICES) * ThrottlePolicy::default().account.burst);
+    let berta = guessing.of_password("berta", "hers", Some(far(1)), Some([1; 16]));
+    assert_eq!(guessing.check(&berta, NOW), Ok(()), "another account's are others");
+}
+
+#[test]
 fn who_mistypes_is_let_through_and_starts_afresh() {
     let guessing = Guessing::new(ThrottlePolicy::default());
     let typed = |password: &str| guessing.of_password("alice", password, Some(far(1)), None);

@@ -55,8 +55,15 @@ pub enum Nobody {
 /// How somebody shows that an account is theirs.
 #[derive(Debug)]
 pub enum AccountProof<'p> {
-    /// By its password, from this address.
-    Password(Password, Option<IpAddr>),
+    /// By its password.
+    Password {
+        /// The password.
+        password: Password,
+        /// Where they come from, for the throttle.
+        address: Option<IpAddr>,
+        /// What the browser keeps since its user's last login with it, if anything.
+        known_device: Option<String>,
+    },
     /// They are logged in to it.
     Login(&'p SignedOn),
 }
@@ -175,17 +182,10 @@ impl Issuer {
         match proof {
             AccountProof::Login(login) if login.proves(&user, now) => {}
             AccountProof::Login(_) => return Err(LoginError::Denied.into()),
-            AccountProof::Password(password, address) => {
+            AccountProof::Password { password, address, known_device } => {
                 let (username, device) = (user.username.clone(), device.to_owned());
-                let login = Login {
-                    username,
-                    password,
-                    scope: None,
-                    resource: None,
-                    device,
-                    address,
-                    known_device: None,
-                };
+                let login =
+                    Login { username, password, scope: None, resource: None, device, address, known_device };
                 self.require_password(&login, now).await?;
             }
         }

@@ -11,7 +11,8 @@ use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
 use super::authorize::{Stop, Visit};
-use super::sign_on::{LoginForm, OwnForm};
+use super::session::device;
+use super::sign_on::{LoginForm, NewLogin, OwnForm};
 use crate::client_address::ClientAddress;
 use crate::language::phrase::{Phrase, Value};
 use crate::page::{self, Allowed, MessagePage, PasswordPage};
@@ -77,8 +78,14 @@ pub(crate) async fn change(
             address,
             known_device: server.page_cookies.device(&headers)?.map(Cow::into_owned),
         };
-        match server.issuer.change_own_password(change, visit.now).await {
-            Ok(()) => Ok(visit.password_changed()),
+        // What shows that somebody is logged in here is another from now on, as after a login.
+        let cookie = server.page_cookies.login(&headers)?.unwrap_or_default();
+        let device = device(&headers);
+        let changed = server.issuer.change_own_password_and_login(change, &cookie, &device, visit.now).await;
+        match changed {
+            Ok((login, cookie)) => {
+                Ok(NewLogin::of(&server, &login, &cookie, visit.now)?.onto(visit.password_changed()))
+            }
             Err(error) => visit.refuse_password(&login, &error),
         }
     };

@@ -1,6 +1,8 @@
 //! The pages that ask what is to be made of somebody whom a provider knows and nobody here: an account that they have is
 //! linked, or one is created. Never without their word, and never to an account that they do not show to be theirs.
 
+use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -48,7 +50,8 @@ pub(crate) async fn link(
             return visit.login_page(&form_of, "", StatusCode::OK, None);
         }
         let previous = server.page_cookies.login(&headers)?;
-        let linked = match proof(&form, login.as_ref(), address) {
+        let known_device = server.page_cookies.device(&headers)?.map(Cow::into_owned);
+        let linked = match proof(&form, login.as_ref(), address, known_device) {
             Ok(proof) => {
                 let (device, previous) = (device(&headers), previous.as_deref());
                 server.issuer.link_arrived(&arrived, proof, &device, previous, visit.now).await
@@ -110,12 +113,13 @@ pub(super) struct LinkQuestion<'q> {
 fn proof<'p>(
     form: &Form,
     login: Option<&'p SignedOn>,
-    address: Option<std::net::IpAddr>,
+    address: Option<IpAddr>,
+    known_device: Option<String>,
 ) -> Result<AccountProof<'p>, LoginError> {
     match login {
         Some(login) => Ok(AccountProof::Login(login)),
         None => match Password::new(form.find("password").unwrap_or_default()) {
-            Ok(password) => Ok(AccountProof::Password(password, address)),
+            Ok(password) => Ok(AccountProof::Password { password, address, known_device }),
             Err(_) => Err(LoginError::Denied),
         },
     }

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use gatepass_issuer::password::Password;
 use gatepass_issuer::{LoginError, OwnPasswordChange, OwnPasswordError};
+use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
@@ -35,7 +37,7 @@ pub(crate) async fn change(
     headers: HeaderMap,
     proof: Proof,
     Json(request): Json<PasswordRequest>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let now = server.now();
     let shown = presented(&server, &headers, RefreshRequest::of(request.refresh_token))?;
     let session = match &shown {
@@ -58,8 +60,15 @@ pub(crate) async fn change(
         address,
         known_device: server.page_cookies.device(&headers)?.map(Cow::into_owned),
     };
-    server.issuer.change_own_password(change, now).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let was_known = change.known_device.is_some();
+    let user = server.issuer.change_own_password(change, now).await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if was_known {
+        // No browser is known any more, but for the one that this was done in.
+        let device = server.issuer.known_device(&user, now).map_err(|error| Problem::internal(&error))?;
+        response.headers_mut().append(SET_COOKIE, server.page_cookies.set_device(&device)?);
+    }
+    Ok(response)
 }
 
 impl From<OwnPasswordError> for Problem {

@@ -11,8 +11,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use gatepass_issuer::authorize::{AuthorizationRequest, Done};
 use gatepass_issuer::{
-    AuthorizationAnswer, BeginLogin, BegunLogin, FederatedLogin, FormStep, IdentityProvider, LoginCookie,
-    LoginPurpose, Nobody, NotBegun, ProviderError, ProviderResponseMode, SignedOn,
+    AnswerPlace, AuthorizationAnswer, BeginLogin, BegunLogin, FederatedLogin, FormStep, IdentityProvider,
+    LoginCookie, LoginError, LoginPurpose, Nobody, NotBegun, ProviderError, ProviderResponseMode, SignedOn,
 };
 use http::header::{REFRESH, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
@@ -21,8 +21,9 @@ use url::form_urlencoded::Serializer;
 use super::authorize::{Stop, Visit};
 use super::identity::LinkQuestion;
 use super::session::device;
-use super::sign_on::{LoginForm, NewLogin, OwnForm};
+use super::sign_on::{LoginForm, LoginRefusal, NewLogin, OwnForm};
 use crate::body::FormBody;
+use crate::client_address::ClientAddress;
 use crate::form::Form;
 use crate::language::Words;
 use crate::oauth_error::OAuthError;
@@ -59,9 +60,14 @@ pub(crate) async fn begin(
 pub(crate) async fn callback(
     State(server): State<Arc<Server>>,
     Path(provider): Path<String>,
+    ClientAddress(address): ClientAddress,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
+    let place = match server.issuer.place_for_answer(address, server.now()) {
+        Ok(place) => place,
+        Err(error) => return not_now(&server, &headers, &error),
+    };
     let arriving = async {
         let provider = find(&server, &provider)?;
         let query = uri.query().unwrap_or_default();
@@ -74,12 +80,20 @@ pub(crate) async fn callback(
         Err(stop) => return stop.shown_to(&server, &headers),
     };
     let visit = Visit::new(&server, &headers, begun.request());
-    let mut response = visit.answer(visit.arrive(provider, &begun, &said(&answer)).await).await;
+    let mut response = visit.answer(visit.arrive(provider, &begun, &said(&answer), &place).await).await;
     match server.page_cookies.clear_begun() {
         Ok(cookie) => drop(response.headers_mut().append(SET_COOKIE, cookie)),
         Err(error) => tracing::error!(%error, "a cookie could not be cleared"),
     }
     response
+}
+
+/// An answer that is not looked at now.
+fn not_now(server: &Server, headers: &HeaderMap, error: &LoginError) -> Response {
+    match LoginRefusal::of(error) {
+        Ok(refusal) => refusal.onto(refusal.into_stop().shown_to(server, headers)),
+        Err(stop) => stop.shown_to(server, headers),
+    }
 }
 
 /// `POST /oauth/providers/{provider}/callback`: the answer of a provider that has the browser post it
@@ -193,13 +207,20 @@ impl Visit<'_> {
         provider: &IdentityProvider,
         begun: &BegunLogin,
         answer: &AuthorizationAnswer<'_>,
+        place: &AnswerPlace<'_>,
     ) -> Result<Response, Stop> {
         let request = self.request_for(begun.purpose()).await?;
         let shown = LoginForm::of_any(request.as_ref());
         let issuer = &self.server.issuer;
         let identity = match issuer.identify(begun, answer, self.now).await {
             Ok(identity) => identity,
-            Err(error) => return self.failed(provider, &shown, error),
+            Err(error) => {
+                // Who comes back without a code has had nobody asked.
+                if answer.code.is_some() {
+                    place.failed(self.now);
+                }
+                return self.failed(provider, &shown, error);
+            }
         };
         let previous = self.server.page_cookies.login(self.headers)?;
         let went = issuer.sign_on_with(&identity, &device(self.headers), previous.as_deref(), self.now).await;

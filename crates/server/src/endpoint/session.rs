@@ -115,11 +115,9 @@ pub(crate) async fn login(
         address,
         known_device: server.page_cookies.device(&headers)?.map(Cow::into_owned),
     };
-    let tokens = server.issuer.log_in(login, proof.shown(), now).await?;
+    let (tokens, device) = server.issuer.log_in(login, proof.shown(), now).await?;
     let mut response = answer(&server, &tokens, request.refresh_token)?;
     if request.refresh_token == Carrier::Cookie {
-        let device = server.issuer.known_device(&tokens.user.username, now);
-        let device = device.map_err(|error| Problem::internal(&error))?;
         response.headers_mut().append(SET_COOKIE, server.page_cookies.set_device(&device)?);
     }
     Ok(response)

@@ -251,7 +251,7 @@ impl NewLogin {
         cookie: &LoginCookie,
         now: Timestamp,
     ) -> Result<Self, Stop> {
-        let device = server.issuer.known_device(&login.user.username, now)?;
+        let device = server.issuer.known_device(&login.user, now)?;
         let cookies = &server.page_cookies;
         Ok(Self([cookies.set_login(cookie)?, cookies.set_device(&device)?]))
     }

@@ -151,3 +151,50 @@ async fn a_name_that_nobody_has_costs_the_work_of_one_that_somebody_has() {
     }
     assert_eq!(waits[0], waits[1]);
 }
+
+#[tokio::test]
+async fn no_browser_is_known_any_more_after_a_change_of_the_password() {
+    const NEW: &str = "tangled violet harbour lantern";
+    for by in ["the_page", "an_app", "an_administrator"] {
+        let fixture = Fixture::new().await;
+        register(&fixture).await;
+        let (mut thief, mut own) = (Browser::new(&fixture), Browser::new(&fixture));
+        thief.code(&request(&[])).await;
+        let page = own.open("/account/password").await;
+        let page = own.log_in(&page, "alice").await.expect(StatusCode::OK);
+        let cookie = |browser: &Browser<'_>| browser.cookie(DEVICE_COOKIE).unwrap().to_owned();
+        let before = cookie(&own);
+        match by {
+            "the_page" => {
+                let fields = [("current_password", PASSWORD), ("new_password", NEW)];
+                own.submit(&page, &fields).await.expect(StatusCode::OK);
+            }
+            "an_app" => {
+                let session = fixture.log_in("alice").await;
+                let change = json!({ "current_password": PASSWORD, "new_password": NEW });
+                let call = fixture.post("/session/password").bearer(&session.access).json(&change);
+                own.send(call).await.expect(StatusCode::NO_CONTENT);
+            }
+            _ => {
+                let path = format!("/admin/v1/users/{}", fixture.alice);
+                let call = fixture.call(http::Method::PATCH, &path).bearer(&fixture.admin().await);
+                call.json(&json!({ "password": NEW })).send().await.expect(StatusCode::OK);
+            }
+        }
+        let known = |cookie: &str, password: &str| {
+            let call = fixture.post("/session/login").header("cookie", &format!("{DEVICE_COOKIE}={cookie}"));
+            call.json(&json!({ "username": "alice", "password": password })).send()
+        };
+        for _ in 0..11 {
+            fixture
+                .post("/session/login")
+                .json(&json!({ "username": "alice", "password": "wrong" }))
+                .send()
+                .await;
+        }
+        assert_eq!(known(&cookie(&thief), NEW).await.status, 429, "{by}");
+        assert_eq!(known(&before, NEW).await.status, 429, "{by}");
+        let want = if by == "an_administrator" { 429 } else { 200 };
+        assert_eq!(known(&cookie(&own), NEW).await.status, want, "{by}: where it was changed");
+    }
+}

@@ -141,8 +141,14 @@ async fn the_page_changes_it_without_scripts() {
     assert!(text(&theirs).contains("name=\"new_password\""), "the page again");
     assert_eq!(log_in(&fixture, PASSWORD).await, 200, "nothing has changed");
 
+    let copied = browser.cookie(LOGIN_COOKIE).unwrap().to_owned();
     let done = browser.submit(&page, &fields(PASSWORD, NEW)).await.expect(StatusCode::OK);
     assert!(text(&done).contains("Password changed"), "{}", text(&done));
+    assert_ne!(browser.cookie(LOGIN_COOKIE), Some(&*copied), "a login of its own");
+    let mut thief = Browser::new(&fixture);
+    thief.set_cookie(LOGIN_COOKIE, &copied);
+    let page = thief.open("/account/password").await.expect(StatusCode::OK);
+    assert!(text(&page).contains("/account/login"), "and what somebody copied is nobody's any more");
     assert_eq!((log_in(&fixture, PASSWORD).await, log_in(&fixture, NEW).await), (401, 200));
     let none = request(&[("client_id", "own"), ("prompt", "none")]);
     assert!(sent_back(&browser.authorize(&none).await).contains_key("code"), "still logged in here");

@@ -355,3 +355,62 @@ async fn a_request_that_is_too_long_to_be_taken_along_is_not_offered_to_be() {
     let cookie = browser.cookie("__Host-gatepass-provider").unwrap();
     assert!(cookie.len() < 4000, "browsers keep 4096 bytes with the name: {}", cookie.len());
 }
+
+#[tokio::test]
+async fn made_up_codes_are_not_tried_at_a_provider_without_end() {
+    let (fixture, mock) = corp(AccountPolicy::Linked).await;
+    link(&fixture, "corp", "u-1").await;
+    let come_back = async |from: [u8; 4]| {
+        let mut browser = Browser::new(&fixture);
+        let page = browser.authorize(&request(&[("client_id", "own")])).await;
+        let url = press(&fixture, &mut browser, &page, "corp").await;
+        expects(&fixture, &mock, &url, json!({}));
+        let answer = encode([("code", "c-1"), ("state", &query(&url)["state"])]);
+        let call = fixture.get(&format!("/oauth/providers/corp/callback?{answer}"));
+        browser.send(call.from(from.into())).await
+    };
+    mock.say(|said| said.token = Some(Raw(400, "application/json", r#"{"error":"invalid_grant"}"#.into())));
+    for at in 0..40 {
+        assert_eq!(come_back([203, 0, 113, 7]).await.status, StatusCode::FORBIDDEN, "{at}");
+    }
+    let asked = mock.say(|said| said.asked.len());
+    let refused = come_back([203, 0, 113, 7]).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "2"));
+    assert_eq!(mock.say(|said| said.asked.len()), asked, "nobody is asked");
+    mock.say(|said| said.token = None);
+    assert!(sent_back(&come_back([192, 0, 2, 1]).await).contains_key("code"), "from elsewhere");
+    fixture.pass(Duration::from_secs(2));
+    assert!(sent_back(&come_back([203, 0, 113, 7]).await).contains_key("code"), "and never for good");
+    // Who says no at the provider, or is sent here by another site, has tried nothing.
+    for _ in 0..50 {
+        let stray = fixture.get("/oauth/providers/corp/callback?code=c&state=s").from([192, 0, 2, 1].into());
+        assert_eq!(stray.send().await.status, StatusCode::BAD_REQUEST);
+    }
+    assert!(sent_back(&come_back([192, 0, 2, 1]).await).contains_key("code"));
+}
+
+#[tokio::test]
+async fn the_owner_links_from_a_known_browser_whoever_guesses_elsewhere() {
+    let (fixture, mock) = corp(AccountPolicy::Linked).await;
+    set_address(&fixture, ADDRESS, true).await;
+    let mut own = Browser::new(&fixture);
+    let page = own.authorize(&request(&[("client_id", "own")])).await;
+    own.log_in(&page, "alice").await;
+    fixture.pass(Duration::from_secs(3600));
+    for _ in 0..11 {
+        let guess = json!({ "username": "alice", "password": "wrong" });
+        fixture.post("/session/login").json(&guess).send().await;
+    }
+    let arrive = async |browser: &mut Browser<'_>| {
+        let page = browser.authorize(&request(&[("client_id", "own"), ("prompt", "login")])).await;
+        let url = press(&fixture, browser, &page, "corp").await;
+        expects(&fixture, &mock, &url, json!({ "auth_time": fixture.now().as_secs() }));
+        back(browser, "corp", &url).await.expect(StatusCode::OK)
+    };
+    let answer = [("password", PASSWORD), ("decision", "allow")];
+    let mut stranger = Browser::new(&fixture);
+    let page = arrive(&mut stranger).await;
+    assert_eq!(stranger.submit(&page, &answer).await.status, StatusCode::TOO_MANY_REQUESTS);
+    let page = arrive(&mut own).await;
+    assert!(sent_back(&own.submit(&page, &answer).await).contains_key("code"));
+}
