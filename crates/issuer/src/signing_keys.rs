@@ -142,7 +142,10 @@ impl Issuer {
         reason: Reason,
         now: Timestamp,
     ) -> Result<(), AdminError> {
-        self.require_published(alg)?;
+        // Those of an algorithm that is configured no more count too, as long as a verifier may use them.
+        if !self.ring.load().records().any(|key| Some(key.alg) == alg) {
+            self.require_published(alg)?;
+        }
         let leaves =
             |key: &&KeyRecord| alg.is_none_or(|alg| alg == key.alg) && key.state(now) != KeyState::Published;
         let choose = |ring: &KeyRing| ring.records().filter(leaves).map(|key| key.kid.clone()).collect();
@@ -188,13 +191,9 @@ impl Issuer {
         NewRevocation { forget_after, ..self.revocation(Kind::Key, kid, reason, now) }
     }
 
-    /// That there are keys of the algorithm: of one that is configured no more, as long as a verifier may use them.
     fn require_published(&self, alg: Option<Alg>) -> Result<(), AdminError> {
-        let ring = self.ring.load();
-        let is_published = |alg: Alg| {
-            self.config.published_algs().contains(&alg) || ring.records().any(|key| key.alg == alg)
-        };
-        match alg.filter(|alg| !is_published(*alg)) {
+        let published = self.config.published_algs();
+        match alg.filter(|alg| !published.contains(alg)) {
             Some(alg) => Err(AdminError::UnpublishedAlg(alg)),
             None => Ok(()),
         }

@@ -196,8 +196,22 @@ async fn a_key_of_a_dropped_algorithm_can_be_withdrawn_and_none_takes_its_place(
         without.withdraw_key(&kid, gatepass_revocation::Reason::KEY_COMPROMISED, after(1)).await.unwrap()
     );
     assert!(find().is_none());
+    assert!(without.rotate_keys(Some(Alg::Ed25519), after(1)).await.is_err(), "no key is there");
     let again = without.withdraw_key(&kid, gatepass_revocation::Reason::KEY_COMPROMISED, after(1)).await;
     assert!(!again.unwrap(), "it is announced, and nothing is there");
+}
+
+#[tokio::test]
+async fn an_emergency_counts_for_an_algorithm_that_is_dropped_as_long_as_its_keys_verify() {
+    let starts = Starts::new();
+    let with = starts.start(after(0), |config| config.response_algs = vec![Alg::Ed25519]).await;
+    with.maintain(after(600)).await.unwrap();
+    drop(with);
+    let without = starts.start(after(700), |_| {}).await;
+    let reason = || gatepass_revocation::Reason::KEY_COMPROMISED;
+    without.replace_keys(Some(Alg::Ed25519), reason(), after(700)).await.unwrap();
+    assert!(without.list_keys(after(700)).iter().all(|key| key.alg != Alg::Ed25519));
+    assert!(without.replace_keys(Some(Alg::Ed25519), reason(), after(700)).await.is_err(), "nothing is left");
 }
 
 #[tokio::test]
