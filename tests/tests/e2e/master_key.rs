@@ -84,27 +84,44 @@ async fn a_master_key_that_the_operator_keeps_follows_the_previous_one() {
     let config = up.data().join("server.toml");
     let plain = fs::read_to_string(&config).unwrap();
     fs::rename(up.data().join("master.key"), up.folder().join("one")).unwrap();
-    fs::write(up.folder().join("two"), "Bw".repeat(21) + "A").unwrap();
-    let key = |present: &str, previous: &str| {
-        let previous =
-            if previous.is_empty() { String::new() } else { format!("previous_file = \"../{previous}\"\n") };
-        fs::write(&config, format!("{plain}\n[master_key]\nfile = \"../{present}\"\n{previous}")).unwrap();
+    let [two, three] = ["Bw", "CQ"].map(|byte| byte.repeat(21) + "A");
+    fs::write(up.folder().join("two"), &two).unwrap();
+    let environment = [("KEY_TWO", two.as_str()), ("KEY_THREE", &three), ("KEY_CUT", &three[1..])];
+    let key = |place: &str, present: &str, previous: &str| {
+        let previous = match previous {
+            "" => String::new(),
+            previous => format!("previous_{place} = \"{previous}\"\n"),
+        };
+        fs::write(&config, format!("{plain}\n[master_key]\n{place} = \"{present}\"\n{previous}")).unwrap();
     };
-    let list = async || command::run(&["key", "list"], &["--config", path_text(&config), "--json"]).await;
+    let run = async |words: &[&str]| {
+        command::run_with(&environment, words, &["--config", path_text(&config), "--json"]).await
+    };
+    let list = async || run(&["key", "list"]).await;
 
-    key("one", "");
-    list().await.worked();
-    let rotated = command::run(&["key", "rotate-master"], &["--config", path_text(&config)]).await.failed();
-    assert!(rotated.contains("kept-elsewhere"), "{rotated}");
-    key("two", "");
-    assert!(list().await.failed().contains("does not open with this master key"));
-    key("two", "one");
-    list().await.worked();
-    key("two", "");
-    let keys = list().await.json();
-    key("one", "");
-    list().await.failed();
-    assert!(keys.to_string().contains(&super::keys::kid(&session.access_token)), "{keys}");
+    // What the file held last, the first variable holds.
+    for (place, one, other) in [("file", "../one", "../two"), ("env", "KEY_TWO", "KEY_THREE")] {
+        key(place, one, "");
+        list().await.worked();
+        let rotated = run(&["key", "rotate-master"]).await.failed();
+        assert!(rotated.contains("kept-elsewhere"), "{rotated}");
+        key(place, other, "");
+        assert!(list().await.failed().contains("does not open with this master key"), "{place}");
+        key(place, other, one);
+        list().await.worked();
+        key(place, other, "");
+        let keys = list().await.json();
+        key(place, one, "");
+        list().await.failed();
+        assert!(keys.to_string().contains(&super::keys::kid(&session.access_token)), "{place}: {keys}");
+    }
+    for (name, want) in
+        [("KEY_FOUR", "KEY_FOUR holds no master key"), ("KEY_CUT", "KEY_CUT is no master key")]
+    {
+        key("env", name, "");
+        let said = list().await.failed();
+        assert!(said.contains(want) && !said.contains(&three[1..]), "{said}");
+    }
     refused_in_two_places(up.folder()).await;
 }
 

@@ -7,6 +7,8 @@ use gatepass_issuer::admin::{ChangeUser, NewClient, NewCredential, SignOnClient}
 use gatepass_issuer::client::{ClientExtensions, GrantType};
 use gatepass_issuer::password::Password;
 use gatepass_issuer::signals::Taken;
+use gatepass_revocation::{Kind, Reason};
+use gatepass_server::HttpConfig;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -154,7 +156,7 @@ async fn a_receiver_hears_of_sessions_credentials_and_roles_until_it_has_taken_t
     let session = fixture.log_in("alice").await;
     let sub = fixture.alice.to_string();
     let end = session.session.parse().unwrap();
-    fixture.issuer.end_session(end, gatepass_revocation::Reason::LOGOUT, fixture.now()).await.unwrap();
+    fixture.issuer.end_session(end, Reason::LOGOUT, fixture.now()).await.unwrap();
     let roles = ChangeUser { roles: Some(vec!["auditor".parse().unwrap()]), ..ChangeUser::default() };
     fixture.issuer.change_user(fixture.alice, roles, fixture.now()).await.unwrap();
     let password = Password::new("another violet harbour 72").unwrap();
@@ -199,12 +201,56 @@ async fn a_receiver_hears_of_sessions_credentials_and_roles_until_it_has_taken_t
 }
 
 #[tokio::test]
+async fn a_receiver_that_waits_is_answered_when_something_happens() {
+    let fixture = Fixture::new().await;
+    let token = receiver(&fixture, "siem", "ssf.manage").await;
+    create(&fixture, &token, &json!({})).await;
+    let end = async || {
+        let session = fixture.log_in("alice").await.session;
+        fixture.issuer.end_session(session.parse().unwrap(), Reason::ADMIN, fixture.now()).await.unwrap();
+        session
+    };
+    end().await;
+    let known = poll(&fixture, &token, json!({})).await.remove(0).0;
+    let waiting = fixture.post("/ssf/poll").bearer(&token).json(&json!({ "ack": [known] })).send();
+    let waiting = tokio::spawn(waiting);
+    // What it has taken is gone: from here on it waits.
+    while !waiting.is_finished() && !poll(&fixture, &token, json!({})).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    fixture.issuer.revoke(Kind::Token, "concerns-no-receiver", Reason::ADMIN, fixture.now()).await.unwrap();
+    let session = end().await;
+    let answer = waiting.await.unwrap().expect(StatusCode::OK).json();
+    let sets = answer["sets"].as_object().unwrap();
+    let heard: Vec<Value> = sets.values().map(|set| claims(set.as_str().unwrap())).collect();
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert_eq!(heard[0]["sub_id"]["session"]["id"], session, "one who waits to the end is told of nothing");
+}
+
+#[tokio::test]
+async fn a_receiver_that_nothing_comes_for_is_answered_before_its_request_is_too_old() {
+    let short = Duration::from_secs(2);
+    for (name, http) in [
+        ("it waits", HttpConfig { request_timeout: short, ..HttpConfig::default() }),
+        ("too many wait", HttpConfig { max_streams: 0, ..HttpConfig::default() }),
+    ] {
+        let fixture = Fixture::with(http, |_| {}).await;
+        let token = receiver(&fixture, "siem", "ssf.manage").await;
+        create(&fixture, &token, &json!({})).await;
+        let waiting = fixture.post("/ssf/poll").bearer(&token).json(&json!({})).send();
+        // Nobody waits as long as a request may take by default.
+        let answer = tokio::time::timeout(Duration::from_secs(12), waiting).await.expect(name);
+        assert_eq!(answer.expect(StatusCode::OK).json(), json!({ "sets": {} }), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_receiver_that_was_away_for_a_day_finds_what_happened() {
     let fixture = Fixture::new().await;
     let token = receiver(&fixture, "siem", "ssf.manage").await;
     let id = create(&fixture, &token, &json!({})).await["stream_id"].clone();
     let session = fixture.log_in("alice").await.session.parse().unwrap();
-    fixture.issuer.end_session(session, gatepass_revocation::Reason::ADMIN, fixture.now()).await.unwrap();
+    fixture.issuer.end_session(session, Reason::ADMIN, fixture.now()).await.unwrap();
     for hours in [1, 22] {
         fixture.pass(Duration::from_secs(hours * 3600));
         fixture.issuer.maintain(fixture.now()).await.unwrap();
@@ -249,7 +295,7 @@ async fn what_is_pushed_waits_in_order_for_a_receiver_that_is_away() {
     let id = create(&fixture, &token, &json!({ "delivery": delivery })).await["stream_id"].clone();
     for _ in 0..3 {
         let session = fixture.log_in("alice").await.session.parse().unwrap();
-        fixture.issuer.end_session(session, gatepass_revocation::Reason::ADMIN, fixture.now()).await.unwrap();
+        fixture.issuer.end_session(session, Reason::ADMIN, fixture.now()).await.unwrap();
     }
     let due = async || fixture.issuer.due_signals(fixture.now()).await.unwrap();
     let first = due().await.remove(0);
