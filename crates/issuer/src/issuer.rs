@@ -177,16 +177,7 @@ impl Issuer {
             false => now.saturating_sub(KEPT_FOR),
         };
         self.store.forget_revocations(heard_until).await?;
-        self.store.forget_tickets(now).await?;
-        self.store.forget_jtis(now).await?;
-        self.store.forget_pushed_requests(now, 1000).await?;
-        // A device that comes late is told so for an hour, and a device code that comes again is known for as long.
-        self.store.forget_device_authorizations(now.saturating_sub(Duration::from_secs(3600)), 1000).await?;
-        self.store.forget_initial_access_tokens(now).await?;
-        // An ended session and a used code are kept for a day, so that a late replay is still known for one.
-        let yesterday = now.saturating_sub(Duration::from_secs(24 * 3600));
-        self.store.forget_sessions(yesterday, 1000).await?;
-        self.store.forget_codes(yesterday, 1000).await?;
+        self.forget(now).await?;
         Ok(())
     }
 

@@ -30,6 +30,7 @@ mod email;
 mod encrypted_token;
 mod exchange;
 mod feed;
+mod forgetting;
 mod form_token;
 mod grant;
 mod guessing;

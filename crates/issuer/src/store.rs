@@ -358,8 +358,8 @@ pub trait Store: Send + Sync + 'static {
         presented: &PresentedCode,
         on_replay: NewRevocation,
     ) -> Result<Redeemed, StoreError>;
-    /// Removes codes that expired before `before`, at most `limit`.
-    async fn forget_codes(&self, before: Timestamp, limit: u32) -> Result<(), StoreError>;
+    /// Removes codes that expired before `before`, at most `limit`; returns how many.
+    async fn forget_codes(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
     /// Keeps what a device asks for, which waits for its user. Durable. `false`, with nothing kept, when the user
     /// code is another's.
@@ -391,8 +391,8 @@ pub trait Store: Send + Sync + 'static {
         presented: &PresentedCode,
         on_replay: NewRevocation,
     ) -> Result<RedeemedDevice, StoreError>;
-    /// Removes what devices asked for and what expired before `before`, at most `limit`.
-    async fn forget_device_authorizations(&self, before: Timestamp, limit: u32) -> Result<(), StoreError>;
+    /// Removes what devices asked for and what expired before `before`, at most `limit`; returns how many.
+    async fn forget_device_authorizations(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
     /// Keeps a pushed authorization request. Durable.
     async fn keep_pushed_request(&self, request: &PushedRequest) -> Result<(), StoreError>;
@@ -404,8 +404,8 @@ pub trait Store: Send + Sync + 'static {
     /// Removes a pushed request. `true` once, whoever else asks at the same moment; `false` when there is none.
     /// Durable.
     async fn consume_pushed_request(&self, digest: RequestUriDigest) -> Result<bool, StoreError>;
-    /// Removes pushed requests that expired before `before`, at most `limit`.
-    async fn forget_pushed_requests(&self, before: Timestamp, limit: u32) -> Result<(), StoreError>;
+    /// Removes pushed requests that expired before `before`, at most `limit`; returns how many.
+    async fn forget_pushed_requests(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
     /// What a user has allowed a client.
     async fn find_consent(&self, user: UserId, client: &ClientId) -> Result<Option<Consent>, StoreError>;

@@ -23,10 +23,11 @@ pub(crate) struct ClientUpdate {
     /// An audience it may ask for, any number of times: all of them. Others take its access tokens back
     #[arg(long = "audience", value_name = "AUD")]
     audiences: Vec<String>,
-    /// An audience it may exchange tokens for (RFC 8693), any number of times: all of them
-    #[arg(long = "exchange-for", value_name = "AUD")]
+    /// An audience it may exchange tokens for (RFC 8693), any number of times. With `--exchange-from` and `--impersonate`
+    /// it is all that it may exchange: nothing of before stays
+    #[arg(long = "exchange-for", value_name = "AUD", requires = "exchange_from")]
     exchange_for: Vec<String>,
-    /// An audience whose tokens it may exchange, any number of times; the default one where left out
+    /// An audience whose tokens it may exchange, any number of times
     #[arg(long = "exchange-from", value_name = "AUD", requires = "exchange_for")]
     exchange_from: Vec<String>,
     /// The tokens it exchanges for do not say that it acts
@@ -283,8 +284,8 @@ mod tests {
                 json!({ "grant_types": ["urn:ietf:params:oauth:grant-type:device_code"] }),
             ),
             (
-                "web --exchange-for https://a --impersonate",
-                json!({ "exchange": { "for": ["https://a"], "from": [], "impersonate": true } }),
+                "web --exchange-for https://a --exchange-from https://b --impersonate",
+                json!({ "exchange": { "for": ["https://a"], "from": ["https://b"], "impersonate": true } }),
             ),
             ("web --userinfo-signed-alg ES256", json!({ "userinfo_signed_response_alg": "ES256" })),
             ("web --clear userinfo-signed-alg", json!({ "userinfo_signed_response_alg": null })),

@@ -52,12 +52,12 @@ pub(super) fn consume(
 }
 
 /// Removes at most `limit` that expired before `before`; returns how many.
-pub(super) fn forget(connection: &Connection, before: Timestamp, limit: u32) -> Result<usize, Failure> {
+pub(super) fn forget(connection: &Connection, before: Timestamp, limit: u32) -> Result<u32, Failure> {
     let removed = connection
         .prepare_cached(
             "DELETE FROM pushed_request WHERE digest IN
                (SELECT digest FROM pushed_request WHERE expires_at < ?1 LIMIT ?2)",
         )?
         .execute(params![before.as_millis(), limit])?;
-    Ok(removed)
+    Ok(u32::try_from(removed).unwrap_or(limit))
 }

@@ -336,8 +336,8 @@ impl Store for Embedded {
         self.write(move |group| code::redeem(group, digest, &presented, &on_replay)).await
     }
 
-    async fn forget_codes(&self, before: Timestamp, limit: u32) -> Result<(), StoreError> {
-        self.write(move |group| code::forget(group, before, limit)).await.map(drop)
+    async fn forget_codes(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError> {
+        self.write(move |group| code::forget(group, before, limit)).await
     }
 
     async fn keep_device_authorization(&self, asked: &DeviceAuthorization) -> Result<bool, StoreError> {
@@ -379,8 +379,8 @@ impl Store for Embedded {
         self.write(move |group| device_authorization::redeem(group, digest, &presented, &on_replay)).await
     }
 
-    async fn forget_device_authorizations(&self, before: Timestamp, limit: u32) -> Result<(), StoreError> {
-        self.write(move |group| device_authorization::forget(group, before, limit)).await.map(drop)
+    async fn forget_device_authorizations(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError> {
+        self.write(move |group| device_authorization::forget(group, before, limit)).await
     }
 
     async fn keep_pushed_request(&self, request: &PushedRequest) -> Result<(), StoreError> {
@@ -399,8 +399,8 @@ impl Store for Embedded {
         self.write(move |group| pushed_request::consume(group, digest)).await
     }
 
-    async fn forget_pushed_requests(&self, before: Timestamp, limit: u32) -> Result<(), StoreError> {
-        self.write(move |group| pushed_request::forget(group, before, limit)).await.map(drop)
+    async fn forget_pushed_requests(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError> {
+        self.write(move |group| pushed_request::forget(group, before, limit)).await
     }
 
     async fn find_consent(&self, user: UserId, client: &ClientId) -> Result<Option<Consent>, StoreError> {

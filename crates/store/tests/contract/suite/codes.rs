@@ -128,7 +128,7 @@ pub(crate) async fn codes_are_forgotten_when_their_time_has_come<E: Engine>() {
     for (digest, expires_at) in [(1, at(9)), (2, at(10))] {
         store.keep_code(&AuthorizationCode { expires_at, ..code(&login, digest) }).await.unwrap();
     }
-    store.forget_codes(at(10), 100).await.unwrap();
+    assert_eq!(store.forget_codes(at(10), 100).await.unwrap(), 1);
     for (digest, stays) in [(1, false), (2, true)] {
         let redeemed = store.redeem_code(CodeDigest([digest; 32]), &shown(), revocation("")).await.unwrap();
         assert_eq!(!matches!(redeemed, Redeemed::Unknown), stays, "{digest}: {redeemed:?}");

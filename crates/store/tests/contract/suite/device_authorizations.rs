@@ -134,8 +134,8 @@ pub(crate) async fn devices_are_forgotten_when_their_time_has_come<E: Engine>() 
         }
         left
     };
-    store.forget_device_authorizations(at(60), 1).await.unwrap();
+    assert_eq!(store.forget_device_authorizations(at(60), 1).await.unwrap(), 1);
     assert_eq!(left().await.len(), 2, "no more at once than was asked");
-    store.forget_device_authorizations(at(60), 10).await.unwrap();
+    assert_eq!(store.forget_device_authorizations(at(60), 10).await.unwrap(), 1);
     assert_eq!(left().await, [2]);
 }

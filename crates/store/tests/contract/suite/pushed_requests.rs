@@ -54,13 +54,13 @@ pub(crate) async fn pushed_requests_are_forgotten_when_their_time_has_come<E: En
     for request in &kept {
         store.keep_pushed_request(request).await.unwrap();
     }
-    store.forget_pushed_requests(at(60), 1).await.unwrap();
+    assert_eq!(store.forget_pushed_requests(at(60), 1).await.unwrap(), 1);
     let mut left = 0;
     for request in &kept {
         left += u32::from(store.find_pushed_request(request.digest).await.unwrap().is_some());
     }
     assert_eq!(left, 2, "no more at once than was asked");
-    store.forget_pushed_requests(at(60), 10).await.unwrap();
+    assert_eq!(store.forget_pushed_requests(at(60), 10).await.unwrap(), 1);
     for (request, stays) in kept.iter().zip([false, false, true]) {
         let found = store.find_pushed_request(request.digest).await.unwrap();
         assert_eq!(found.is_some(), stays, "{}", request.expires_at);
