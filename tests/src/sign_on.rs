@@ -77,12 +77,22 @@ impl Visitor {
 
 /// Where an application sends browsers to be logged in, with more parameters.
 pub fn authorization_url(up: &Up, client: &str, scope: &str, more: &[(&str, &str)]) -> Url {
-    let mut url = Url::parse(&format!("{}/oauth/authorize", up.issuer())).expect("a URL");
+    authorization_url_to(up.issuer(), (client, REDIRECT_URI), scope, more)
+}
+
+/// The same for whichever issuer, and an application that has its browsers sent back elsewhere.
+pub fn authorization_url_to(
+    issuer: &str,
+    (client, redirect_uri): (&str, &str),
+    scope: &str,
+    more: &[(&str, &str)],
+) -> Url {
+    let mut url = Url::parse(&format!("{issuer}/oauth/authorize")).expect("a URL");
     url.query_pairs_mut()
         .extend_pairs([
             ("response_type", "code"),
             ("client_id", client),
-            ("redirect_uri", REDIRECT_URI),
+            ("redirect_uri", redirect_uri),
             ("scope", scope),
             ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
@@ -111,10 +121,21 @@ pub async fn redeem(
     code: &str,
     more: &[(&str, &str)],
 ) -> Answer {
+    redeem_at(up, (client, secret), REDIRECT_URI, code, more).await
+}
+
+/// The same of an application that had its browser sent back elsewhere.
+pub async fn redeem_at(
+    up: &Up,
+    (client, secret): (&str, Option<&str>),
+    redirect_uri: &str,
+    code: &str,
+    more: &[(&str, &str)],
+) -> Answer {
     let form = [
         ("grant_type", "authorization_code"),
         ("client_id", client),
-        ("redirect_uri", REDIRECT_URI),
+        ("redirect_uri", redirect_uri),
         ("code", code),
         ("code_verifier", VERIFIER),
     ];

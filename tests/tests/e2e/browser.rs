@@ -4,6 +4,7 @@
 mod account;
 mod device;
 mod live;
+mod logout;
 mod pages;
 mod providers;
 

@@ -189,7 +189,8 @@ fn next_page<T, I: ToString>(entries: &[T], limit: u32, id: impl Fn(&T) -> I) ->
 }
 
 /// 201, and where to find what was made.
-fn created(location: String, body: impl IntoResponse) -> Response {
+fn created(server: &Server, path: &str, body: impl IntoResponse) -> Response {
+    let location = format!("{}{path}", server.base_path);
     (StatusCode::CREATED, [(http::header::LOCATION, location)], body).into_response()
 }
 

@@ -255,7 +255,8 @@ fn answer<'s>(server: &'s Server, stream: &'s Stream) -> StreamAnswer<'s> {
     let delivery = match &stream.config.delivery {
         Delivery::Push(url) => json!({ "method": PUSH, "endpoint_url": url }),
         Delivery::Poll => {
-            json!({ "method": POLL, "endpoint_url": format!("{}/ssf/poll", server.issuer.name().as_str()) })
+            let base = server.issuer.name().as_str().trim_end_matches('/');
+            json!({ "method": POLL, "endpoint_url": format!("{base}/ssf/poll") })
         }
     };
     StreamAnswer {

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use crate::browser::*;
 use crate::dpop::Key;
 use crate::fixture::{Answer, Call, Fixture, PASSWORD, with};
+use crate::identity_providers::mock::Mock;
+use crate::{device, identity_providers, logout_notice};
 
 /// What a browser has before anybody logs in.
 const BROWSER_COOKIE: &str = "__Host-gatepass-browser";
@@ -112,36 +114,74 @@ async fn subject(fixture: &Fixture, code: &str) -> String {
     claims(tokens["id_token"].as_str().unwrap())["sub"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
-async fn no_page_of_any_kind_can_be_framed() {
-    let fixture = Fixture::new().await;
-    register(&fixture).await;
-    let mut browser = Browser::new(&fixture);
+/// The pages of logins, with a password and for a device, each with something that is in no page of another kind.
+async fn pages_of_logins(fixture: &Fixture) -> Vec<(&'static str, Answer)> {
+    device::register(fixture).await;
+    let mut browser = Browser::new(fixture);
     let login = browser.authorize(&request(&[])).await;
+    let offer = browser.authorize(&request(&[("response_type", "token")])).await;
     let consent = browser.log_in(&login, "alice").await;
     let wrong = browser.submit(&login, &[("username", "alice"), ("password", "wrong")]).await;
     let own = request(&[("client_id", "own"), ("response_mode", "form_post")]);
     let in_a_form = browser.authorize(&own).await;
-    let device = browser.open("/device").await;
-    let no_device = browser.submit(&device, &[("user_code", "BCDF-GHJK")]).await;
-    let logout = browser.open("/oauth/logout").await;
-    let logged_out = browser.submit(&logout, &[]).await;
+    let user_code = browser.open("/device").await;
+    let no_device = browser.submit(&user_code, &[("user_code", "BCDF-GHJK")]).await;
+    let asked = device::ask(fixture, "tv", "orders:read").await;
+    let device = browser.submit(&user_code, &[("user_code", asked["user_code"].as_str().unwrap())]).await;
+    let password = browser.open("/account/password").await;
     let cross = browser.form(&login, &[]).header("sec-fetch-site", "cross-site");
     let cross = browser.send(cross).await;
-    let pages = [
-        ("login", login),
-        ("wrong_password", wrong),
-        ("consent", consent),
-        ("in_a_form", in_a_form),
-        ("device", device),
-        ("no_device", no_device),
-        ("logout", logout),
-        ("logged_out", logged_out),
-        ("cross_site", cross),
-        ("error", browser.authorize("").await),
-    ];
+    vec![
+        ("action=\"/oauth/login\"", login),
+        ("<a class=\"button second\" href=\"", offer),
+        ("action=\"/oauth/consent\"", consent),
+        ("the password is wrong", wrong),
+        ("name=\"code\"", in_a_form),
+        ("action=\"/device\"", user_code),
+        ("role=\"alert\"", no_device),
+        ("action=\"/device/answer\"", device),
+        ("action=\"/account/password\"", password),
+        ("<h1>", cross),
+        ("<h1>", browser.authorize("").await),
+    ]
+}
+
+/// The pages of logouts: asked for, done, and told to applications in frames of its own.
+async fn pages_of_logouts(fixture: &Fixture) -> Vec<(&'static str, Answer)> {
+    logout_notice::tell(fixture, "own").await;
+    let mut browser = Browser::new(fixture);
+    logout_notice::tokens(fixture, &mut browser, "own", "openid").await;
+    let logout = browser.open("/oauth/logout").await;
+    let in_frames = browser.submit(&logout, &[]).await;
+    let logged_out = browser.open("/oauth/logout").await;
+    vec![("action=\"/oauth/logout/confirm\"", logout), ("<iframe", in_frames), ("<h1>Logged out", logged_out)]
+}
+
+/// The pages of logins with a provider: the way there, an account to link, one to create.
+async fn pages_of_providers(fixture: &Fixture, mock: &Mock) -> Vec<(&'static str, Answer)> {
+    identity_providers::set_address(fixture, "alice@example.com", true).await;
+    let mut browser = Browser::new(fixture);
+    let login = browser.authorize(&request(&[])).await;
+    let provider = identity_providers::pressed(fixture, &mut browser, &login, "corp").await;
+    let link = identity_providers::through(fixture, mock, &mut browser, json!({})).await;
+    let new = json!({ "sub": "u-2", "email": "new@example.com" });
+    let create = identity_providers::through(fixture, mock, &mut browser, new).await;
+    vec![
+        ("rel=\"noreferrer\"", provider),
+        ("action=\"/oauth/identity/link\"", link),
+        ("action=\"/oauth/identity/create\"", create),
+    ]
+}
+
+#[tokio::test]
+async fn no_page_of_any_kind_can_be_framed() {
+    let (fixture, mock) = identity_providers::corp(identity_providers::create(&[])).await;
+    let mut pages = pages_of_logins(&fixture).await;
+    pages.extend(pages_of_logouts(&fixture).await);
+    pages.extend(pages_of_providers(&fixture, &mock).await);
     for (name, page) in pages {
         assert!(page.header("content-type").starts_with("text/html"), "{name}: {}", all(&page));
+        assert!(text(&page).contains(name), "{name}: {}", all(&page));
         let policies: Vec<_> = page.headers.get_all("content-security-policy").iter().collect();
         assert_eq!(policies.len(), 1, "{name}: which one counts is told once");
         let policy = page.header("content-security-policy");

@@ -15,7 +15,7 @@ use crate::fixture::{API, Answer, Fixture, ISSUER};
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// Registers the public client `tv`, and `radio`, which cannot do the same.
-async fn register(fixture: &Fixture) {
+pub(crate) async fn register(fixture: &Fixture) {
     for (id, grants) in [
         ("tv", vec![GrantType::DeviceCode, GrantType::RefreshToken]),
         ("car", vec![GrantType::DeviceCode]),
@@ -36,7 +36,7 @@ async fn register(fixture: &Fixture) {
     }
 }
 
-async fn ask(fixture: &Fixture, client: &str, scope: &str) -> Value {
+pub(crate) async fn ask(fixture: &Fixture, client: &str, scope: &str) -> Value {
     let body = encode([("client_id", client), ("scope", scope)]);
     let call = fixture.post("/oauth/device_authorization").form(&body);
     call.send().await.expect(StatusCode::OK).json()

@@ -26,7 +26,7 @@ use crate::fixture::{Answer, Fixture, ISSUER, PASSWORD, with};
 
 const ADDRESS: &str = "alice@example.com";
 
-fn create(email_domains: &[&str]) -> AccountPolicy {
+pub(crate) fn create(email_domains: &[&str]) -> AccountPolicy {
     AccountPolicy::Create {
         email_domains: email_domains.iter().map(|domain| (*domain).to_owned()).collect(),
         roles: vec!["clerk".parse().unwrap()],
@@ -41,12 +41,12 @@ async fn started(providers: Vec<Arc<IdentityProvider>>) -> Fixture {
 }
 
 /// A fixture with the provider `corp`.
-async fn corp(accounts: AccountPolicy) -> (Fixture, Mock) {
+pub(crate) async fn corp(accounts: AccountPolicy) -> (Fixture, Mock) {
     let mock = Mock::start().await;
     (started(vec![mock.openid("corp", accounts)]).await, mock)
 }
 
-async fn set_address(fixture: &Fixture, address: &str, verified: bool) {
+pub(crate) async fn set_address(fixture: &Fixture, address: &str, verified: bool) {
     let email = Some(Some(Email { address: address.parse().unwrap(), verified }));
     let change = ChangeUser { email, ..ChangeUser::default() };
     fixture.issuer.change_user(fixture.alice, change, fixture.now()).await.unwrap();
@@ -66,7 +66,12 @@ async fn press(fixture: &Fixture, browser: &mut Browser<'_>, page: &Answer, prov
     url.parse().unwrap()
 }
 
-async fn pressed(fixture: &Fixture, browser: &mut Browser<'_>, page: &Answer, provider: &str) -> Answer {
+pub(crate) async fn pressed(
+    fixture: &Fixture,
+    browser: &mut Browser<'_>,
+    page: &Answer,
+    provider: &str,
+) -> Answer {
     let action = format!("/oauth/providers/{provider}");
     assert!(text(page).contains(&format!("action=\"{action}\"")), "{}", text(page));
     let (_, fields) = form(page);

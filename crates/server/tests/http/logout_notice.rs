@@ -13,7 +13,7 @@ use crate::fixture::{Fixture, ISSUER};
 const BACKCHANNEL: &str = "https://app.example.com/backchannel";
 
 /// Has `client` told of logouts.
-async fn tell(fixture: &Fixture, client: &str) {
+pub(crate) async fn tell(fixture: &Fixture, client: &str) {
     let change = ChangeClient {
         backchannel_logout_uri: Some(Some(BACKCHANNEL.parse().unwrap())),
         frontchannel_logout_uri: Some(Some("https://app.example.com/front?x=1".parse().unwrap())),
@@ -22,7 +22,7 @@ async fn tell(fixture: &Fixture, client: &str) {
     fixture.issuer.change_client(&client.parse().unwrap(), change, fixture.now()).await.unwrap();
 }
 
-async fn tokens(fixture: &Fixture, browser: &mut Browser<'_>, client: &str, scope: &str) -> Value {
+pub(crate) async fn tokens(fixture: &Fixture, browser: &mut Browser<'_>, client: &str, scope: &str) -> Value {
     let code = browser.code(&request(&[("client_id", client), ("scope", scope)])).await;
     let call = fixture.post("/oauth/token").form(&exchange(client, &code));
     call.send().await.expect(StatusCode::OK).json()

@@ -24,6 +24,7 @@ mod fixture;
 mod guessing;
 mod hostile;
 mod identity_providers;
+mod issuer_with_path;
 mod jwks_uri;
 mod jwt_bearer;
 mod key_schedules;

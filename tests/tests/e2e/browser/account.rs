@@ -8,7 +8,7 @@ use gatepass_e2e::command::{self, password_file};
 use gatepass_e2e::up::{PASSWORD, path_text};
 use gatepass_e2e::{Alone, Browser, place};
 
-use super::pages::look;
+use super::pages::{look, pictures};
 use crate::serve::file;
 
 const NEW: &str = "tangled violet harbour lantern";
@@ -54,9 +54,7 @@ async fn a_password_is_changed_by_keyboard_in_every_language_under_a_brand() {
     let folder = tempfile::tempdir().unwrap();
     let server = branded(folder.path()).await;
     let page = server.url("/account/password");
-    let pictures =
-        std::env::var_os("GATEPASS_SCREENSHOTS").map_or(folder.path().join("pictures"), Into::into);
-    std::fs::create_dir_all(&pictures).unwrap();
+    let pictures = pictures(folder.path());
     let mut browser = Browser::start();
     let languages = [
         ("ada in en without scripts", "en", ["User name", "Password", "Current password", "New password"]),

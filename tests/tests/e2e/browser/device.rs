@@ -52,7 +52,7 @@ impl Drop for Device {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_allows_a_device_in_a_browser_without_any_script() {
     let up = Up::start().await;
-    let folder = pictures(&up);
+    let folder = pictures(up.folder());
     gatepass(&up, "client add tv --name Television --public --device --scope orders:read").await.worked();
     let mut browser = Browser::start();
     let mut ada = browser.visitor("ada without scripts");

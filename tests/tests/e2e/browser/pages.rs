@@ -3,18 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::Router;
+use axum::response::Html;
+use axum::routing::get;
 use gatepass_e2e::browser::Visitor;
-use gatepass_e2e::up::{ADMIN, PASSWORD};
-use gatepass_e2e::{Admin, Browser, Up, send, wait};
-use reqwest::{Method, Url};
+use gatepass_e2e::command::{self, password_file};
+use gatepass_e2e::sign_on::authorization_url_to;
+use gatepass_e2e::up::{ADMIN, PASSWORD, path_text};
+use gatepass_e2e::{Admin, Alone, Browser, Up, place, send, upstream, wait};
+use reqwest::Method;
 use serde_json::json;
 
 use super::{Application, Service};
+use crate::serve::file;
 
 /// Where the pictures go: a folder that somebody wants to look at, or the test's own.
-pub(super) fn pictures(up: &Up) -> PathBuf {
+pub(super) fn pictures(folder: &Path) -> PathBuf {
     let named = std::env::var_os("GATEPASS_SCREENSHOTS").map(PathBuf::from);
-    let folder = named.unwrap_or_else(|| up.folder().join("pictures"));
+    let folder = named.unwrap_or_else(|| folder.join("pictures"));
     std::fs::create_dir_all(&folder).expect("a folder for the pictures");
     folder
 }
@@ -53,24 +59,14 @@ async fn form_post_request(up: &Up, redirect_uri: &str) -> String {
         "grant_types": ["authorization_code"], "redirect_uris": [redirect_uri],
     });
     send(Admin::login(up).await.request(Method::POST, "/clients").json(&registered)).await.expect(201);
-    let mut url = Url::parse(&format!("{}/oauth/authorize", up.issuer())).unwrap();
-    url.query_pairs_mut().extend_pairs([
-        ("response_type", "code"),
-        ("response_mode", "form_post"),
-        ("client_id", "poster"),
-        ("redirect_uri", redirect_uri),
-        ("scope", "openid"),
-        ("state", "as-it-was"),
-        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
-        ("code_challenge_method", "S256"),
-    ]);
-    url.into()
+    let more = [("response_mode", "form_post"), ("state", "as-it-was")];
+    authorization_url_to(up.issuer(), ("poster", redirect_uri), "openid", &more).into()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_login_serves_two_applications_without_any_script() {
     let up = Up::start().await;
-    let folder = pictures(&up);
+    let folder = pictures(up.folder());
     let (_, service) = Service::start().await;
     let routes = routes(service);
     let shop = Application::start(&up, "shop", "http://127.0.0.1", &routes).await;
@@ -154,5 +150,47 @@ async fn one_login_serves_two_applications_without_any_script() {
     ada.click("button").await;
     ada.arrive(&posted).await;
     assert!(ada.read("p").await.contains("code="));
+    assert_eq!(ada.complaints().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_reads_every_place_where_an_application_could_use_what_it_asks_for() {
+    const RESOURCES: [&str; 2] =
+        ["https://orders.api.example", "https://a-rather-long-name.stock.api.example/v2"];
+    let folder = tempfile::tempdir().unwrap();
+    let address = place::free_address();
+    let servers = RESOURCES.map(|audience| format!("\n[[resource_server]]\naudience = \"{audience}\"\n"));
+    let text = file(address, &servers.concat());
+    let config = folder.path().join("first.toml");
+    std::fs::write(&config, &text).unwrap();
+    let page = Router::new().route("/callback", get(async || Html("<p>back</p>")));
+    let application = format!("http://{}/callback", upstream::serve(page).await);
+    let here = ["--config", path_text(&config)];
+    let password = password_file(folder.path(), PASSWORD);
+    command::run(&["user", "add", ADMIN, "--password-file", &password], &here).await.worked();
+    let client =
+        ["client", "add", "shop", "--public", "--redirect-uri", &application, "--scope", "orders:read"];
+    command::run(&client, &here).await.worked();
+    let audiences = ["client", "update", "shop", "--audience", RESOURCES[0], "--audience", RESOURCES[1]];
+    command::run(&audiences, &here).await.worked();
+    let server = Alone::start("serve", folder.path(), address, &text).await;
+
+    let resources = RESOURCES.map(|resource| ("resource", resource));
+    let issuer = format!("http://{address}");
+    let request = authorization_url_to(&issuer, ("shop", &application), "openid orders:read", &resources);
+    let mut browser = Browser::start();
+    let mut ada = browser.visitor("ada without scripts");
+    assert_eq!(ada.open(request.as_str()).await.0, 200, "{}", server.process.log());
+    ada.fill("#username", ADMIN).await;
+    ada.fill("#password", PASSWORD).await;
+    ada.click("button").await;
+    let asked = ada.read("button[value=allow] >> xpath=ancestor::main").await;
+    for resource in RESOURCES {
+        assert!(asked.contains(&format!("At {resource}")), "{asked}");
+    }
+    look(&mut ada, &pictures(folder.path()), "consent-resources").await;
+    ada.click("button[value=allow]").await;
+    let at = ada.arrive(&application).await;
+    assert!(at.contains("code="), "{at}");
     assert_eq!(ada.complaints().await, [""; 0]);
 }

@@ -15,7 +15,7 @@ use gatepass_e2e::up::{PASSWORD, path_text};
 use gatepass_e2e::{Alone, Browser, place, upstream, wait};
 use reqwest::Url;
 
-use super::pages::look;
+use super::pages::{look, pictures};
 use crate::log_in::copy_scripts;
 use crate::serve::file;
 
@@ -150,9 +150,7 @@ async fn people_log_in_with_providers_that_others_wrote() {
         ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
         ("code_challenge_method", "S256"),
     ]);
-    let pictures =
-        std::env::var_os("GATEPASS_SCREENSHOTS").map_or(folder.path().join("pictures"), Into::into);
-    std::fs::create_dir_all(&pictures).unwrap();
+    let pictures = pictures(folder.path());
     let mut browser = Browser::start();
 
     let mut grace = browser.visitor("grace without scripts");

@@ -518,7 +518,8 @@ pub(super) async fn create(
         },
     };
     let (client, secret) = server.issuer.create_client(new, server.now()).await?;
-    Ok(created(format!("/admin/v1/clients/{}", client.id), JsonAnswer(ClientAnswer::new(client, secret))))
+    let path = format!("/admin/v1/clients/{}", client.id);
+    Ok(created(&server, &path, JsonAnswer(ClientAnswer::new(client, secret))))
 }
 
 /// List clients, in the order of their identifiers

@@ -73,8 +73,8 @@ pub(super) async fn link(
     }
     let link = LinkedIdentity { provider, subject, user, linked_at: server.now() };
     server.issuer.link_identity(link.clone()).await?;
-    let location = format!("/admin/v1/users/{user}/identities/{}", link.provider);
-    Ok(created(location, JsonAnswer(IdentityAnswer::from(link))))
+    let path = format!("/admin/v1/users/{user}/identities/{}", link.provider);
+    Ok(created(&server, &path, JsonAnswer(IdentityAnswer::from(link))))
 }
 
 /// Take back a user's link to an identity, and end the sessions that began with it

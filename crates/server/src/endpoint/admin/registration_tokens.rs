@@ -96,8 +96,8 @@ pub(super) async fn create(
         lifetime: Duration::from_secs(request.expires_in),
     };
     let (row, token) = server.issuer.create_initial_access_token(new, server.now()).await?;
-    let location = format!("/admin/v1/registration-tokens/{}", row.id);
-    Ok(created(location, JsonAnswer(TokenAnswer::new(row, Some(&token)))))
+    let path = format!("/admin/v1/registration-tokens/{}", row.id);
+    Ok(created(&server, &path, JsonAnswer(TokenAnswer::new(row, Some(&token)))))
 }
 
 /// List the tokens with which clients register themselves

@@ -138,7 +138,8 @@ pub(super) async fn create(
     let email = email_of(email, email_verified)?;
     let new = NewUser { username, password, email, roles, disabled };
     let user = server.issuer.create_user(new, server.now()).await?;
-    Ok(created(format!("/admin/v1/users/{}", user.id), JsonAnswer(UserAnswer::from(user))))
+    let path = format!("/admin/v1/users/{}", user.id);
+    Ok(created(&server, &path, JsonAnswer(UserAnswer::from(user))))
 }
 
 /// List users, in the order of their creation, or find one by name
