@@ -125,7 +125,8 @@ pub(crate) fn post(address: SocketAddr, path: &str, fields: &[(&str, &str)], bod
 }
 
 fn request(method: &str, address: SocketAddr, path: &str, fields: &[(&str, &str)], body: &str) -> Vec<u8> {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n");
+    // Some servers take nobody without a name.
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nuser-agent: gatepass-bench\r\n");
     for (name, value) in fields {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
