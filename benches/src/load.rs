@@ -1,6 +1,7 @@
 //! A client for HTTP/1.1 that keeps its connections and does as little as it can: it shares the
 //! machine with what is measured.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ const MAX_FIELDS: usize = 64;
 
 /// One kept connection.
 pub(crate) struct Connection {
+    address: SocketAddr,
     stream: TcpStream,
     buffer: Vec<u8>,
     /// The body of an answer that came in chunks.
@@ -52,7 +54,18 @@ impl Connection {
         let stream =
             TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(8192), joined: Vec::new() })
+        Ok(Self { address, stream, buffer: Vec::with_capacity(8192), joined: Vec::new() })
+    }
+
+    /// Opens it anew where the server has closed it while nothing was asked.
+    async fn revive(&mut self) -> Result<()> {
+        match self.stream.try_read(&mut [0]) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            _ => {
+                *self = Self::open(self.address).await?;
+                Ok(())
+            }
+        }
     }
 
     /// Sends a request and reads the whole answer.
@@ -125,7 +138,8 @@ pub(crate) fn post(address: SocketAddr, path: &str, fields: &[(&str, &str)], bod
 }
 
 fn request(method: &str, address: SocketAddr, path: &str, fields: &[(&str, &str)], body: &str) -> Vec<u8> {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n");
+    // Some servers take nobody without a name.
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nuser-agent: gatepass-bench\r\n");
     for (name, value) in fields {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -242,6 +256,7 @@ async fn keep_asking(
     until: Instant,
 ) -> Result<Vec<f64>> {
     let mut latencies = Vec::new();
+    connection.revive().await?;
     let mut asked = Instant::now();
     while asked < until {
         let answer = connection.exchange(caller.request()).await?;

@@ -111,15 +111,10 @@ pub(super) async fn replay(contender: &mut Contender) -> Result<String> {
     let third = client.refresh(&second.refresh).await?;
     tokio::time::sleep(AFTER).await;
     let taken = if client.is_alive(&stolen).await? { "taken" } else { "refused" };
-    let active = is_active(contender, &third.access).await?;
+    let known = known(contender, &third.access).await?;
     let session =
         if client.is_alive(&third.refresh).await? { "the session goes on" } else { "the session is over" };
-    let access = match active {
-        Some(true) => ", its access token active",
-        Some(false) => ", its access token inactive",
-        None => ", its access token has no introspection",
-    };
-    Ok(format!("{taken}; {session}{access}"))
+    Ok(format!("{taken}; {session}; of its access token {known}"))
 }
 
 pub(super) async fn kill(contender: &mut Contender) -> Result<String> {
@@ -166,11 +161,7 @@ pub(super) async fn revocation(contender: &mut Contender) -> Result<String> {
     let tokens = Client::of(contender).refresh(&token).await?;
     let mut connection = Connection::open(contender.address()).await?;
     let status = connection.exchange(&revocation.with(contender.address(), &tokens.access)).await?.status;
-    let known = match is_active(contender, &tokens.access).await? {
-        Some(true) => "introspection says active",
-        Some(false) => "introspection says inactive",
-        None => "it has no introspection",
-    };
+    let known = known(contender, &tokens.access).await?;
     let offline = match tokens.access.split('.').count() {
         3 if contender.is_gatepass() => "guards refuse it, see below",
         3 => "a JWT: verifiers take it until it expires",
@@ -179,14 +170,17 @@ pub(super) async fn revocation(contender: &mut Contender) -> Result<String> {
     Ok(format!("answered {status}; {known}; {offline}"))
 }
 
-/// What introspection says of a token; nothing where there is none, or none for tokens of that kind.
-async fn is_active(contender: &Contender, token: &str) -> Result<Option<bool>> {
-    let Some(introspection) = &contender.sheet.introspection else { return Ok(None) };
+/// What introspection says of a token.
+async fn known(contender: &Contender, token: &str) -> Result<String> {
+    let Some(introspection) = &contender.sheet.introspection else {
+        return Ok("nothing is known".to_owned());
+    };
     let mut connection = Connection::open(contender.address()).await?;
     let answer = connection.exchange(&introspection.with(contender.address(), token)).await?;
     if answer.status != 200 {
-        return Ok(None);
+        return Ok(format!("introspection answers {}", answer.status));
     }
     let value: Value = serde_json::from_slice(answer.body)?;
-    Ok(value["active"].as_bool())
+    let active = if value["active"] == true { "active" } else { "inactive" };
+    Ok(format!("introspection says {active}"))
 }
