@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use gatepass_jose::{Audience, Claims, NumericDate, Registered, Timestamp, Typ, decode_unverified, not_null};
-use gatepass_token::{ScopeSet, at_hash};
+use gatepass_token::{ScopeSet, at_hash, c_hash};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -46,6 +46,8 @@ struct IdClaims<'c> {
     amr: Option<[&'static str; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     at_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    c_hash: Option<String>,
     sid: String,
     #[serde(flatten)]
     scoped: ScopedClaims,
@@ -169,6 +171,8 @@ pub(crate) struct IdTokenOf<'l> {
     pub(crate) claims: &'l BTreeSet<String>,
     /// What the client wants to see again.
     pub(crate) nonce: Option<&'l str>,
+    /// The authorization code that it is given for, where there is one.
+    pub(crate) code: Option<&'l str>,
 }
 
 impl Issuer {
@@ -196,6 +200,7 @@ impl Issuer {
             acr: session.acr(),
             amr: session.provider.is_none().then_some(["pwd"]),
             at_hash: at_hash(writer.alg(), access_token),
+            c_hash: login.code.and_then(|code| c_hash(writer.alg(), code)),
             sid: session.id.to_string(),
             scoped: ScopedClaims::of(user, login.scope, login.claims),
         };

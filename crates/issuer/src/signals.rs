@@ -48,6 +48,8 @@ struct Underway {
     verifications: VecDeque<(String, Option<String>)>,
     /// What was taken beyond where the stream is: the entry of the log, and which of its events.
     taken: BTreeSet<(u64, usize)>,
+    /// All up to this entry is taken, though a reader beside may have found its stream before that was kept.
+    taken_up_to: u64,
     /// How often in a row pushing failed, and when it is tried again.
     failures: u32,
     due_at: Option<Timestamp>,

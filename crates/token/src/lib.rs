@@ -17,7 +17,7 @@ mod status_list;
 mod ticket;
 
 pub use access::{AccessClaims, Actor, Confirmation, access_verifier};
-pub use at_hash::at_hash;
+pub use at_hash::{at_hash, c_hash};
 pub use authorization_details::{AuthorizationDetails, InvalidAuthorizationDetails};
 pub use dpop::{DpopNonce, DpopNonces, DpopProof, DpopRejection, DpopRequest, DpopVerifier};
 pub use id::{TokenId, minted_at};

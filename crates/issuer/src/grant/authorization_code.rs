@@ -60,6 +60,7 @@ impl Issuer {
                     scope: &code.scope,
                     claims: &code.claims.id_token,
                     nonce: code.nonce.as_deref(),
+                    code: Some(&shown.code),
                 };
                 tracing::info!(
                     target: "gatepass::audit", event = "code-redeemed", %client_id, sub = %user.id,

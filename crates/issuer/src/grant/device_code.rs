@@ -46,6 +46,7 @@ impl Issuer {
                     scope: &asked.scope,
                     claims: &BTreeSet::new(),
                     nonce: None,
+                    code: None,
                 };
                 tracing::info!(
                     target: "gatepass::audit", event = "device-code-redeemed", %client_id, sub = %user.id,

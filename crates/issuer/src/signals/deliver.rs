@@ -156,6 +156,7 @@ impl Issuer {
             self.store.advance_stream(stream.id, taken_up_to).await?;
             if let Some(underway) = self.signals.lock().get_mut(&stream.id) {
                 underway.taken.retain(|(seq, _)| *seq > taken_up_to);
+                underway.taken_up_to = underway.taken_up_to.max(taken_up_to);
             }
         }
         sets.truncate(limit);
@@ -171,7 +172,10 @@ impl Issuer {
     }
 
     fn is_taken(&self, stream: StreamId, place: (u64, usize)) -> bool {
-        self.signals.lock().get(&stream).is_some_and(|underway| underway.taken.contains(&place))
+        self.signals
+            .lock()
+            .get(&stream)
+            .is_some_and(|underway| place.0 <= underway.taken_up_to || underway.taken.contains(&place))
     }
 }
 

@@ -101,7 +101,7 @@ async fn a_user_allows_a_device_and_it_gets_its_tokens_once() {
     assert_eq!(access["auth_time"], fixture.now().as_secs(), "when its user logged in at the page");
     let id = claims(tokens["id_token"].as_str().unwrap());
     assert_eq!((&id["aud"], &id["sid"]), (&json!("tv"), &access["sid"]));
-    assert!(id.get("nonce").is_none());
+    assert!(id.get("nonce").is_none() && id.get("c_hash").is_none(), "{id}");
     let refresh = |token: &Value| {
         let token = token.as_str().unwrap().to_owned();
         let body =

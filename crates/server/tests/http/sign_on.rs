@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gatepass_jose::Alg;
+use gatepass_token::c_hash;
 use http::StatusCode;
 use http::header::LOCATION;
 use serde_json::json;
@@ -35,6 +37,7 @@ async fn a_user_logs_in_allows_it_and_the_application_gets_its_tokens() {
     let id = claims(tokens["id_token"].as_str().unwrap());
     assert_eq!((&id["iss"], &id["aud"], &id["nonce"]), (&json!(ISSUER), &json!("shop"), &json!("n-1")));
     assert_eq!((&id["sub"], &id["sid"]), (&access["sub"], &access["sid"]));
+    assert_eq!(id["c_hash"], c_hash(Alg::ES256, &back["code"]).unwrap(), "given for this code");
     assert_eq!(
         (&id["preferred_username"], &id["auth_time"]),
         (&json!("alice"), &json!(fixture.now().as_secs()))
