@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use gatepass_e2e::chance::Chance;
+use gatepass_e2e::http::Answer;
 use gatepass_e2e::measure::report;
 use gatepass_e2e::up::PASSWORD;
 use gatepass_e2e::{Admin, Session, Up, http, send, try_send};
@@ -145,6 +146,8 @@ struct World {
 struct Held {
     session: Session,
     uncertain: bool,
+    /// When the client got it.
+    since: Instant,
 }
 
 impl World {
@@ -188,7 +191,16 @@ impl World {
     async fn refresh(&self, held: &Mutex<Held>) {
         let mut held = held.lock().await;
         let tabs = join_all([self.exchange(&held.session), self.exchange(&held.session)]).await;
-        let mut next: Vec<Session> = tabs.into_iter().flatten().collect();
+        let answers: Vec<Answer> = tabs.into_iter().flatten().collect();
+        // Both together: the first of the two may have ended what the other is refused for.
+        let said: Vec<_> = answers.iter().map(|answer| String::from_utf8_lossy(&answer.body)).collect();
+        assert!(
+            answers.iter().all(|answer| answer.status == 200),
+            "somebody was logged out, {:?} after their last answer, uncertain {}: {said:?}",
+            held.since.elapsed(),
+            held.uncertain,
+        );
+        let mut next: Vec<Session> = answers.iter().map(|answer| held.session.next(answer)).collect();
         held.uncertain = next.is_empty();
         if let Some(one) = next.pop() {
             assert!(
@@ -196,17 +208,18 @@ impl World {
                 "two successors of one generation"
             );
             held.session = one;
+            held.since = Instant::now();
         }
     }
 
     /// One refresh: `None` where the answer was lost.
-    async fn exchange(&self, session: &Session) -> Option<Session> {
+    async fn exchange(&self, session: &Session) -> Option<Answer> {
         let request = session.present(self.client.post(self.url("/session/refresh")));
         match try_send(request).await {
             Ok(answer) if answer.status == 503 => None,
             Ok(answer) => {
                 self.rotations.fetch_add(1, Ordering::Relaxed);
-                Some(session.next(&answer.expect(200)))
+                Some(answer)
             }
             Err(_) => {
                 self.lost.fetch_add(1, Ordering::Relaxed);
@@ -218,7 +231,11 @@ impl World {
     /// A login whose session counts from the moment its answer is there.
     async fn log_in(&self) {
         if let Some(session) = self.new_session().await {
-            self.sessions.lock().await.push(Arc::new(Mutex::new(Held { session, uncertain: false })));
+            self.sessions.lock().await.push(Arc::new(Mutex::new(Held {
+                session,
+                uncertain: false,
+                since: Instant::now(),
+            })));
         }
     }
 
