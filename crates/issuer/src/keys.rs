@@ -237,7 +237,7 @@ pub fn withdraw(keys: &[KeyRecord], kids: &[String], now: Timestamp, policy: Key
             let ends = current.signed_until.is_some();
             plan.changed.extend(ends.then(|| KeyRecord { signed_until: None, ..current.clone() }));
         }
-        (Some(_), Some(_) | None) => {}
+        (Some(_), _) => {}
         (None, Some(next)) if signed => plan.changed = hand_over(None, next, now),
         (None, None) if signed => plan.publish = vec![NewKey { published_at: now, signs_from: Some(now) }],
         // Nothing of this algorithm has signed yet, and nothing waits for it.

@@ -92,7 +92,9 @@ impl IdentityProvider {
         let (members, emails) = match &self.protocol {
             ProviderProtocol::OpenIdConnect { .. } => {
                 let token = self.id_token(endpoints, tokens, expected, now).await?;
-                return self.identity_of_token(endpoints, tokens, token).await;
+                let auth_time = token.auth_time.map(NumericDate::from);
+                let identity = self.identity_of_token(endpoints, tokens, token).await?;
+                return Ok(Identity { auth_time, ..identity });
             }
             ProviderProtocol::OAuth { members, emails_endpoint, .. } => (members, emails_endpoint),
         };
@@ -156,12 +158,8 @@ impl IdentityProvider {
         tokens: &Tokens,
         token: IdToken,
     ) -> Result<Identity, ProviderError> {
-        let auth_time = token.auth_time.map(NumericDate::from);
         let Some(url) = endpoints.userinfo.as_ref().filter(|_| token.email.is_none()) else {
-            return Ok(Identity {
-                auth_time,
-                ..self.known(token.sub, token.name, token.email, token.email_verified)
-            });
+            return Ok(self.known(token.sub, token.name, token.email, token.email_verified));
         };
         let said: Map<String, Value> = self.about_user(url, &tokens.access).await?;
         if said.get("sub").and_then(Value::as_str) != Some(&token.sub) {
@@ -170,7 +168,7 @@ impl IdentityProvider {
         let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
         let is_verified = is_true(&said, "email_verified");
         let name = token.name.or_else(|| text("name")).or_else(|| text("preferred_username"));
-        Ok(Identity { auth_time, ..self.known(token.sub, name, text("email"), is_verified) })
+        Ok(self.known(token.sub, name, text("email"), is_verified))
     }
 
     fn known(

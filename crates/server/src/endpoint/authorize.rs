@@ -133,13 +133,8 @@ impl Visit<'_> {
                 self.speak(request.ui_locales.as_deref());
                 Ok(request)
             }
-            // A link to this server must not become a link to anywhere that registered itself: the browser is sent on
-            // for somebody who has logged in, and others are shown where they would go (RFC 9700 section 4.11.2).
             Err(AuthorizeError::Refused { back, refusal, at_once }) => {
-                match at_once || self.login().await?.is_some() {
-                    true => Err(Stop::Back(back, refusal)),
-                    false => Err(Stop::Offer(back, refusal)),
-                }
+                Err(Stop::refused(back, refusal, at_once || self.login().await?.is_some()))
             }
             Err(error) => Err(error.into()),
         }
@@ -181,13 +176,9 @@ impl Visit<'_> {
                 let username = request.login_hint.as_deref().or(known).unwrap_or_default();
                 let form = LoginForm::of(request);
                 if !self.has_way_in(&form) {
-                    let (back, refusal) =
-                        (Box::new(request.back.clone()), Refusal::UNMET_AUTHENTICATION_REQUIREMENTS);
-                    // As in `checked`.
-                    return Err(match request.client.trusted || login.is_some() {
-                        true => Stop::Back(back, refusal),
-                        false => Stop::Offer(back, refusal),
-                    });
+                    let refusal = Refusal::UNMET_AUTHENTICATION_REQUIREMENTS;
+                    let at_once = request.client.trusted || login.is_some();
+                    return Err(Stop::refused(Box::new(request.back.clone()), refusal, at_once));
                 }
                 self.login_page(&form, username, StatusCode::OK, None)
             }

@@ -10,17 +10,17 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use gatepass_issuer::client::GrantType;
 use gatepass_issuer::registration::RegistrationPolicy;
-use gatepass_issuer::{
-    AccountPolicy, ClientDocuments, IdentityProvider, ProviderCredential, ProviderProtocol, UserInfoMembers,
-};
+use gatepass_issuer::{ClientDocuments, ProviderProtocol, UserInfoMembers};
 use gatepass_jose::jwe::DecryptionKey;
-use gatepass_jose::{Curve, JwkSet, KeyManagement, SecretKey};
+use gatepass_jose::{Curve, JwkSet, KeyManagement};
 use gatepass_server::{Fetch, HttpConfig};
 use http::{StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::browser::*;
-use crate::fixture::{Answer, Fixture, ISSUER};
+use crate::fixture::{Answer, Fixture};
+use crate::identity_providers::mock::linked;
+use crate::identity_providers::pressed;
 use crate::responses::change;
 
 /// Two servers with the same documents: one that sends everybody on to the other, and that other.
@@ -103,20 +103,6 @@ impl Servers {
         servers
     }
 
-    fn provider(&self, id: &str, protocol: ProviderProtocol) -> Arc<IdentityProvider> {
-        let secret = SecretKey::new("a secret of this server's".as_bytes());
-        Arc::new(IdentityProvider::new(
-            id.parse().unwrap(),
-            id.to_owned(),
-            protocol,
-            "gatepass".to_owned(),
-            ProviderCredential::Secret { secret, method: None },
-            "openid".to_owned(),
-            AccountPolicy::Linked,
-            self.fetch(),
-        ))
-    }
-
     /// Both may be asked: what is not followed is not followed because it is a redirect.
     fn fetch(&self) -> Arc<Fetch> {
         let origins = [&self.moved, &self.target].map(|place| place.origin.parse().unwrap());
@@ -141,7 +127,7 @@ impl Servers {
                 name: None,
             },
         };
-        let providers = vec![self.provider("openid", openid), self.provider("hub", oauth)];
+        let providers = vec![linked("openid", openid, self.fetch()), linked("hub", oauth, self.fetch())];
         let policy = RegistrationPolicy {
             scope: "orders:read".parse().unwrap(),
             grants: vec![GrantType::AuthorizationCode],
@@ -161,10 +147,7 @@ impl Servers {
 /// Begins a login with a provider.
 async fn begin(fixture: &Fixture, browser: &mut Browser<'_>, provider: &str) -> Answer {
     let page = browser.authorize(&request(&[("client_id", "own")])).await.expect(StatusCode::OK);
-    let (_, fields) = form(&page);
-    let body = encode(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    let call = fixture.post(&format!("/oauth/providers/{provider}")).form(&body);
-    browser.send(call.header("sec-fetch-site", "same-origin").header("origin", ISSUER)).await
+    pressed(fixture, browser, &page, provider).await
 }
 
 /// Comes back from the provider `hub` with a code; whether it was asked who that is, and said so.

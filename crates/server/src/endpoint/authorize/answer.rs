@@ -28,6 +28,16 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
+    /// An application is refused. A link to this server must not become a link to anywhere that registered itself: the
+    /// browser is sent on at once for somebody who has logged in, and others are shown where they would go
+    /// ([RFC 9700 section 4.11.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.11.2)).
+    pub(crate) fn refused(back: Box<Back>, refusal: Refusal, at_once: bool) -> Self {
+        match at_once {
+            true => Self::Back(back, refusal),
+            false => Self::Offer(back, refusal),
+        }
+    }
+
     pub(crate) fn bad_request(text: Words) -> Self {
         Self::Shown { status: StatusCode::BAD_REQUEST, title: |t| &t.does_not_work, text }
     }

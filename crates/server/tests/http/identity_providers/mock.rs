@@ -133,6 +133,21 @@ impl Mock {
     }
 }
 
+/// A provider that speaks this protocol, to users who have linked their account.
+pub(crate) fn linked(id: &str, protocol: ProviderProtocol, source: Arc<Fetch>) -> Arc<IdentityProvider> {
+    let secret = SecretKey::new(SECRET.as_bytes());
+    Arc::new(IdentityProvider::new(
+        id.parse().unwrap(),
+        id.to_owned(),
+        protocol,
+        "gatepass".to_owned(),
+        ProviderCredential::Secret { secret, method: None },
+        "openid".to_owned(),
+        AccountPolicy::Linked,
+        source,
+    ))
+}
+
 async fn metadata(State(mock): State<Mock>) -> Response {
     let at = |path: &str| format!("{}{path}", mock.origin);
     let mut metadata = json!({

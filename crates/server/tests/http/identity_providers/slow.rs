@@ -90,17 +90,8 @@ impl Slow {
             emails_endpoint: None,
             members,
         };
-        let secret = gatepass_jose::SecretKey::new(mock::SECRET.as_bytes());
-        Arc::new(IdentityProvider::new(
-            id.parse().unwrap(),
-            id.to_owned(),
-            protocol,
-            "gatepass".to_owned(),
-            ProviderCredential::Secret { secret, method: None },
-            "user".to_owned(),
-            AccountPolicy::Linked,
-            Arc::new(gatepass_server::Fetch::new(vec![self.origin.parse().unwrap()])),
-        ))
+        let fetch = gatepass_server::Fetch::new(vec![self.origin.parse().unwrap()]);
+        mock::linked(id, protocol, Arc::new(fetch))
     }
 }
 
