@@ -32,6 +32,7 @@ async function everything() {
   const tokens = await oidc.authorizationCodeGrant(config, back, checks, undefined, { DPoP });
   const info = await oidc.fetchUserInfo(config, tokens.access_token, tokens.claims().sub, { DPoP });
   const next = await oidc.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP });
+  const again = await oidc.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP });
   let withoutKey;
   try {
     await oidc.refreshTokenGrant(config, next.refresh_token);
@@ -41,6 +42,8 @@ async function everything() {
   return {
     direct: refused.match(/href="[^"]*[?&;]error=([a-z_]+)/)?.[1],
     tokenTypes: [tokens.token_type, next.token_type],
+    sameRefreshToken: [next, again].every(({ refresh_token }) => refresh_token === tokens.refresh_token),
+    otherAccessToken: next.access_token !== again.access_token,
     subject: info.sub === tokens.claims().sub,
     withoutKey,
   };

@@ -6,10 +6,12 @@
 use gatepass_jose::Alg;
 use thiserror::Error;
 
+use crate::binding::Binding;
 use crate::client::{Client, ClientKeys, Credential};
 use crate::config::{Config, Signing};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
+use crate::rotation::Renewal;
 use crate::store::{Page, StoreError};
 
 /// What is demanded of all clients.
@@ -20,7 +22,8 @@ pub enum Profile {
     OAuth21,
     /// What the FAPI 2.0 Security Profile demands beyond that: clients authenticate with `private_key_jwt` or by a TLS
     /// certificate, push their requests with PKCE, and get no token that is not bound to a DPoP key or, where they are
-    /// registered for that, to their certificate; all signatures are ES256, PS256 or EdDSA.
+    /// registered for that, to their certificate; their refresh tokens do not rotate; all signatures are ES256, PS256 or
+    /// EdDSA.
     ///
     /// Clients whose tokens are for this issuer alone, such as its administrators, are not held to it.
     Fapi2,
@@ -49,6 +52,14 @@ impl Profile {
         match self {
             Self::OAuth21 => true,
             Self::Fapi2 => matches!(alg, Alg::ES256 | Alg::PS256 | Alg::EdDSA | Alg::Ed25519),
+        }
+    }
+
+    /// Whether a client's refresh tokens rotate, which proved who it is or did not, and shows these keys.
+    pub(crate) fn renewal(self, is_public: bool, shown: Binding) -> Renewal {
+        match self {
+            Self::Fapi2 if !is_public && shown.is_some() => Renewal::Keep,
+            Self::Fapi2 | Self::OAuth21 => Renewal::Rotate,
         }
     }
 

@@ -8,6 +8,8 @@
 //!   client whose answer was lost. No row changes, so asking any number of times gives one answer;
 //! - anything older holds a token that an honest client has thrown away. That is theft: the session
 //!   ends, because nobody can tell the thief from the owner.
+//!
+//! Where the FAPI 2.0 Security Profile holds a client to more than that ([`Renewal::Keep`]), `n` stays `n`.
 
 use std::time::Duration;
 
@@ -41,6 +43,18 @@ impl Default for RefreshPolicy {
     }
 }
 
+/// Whether a refresh token that is used has a successor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// It has, so that whoever uses it again is found out.
+    Rotate,
+    /// The same goes on, as the FAPI 2.0 Security Profile demands
+    /// ([section 5.3.2.1](https://openid.net/specs/fapi-security-profile-2_0-final.html#section-5.3.2.1)) for clients that
+    /// prove who they are and are given bound tokens alone: there a successor finds out nobody who has not the client's
+    /// keys as well.
+    Keep,
+}
+
 /// A refresh token whose MAC has been verified, presented at some instant.
 #[derive(Clone, Debug)]
 pub struct Presented {
@@ -56,6 +70,8 @@ pub struct Presented {
     pub resource: Option<AskedResource>,
     /// The keys that a public client showed.
     pub binding: Binding,
+    /// Whether it is to have a successor.
+    pub renewal: Renewal,
     /// When.
     pub now: Timestamp,
     /// The policy to apply.
@@ -76,6 +92,8 @@ pub struct AskedResource {
 pub enum Decision {
     /// Move to the next generation and give its token.
     Rotate(Rotation),
+    /// Let the session live unused until then, and give the token of the current generation again.
+    Extend(Timestamp),
     /// Change nothing and give the token of the current generation again.
     Repeat,
     /// Give nothing and change nothing.
@@ -144,7 +162,7 @@ pub fn decide(session: &Session, presented: &Presented) -> Decision {
     let exceeds = exceeds(session, presented);
     match session.generation.checked_sub(generation) {
         None => Decision::Refuse(Refusal::Ahead),
-        Some(0) => exceeds.map_or_else(|| rotate(session, presented), Decision::Refuse),
+        Some(0) => exceeds.map_or_else(|| renew(session, presented), Decision::Refuse),
         Some(1) if honours_predecessor(session, now, policy) => {
             exceeds.map_or(Decision::Repeat, Decision::Refuse)
         }
@@ -180,17 +198,17 @@ fn honours_predecessor(session: &Session, now: Timestamp, policy: RefreshPolicy)
     session.bound || session.rotated_at.is_some_and(|rotated_at| now.since(rotated_at) < policy.leeway)
 }
 
-fn rotate(session: &Session, presented: &Presented) -> Decision {
-    let Presented { now, policy, .. } = *presented;
+fn renew(session: &Session, presented: &Presented) -> Decision {
+    let Presented { renewal, now, policy, .. } = *presented;
+    let idle_expires_at = now.saturating_add(policy.idle).min(session.expires_at);
+    if renewal == Renewal::Keep {
+        return Decision::Extend(idle_expires_at);
+    }
     // After four billion rotations the family is used up, and the user logs in again.
     let Some(generation) = session.generation.checked_add(1) else {
         return Decision::Refuse(Refusal::Expired);
     };
-    Decision::Rotate(Rotation {
-        generation,
-        rotated_at: now,
-        idle_expires_at: now.saturating_add(policy.idle).min(session.expires_at),
-    })
+    Decision::Rotate(Rotation { generation, rotated_at: now, idle_expires_at })
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ impl NewRevocation {
 /// What [`Store::rotate_session`] did.
 #[derive(Clone, Debug)]
 pub enum Rotated {
-    /// The row moved on; the session is as it is now, with the new generation. Durable.
+    /// The row moved on; the session is as it is now, with the generation that is current. Durable.
     Rotated(Session, User),
     /// Nothing changed; the session's current generation is the answer.
     Repeated(Session, User),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use gatepass_issuer::Binding;
 use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::password::PasswordHash;
-use gatepass_issuer::rotation::{Presented, RefreshPolicy};
+use gatepass_issuer::rotation::{Presented, RefreshPolicy, Renewal};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{NewRevocation, Rotated, Store};
 use gatepass_issuer::user::User;
@@ -175,6 +175,7 @@ fn presented(generation: u32) -> Presented {
         authorization_details: None,
         resource: None,
         binding: Binding::default(),
+        renewal: Renewal::Rotate,
         now: NOW,
         policy: RefreshPolicy::default(),
     }

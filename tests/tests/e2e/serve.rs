@@ -447,7 +447,7 @@ async fn npm_openid_client_keeps_to_fapi_2() {
     let told = run(Path::new("node"), &place::node().join("fapi.mjs"), &arguments);
     let want = json!({
         "direct": "invalid_request", "tokenTypes": ["dpop", "dpop"], "subject": true,
-        "withoutKey": "invalid_dpop_proof",
+        "sameRefreshToken": true, "otherAccessToken": true, "withoutKey": "invalid_dpop_proof",
     });
     assert_eq!(told, want);
 }

@@ -45,6 +45,7 @@ fn presented(generation: u32, now: Timestamp) -> Presented {
         authorization_details: None,
         resource: None,
         binding: Binding::default(),
+        renewal: Renewal::Rotate,
         now,
         policy: RefreshPolicy::default(),
     }
@@ -90,6 +91,38 @@ fn what_a_generation_means() {
     for (name, session, generation, now, want) in cases {
         assert_eq!(decide(&session, &presented(generation, now)), want, "{name}");
     }
+}
+
+/// FAPI 2.0 Security Profile, section 5.3.2.1.
+#[test]
+fn a_token_that_is_kept_goes_on_and_leaves_every_other_rule_as_it_is() {
+    let rotated = Session { generation: 5, rotated_at: Some(NOW), ..session() };
+    let last = Session { generation: u32::MAX, ..rotated.clone() };
+    let ends_soon = Session { expires_at: later(60), ..rotated.clone() };
+    let revoked = Session { revoked_at: Some(NOW), ..rotated.clone() };
+    let aged = Session { expires_at: NOW, ..rotated.clone() };
+    let until = |now: Timestamp| Decision::Extend(now.saturating_add(RefreshPolicy::default().idle));
+    let refuse = Decision::Refuse;
+    let cases = [
+        ("never_rotated", session(), 1, NOW, until(NOW)),
+        ("current", rotated.clone(), 5, later(3600), until(later(3600))),
+        ("the_last_that_there_is", last, u32::MAX, NOW, until(NOW)),
+        ("not_past_the_end_of_the_session", ends_soon, 5, NOW, Decision::Extend(later(60))),
+        ("predecessor_from_when_they_rotated", rotated.clone(), 4, later(29), Decision::Repeat),
+        ("the_same_later", rotated.clone(), 4, later(30), Decision::Revoke),
+        ("not_reached_yet", rotated.clone(), 6, NOW, refuse(Refusal::Ahead)),
+        ("revoked", revoked, 5, NOW, refuse(Refusal::Revoked)),
+        ("past_its_whole_life", aged, 5, NOW, refuse(Refusal::Expired)),
+    ];
+    let keep = |generation, now| Presented { renewal: Renewal::Keep, ..presented(generation, now) };
+    for (name, session, generation, now, want) in cases {
+        assert_eq!(decide(&session, &keep(generation, now)), want, "{name}");
+    }
+    let scope = Some("b".parse().unwrap());
+    let narrow = Session { scope: Some("a".parse().unwrap()), ..rotated.clone() };
+    assert_eq!(decide(&narrow, &Presented { scope, ..keep(5, NOW) }), refuse(Refusal::Scope));
+    let client = "other".parse().unwrap();
+    assert_eq!(decide(&rotated, &Presented { client, ..keep(5, NOW) }), refuse(Refusal::WrongClient));
 }
 
 #[test]
@@ -257,6 +290,7 @@ impl World {
                 self.row.rotated_at = Some(rotation.rotated_at);
                 self.row.idle_expires_at = rotation.idle_expires_at;
             }
+            Decision::Extend(idle_expires_at) => self.row.idle_expires_at = idle_expires_at,
             Decision::Repeat => {}
             Decision::Refuse(_) => return None,
             Decision::Revoke => {

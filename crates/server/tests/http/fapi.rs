@@ -1,5 +1,7 @@
 //! The FAPI 2.0 Security Profile.
 
+use std::time::Duration;
+
 use gatepass_issuer::Profile;
 use gatepass_issuer::client::GrantType;
 use gatepass_jose::{Alg, JwkSet, SigningKey};
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::browser::*;
 use crate::dpop::Key;
-use crate::fixture::{Fixture, PASSWORD};
+use crate::fixture::{Answer, Fixture, PASSWORD};
 use crate::signed::{assertion, register_vault};
 
 async fn fixture() -> Fixture {
@@ -25,6 +27,14 @@ fn by_assertion(fixture: &Fixture, key: &SigningKey, jti: &str, params: &str) ->
     format!("{}&{params}", encode(own))
 }
 
+/// A code of `vault`'s, by a pushed request.
+async fn code(browser: &mut Browser<'_>, pushed: &Answer) -> String {
+    let pushed = pushed.json();
+    assert!(pushed["expires_in"].as_u64().unwrap() < 600);
+    let query = encode([("client_id", "vault"), ("request_uri", pushed["request_uri"].as_str().unwrap())]);
+    browser.code(&query).await
+}
+
 #[tokio::test]
 async fn a_client_that_fits_gets_bound_tokens_and_nothing_else() {
     let fixture = fixture().await;
@@ -37,10 +47,7 @@ async fn a_client_that_fits_gets_bound_tokens_and_nothing_else() {
     let refused = fixture.post("/oauth/par").form(&by_assertion(&fixture, &key, "a0", &no_pkce)).send().await;
     assert_eq!(refused.oauth_error(), (400, "invalid_request".into()));
     let pushed = fixture.post("/oauth/par").form(&by_assertion(&fixture, &key, "a1", &params)).send().await;
-    let pushed = pushed.expect(StatusCode::CREATED).json();
-    assert!(pushed["expires_in"].as_u64().unwrap() < 600);
-    let query = encode([("client_id", "vault"), ("request_uri", pushed["request_uri"].as_str().unwrap())]);
-    let code = browser.code(&query).await;
+    let code = code(&mut browser, &pushed.expect(StatusCode::CREATED)).await;
     let redeem = |jti: &str| {
         let form = by_assertion(&fixture, &key, jti, &exchange("vault", &code));
         fixture.post("/oauth/token").form(&form)
@@ -61,6 +68,47 @@ async fn a_client_that_fits_gets_bound_tokens_and_nothing_else() {
         assert_eq!(metadata[member], fapi, "{member}");
     }
     assert_eq!(metadata["dpop_signing_alg_values_supported"], json!(["ES256", "EdDSA", "Ed25519", "PS256"]));
+}
+
+/// Section 5.3.2.1.
+#[tokio::test]
+async fn refresh_tokens_of_such_clients_stay_as_they_are_and_those_of_browsers_rotate() {
+    let fixture = fixture().await;
+    let (key, dpop) = (register_vault(&fixture).await, Key::new());
+    let params = request(&[("client_id", "vault"), ("scope", "openid offline_access orders:read")]);
+    let pushed = fixture.post("/oauth/par").form(&by_assertion(&fixture, &key, "a1", &params)).send().await;
+    let code = code(&mut Browser::new(&fixture), &pushed.expect(StatusCode::CREATED)).await;
+    let ask = async |jti: &str, params: &str| {
+        let proof = dpop.proof(&fixture, ("POST", "/oauth/token"));
+        let form = by_assertion(&fixture, &key, jti, params);
+        fixture.post("/oauth/token").form(&form).header("dpop", &proof).send().await
+    };
+    let first = ask("a2", &exchange("vault", &code)).await.expect(StatusCode::OK).json();
+    let token = first["refresh_token"].as_str().unwrap();
+    let refresh = encode([("grant_type", "refresh_token"), ("refresh_token", token)]);
+    let mut seen = vec![first["access_token"].clone()];
+    // Beyond what any leeway allows, and beyond the time for which a session lives unused.
+    for (number, days) in [0, 0, 1, 6, 6].into_iter().enumerate() {
+        fixture.pass(Duration::from_secs(days * 24 * 3600));
+        let next = ask(&format!("r{number}"), &refresh).await.expect(StatusCode::OK).json();
+        assert_eq!(next["refresh_token"], token, "{number}");
+        assert!(!seen.contains(&next["access_token"]), "{number}");
+        seen.push(next["access_token"].clone());
+    }
+    fixture.pass(Duration::from_secs(7 * 24 * 3600));
+    assert_eq!(
+        ask("late", &refresh).await.oauth_error(),
+        (400, "invalid_grant".into()),
+        "unused for too long"
+    );
+
+    let own = || dpop.proof(&fixture, ("POST", "/session/login"));
+    let body = json!({ "username": "root", "password": PASSWORD });
+    let login = fixture.post("/session/login").json(&body).header("dpop", &own()).send().await;
+    let (cookie, _) = login.expect(StatusCode::OK).set_cookie();
+    let proof = dpop.proof(&fixture, ("POST", "/session/refresh"));
+    let next = fixture.post("/session/refresh").cookie(&cookie).header("dpop", &proof).send().await;
+    assert_ne!(next.expect(StatusCode::OK).set_cookie().0, cookie, "no client proves who it is there");
 }
 
 #[tokio::test]

@@ -204,6 +204,12 @@ pub(super) fn rotate(
             advance(group, &mut session, rotation)?;
             Ok(Rotated::Rotated(session, user))
         }
+        Decision::Extend(idle_expires_at) => {
+            let user = owner(group, &session)?;
+            extend(group, id, idle_expires_at)?;
+            session.idle_expires_at = idle_expires_at;
+            Ok(Rotated::Rotated(session, user))
+        }
         Decision::Revoke => group.atomically(|connection| {
             mark_revoked(connection, id, presented.now)?;
             revocation::append(connection, on_replay)?;

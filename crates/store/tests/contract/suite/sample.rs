@@ -13,7 +13,7 @@ use gatepass_issuer::client::{
 use gatepass_issuer::id::{ClientId, SessionId, StreamId, UserId};
 use gatepass_issuer::keys::{KeyRecord, KeyTerms};
 use gatepass_issuer::password::PasswordHash;
-use gatepass_issuer::rotation::{Presented, RefreshPolicy};
+use gatepass_issuer::rotation::{Presented, RefreshPolicy, Renewal};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::signals::{Delivery, Stream, StreamConfig, StreamStatus};
 use gatepass_issuer::store::{HolderRevocation, NewRevocation, Store};
@@ -163,6 +163,7 @@ pub(crate) fn presented(generation: u32, now: Timestamp) -> Presented {
         authorization_details: None,
         resource: None,
         binding: Binding::default(),
+        renewal: Renewal::Rotate,
         now,
         policy: RefreshPolicy::default(),
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use gatepass_issuer::certificate::X5t;
-use gatepass_issuer::rotation::{AskedResource, Decision, Presented, Refusal, decide};
+use gatepass_issuer::rotation::{AskedResource, Decision, Presented, Refusal, Renewal, decide};
 use gatepass_issuer::session::Session;
 use gatepass_issuer::store::{Rotated, Store, UserChange, Whose};
 use gatepass_issuer::user::User;
@@ -79,6 +79,14 @@ pub(crate) async fn a_rotation_moves_the_row_on_and_nothing_else<E: Engine>() {
     store.rotate_session(want.id, &with_key, revocation("x")).await.unwrap();
     // Whoever comes with a key does not make the session their own.
     let want = Session { generation: 3, ..want };
+    assert_eq!(store.find_session(want.id).await.unwrap(), Some(want.clone()));
+
+    // A token that is kept moves the idle end alone.
+    let keep = Presented { renewal: Renewal::Keep, ..presented(3, at(90)) };
+    let kept = store.rotate_session(want.id, &keep, revocation("x")).await.unwrap();
+    let idle_expires_at = at(90).saturating_add(Duration::from_secs(7 * 24 * 3600));
+    let want = Session { idle_expires_at, ..want };
+    assert!(matches!(kept, Rotated::Rotated(now, owner) if now == want && owner.id == want.user));
     assert_eq!(store.find_session(want.id).await.unwrap(), Some(want));
     assert_eq!(store.find_session(neighbour.id).await.unwrap(), Some(neighbour));
     assert!(log(&*store).await.is_empty());
@@ -239,16 +247,18 @@ pub(crate) async fn whatever_is_presented_the_row_follows_the_rule<E: Engine>() 
     let store = engine.store();
     let owner = user("alice");
     store.create_user(&owner).await.unwrap();
-    let step = (0_u32..4, -40_i64..200_000, proptest::bool::weighted(0.9));
+    let step = (0_u32..4, -40_i64..200_000, proptest::bool::weighted(0.9), proptest::bool::weighted(0.2));
     let runs = proptest::collection::vec((proptest::bool::ANY, proptest::collection::vec(step, 1..24)), 40);
     for (bound, steps) in runs.new_tree(&mut TestRunner::deterministic()).unwrap().current() {
         let mut model = session(owner.id);
         model.bound = bound;
         store.start_session(&model).await.unwrap().unwrap();
         let mut now = 0;
-        for (behind, later, quickly) in steps {
+        for (behind, later, quickly, kept) in steps {
             now += if quickly { later % 60 } else { later };
-            let token = presented((model.generation + 1).saturating_sub(behind), at(now));
+            let renewal = if kept { Renewal::Keep } else { Renewal::Rotate };
+            let generation = (model.generation + 1).saturating_sub(behind);
+            let token = Presented { renewal, ..presented(generation, at(now)) };
             let logged = store.last_revocation().await.unwrap();
             let answer = store.rotate_session(model.id, &token, revocation("x")).await.unwrap();
             let decision = decide(&model, &token);
@@ -268,6 +278,7 @@ fn apply(model: &mut Session, now: &gatepass_jose::Timestamp, decision: Decision
             model.rotated_at = Some(rotation.rotated_at);
             model.idle_expires_at = rotation.idle_expires_at;
         }
+        Decision::Extend(idle_expires_at) => model.idle_expires_at = idle_expires_at,
         Decision::Revoke => model.revoked_at = Some(*now),
         Decision::Repeat | Decision::Refuse(_) => {}
     }
@@ -275,7 +286,7 @@ fn apply(model: &mut Session, now: &gatepass_jose::Timestamp, decision: Decision
 
 fn require_answer(answer: &Rotated, decision: Decision, model: &Session, owner: &User) {
     match (answer, decision) {
-        (Rotated::Rotated(session, user), Decision::Rotate(_))
+        (Rotated::Rotated(session, user), Decision::Rotate(_) | Decision::Extend(_))
         | (Rotated::Repeated(session, user), Decision::Repeat) => {
             assert_eq!((session, user), (model, owner));
         }
