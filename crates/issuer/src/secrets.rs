@@ -17,6 +17,7 @@ use crate::device::{DeviceCodeDigest, UserCode, UserCodeDigest};
 use crate::id::{ClientId, StreamId};
 use crate::pushed_request::RequestUriDigest;
 use crate::registration::RegistrationTokenDigest;
+use crate::user::Username;
 
 use self::seal::Seals;
 pub use self::seal::{Reseal, Sealed};
@@ -106,6 +107,7 @@ pub(crate) struct Secrets {
     pub(crate) form_mac: hmac::Key,
     pub(crate) known_device_mac: hmac::Key,
     pub(crate) decoy_mac: hmac::Key,
+    typed_name_mac: hmac::Key,
     pub(crate) dpop_nonces: SecretKey,
     pub(crate) token_copies: SecretKey,
     client_mac: hmac::Key,
@@ -139,6 +141,7 @@ impl Secrets {
             form_mac: mac(b"form tokens")?,
             known_device_mac: mac(b"known devices")?,
             decoy_mac: mac(b"logins of unknown users")?,
+            typed_name_mac: mac(b"unknown names in the log")?,
             dpop_nonces: SecretKey::new(expand(&roots.macs, b"DPoP nonces")?.as_slice()),
             token_copies: SecretKey::new(expand(&roots.macs, b"encrypted access tokens")?.as_slice()),
             client_mac: mac(b"client secrets")?,
@@ -171,6 +174,12 @@ impl Secrets {
     /// What the store keeps of a client secret.
     pub(crate) fn digest(&self, secret: &ClientSecret) -> SecretDigest {
         SecretDigest(tag(&self.client_mac, secret.expose().as_bytes()))
+    }
+
+    /// What the log says of a name that is nobody's: the same for the same name.
+    pub(crate) fn typed_name_digest(&self, name: &Username) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = tag(&self.typed_name_mac, name.folded().as_bytes());
+        [a, b, c, d, e, f, g, h]
     }
 
     /// What the store keeps of an authorization code, which is how it is found.

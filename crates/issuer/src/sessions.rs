@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepass_jose::{Rejection, Timestamp, Verified};
+use gatepass_jose::{Rejection, Timestamp, Verified, base64url};
 use gatepass_revocation::{Kind, Reason, Revoked};
 use gatepass_token::{AccessClaims, AuthorizationDetails, ScopeSet};
 use serde::Serialize;
 use thiserror::Error;
+use tracing::field::{DisplayValue, display};
 
 use crate::authorize::RequestedClaims;
 use crate::binding::{Binding, Possession};
@@ -212,6 +213,30 @@ pub(crate) use internal_from;
 
 internal_from!(LoginError, RefreshError);
 
+/// Who tried to log in, as the log may say it. What was typed as a name can be a password in the wrong field: of a name
+/// that is nobody's it tells as much as it takes to see that it comes again.
+#[derive(Clone, Copy)]
+enum TypedName {
+    Of(UserId),
+    OfNobody([u8; 8]),
+}
+
+impl TypedName {
+    fn sub(self) -> Option<DisplayValue<UserId>> {
+        match self {
+            Self::Of(user) => Some(display(user)),
+            Self::OfNobody(_) => None,
+        }
+    }
+
+    fn digest(self) -> Option<String> {
+        match self {
+            Self::Of(_) => None,
+            Self::OfNobody(digest) => Some(base64url::encode(&digest)),
+        }
+    }
+}
+
 macro_rules! from_dpop {
     ($($error:ty),*) => {
         $(
@@ -343,9 +368,11 @@ impl Issuer {
     /// The user whose name and password these are, with what is kept of that password.
     pub(crate) async fn require_password(&self, login: &Login, now: Timestamp) -> Result<User, LoginError> {
         let user = self.store.find_user_by_name(&login.username).await?;
-        let user = self.check_password(login, user, now).await?;
+        let typed = self.typed_name(&login.username, user.as_ref());
+        let user = self.check_password(login, user, typed, now).await?;
         user.ok_or_else(|| {
-            tracing::info!(target: "gatepass::audit", event = "login-denied", username = %login.username);
+            let (sub, name) = (typed.sub(), typed.digest());
+            tracing::info!(target: "gatepass::audit", event = "login-denied", sub, name);
             LoginError::Denied
         })
     }
@@ -385,11 +412,17 @@ impl Issuer {
         })
     }
 
+    fn typed_name(&self, name: &Username, user: Option<&User>) -> TypedName {
+        let digest = self.secrets.typed_name_digest(name); // for everybody, so that it takes the same time
+        user.map_or(TypedName::OfNobody(digest), |user| TypedName::Of(user.id))
+    }
+
     /// The user, if the password is theirs and they may log in.
     async fn check_password(
         &self,
         login: &Login,
         user: Option<User>,
+        typed: TypedName,
         now: Timestamp,
     ) -> Result<Option<User>, LoginError> {
         let guessing = Arc::clone(&self.guessing);
@@ -411,7 +444,7 @@ impl Issuer {
         let decoy_key = self.secrets.decoy_mac.clone();
         // It is asked here and again on the hashing thread: a burst that waits in the
         // queue would otherwise have been let in before the first of it had failed.
-        guessing.check(&guess, now).map_err(|early| too_early(login, early))?;
+        guessing.check(&guess, now).map_err(|early| too_early(typed, early))?;
         let checked = self
             .passwords
             .run(move |hasher| {
@@ -431,7 +464,7 @@ impl Issuer {
                 Ok((user, checked))
             })
             .await?;
-        let (user, checked) = checked.map_err(|early| too_early(login, early))?;
+        let (user, checked) = checked.map_err(|early| too_early(typed, early))?;
         match (user, checked) {
             (Some(user), Checked::Upgraded(new)) => Ok(self.upgrade_password(login, user, new).await?),
             (user, _) => Ok(user),
@@ -521,6 +554,7 @@ impl Issuer {
             authorization_details: shown.authorization_details.cloned(),
             resource: shown.resource.map(|asked| self.asked_resource(asked)),
             binding: if shown.is_public { binding } else { Binding::default() },
+            renewal: self.config.profile.renewal(shown.is_public, binding),
             now,
             policy: self.config.refresh,
         };
@@ -830,7 +864,8 @@ pub(crate) fn limit_to(scope: &ScopeSet, target: Target<'_>) -> ScopeSet {
     scope.iter().filter(|scope| means_something(scope)).filter_map(|scope| scope.parse().ok()).collect()
 }
 
-fn too_early(login: &Login, TooEarly { by, retry_after }: TooEarly) -> LoginError {
-    tracing::info!(target: "gatepass::audit", event = "login-throttled", username = %login.username, by);
+fn too_early(typed: TypedName, TooEarly { by, retry_after }: TooEarly) -> LoginError {
+    let (sub, name) = (typed.sub(), typed.digest());
+    tracing::info!(target: "gatepass::audit", event = "login-throttled", sub, name, by);
     LoginError::Throttled { retry_after }
 }
