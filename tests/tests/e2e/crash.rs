@@ -3,9 +3,11 @@
 //! Every client is honest in the one way that matters: it goes on with the last refresh token that an answer gave it, and where
 //! an answer was lost it asks again with the same token.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::join_all;
 use gatepass_e2e::chance::Chance;
@@ -118,6 +120,11 @@ async fn what_an_administrator_was_told_is_done_survives_a_kill_in_the_next_mome
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "the leeway of refresh tokens goes by this clock")]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
 async fn create_people(up: &Up) {
     let admin = Admin::login(up).await;
     for number in 0..PEOPLE {
@@ -133,6 +140,8 @@ fn person(number: usize) -> String {
 struct World {
     client: Client,
     issuer: String,
+    /// Where the server's logs are.
+    folder: PathBuf,
     sessions: Mutex<Vec<Arc<Mutex<Held>>>>,
     /// Sessions whose logout was acknowledged.
     ended: Mutex<Vec<Session>>,
@@ -146,8 +155,8 @@ struct World {
 struct Held {
     session: Session,
     uncertain: bool,
-    /// When the client got it.
-    since: Instant,
+    /// When the client got it, by the clock that the server goes by: a machine that stands still stops every other.
+    since: SystemTime,
 }
 
 impl World {
@@ -155,6 +164,7 @@ impl World {
         Self {
             client: http::client(),
             issuer: up.issuer().to_owned(),
+            folder: up.folder().to_owned(),
             sessions: Mutex::default(),
             ended: Mutex::default(),
             stop: AtomicBool::new(false),
@@ -196,9 +206,10 @@ impl World {
         let said: Vec<_> = answers.iter().map(|answer| String::from_utf8_lossy(&answer.body)).collect();
         assert!(
             answers.iter().all(|answer| answer.status == 200),
-            "somebody was logged out, {:?} after their last answer, uncertain {}: {said:?}",
+            "somebody was logged out, {:?} after their last answer, uncertain {}: {said:?}\n{}",
             held.since.elapsed(),
             held.uncertain,
+            self.refusals(),
         );
         let mut next: Vec<Session> = answers.iter().map(|answer| held.session.next(answer)).collect();
         held.uncertain = next.is_empty();
@@ -208,8 +219,18 @@ impl World {
                 "two successors of one generation"
             );
             held.session = one;
-            held.since = Instant::now();
+            held.since = wall_clock();
         }
+    }
+
+    /// What the server has said of tokens that it refused, in all its lives.
+    fn refusals(&self) -> String {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let logs =
+            entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "log"));
+        let text: Vec<_> = logs.filter_map(|log| fs::read_to_string(log).ok()).collect();
+        let of_refusals = |line: &&str| line.contains("refresh-") || line.contains("newer than the store");
+        text.iter().flat_map(|text| text.lines()).filter(of_refusals).collect::<Vec<_>>().join("\n")
     }
 
     /// One refresh: `None` where the answer was lost.
@@ -234,7 +255,7 @@ impl World {
             self.sessions.lock().await.push(Arc::new(Mutex::new(Held {
                 session,
                 uncertain: false,
-                since: Instant::now(),
+                since: wall_clock(),
             })));
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatepass_e2e::session::{Refresh, refresh_cookie};
 use gatepass_e2e::up::{ADMIN, PASSWORD};
-use gatepass_e2e::{Admin, Session, Up, command, jws, send};
+use gatepass_e2e::{Admin, Session, Up, command, jws, send, wait};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -381,10 +381,18 @@ async fn a_clean_stop_and_start_finds_users_sessions_and_keys_as_they_were() {
     up.login("berta").await;
 }
 
+/// All that a person is told: whoever waits for the ready file can be faster.
+async fn printed(up: &Up) -> String {
+    wait::until("the last line that is printed", Duration::from_secs(10), async || {
+        Some(up.process().log()).filter(|log| log.contains("Ctrl-C stops it."))
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_made_up_password_is_printed_once_and_works() {
     let mut up = Up::start_without_user().await;
-    let first = up.process().log();
+    let first = printed(&up).await;
     let (username, password) = printed_login(&first);
     let login = send(up.login_request(&username, &password)).await.expect(200);
     let session = Session::from_cookie(&login);
@@ -392,7 +400,7 @@ async fn a_made_up_password_is_printed_once_and_works() {
 
     up.stop("TERM").await;
     up.start_again().await;
-    let second = up.process().log();
+    let second = printed(&up).await;
     assert!(!second.contains(&password), "the password is printed at the first start only:\n{second}");
     assert!(second.contains("gatepass user"), "a later start says how to reset the password:\n{second}");
     send(up.login_request(&username, &password)).await.expect(200);
@@ -401,18 +409,12 @@ async fn a_made_up_password_is_printed_once_and_works() {
 #[tokio::test]
 async fn the_printed_lines_tell_the_story_when_they_are_pasted_into_a_shell() {
     let up = Up::start_without_user().await;
-    let log = up.process().log();
-    let lines: String = log
-        .split_once("Try it")
-        .expect("`Try it` in what is printed")
-        .1
-        .lines()
-        .skip(1)
-        .collect::<Vec<_>>()
-        .join("\n");
-    let (lines, _) = lines.split_once("Ctrl-C").expect("`Ctrl-C` in what is printed");
+    let log = printed(&up).await;
+    let (_, lines) = log.split_once("Try it").expect("`Try it` in what is printed");
+    let lines =
+        lines.lines().skip(1).take_while(|line| !line.starts_with("Ctrl-C")).collect::<Vec<_>>().join("\n");
     let mut bash = std::process::Command::new("bash");
-    bash.args(["-e", "-u", "-c", lines]).current_dir(up.folder());
+    bash.args(["-e", "-u", "-c", &lines]).current_dir(up.folder());
     let output = tokio::task::spawn_blocking(move || bash.output()).await.unwrap().expect("bash");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let shown = format!("{lines}\n--- said\n{said}\n---\n{}", String::from_utf8_lossy(&output.stderr));
