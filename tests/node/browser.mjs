@@ -4,6 +4,9 @@ const entities = { "&#38;": "&", "&#34;": '"', "&#39;": "'", "&#60;": "<", "&#62
 const unescape = (text) => text.replaceAll(/&#\d+;/g, (entity) => entities[entity] ?? entity);
 const attribute = (tag, name) => unescape(new RegExp(` ${name}="([^"]*)"`).exec(tag)?.[1] ?? "");
 
+/** Where a browser goes on to by itself: by a redirect, or by a page that comes between. */
+export const leadsTo = ({ headers }) => headers.get("location") ?? /^0; url=(.*)$/.exec(headers.get("refresh"))?.[1];
+
 export class Browser {
   #cookies = new Map();
 
@@ -24,7 +27,7 @@ export class Browser {
   /** From an authorization URL through the pages to where the application is called back. */
   async authorize(url, { username, password, decision = "allow" }) {
     let answer = await this.open(url);
-    for (let page = 0; page < 3 && answer.status === 200; page += 1) {
+    for (let page = 0; page < 3 && answer.status === 200 && !leadsTo(answer); page += 1) {
       const html = await answer.text();
       const action = new URL(attribute(/<form[^>]*>/.exec(html)[0], "action"), url);
       const fields = {};
@@ -34,7 +37,7 @@ export class Browser {
       const filled = html.includes('name="password"') ? { username, password } : { decision };
       answer = await this.open(action, { ...fields, ...filled });
     }
-    const location = answer.headers.get("location");
+    const location = leadsTo(answer);
     if (!location) throw new Error(`${answer.status} from ${url}: ${await answer.text()}`);
     return new URL(location);
   }

@@ -6,6 +6,11 @@ import re
 import requests
 
 
+def leads_to(answer):
+    """Where a browser goes on to by itself: by a redirect, or by a page that comes between."""
+    return answer.headers.get("Location") or answer.headers.get("Refresh", "").removeprefix("0; url=")
+
+
 class Browser:
     """Cookies are kept by hand: the jar would keep secure ones from plain HTTP."""
 
@@ -26,7 +31,7 @@ class Browser:
 
     def authorize(self, url):
         answer = self.open(url)
-        while answer.status_code == 200:
+        while answer.status_code == 200 and not leads_to(answer):
             page = answer.text
             attribute = lambda tag, name: html.unescape(re.search(rf' {name}="([^"]*)"', tag)[1])
             hidden = re.findall(r'<input type="hidden"[^>]*>', page)
@@ -35,4 +40,4 @@ class Browser:
             is_login = 'name="password"' in page
             fields |= {"username": self.username, "password": self.password} if is_login else {"decision": "allow"}
             answer = self.open(self.issuer + action, fields)
-        return answer.headers["Location"]
+        return leads_to(answer)

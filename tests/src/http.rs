@@ -85,6 +85,12 @@ impl Answer {
         first
     }
 
+    /// Where a browser goes on to by itself: by a redirect, or by a page that comes between.
+    #[track_caller]
+    pub fn leads_to(&self) -> Option<&str> {
+        self.header("location").or_else(|| self.header("refresh")?.strip_prefix("0; url="))
+    }
+
     /// All values of a header field, with commas between them.
     #[track_caller]
     pub fn all(&self, name: &str) -> String {

@@ -31,7 +31,7 @@ impl Visitor {
     /// Follows an application's authorization request through the pages, and gives where the browser is sent back to.
     pub async fn authorize(&mut self, up: &Up, url: &str, username: &str) -> Url {
         let mut answer = self.open(up, Method::GET, url, &[]).await;
-        while answer.status == 200 {
+        while answer.leads_to().is_none() && answer.status == 200 {
             let page = String::from_utf8_lossy(&answer.body).into_owned();
             let mut fields = hidden_fields(&page);
             let filled: &[(&str, &str)] = match page.contains("name=\"password\"") {
@@ -42,8 +42,7 @@ impl Visitor {
             let action = attribute(&page, "<form", "action").expect("a form");
             answer = self.open(up, Method::POST, &format!("{}{action}", up.issuer()), &fields).await;
         }
-        Url::parse(answer.header("location").unwrap_or_default())
-            .unwrap_or_else(|_| panic!("{}", answer.shown()))
+        Url::parse(answer.leads_to().unwrap_or_default()).unwrap_or_else(|_| panic!("{}", answer.shown()))
     }
 
     /// Opens a page, of whichever server.

@@ -120,7 +120,9 @@ impl Browser {
             let (name, value) = pair.split_once('=').context("a cookie without a value")?;
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
-        let location = answer.fields("location").next().map(str::to_owned);
+        // By a redirect, or by a page that comes between.
+        let refresh = answer.fields("refresh").find_map(|refresh| refresh.strip_prefix("0; url="));
+        let location = answer.fields("location").next().or(refresh).map(str::to_owned);
         Ok(Page { status: answer.status, location, text: String::from_utf8_lossy(answer.body).into_owned() })
     }
 }

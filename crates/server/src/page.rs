@@ -308,6 +308,14 @@ pub(crate) struct LoggedOutPage<'p> {
     pub(crate) next: Option<&'p str>,
 }
 
+/// Goes on to an application by itself.
+#[derive(Template)]
+#[template(path = "onward.html")]
+pub(crate) struct OnwardPage<'p> {
+    pub(crate) site: Site<'p>,
+    pub(crate) location: &'p str,
+}
+
 /// Sends an answer to an application in a form.
 #[derive(Template)]
 #[template(path = "form_post.html")]
@@ -320,12 +328,37 @@ pub(crate) struct FormPost<'p> {
 /// What a page may do beside being read.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Allowed<'p> {
-    /// Where its form may lead: browsers hold a form to where its answer redirects to, too.
-    pub(crate) form_to: Option<&'p RegisteredRedirectUri>,
+    /// Where its form goes.
+    pub(crate) form_to: FormTo<'p>,
     /// Whether it runs [`SUBMIT_SCRIPT`].
     pub(crate) submits_itself: bool,
     /// What it shows in frames.
     pub(crate) frames: &'p [Url],
+}
+
+/// Where a page's form goes. Browsers hold a form to its page's policy through every redirect that follows.
+#[derive(Clone, Copy)]
+pub(crate) enum FormTo<'p> {
+    /// To this server, whose answer may redirect to an app's own scheme; on the web
+    /// [another page](OnwardPage) comes between.
+    Here(Option<&'p RegisteredRedirectUri>),
+    /// To an application, which may redirect to wherever it likes.
+    Application(&'p RegisteredRedirectUri),
+}
+
+impl Default for FormTo<'_> {
+    fn default() -> Self {
+        Self::Here(None)
+    }
+}
+
+/// Whether a redirect URI is a page, and not an app's own scheme.
+pub(crate) fn is_web(uri: &RegisteredRedirectUri) -> bool {
+    matches!(scheme(uri).as_str(), "https" | "http")
+}
+
+fn scheme(uri: &RegisteredRedirectUri) -> String {
+    Url::parse(uri.as_str()).map_or_else(|_| String::new(), |url| url.scheme().to_owned())
 }
 
 /// `GET /oauth/style.css`
@@ -370,14 +403,14 @@ pub(crate) fn answer(
 /// The page's Content Security Policy ([CSP Level 3](https://www.w3.org/TR/CSP3/)): nothing but its style,
 /// its picture where it has one, and its form where it has to go.
 fn policy(has_logo: bool, allowed: Allowed<'_>) -> String {
-    let mut policy =
-        "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-            .to_owned();
-    if let Some(source) =
-        allowed.form_to.and_then(|uri| Url::parse(uri.as_str()).ok()).map(|url| source(&url))
-    {
-        let _ = write!(policy, " {source}");
-    }
+    let form_to = match allowed.form_to {
+        FormTo::Here(Some(uri)) if !is_web(uri) => format!("'self' {}:", scheme(uri)),
+        FormTo::Here(_) => "'self'".to_owned(),
+        FormTo::Application(uri) => format!("{}:", scheme(uri)),
+    };
+    let mut policy = format!(
+        "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action {form_to}"
+    );
     if has_logo {
         policy.push_str("; img-src 'self'");
     }
@@ -411,19 +444,21 @@ mod tests {
     use crate::language::Languages;
 
     #[test]
-    fn a_form_leads_nowhere_but_here_and_to_its_application() {
+    fn a_form_leads_nowhere_but_here_unless_it_is_an_applications() {
         let cases = [
-            ("https://app.example.com/cb?x=1", "https://app.example.com"),
-            ("https://app.example.com:8443/cb", "https://app.example.com:8443"),
-            ("http://127.0.0.1:51004/cb", "http://127.0.0.1:51004"),
-            ("http://[::1]:51004/cb", "http:"),
-            ("com.example.app:/cb", "com.example.app:"),
+            ("https://app.example.com/cb?x=1", "'self'", "https:"),
+            ("http://127.0.0.1:51004/cb", "'self'", "http:"),
+            ("http://[::1]:51004/cb", "'self'", "http:"),
+            ("com.example.app:/cb", "'self' com.example.app:", "com.example.app:"),
         ];
-        for (uri, want) in cases {
+        for (uri, here, application) in cases {
             let to = uri.parse::<RedirectUri>().unwrap().matches(uri).unwrap();
-            let policy = policy(false, Allowed { form_to: Some(&to), ..Allowed::default() });
-            assert!(policy.ends_with(&format!("; form-action 'self' {want}")), "{policy}");
-            assert!(!policy.contains("script-src"), "{policy}");
+            for (form_to, want) in [(FormTo::Here(Some(&to)), here), (FormTo::Application(&to), application)]
+            {
+                let policy = policy(false, Allowed { form_to, ..Allowed::default() });
+                assert!(policy.ends_with(&format!("; form-action {want}")), "{policy}");
+                assert!(!policy.contains("script-src"), "{policy}");
+            }
         }
     }
 

@@ -60,7 +60,7 @@ impl Browser {
         let mut url = login.to_owned();
         let mut answer = self.open(&url).await;
         for _ in 0..8 {
-            if answer.status == 200 {
+            if answer.leads_to().is_none() && answer.status == 200 {
                 let page = String::from_utf8_lossy(&answer.body).into_owned();
                 url = join(&url, &attribute(&page, "<form", "action"));
                 let fields = ["request", "token"].map(|name| {
@@ -78,7 +78,7 @@ impl Browser {
                 answer = self.go(Method::POST, &url, Some(encoded(&form))).await;
                 continue;
             }
-            let Some(location) = answer.header("location") else { break };
+            let Some(location) = answer.leads_to() else { break };
             let next = join(&url, location);
             if url.contains("/bff/callback") {
                 return answer;

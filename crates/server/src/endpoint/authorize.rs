@@ -15,7 +15,7 @@ use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, StatusCode, Uri};
 use url::form_urlencoded;
 
-pub(crate) use self::answer::{Stop, destination, redirect};
+pub(crate) use self::answer::{Stop, destination, location};
 use super::sign_on::{self, LoginForm};
 use crate::body::FormBody;
 use crate::form::Form;
@@ -34,6 +34,8 @@ pub(crate) struct Visit<'v> {
     /// The authorization request, form-urlencoded: all that is remembered of it travels with the browser.
     pub(crate) query: &'v str,
     pub(crate) now: Timestamp,
+    /// Whether it sent a form of ours.
+    by_form: bool,
     /// What the pages speak, once that is known.
     language: OnceLock<&'v Language>,
 }
@@ -76,7 +78,12 @@ pub(super) fn as_query(
 
 impl<'v> Visit<'v> {
     pub(crate) fn new(server: &'v Server, headers: &'v HeaderMap, query: &'v str) -> Self {
-        Self { server, headers, query, now: server.now(), language: OnceLock::new() }
+        Self { server, headers, query, now: server.now(), by_form: false, language: OnceLock::new() }
+    }
+
+    /// The same browser, which has sent a form of ours.
+    pub(super) fn by_form(self) -> Self {
+        Self { by_form: true, ..self }
     }
 
     /// The same browser, about something else.
@@ -85,7 +92,8 @@ impl<'v> Visit<'v> {
         'v: 'a,
     {
         let language = self.language.get().map_or_else(OnceLock::new, |known| OnceLock::from(*known));
-        Visit { server: self.server, headers: self.headers, query, now: self.now, language }
+        let Visit { server, headers, now, by_form, .. } = *self;
+        Visit { server, headers, query, now, by_form, language }
     }
 
     /// What the pages speak: what the request asks for, or else what the browser does.
@@ -167,7 +175,7 @@ impl Visit<'_> {
                 // A pushed request that was used up in another tab meanwhile.
                 let code = code.ok_or_else(|| Stop::from(PageError::RequestUri))?;
                 let params = [("code", code.expose())];
-                answer::send_back(self.server, self.language(), &request.back, &params).await
+                self.send_back(&request.back, &params).await
             }
             (Step::Consent, Some(login)) => sign_on::consent_page(self, request, login),
             (Step::Refuse(refusal), _) => Err(refuse(refusal)),
@@ -189,7 +197,7 @@ impl Visit<'_> {
     pub(crate) async fn answer(&self, went: Result<Response, Stop>) -> Response {
         match went {
             Ok(response) => response,
-            Err(stop) => stop.answer(self.server, self.language()).await,
+            Err(stop) => stop.answer(self).await,
         }
     }
 

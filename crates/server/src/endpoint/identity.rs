@@ -34,7 +34,7 @@ pub(crate) async fn link(
     OwnForm(form): OwnForm,
 ) -> Response {
     let sealed = form.find("identity").unwrap_or_default();
-    let shown = Visit::new(&server, &headers, sealed);
+    let shown = Visit::new(&server, &headers, sealed).by_form();
     let went = async {
         let arrived = shown.opened()?;
         let visit = shown.about(&arrived.request);
@@ -80,7 +80,7 @@ pub(crate) async fn create(
     OwnForm(form): OwnForm,
 ) -> Response {
     let sealed = form.find("identity").unwrap_or_default();
-    let shown = Visit::new(&server, &headers, sealed);
+    let shown = Visit::new(&server, &headers, sealed).by_form();
     let went = async {
         let arrived = shown.opened()?;
         let visit = shown.about(&arrived.request);

@@ -7,18 +7,18 @@ use axum::response::{IntoResponse, Response};
 use gatepass_issuer::authorize::{LoggedOut, LogoutError, LogoutRequest, LogoutStep};
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::{FormStep, SignedOn};
-use http::header::{LOCATION, REFRESH, SET_COOKIE};
+use http::header::{REFRESH, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use tracing::Instrument;
 use url::Url;
 
-use super::authorize::{Stop, Visit, as_query, redirect};
+use super::authorize::{Stop, Visit, as_query, location};
 use super::sign_on::OwnForm;
 use crate::body::FormBody;
 use crate::form::Form;
 use crate::language::phrase::Phrase;
 use crate::oauth_error::OAuthError;
-use crate::page::{self, Allowed, LoggedOutPage, LogoutPage, MessagePage};
+use crate::page::{self, Allowed, FormTo, LoggedOutPage, LogoutPage, MessagePage};
 use crate::problem::Problem;
 use crate::server::Server;
 
@@ -81,10 +81,12 @@ impl Visit<'_> {
 
     fn leave(&self, form: &Form, LoggedOut { back, frames }: LoggedOut) -> Result<Response, Stop> {
         let state: Vec<_> = form.find("state").map(|state| ("state", state)).into_iter().collect();
-        let sent_back = back.map(|back| redirect(&back, &state));
-        let mut response = match sent_back {
-            sent_back if !frames.is_empty() => self.told(&frames, sent_back.as_ref()),
-            Some(sent_back) => sent_back,
+        let next = back.map(|back| (location(&back, &state), back));
+        let mut response = match &next {
+            next if !frames.is_empty() => {
+                self.told(&frames, next.as_ref().map(|(location, _)| location.as_str()))
+            }
+            Some((location, back)) => self.lead(back, location),
             None => self.done(),
         };
         response.headers_mut().append(SET_COOKIE, self.server.page_cookies.clear_login()?);
@@ -92,8 +94,7 @@ impl Visit<'_> {
     }
 
     /// The page that tells applications in frames, and then leads to where the browser would have been sent.
-    fn told(&self, frames: &[Url], sent_back: Option<&Response>) -> Response {
-        let next = sent_back.and_then(|response| response.headers().get(LOCATION)?.to_str().ok());
+    fn told(&self, frames: &[Url], next: Option<&str>) -> Response {
         let site = self.site();
         let page = LoggedOutPage { site, frames, next };
         let mut response =
@@ -119,7 +120,7 @@ impl Visit<'_> {
                 self.now,
             ),
         };
-        let allowed = Allowed { form_to: back, ..Allowed::default() };
+        let allowed = Allowed { form_to: FormTo::Here(back), ..Allowed::default() };
         let mut response = page::answer(StatusCode::OK, &page, site, allowed);
         response.headers_mut().extend(cookies);
         Ok(response)

@@ -13,7 +13,6 @@ use axum::extract::{FromRequest, Request, State};
 use axum::response::Response;
 use gatepass_issuer::authorize::{AuthorizationRequest, Done, Refusal};
 use gatepass_issuer::password::Password;
-use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::{
     ACR_FEDERATED, ACR_PASSWORD, FormStep, IdentityProvider, Login, LoginCookie, LoginError, LoginPurpose,
     MAX_CARRIED, SignedOn,
@@ -29,7 +28,7 @@ use crate::client_address::ClientAddress;
 use crate::form::Form;
 use crate::language::Words;
 use crate::language::phrase::{Phrase, Value};
-use crate::page::{self, Allowed, Asked, ConsentPage, LoginPage};
+use crate::page::{self, Allowed, Asked, ConsentPage, FormTo, LoginPage};
 use crate::problem::seconds_to_wait;
 use crate::server::Server;
 
@@ -115,7 +114,7 @@ impl FromRequest<Arc<Server>> for OwnForm {
 impl<'v> Visit<'v> {
     /// That of a browser whose form brings its request back.
     pub(super) fn of_form(server: &'v Server, headers: &'v HeaderMap, form: &'v Form) -> Self {
-        Self::new(server, headers, form.find("request").unwrap_or_default())
+        Self::new(server, headers, form.find("request").unwrap_or_default()).by_form()
     }
 
     /// Whether the form was shown in this browser, for this request and under this login.
@@ -167,7 +166,7 @@ pub(super) struct LoginForm<'l> {
     client: Option<Cow<'l, str>>,
     /// What for, where it is.
     purpose: Words,
-    form_to: Option<&'l RegisteredRedirectUri>,
+    form_to: FormTo<'l>,
     /// What a login at a provider goes on with.
     goes_on: LoginPurpose,
     /// Whether the user has to show anew who they are.
@@ -184,7 +183,7 @@ impl<'l> LoginForm<'l> {
         action: "/device/login",
         client: None,
         purpose: |t| &t.to_connect_device,
-        form_to: None,
+        form_to: FormTo::Here(None),
         goes_on: LoginPurpose::Device,
         again: false,
         password: true,
@@ -196,7 +195,7 @@ impl<'l> LoginForm<'l> {
         action: "/account/login",
         client: None,
         purpose: |t| &t.to_change_password,
-        form_to: None,
+        form_to: FormTo::Here(None),
         goes_on: LoginPurpose::Device,
         again: false,
         password: true,
@@ -209,7 +208,7 @@ impl<'l> LoginForm<'l> {
             action: "/oauth/login",
             client: Some(request.client.shown_name()),
             purpose: |t| &t.to_client,
-            form_to: Some(&request.back.redirect_uri),
+            form_to: FormTo::Here(Some(&request.back.redirect_uri)),
             goes_on: LoginPurpose::Application,
             again: request.wants_new_login(),
             password: request.contexts.takes(ACR_PASSWORD),
@@ -429,7 +428,8 @@ pub(super) fn consent_page(
             visit.now,
         ),
     };
-    let allowed = Allowed { form_to: Some(&request.back.redirect_uri), ..Allowed::default() };
+    let form_to = FormTo::Here(Some(&request.back.redirect_uri));
+    let allowed = Allowed { form_to, ..Allowed::default() };
     let mut response = page::answer(StatusCode::OK, &page, site, allowed);
     response.headers_mut().extend(cookies);
     Ok(response)

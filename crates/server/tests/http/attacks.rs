@@ -122,6 +122,7 @@ async fn pages_of_logins(fixture: &Fixture) -> Vec<(&'static str, Answer)> {
     let offer = browser.authorize(&request(&[("response_type", "token")])).await;
     let consent = browser.log_in(&login, "alice").await;
     let wrong = browser.submit(&login, &[("username", "alice"), ("password", "wrong")]).await;
+    let onward = browser.submit(&consent, &[("decision", "allow")]).await;
     let own = request(&[("client_id", "own"), ("response_mode", "form_post")]);
     let in_a_form = browser.authorize(&own).await;
     let user_code = browser.open("/device").await;
@@ -136,6 +137,7 @@ async fn pages_of_logins(fixture: &Fixture) -> Vec<(&'static str, Answer)> {
         ("<a class=\"button second\" href=\"", offer),
         ("action=\"/oauth/consent\"", consent),
         ("the password is wrong", wrong),
+        ("<a class=\"button\" href=\"", onward),
         ("name=\"code\"", in_a_form),
         ("action=\"/device\"", user_code),
         ("role=\"alert\"", no_device),

@@ -6,8 +6,7 @@ use gatepass_issuer::LogoutDelivery;
 use gatepass_issuer::admin::{NewClient, NewCredential, SignOnClient};
 use gatepass_issuer::client::{ClientExtensions, GrantType};
 use gatepass_token::CodeVerifier;
-use http::StatusCode;
-use http::header::{COOKIE, LOCATION, SET_COOKIE};
+use http::header::{COOKIE, SET_COOKIE};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
@@ -59,8 +58,10 @@ pub(crate) async fn register(fixture: &Fixture) -> String {
             ..SignOnClient::default()
         },
     };
-    let clients =
-        [new("shop", false, false, &[CALLBACK, "http://127.0.0.1/cb"]), new("own", false, true, &[CALLBACK])];
+    let clients = [
+        new("shop", false, false, &[CALLBACK, "http://127.0.0.1/cb", "com.example.shop:/cb"]),
+        new("own", false, true, &[CALLBACK]),
+    ];
     for client in clients {
         fixture.issuer.create_client(client, fixture.now()).await.unwrap();
     }
@@ -177,14 +178,14 @@ fn unescape(text: &str) -> String {
 /// What the application is told in its redirect URI's query.
 #[track_caller]
 pub(crate) fn sent_back(answer: &Answer) -> BTreeMap<String, String> {
-    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", text(answer));
-    params_of(answer.header(LOCATION))
+    assert!(!answer.led_to().is_empty(), "{} {}", answer.status, text(answer));
+    params_of(answer.led_to())
 }
 
 /// What the application is told by whoever follows the link of an error page, or was sent there.
 #[track_caller]
 pub(crate) fn told_by(answer: &Answer) -> BTreeMap<String, String> {
-    if answer.status == StatusCode::SEE_OTHER {
+    if !answer.led_to().is_empty() {
         return sent_back(answer);
     }
     let html = text(answer);

@@ -110,7 +110,7 @@ async fn a_redirect_uris_own_query_is_kept() {
         ("code", browser.log_in(&page, "alice").await),
         ("error", browser.authorize(&query.replace("response_type=code", "response_type=x")).await),
     ] {
-        let location = answer.header("location").to_owned();
+        let location = answer.led_to().to_owned();
         assert!(location.starts_with(&format!("{uri}&{name}=")), "{location}");
         let back = sent_back(&answer);
         assert_eq!((back["tenant"].as_str(), back["next"].as_str()), ("7", "/a?b"));

@@ -304,6 +304,15 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    /// Where the browser goes on to by itself: from a link by a redirect, from a form by a page that comes between; "" where it
+    /// stays.
+    pub(crate) fn led_to(&self) -> &str {
+        match self.status {
+            StatusCode::OK => self.header("refresh").strip_prefix("0; url=").unwrap_or_default(),
+            _ => self.header("location"),
+        }
+    }
+
     /// Status and `code` of a problem; checks what holds for all of them.
     #[track_caller]
     pub(crate) fn problem(&self) -> (u16, String) {

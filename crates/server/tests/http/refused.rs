@@ -63,5 +63,5 @@ async fn the_answer_on_the_page_is_the_one_that_would_have_been_sent() {
     let (action, fields) = form(&posted);
     assert_eq!((action.as_str(), fields["error"].as_str()), (CALLBACK, "invalid_scope"));
     let policy = posted.header("content-security-policy");
-    assert!(policy.ends_with("form-action 'self' https://app.example.com"), "no script sends it: {policy}");
+    assert!(policy.ends_with("; form-action https:"), "no script sends it: {policy}");
 }

@@ -24,7 +24,7 @@ pub(crate) async fn register_vault(fixture: &Fixture) -> SigningKey {
         id: Some("vault".parse().unwrap()),
         name: "vault".into(),
         credential: NewCredential::Keys(keys.into()),
-        grants: vec![GrantType::AuthorizationCode, GrantType::ClientCredentials],
+        grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials],
         scope: "orders:read orders:write".parse().unwrap(),
         audience: Vec::new(),
         exchange: None,

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
-use axum::response::Html;
-use axum::routing::get;
+use axum::response::{Html, Redirect};
+use axum::routing::{any, get};
 use gatepass_e2e::browser::Visitor;
 use gatepass_e2e::command::{self, password_file};
 use gatepass_e2e::sign_on::authorization_url_to;
@@ -193,4 +193,46 @@ async fn a_user_reads_every_place_where_an_application_could_use_what_it_asks_fo
     let at = ada.arrive(&application).await;
     assert!(at.contains("code="), "{at}");
     assert_eq!(ada.complaints().await, [""; 0]);
+}
+
+/// An application with a callback on one origin and its pages on another, as many have that keep their tokens on a server.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_whose_callback_leads_to_another_origin_is_reached_from_every_form() {
+    let up = Up::start().await;
+    let pages = Router::new().route("/{page}", get(async || Html("<h1>Welcome</h1>")));
+    let pages = format!("http://localhost:{}", upstream::serve(pages).await.port());
+    let on = |page: &str| {
+        let to = format!("{pages}/{page}");
+        any(async move || Redirect::to(&to))
+    };
+    let server = Router::new().route("/callback", on("in")).route("/bye", on("out"));
+    let server = format!("http://{}", upstream::serve(server).await);
+    let (callback, bye) = (format!("{server}/callback"), format!("{server}/bye"));
+    let registered = json!({
+        "client_id": "shop", "client_name": "Shop", "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code"], "redirect_uris": [callback],
+        "post_logout_redirect_uris": [bye],
+    });
+    send(Admin::login(&up).await.request(Method::POST, "/clients").json(&registered)).await.expect(201);
+    let mut browser = Browser::start();
+    for (name, mode) in [("without scripts", "query"), ("with scripts", "query"), ("posting", "form_post")] {
+        let mut ada = browser.visitor(if name == "without scripts" { "ada without scripts" } else { "ada" });
+        let more = [("response_mode", mode)];
+        let request = authorization_url_to(up.issuer(), ("shop", &callback), "openid", &more);
+        ada.open(request.as_str()).await;
+        ada.fill("#username", ADMIN).await;
+        ada.fill("#password", PASSWORD).await;
+        ada.click("button").await;
+        ada.click("button[value=allow]").await;
+        ada.arrive(&format!("{pages}/in")).await;
+        // Nothing to ask any more than the same consent: denied, and there again.
+        ada.open(request.as_str()).await;
+        ada.click("button[value=deny]").await;
+        ada.arrive(&format!("{pages}/in")).await;
+        let out = format!("{}/oauth/logout?client_id=shop&post_logout_redirect_uri={bye}", up.issuer());
+        ada.open(&out).await;
+        ada.click("button").await;
+        ada.arrive(&format!("{pages}/out")).await;
+        assert_eq!(ada.complaints().await, [""; 0], "{name}");
+    }
 }

@@ -7,14 +7,15 @@ use gatepass_issuer::authorize::{Back, PageError, Refusal};
 use gatepass_issuer::redirect_uri::RegisteredRedirectUri;
 use gatepass_issuer::store::StoreError;
 use gatepass_issuer::{ResponseError, SecretError};
-use http::header::{CACHE_CONTROL, InvalidHeaderValue, LOCATION, REFERRER_POLICY};
+use http::header::{CACHE_CONTROL, InvalidHeaderValue, LOCATION, REFERRER_POLICY, REFRESH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use url::{Url, form_urlencoded};
 
+use super::Visit;
 use crate::cookie::TwoCookies;
 use crate::language::phrase::Phrase;
 use crate::language::{Language, Words};
-use crate::page::{self, Allowed, FormPost, MessagePage, OfferPage};
+use crate::page::{self, Allowed, FormPost, FormTo, MessagePage, OfferPage, OnwardPage};
 use crate::server::Server;
 
 /// Why a visit ends without what it was for.
@@ -59,17 +60,17 @@ impl Stop {
         Self::Shown { status: StatusCode::INTERNAL_SERVER_ERROR, title, text }
     }
 
-    /// The answer to a request whose visit says in which language.
-    pub(crate) async fn answer(self, server: &Server, language: &Language) -> Response {
+    /// The answer to a visit.
+    pub(super) async fn answer(self, visit: &Visit<'_>) -> Response {
         let went = match self {
             Self::Back(back, refusal) => {
                 let params = [("error", refusal.error), ("error_description", refusal.description)];
-                send_back(server, language, &back, &params).await
+                visit.send_back(&back, &params).await
             }
-            Self::Offer(back, refusal) => offer(server, language, &back, refusal).await,
+            Self::Offer(back, refusal) => visit.offer(&back, refusal).await,
             shown @ Self::Shown { .. } => Err(shown),
         };
-        went.unwrap_or_else(|stop| stop.shown(server, language))
+        went.unwrap_or_else(|stop| stop.shown(visit.server, visit.language()))
     }
 
     /// The page for the user, where nobody else is told and nothing but the browser says which language it is in.
@@ -142,47 +143,66 @@ impl From<InvalidHeaderValue> for Stop {
     }
 }
 
-/// The answer to an application, sent there with the browser.
-pub(super) async fn send_back(
-    server: &Server,
-    language: &Language,
-    back: &Back,
-    params: &[(&'static str, &str)],
-) -> Result<Response, Stop> {
-    let told = told(server, back, params).await?;
-    let fields: Vec<(&str, &str)> = told.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    if !back.mode.is_form() {
-        return Ok(redirect(&back.redirect_uri, &fields));
+impl Visit<'_> {
+    /// The answer to an application, sent there with the browser.
+    pub(super) async fn send_back(
+        &self,
+        back: &Back,
+        params: &[(&'static str, &str)],
+    ) -> Result<Response, Stop> {
+        let told = told(self.server, back, params).await?;
+        let fields: Vec<(&str, &str)> = told.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        if !back.mode.is_form() {
+            return Ok(self.lead(&back.redirect_uri, &location(&back.redirect_uri, &fields)));
+        }
+        let site = self.site();
+        let form = FormPost { site, action: back.redirect_uri.as_str(), fields: &fields };
+        let form_to = FormTo::Application(&back.redirect_uri);
+        let allowed = Allowed { form_to, submits_itself: true, ..Allowed::default() };
+        Ok(page::answer(StatusCode::OK, &form, site, allowed))
     }
-    let site = server.site(language);
-    let form = FormPost { site, action: back.redirect_uri.as_str(), fields: &fields };
-    let allowed = Allowed { form_to: Some(&back.redirect_uri), submits_itself: true, ..Allowed::default() };
-    Ok(page::answer(StatusCode::OK, &form, site, allowed))
-}
 
-/// A page with the answer to an application, which goes there if the user does.
-async fn offer(
-    server: &Server,
-    language: &Language,
-    back: &Back,
-    refusal: Refusal,
-) -> Result<Response, Stop> {
-    let params = [("error", refusal.error), ("error_description", refusal.description)];
-    let told = told(server, back, &params).await?;
-    let fields: Vec<(&str, &str)> = told.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let site = server.site(language);
-    let link = location(&back.redirect_uri, &fields);
-    let page = OfferPage {
-        site,
-        error: refusal.error,
-        description: refusal.description,
-        destination: &destination(back.redirect_uri.as_str()),
-        action: back.redirect_uri.as_str(),
-        link: (!back.mode.is_form()).then_some(link.as_str()),
-        fields: &fields,
-    };
-    let allowed = Allowed { form_to: Some(&back.redirect_uri), ..Allowed::default() };
-    Ok(page::answer(StatusCode::BAD_REQUEST, &page, site, allowed))
+    /// A page with the answer to an application, which goes there if the user does.
+    async fn offer(&self, back: &Back, refusal: Refusal) -> Result<Response, Stop> {
+        let params = [("error", refusal.error), ("error_description", refusal.description)];
+        let told = told(self.server, back, &params).await?;
+        let fields: Vec<(&str, &str)> = told.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let site = self.site();
+        let link = location(&back.redirect_uri, &fields);
+        let page = OfferPage {
+            site,
+            error: refusal.error,
+            description: refusal.description,
+            destination: &destination(back.redirect_uri.as_str()),
+            action: back.redirect_uri.as_str(),
+            link: (!back.mode.is_form()).then_some(link.as_str()),
+            fields: &fields,
+        };
+        let allowed = Allowed { form_to: FormTo::Application(&back.redirect_uri), ..Allowed::default() };
+        Ok(page::answer(StatusCode::BAD_REQUEST, &page, site, allowed))
+    }
+
+    /// Leads the browser to a place of an application's: by a redirect, if it followed a link here. If it sent a form,
+    /// by a page that goes on by itself: browsers hold a form to its page's policy through every redirect, those of the
+    /// application too, and where these lead nobody here knows. An app's own scheme is the end of the way, and browsers
+    /// like to go there only as long as they remember that somebody pressed a button.
+    pub(crate) fn lead(&self, to: &RegisteredRedirectUri, location: &str) -> Response {
+        match self.by_form && page::is_web(to) {
+            true => self.onward(location),
+            false => redirect(location),
+        }
+        .unwrap_or_else(|error| crate::problem::Problem::internal(&error).into_response())
+    }
+
+    fn onward(&self, location: &str) -> Result<Response, InvalidHeaderValue> {
+        let refresh = secret(format!("0; url={location}"))?;
+        let site = self.site();
+        let page = OnwardPage { site, location };
+        let mut response = page::answer(StatusCode::OK, &page, site, Allowed::default());
+        response.headers_mut().insert(REFRESH, refresh);
+        response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        Ok(response)
+    }
 }
 
 /// What an application is told, with the `state` that it knows itself by and the `iss` that tells it whose answer it is
@@ -206,22 +226,26 @@ async fn told(
 
 /// 303, so that no browser posts again what was posted here
 /// ([RFC 9700 section 4.12](https://www.rfc-editor.org/rfc/rfc9700#section-4.12)).
-pub(crate) fn redirect(to: &RegisteredRedirectUri, fields: &[(&str, &str)]) -> Response {
-    let mut location = match HeaderValue::try_from(location(to, fields)) {
-        Ok(location) => location,
-        Err(error) => return crate::problem::Problem::internal(&error).into_response(),
-    };
-    location.set_sensitive(true);
+fn redirect(location: &str) -> Result<Response, InvalidHeaderValue> {
     let headers = [
-        (LOCATION, location),
+        (LOCATION, secret(location)?),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
-    (StatusCode::SEE_OTHER, headers).into_response()
+    Ok((StatusCode::SEE_OTHER, headers).into_response())
+}
+
+/// A header field that nobody is to log.
+fn secret(
+    value: impl TryInto<HeaderValue, Error = InvalidHeaderValue>,
+) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = value.try_into()?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// The URI with what the application is told. Every value is encoded: none can end a header or add a parameter.
-fn location(to: &RegisteredRedirectUri, fields: &[(&str, &str)]) -> String {
+pub(crate) fn location(to: &RegisteredRedirectUri, fields: &[(&str, &str)]) -> String {
     let mut location = to.as_str().to_owned();
     if !fields.is_empty() {
         location.push(if location.contains('?') { '&' } else { '?' });
