@@ -42,6 +42,7 @@ mod pkcs11;
 mod proxies;
 mod refresh;
 mod revocation;
+mod rotation;
 mod serve;
 mod serve_tls;
 mod signals;
