@@ -132,6 +132,8 @@ pub enum KeySource {
         alg: Alg,
         /// The secret, at least as long as the algorithm's hash.
         secret: SecretKey,
+        /// The one before it, whose tokens are still good; `None` when they are dead, or are not to be taken.
+        previous: Option<SecretKey>,
     },
 }
 

@@ -45,6 +45,7 @@ mod revocation;
 mod rotation;
 mod serve;
 mod serve_tls;
+mod shared_secrets;
 mod signals;
 mod status_list;
 mod step_up;
