@@ -168,7 +168,8 @@ impl Issuer {
     /// # Errors
     /// [`OpenError`] when the store fails; the next call tries again.
     pub async fn maintain(&self, now: Timestamp) -> Result<(), OpenError> {
-        self.maintain_keys(now).await?;
+        // Keys that cannot be looked after just now keep nothing else from being done.
+        let keys = self.maintain_keys(now).await;
         self.maintain_statuses(now).await?;
         // Whoever changed something may have gone away between its durability and these.
         self.load_roles().await?;
@@ -182,7 +183,7 @@ impl Issuer {
         };
         self.store.forget_revocations(heard_until).await?;
         self.forget(now).await?;
-        Ok(())
+        keys
     }
 
     /// The JWK Set as it is published now.
