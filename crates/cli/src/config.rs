@@ -22,13 +22,15 @@ use gatepass_issuer::client::{ENCRYPTION_ALGS, ENCRYPTION_ENCS, GrantType};
 use gatepass_issuer::password::PasswordPolicy;
 use gatepass_issuer::registration::RegistrationPolicy;
 use gatepass_issuer::{
-    ADMIN_SCOPE, Config, Profile, ResourceServer, ResourceServers, Signing, ThrottleLimit, TokenEncryption,
+    ADMIN_SCOPE, Config, Profile, ResourceServer, ResourceServers, SharedSecret, Signing, ThrottleLimit,
+    TokenEncryption,
 };
 use gatepass_jose::jwe::EncryptionKey;
 use gatepass_jose::{Alg, ContentEncryption, Issuer, Jwk, KeyManagement, SecretKey};
 use gatepass_server::{Fetch, HttpConfig};
 use gatepass_token::ScopeSet;
 use serde::{Deserialize, Deserializer};
+use zeroize::Zeroizing;
 
 use self::client_certificates::RawClientCertificates;
 use self::identity_provider::RawIdentityProvider;
@@ -135,6 +137,8 @@ struct RawResourceServer {
     alg: Option<Alg>,
     /// With `alg = "HS256"`: the secret shared with this resource server, 43 characters of base64url or more.
     secret_file: Option<PathBuf>,
+    /// The secret before it, whose tokens are still good.
+    previous_secret_file: Option<PathBuf>,
     scope: Option<Vec<String>>,
     #[serde(default)]
     not_before: bool,
@@ -364,12 +368,10 @@ fn default_response_algs() -> Vec<Alg> {
 impl RawResourceServer {
     fn check(&self, folder: &Path) -> anyhow::Result<ResourceServer> {
         let signing = match (self.alg.unwrap_or(Alg::ES256), &self.secret_file) {
-            (Alg::HS256, Some(file)) => Signing::Shared(read_shared_secret(&folder.join(file))?),
+            (Alg::HS256, Some(file)) => Signing::Shared(self.shared_secret(&folder.join(file), folder)?),
             (Alg::HS256, None) => bail!("`alg = \"HS256\"` for {} needs a `secret_file`", self.audience),
-            (alg, None) => Signing::Published(alg),
-            (alg, Some(_)) => {
-                bail!("`secret_file` for {} goes with `alg = \"HS256\"`, not {alg}", self.audience)
-            }
+            (alg, None) if self.previous_secret_file.is_none() => Signing::Published(alg),
+            (alg, _) => bail!("a secret for {} goes with `alg = \"HS256\"`, not {alg}", self.audience),
         };
         let scope = self.scope.as_ref().map(|scopes| scopes.join(" ").parse::<ScopeSet>()).transpose()?;
         let encryption = self.encryption.as_ref().map(|encryption| encryption.check(folder));
@@ -377,6 +379,16 @@ impl RawResourceServer {
             encryption.transpose().with_context(|| format!("`encryption` for {}", self.audience))?;
         let (audience, not_before) = (self.audience.clone(), self.not_before);
         Ok(ResourceServer { audience, signing, scope, not_before, encryption })
+    }
+
+    fn shared_secret(&self, file: &Path, folder: &Path) -> anyhow::Result<SharedSecret> {
+        let current = read_shared_secret(file)?;
+        let previous = self.previous_secret_file.as_ref().map(|file| read_shared_secret(&folder.join(file)));
+        let previous = previous.transpose()?;
+        if previous.as_ref().is_some_and(|previous| previous.expose() == current.expose()) {
+            bail!("`secret_file` and `previous_secret_file` for {} hold the same secret", self.audience);
+        }
+        Ok(SharedSecret { current, previous })
     }
 }
 
@@ -512,7 +524,8 @@ fn require_key_schedules(config: &Config) -> anyhow::Result<()> {
 }
 
 fn read_shared_secret(path: &Path) -> anyhow::Result<SecretKey> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        Zeroizing::new(fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?);
     SecretKey::parse(&text).with_context(|| format!("{} does not hold base64url", path.display()))
 }
 

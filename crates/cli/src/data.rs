@@ -112,7 +112,7 @@ pub(crate) fn write_secret(path: &Path, content: &str) -> anyhow::Result<()> {
 
 pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<Zeroizing<String>>> {
     match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(Zeroizing::new(text.trim().to_owned()))),
+        Ok(text) => Ok(Some(Zeroizing::new(Zeroizing::new(text).trim().to_owned()))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }

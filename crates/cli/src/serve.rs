@@ -2,10 +2,14 @@
 
 mod door;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use gatepass_issuer::Issuer;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use self::door::Doors;
 use crate::backend::Backend;
@@ -18,6 +22,8 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     let backend = Backend::open(&config, "").await?;
     require_fit(&backend).await?;
     let stop = process::shutdown_on_signal()?;
+    let hangups = signal(SignalKind::hangup())?;
+    tokio::spawn(follow_secrets(hangups, Arc::clone(&backend.issuer), path.to_owned(), stop.clone()));
     let following = doors.follow(backend.data.clone(), stop.clone())?;
     doors.announce(&backend.data)?;
     print::line(format!("authorization server {} listens on {}", backend.issuer.name(), doors.main.url()));
@@ -36,6 +42,23 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     following.await?;
     maintenance.await?;
     backend.close().await
+}
+
+/// Takes over the secrets of resource servers at each SIGHUP, until `stop`; a bad file is refused and those before go on.
+async fn follow_secrets(mut hangups: Signal, issuer: Arc<Issuer>, path: PathBuf, stop: CancellationToken) {
+    while stop.run_until_cancelled(hangups.recv()).await.flatten().is_some() {
+        match take_over_secrets(&issuer, &path) {
+            Ok(()) => tracing::info!(
+                path = %path.display(),
+                "secrets of resource servers read again; what else has changed counts from the next start"
+            ),
+            Err(error) => tracing::error!("configuration refused, the one before goes on: {error:#}"),
+        }
+    }
+}
+
+fn take_over_secrets(issuer: &Issuer, path: &Path) -> anyhow::Result<()> {
+    Ok(issuer.replace_shared_secrets(&ServerConfig::load(path)?.issuer.resource_servers)?)
 }
 
 /// A client that can do nothing here is told of now, and not when its users want to log in.

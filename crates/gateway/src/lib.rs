@@ -43,6 +43,7 @@
 //! audience = ["https://api.example.com", "https://api.example.com/orders"] # required; a token must name one
 //! tokens = "rfc9068"                            # or "jwt", "opaque": see "Other issuers' tokens"
 //! jwks_uri = "https://auth.example.com/jwks"    # or jwks_file, or secret_file for HS256; else discovered
+//! # previous_secret_file = "old.secret"         # beside secret_file: what its tokens were signed with before still verifies
 //! algs = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
 //! clock_skew = "60s"
 //! decryption_key_file = "api.jwk"               # opens tokens that are encrypted for `audience`: JWK or JWK Set, with `alg`; none
@@ -381,6 +382,12 @@
 //! answer counts for five seconds and never past `exp`; without one, 503. `revocation` may be `"introspect"` or `"none"`,
 //! which say the same then, or a feed, whose revocations count at once. One `[[issuer]]` may have such tokens: whatever is
 //! no JWT is that one's.
+//!
+//! # A secret that is replaced
+//!
+//! With `previous_secret_file` an issuer's tokens are verified under `secret_file` or under that: none is tried under more. The gateway
+//! gets the new secret before the issuer signs with it, and keeps the old one until its last token is dead. By the `kid` of its
+//! tokens a secret is revoked as a published key is.
 //!
 //! # How clients find their way
 //!

@@ -126,12 +126,15 @@ pub enum KeySource {
     /// A JWK Set that never changes. A key of it that is revoked counts no longer, but only as long as the issuer's feed
     /// remembers: take it out of the set as well.
     Inline(JwkSet),
-    /// A secret shared with the issuer. Whoever can verify with it can mint with it as well.
+    /// A secret shared with the issuer. Whoever can verify with it can mint with it as well. One that is revoked by the `kid`
+    /// of its tokens counts no longer, but only as long as the issuer's feed remembers: replace it as well.
     Secret {
         /// HS256, HS384 or HS512.
         alg: Alg,
         /// The secret, at least as long as the algorithm's hash.
         secret: SecretKey,
+        /// The one before it, whose tokens are still good; `None` when they are dead, or are not to be taken.
+        previous: Option<SecretKey>,
     },
 }
 

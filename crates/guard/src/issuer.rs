@@ -194,7 +194,7 @@ impl TrustedIssuer {
             Tokens::Published(keys) => {
                 (keys.len(), keys.age(now), *keys.watch().borrow(), keys.signature_counts())
             }
-            Tokens::Shared(_) => (1, None, true, SignatureCounts::default()),
+            Tokens::Shared(secret) => (secret.len(), None, true, SignatureCounts::default()),
             Tokens::Opaque(_) => (0, None, true, SignatureCounts::default()),
         };
         let revocation = match &self.revocations {

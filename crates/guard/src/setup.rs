@@ -122,9 +122,9 @@ impl Setup<'_> {
             let reader = AnswerReader::new(&self.location, &self.terms);
             return Ok(Tokens::Opaque(Box::new(self.introspector(introspection)?.reading(reader))));
         }
-        if let KeySource::Secret { alg, secret } = &self.config.keys {
-            let (issuer, terms) = (self.location.issuer().clone(), self.terms.clone());
-            return match SharedSecret::new(*alg, secret.clone(), issuer, terms) {
+        if let KeySource::Secret { alg, secret, previous } = &self.config.keys {
+            let issuer = self.location.issuer();
+            return match SharedSecret::new(*alg, secret, previous.as_ref(), issuer, &self.terms) {
                 Ok(shared) => Ok(Tokens::Shared(Box::new(shared))),
                 Err(source) => Err(StartError::Secret { issuer: self.config.issuer.clone(), source }),
             };

@@ -187,7 +187,16 @@ pub enum Signing {
     Published(Alg),
     /// With `HS256` and a secret that this resource server shares, and nobody else does. Such a
     /// token names this audience alone, because whoever verifies it could have minted it.
-    Shared(SecretKey),
+    Shared(SharedSecret),
+}
+
+/// A secret that a resource server shares, of 32 bytes or more.
+#[derive(Clone, Debug)]
+pub struct SharedSecret {
+    /// What tokens are signed with.
+    pub current: SecretKey,
+    /// What they were signed with before. It signs nothing, and its tokens count as long as it stands here.
+    pub previous: Option<SecretKey>,
 }
 
 /// At least one resource server, no two with one audience.

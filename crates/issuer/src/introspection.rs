@@ -150,8 +150,8 @@ impl Issuer {
     /// The claims of a live token that this issuer minted for anybody, or that a resource server
     /// with a shared secret minted for itself.
     fn own_token(&self, token: &str, now: Timestamp) -> Option<Verified<AccessClaims>> {
-        let (ring, token) = (self.ring.load(), self.signed_token(token));
-        let mut verifiers = std::iter::once(ring.verifier()).chain(ring.shared_verifiers());
+        let (ring, shared, token) = (self.ring.load(), self.shared.load(), self.signed_token(token));
+        let mut verifiers = std::iter::once(ring.verifier()).chain(shared.verifiers());
         verifiers.find_map(|verifier| verifier.verify(&token, now).ok())
     }
 }

@@ -26,6 +26,7 @@ use crate::password::{Decoys, HashPool, SAMPLE};
 use crate::remote_document::RemoteDocuments;
 use crate::ring::{KeyRing, Published};
 use crate::secrets::{MasterKey, Reseal, Roots, SecretError, Secrets, random};
+use crate::shared_keys::SharedKeys;
 use crate::signals::{KEPT_FOR, Signals};
 use crate::status_list::StatusLists;
 use crate::store::{NewRevocation, Store, StoreError};
@@ -37,6 +38,7 @@ pub struct Issuer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) secrets: Secrets,
     pub(crate) ring: ArcSwap<KeyRing>,
+    pub(crate) shared: ArcSwap<SharedKeys>,
     /// Where the master key is kept, if this process may change it there.
     pub(crate) keeper: Option<Arc<dyn MasterKeyKeeper>>,
     /// Held while keys change, so that two rotations do not plan from one state.
@@ -99,6 +101,7 @@ impl Issuer {
     ) -> Result<Self, OpenError> {
         let (secrets, keys) = open_secrets(master, &*store).await?;
         let ring = KeyRing::load(keys, &secrets, &config)?;
+        let shared = SharedKeys::new(&config.issuer, &config.resource_servers)?;
         let statuses = match config.status_list_ttl {
             Some(_) => Some(StatusLists::load(&*store, now).await?),
             None => None,
@@ -119,6 +122,7 @@ impl Issuer {
             decoys: ArcSwap::default(),
             decoys_due: AtomicI64::new(0),
             ring: ArcSwap::from_pointee(ring),
+            shared: ArcSwap::from_pointee(shared),
             keeper: None,
             keys_changing: Mutex::default(),
             config,
@@ -164,7 +168,8 @@ impl Issuer {
     /// # Errors
     /// [`OpenError`] when the store fails; the next call tries again.
     pub async fn maintain(&self, now: Timestamp) -> Result<(), OpenError> {
-        self.maintain_keys(now).await?;
+        // Keys that cannot be looked after just now keep nothing else from being done.
+        let keys = self.maintain_keys(now).await;
         self.maintain_statuses(now).await?;
         // Whoever changed something may have gone away between its durability and these.
         self.load_roles().await?;
@@ -178,7 +183,7 @@ impl Issuer {
         };
         self.store.forget_revocations(heard_until).await?;
         self.forget(now).await?;
-        Ok(())
+        keys
     }
 
     /// The JWK Set as it is published now.

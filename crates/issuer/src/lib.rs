@@ -59,6 +59,7 @@ pub mod rotation;
 mod secrets;
 pub mod session;
 mod sessions;
+mod shared_keys;
 mod sign_on;
 pub mod signals;
 mod signing_keys;
@@ -77,7 +78,7 @@ pub use client_authentication::{AuthenticatedClient, ClientAuthentication, Clien
 pub use client_document::{ClientDocument, ClientDocumentSource, ClientDocuments, DocumentError};
 pub use config::{
     ADMIN_SCOPE, Config, ISSUER_SCOPES, LoginPolicy, ResourceServer, ResourceServers, ResourceServersError,
-    SIGNALS_MANAGE, SIGNALS_READ, Signing, TokenEncryption,
+    SIGNALS_MANAGE, SIGNALS_READ, SharedSecret, Signing, TokenEncryption,
 };
 pub use dpop::{DpopError, DpopPolicy, InvalidJkt, Jkt, ShownProof, TokenType};
 pub use email::{Email, EmailAddress, InvalidEmail};

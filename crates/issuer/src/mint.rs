@@ -132,7 +132,7 @@ impl Issuer {
     /// Mints an access token.
     pub(crate) fn mint(&self, grant: Grant<'_>, now: Timestamp) -> Result<Minted, MintError> {
         let config = &self.config;
-        let ring = self.ring.load();
+        let (ring, shared) = (self.ring.load(), self.shared.load());
         let (server, audience) = match grant.target {
             Target::WithIssuer(server) if matches!(server.signing, Signing::Published(_)) => {
                 (Some(server), vec![server.audience.clone(), config.issuer.to_string()])
@@ -144,7 +144,7 @@ impl Issuer {
         };
         let signer = match server.map(|server| (&server.signing, &server.audience)) {
             Some((Signing::Shared(_), audience)) => {
-                ring.shared_signer(audience).ok_or(MintError::NoKey(Alg::HS256))?
+                shared.signer(audience).ok_or(MintError::NoKey(Alg::HS256))?
             }
             // An algorithm that was configured a moment ago has no key yet that every verifier has seen; ES256
             // always has one.

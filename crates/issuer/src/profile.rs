@@ -139,7 +139,7 @@ mod tests {
     use super::*;
     use crate::authorize::test_client;
     use crate::certificate::RegisteredCertificate;
-    use crate::config::{ResourceServer, ResourceServers};
+    use crate::config::{ResourceServer, ResourceServers, SharedSecret};
 
     const ISSUER: &str = "https://auth.example.com";
 
@@ -195,10 +195,11 @@ mod tests {
     #[test]
     fn which_resource_servers_fit() {
         let issuer = gatepass_jose::Issuer::new(ISSUER).unwrap();
+        let secret = SharedSecret { current: SecretKey::new([1; 32]), previous: None };
         let cases = [
             ("es256", Signing::Published(Alg::ES256), true),
             ("rs256", Signing::Published(Alg::RS256), false),
-            ("shared", Signing::Shared(SecretKey::new([1; 32])), false),
+            ("shared", Signing::Shared(secret), false),
         ];
         for (name, signing, fits) in cases {
             let server = ResourceServer {

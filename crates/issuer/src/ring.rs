@@ -2,18 +2,13 @@
 
 use std::sync::Arc;
 
-use gatepass_jose::{
-    Alg, Audience, JwkSet, KeySet, SecretKey, SigningKey, Timestamp, Typ, Verifier, VerifyingKey,
-};
+use gatepass_jose::{Alg, Audience, JwkSet, KeySet, SigningKey, Timestamp, Typ, Verifier};
 use gatepass_token::{access_verifier, ticket_verifier};
 
-use crate::config::{Config, Signing};
+use crate::config::Config;
 use crate::issuer::OpenError;
 use crate::keys::{self, KeyRecord};
 use crate::secrets::Secrets;
-
-/// The name that a shared secret has in its tokens.
-const SHARED_KID: &str = "shared";
 
 /// Tokens whose signature is not verified a second time when they are introspected or shown to the issuer itself: 280 kB.
 const SEEN_TOKENS: usize = 1 << 14;
@@ -34,8 +29,6 @@ impl AsRef<KeyRecord> for RingKey {
 /// moment happens by itself, because the signer is asked for with the time.
 pub(crate) struct KeyRing {
     keys: Vec<RingKey>,
-    /// For each resource server with a shared secret: its audience, its key, and its verifier.
-    shared: Vec<(String, Arc<SigningKey>, Verifier)>,
     /// The key set as it is published.
     pub(crate) published: Published,
     /// Verifies this issuer's own tokens, save those under a shared secret.
@@ -76,18 +69,13 @@ impl KeyRing {
         let tickets = ticket_verifier(config.issuer.clone(), audience.clone(), trusted.clone());
         let verifier =
             access_verifier(config.issuer.clone(), audience, trusted).remembering_signatures(SEEN_TOKENS);
-        Ok(Self { keys, shared: shared(config)?, published: publish(&set), verifier, tickets })
+        Ok(Self { keys, published: publish(&set), verifier, tickets })
     }
 
     /// The key that signs tokens of `alg` at `now`.
     pub(crate) fn signer(&self, alg: Alg, now: Timestamp) -> Option<&Arc<SigningKey>> {
         let of_alg = self.keys.iter().filter(|ring| ring.record.alg == alg);
         keys::signer(of_alg, now).map(|ring| &ring.key)
-    }
-
-    /// The key under the secret that is shared with the resource server of that audience.
-    pub(crate) fn shared_signer(&self, audience: &str) -> Option<&Arc<SigningKey>> {
-        self.shared.iter().find(|(own, ..)| own == audience).map(|(_, key, _)| key)
     }
 
     /// Verifies tokens that only this issuer can have minted.
@@ -100,12 +88,6 @@ impl KeyRing {
         &self.tickets
     }
 
-    /// Verifies tokens under shared secrets, for introspection alone: the resource server that
-    /// shares the secret could have minted them.
-    pub(crate) fn shared_verifiers(&self) -> impl Iterator<Item = &Verifier> {
-        self.shared.iter().map(|(.., verifier)| verifier)
-    }
-
     /// Verifies ID tokens that come back, made for the client of that name.
     pub(crate) fn hint_verifier(&self, typ: Typ, client: &str) -> Option<Verifier> {
         let keys = self.keys.iter().filter_map(|ring| ring.key.verifying_key().ok()).collect();
@@ -116,31 +98,6 @@ impl KeyRing {
     pub(crate) fn records(&self) -> impl Iterator<Item = &KeyRecord> {
         self.keys.iter().map(|ring| &ring.record)
     }
-}
-
-fn shared(config: &Config) -> Result<Vec<(String, Arc<SigningKey>, Verifier)>, OpenError> {
-    let with_secret = config.resource_servers.iter().filter_map(|server| match &server.signing {
-        Signing::Shared(secret) => Some((&server.audience, secret)),
-        Signing::Published(_) => None,
-    });
-    with_secret
-        .map(|(audience, secret)| {
-            let verifier = access_verifier(
-                config.issuer.clone(),
-                Audience::new([audience])?,
-                KeySet::new(vec![shared_key(secret)?]),
-            );
-            Ok((
-                audience.clone(),
-                Arc::new(SigningKey::from_secret(Alg::HS256, SHARED_KID, secret)?),
-                verifier,
-            ))
-        })
-        .collect()
-}
-
-fn shared_key(secret: &SecretKey) -> Result<VerifyingKey, OpenError> {
-    Ok(VerifyingKey::from_secret(Alg::HS256, SHARED_KID, secret)?)
 }
 
 fn publish(set: &JwkSet) -> Published {

@@ -170,6 +170,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<usize, OpenError> {
         let changing = self.keys_changing.lock().await;
+        self.catch_up().await?;
         let ring = self.ring.load_full();
         let kids = choose(&ring);
         let revocations = kids.iter().map(|kid| self.key_revocation(kid, reason.clone(), now)).collect();
@@ -217,14 +218,15 @@ impl Issuer {
         self.change_keys(now, Vec::new(), |of| of.plan(now)).await
     }
 
-    /// Plans per algorithm, keeps the outcome, and takes it over. Nothing is taken over that is not durable.
+    /// Plans per algorithm from what the store has, keeps the outcome, and takes it over. Nothing is taken over that is not
+    /// durable.
     async fn change_keys(
         &self,
         now: Timestamp,
         revocations: Vec<NewRevocation>,
         decide: impl Fn(&OfAlg<'_>) -> Plan,
     ) -> Result<(), OpenError> {
-        let records: Vec<KeyRecord> = self.ring.load().records().cloned().collect();
+        let records = self.catch_up().await?;
         let (mut changed, mut retired) = (Vec::new(), Vec::new());
         let configured = self.config.published_algs();
         let mut algs: Vec<Alg> = records.iter().map(|key| key.alg).chain(configured.clone()).collect();
@@ -274,9 +276,18 @@ impl Issuer {
 
     /// Takes the keys over as the store has them.
     pub(crate) async fn reload_keys(&self) -> Result<(), OpenError> {
-        let ring = KeyRing::load(self.store.list_keys().await?, &self.secrets, &self.config)?;
-        self.ring.store(Arc::new(ring));
-        Ok(())
+        self.catch_up().await.map(drop)
+    }
+
+    /// The keys as the store has them, which are taken over if they are others than those that are known here: a change
+    /// may be durable whose end nobody has seen, and what is planned without it would undo it.
+    async fn catch_up(&self) -> Result<Vec<KeyRecord>, OpenError> {
+        let records = self.store.list_keys().await?;
+        if !self.ring.load().records().eq(&records) {
+            let ring = KeyRing::load(records.clone(), &self.secrets, &self.config)?;
+            self.ring.store(Arc::new(ring));
+        }
+        Ok(records)
     }
 
     fn make_key(&self, alg: Alg, new: NewKey) -> Result<KeyRecord, OpenError> {

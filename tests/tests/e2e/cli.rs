@@ -4,6 +4,7 @@ use gatepass_e2e::command::{self, Said, password_file};
 use gatepass_e2e::up::{ADMIN, PASSWORD, path_text};
 use gatepass_e2e::{Admin, Up, jws, send};
 use reqwest::Method;
+use serde_json::{Value, json};
 
 pub(crate) async fn gatepass(up: &Up, line: &str) -> Said {
     let words: Vec<&str> = line.split(' ').collect();
@@ -112,7 +113,7 @@ async fn a_role_says_what_its_holders_may_do() {
     let berta = Admin::login(&up).await.create_user("berta", &["clerk"]).await;
     let before = up.login("berta").await;
     assert_eq!(before.subject(), berta);
-    let order = serde_json::json!({"item": "teapot", "quantity": 1});
+    let order = json!({"item": "teapot", "quantity": 1});
     let post = |token: &str| {
         let request = up.at_gateway(reqwest::Method::POST, "/api/orders").bearer_auth(token.to_owned());
         send(request.json(&order))
@@ -134,7 +135,17 @@ async fn keys_are_rotated_and_revoked() {
     let mut up = Up::start().await;
     let before = up.native_login(ADMIN).await;
     let kid = |token: &str| jws::header(token)["kid"].as_str().unwrap().to_owned();
-    assert!(gatepass(&up, "key list").await.json().to_string().contains(&kid(&before.access_token)));
+    let list = gatepass(&up, "key list").await.json();
+    let is_signer = |key: &&Value| key["kid"] == kid(&before.access_token);
+    let signing = list["keys"].as_array().unwrap().iter().find(is_signer).unwrap();
+    assert_eq!(signing["state"], "signing", "{list}");
+    let schedule = |list: &Value| {
+        let schedules = list["schedules"].as_array().unwrap();
+        schedules.iter().find(|schedule| schedule["alg"] == "ES256").unwrap().clone()
+    };
+    let next = &signing["signs_until"];
+    let want = json!({"alg": "ES256", "rotate_every": 30 * 86_400, "next_rotation": next});
+    assert_eq!(schedule(&list), want, "what the table says, for machines");
     let drawn = command::run(&["key", "list"], &["--dir", path_text(&up.data())]).await.worked();
     let line = drawn
         .lines()
@@ -144,10 +155,11 @@ async fn keys_are_rotated_and_revoked() {
         line.contains(" signing ") && line.contains("|=====") && line.contains("signs from 20"),
         "{drawn}"
     );
-    let schedule = drawn.lines().find(|line| line.starts_with("ES256 ")).unwrap_or_else(|| panic!("{drawn}"));
-    assert!(schedule.contains(" 30d ") && schedule.contains("(in "), "{drawn}");
+    let line = drawn.lines().find(|line| line.starts_with("ES256 ")).unwrap_or_else(|| panic!("{drawn}"));
+    assert!(line.contains(" 30d ") && line.contains("(in "), "{drawn}");
     assert!(gatepass(&up, "key rotate --alg PS512").await.failed().contains("no key is published for PS512"));
-    gatepass(&up, "key rotate --alg ES256").await.worked();
+    let rotated = gatepass(&up, "key rotate --alg ES256").await.json();
+    assert!(schedule(&rotated)["next_rotation"].as_i64() >= next.as_i64(), "{rotated}");
     let rotated = up.refresh(&before).await;
     assert_ne!(kid(&rotated.access_token), kid(&before.access_token));
 
@@ -194,7 +206,7 @@ async fn a_command_after_a_crash_finds_the_server_gone_and_uses_the_store() {
     gatepass(&up, "user add berta --role admin").await.json();
     up.start_again().await;
     let shown = gatepass(&up, "user show berta").await.json();
-    assert_eq!(shown["roles"], serde_json::json!(["admin"]), "{shown}");
+    assert_eq!(shown["roles"], json!(["admin"]), "{shown}");
 }
 
 #[tokio::test]
@@ -278,14 +290,14 @@ async fn users_come_from_another_system_with_their_passwords() {
         }
     };
     let (counted, complaint) = import("").await;
-    assert_eq!(counted, serde_json::json!({"created": 3, "existed": 0, "refused": 4}), "{complaint}");
+    assert_eq!(counted, json!({"created": 3, "existed": 0, "refused": 4}), "{complaint}");
     for (line, why) in [(4, "it exists already"), (5, "common password"), (7, "two members"), (8, "not JSON")]
     {
         let named = complaint.lines().find(|said| said.starts_with(&format!("line {line}: ")));
         assert!(named.is_some_and(|said| said.contains(why)), "line {line}: {complaint}");
     }
     let (again, _) = import(" --skip-existing").await;
-    assert_eq!(again, serde_json::json!({"created": 0, "existed": 4, "refused": 3}));
+    assert_eq!(again, json!({"created": 0, "existed": 4, "refused": 3}));
 
     let berta = up.login("berta").await;
     up.call("/api/admin", &berta.access_token).await.expect(200);

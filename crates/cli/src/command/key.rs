@@ -47,17 +47,12 @@ fn create_pkcs11(target: &Target) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show_keys(target: &Target, mut answer: Value) {
-    let mut list = |name: &str| match answer.get_mut(name).map(Value::take) {
-        Some(Value::Array(entries)) => entries,
-        _ => Vec::new(),
-    };
-    let (keys, schedules) = (list("keys"), list("schedules"));
-    match target.json {
-        true => print::json(&Value::Array(keys)),
-        false => {
-            life::show(&keys, clock::now());
-            schedule::show(&schedules, clock::now());
-        }
+/// Prints keys and schedules, for machines as the admin API gives them.
+fn show_keys(target: &Target, answer: Value) {
+    if target.json {
+        return print::json(&answer);
     }
+    let list = |name: &str| answer.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    life::show(list("keys"), clock::now());
+    schedule::show(list("schedules"), clock::now());
 }

@@ -23,6 +23,39 @@ fn an_algorithm_has_the_schedule_that_names_it_and_the_others_the_common_one() {
 }
 
 #[test]
+fn a_shared_secret_has_at_most_one_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, byte) in [("one", 1), ("other", 2)] {
+        let secret = gatepass_jose::base64url::encode(&[byte; 32]);
+        std::fs::write(folder.path().join(name), secret + "\n").unwrap();
+    }
+    let check = |lines: &str| {
+        let raw: RawResourceServer = toml::from_str(&format!("audience = 'https://a.example'\n{lines}"))?;
+        raw.check(folder.path())
+    };
+    let named = |lines: &str| match check(lines).unwrap().signing {
+        Signing::Shared(secret) => {
+            let byte = |secret: &SecretKey| secret.expose()[0];
+            (byte(&secret.current), secret.previous.as_ref().map(byte))
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(named("alg = 'HS256'\nsecret_file = 'one'"), (1, None));
+    assert_eq!(named("alg = 'HS256'\nsecret_file = 'one'\nprevious_secret_file = 'other'"), (1, Some(2)));
+    let refused = [
+        ("alg = 'HS256'\nprevious_secret_file = 'one'", "needs a `secret_file`"),
+        ("previous_secret_file = 'one'", "goes with `alg = \"HS256\"`, not ES256"),
+        ("alg = 'RS256'\nsecret_file = 'one'", "goes with `alg = \"HS256\"`, not RS256"),
+        ("alg = 'HS256'\nsecret_file = 'one'\nprevious_secret_file = 'one'", "hold the same secret"),
+        ("alg = 'HS256'\nsecret_file = 'one'\nprevious_secret_file = 'none'", "cannot read"),
+    ];
+    for (lines, want) in refused {
+        let said = format!("{:#}", check(lines).expect_err(lines));
+        assert!(said.contains(want), "{lines}: {said}");
+    }
+}
+
+#[test]
 fn schedules_that_cannot_be_kept_are_refused() {
     let cases = [
         (

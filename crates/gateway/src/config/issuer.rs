@@ -111,10 +111,13 @@ impl Reader<'_, '_> {
             RawTokens::Rfc9068 => Ok(TokenKind::Rfc9068),
             RawTokens::Jwt => Ok(TokenKind::Jwt),
             RawTokens::Opaque => {
-                if let Some(file) = &raw.secret_file {
-                    return Err(self
-                        .source
-                        .error(file, "`secret_file` has no meaning: opaque tokens are not signed"));
+                let files =
+                    [("secret_file", &raw.secret_file), ("previous_secret_file", &raw.previous_secret_file)];
+                for (key, file) in files {
+                    if let Some(file) = file {
+                        let what = format!("`{key}` has no meaning: opaque tokens are not signed");
+                        return Err(self.source.error(file, what));
+                    }
                 }
                 self.introspection(kind).map(TokenKind::Opaque)
             }
@@ -124,6 +127,12 @@ impl Reader<'_, '_> {
     fn keys(&mut self, default: Vec<Alg>) -> Result<(KeySource, Vec<Alg>), ConfigError> {
         let raw = self.table.get_ref();
         let algs = self.algs()?;
+        self.allow(
+            "previous_secret_file",
+            &raw.previous_secret_file,
+            raw.secret_file.is_some(),
+            "`secret_file`",
+        )?;
         let both = |at: &Spanned<String>| {
             Err(self
                 .source
@@ -142,7 +151,10 @@ impl Reader<'_, '_> {
                             .hint("write algs = [\"HS256\"]"));
                     }
                 };
-                Ok((KeySource::Secret { alg, secret: self.secret(file, alg)? }, default))
+                let secret = self.secret(file, alg)?;
+                let previous =
+                    raw.previous_secret_file.as_ref().map(|file| self.previous_secret(file, &secret, alg));
+                Ok((KeySource::Secret { alg, secret, previous: previous.transpose()? }, default))
             }
             (None, file, uri) => {
                 if let (Some(algs), Some(field)) = (&algs, &raw.algs)
@@ -200,6 +212,23 @@ impl Reader<'_, '_> {
             ));
         }
         Ok(secret)
+    }
+
+    /// The secret before this one, whose tokens are still good.
+    fn previous_secret(
+        &mut self,
+        file: &Spanned<String>,
+        current: &SecretKey,
+        alg: Alg,
+    ) -> Result<SecretKey, ConfigError> {
+        let previous = self.secret(file, alg)?;
+        if previous.expose() == current.expose() {
+            return Err(self
+                .source
+                .error(file, format!("{} holds the same secret as `secret_file`", file.get_ref()))
+                .hint("keep the old secret there, and write the new one into `secret_file`"));
+        }
+        Ok(previous)
     }
 
     fn key_set(&mut self, file: &Spanned<String>) -> Result<JwkSet, ConfigError> {

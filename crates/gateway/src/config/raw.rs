@@ -103,6 +103,7 @@ pub(super) struct RawIssuer {
     pub(super) jwks_file: Field<String>,
     pub(super) algs: Field<Vec<String>>,
     pub(super) secret_file: Field<String>,
+    pub(super) previous_secret_file: Field<String>,
     pub(super) clock_skew: Field<String>,
     pub(super) decryption_key_file: Field<String>,
     pub(super) revocation: Field<RawRevocation>,

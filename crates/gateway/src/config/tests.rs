@@ -275,6 +275,26 @@ fn secrets_come_from_files_beside_the_configuration_and_are_not_shown() {
             (loaded, _) => panic!("{error:?}: {loaded:?}"),
         }
     }
+    let text = format!("{text}previous_secret_file = 'old'\n");
+    let secret = b"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
+    let olds: [(&[u8], Option<&str>); 3] = [
+        (b"MTEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\n", None),
+        (
+            b"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\n",
+            Some("old holds the same secret as `secret_file`"),
+        ),
+        (b"MDEyMzQ1Njc4OWFiY2RlZg", Some("the secret in old has 16 bytes, and HS256 needs 32 or more")),
+    ];
+    for (old, error) in olds {
+        let folder = folder(&[("secret", secret), ("old", old), ("gateway.toml", text.as_bytes())]);
+        let loaded = Config::load(folder.path().join("gateway.toml")).map(|_| ());
+        let refused = loaded.map_err(|refused| refused.to_string());
+        let is_expected = match (&refused, error) {
+            (Err(refused), Some(want)) => refused.contains(want),
+            (loaded, want) => loaded.is_ok() && want.is_none(),
+        };
+        assert!(is_expected, "{refused:?}, not {error:?}");
+    }
     let nowhere = Config::load(PathBuf::from("/nowhere/gateway.toml")).unwrap_err();
     assert!(nowhere.to_string().starts_with("cannot read /nowhere/gateway.toml: "), "{nowhere}");
 }
@@ -283,16 +303,21 @@ fn secrets_come_from_files_beside_the_configuration_and_are_not_shown() {
 fn a_fingerprint_changes_with_everything_that_an_issuer_is_configured_by() {
     let text = with_issuer("revocation = 'none'\nsecret_file = 'secret'");
     let fingerprint = |text: &str, secret: &[u8]| {
-        let folder = folder(&[("secret", secret)]);
+        let old = b"OTEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
+        let folder = folder(&[("secret", secret), ("old", old)]);
         check::check(text, folder.path()).unwrap().issuers[0].fingerprint
     };
     let secret = b"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
     let before = fingerprint(&text, secret);
     assert_eq!(fingerprint(&format!("# a comment\n{text}"), secret), before, "its place does not matter");
     assert_ne!(fingerprint(&text, b"MTEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"), before);
-    for change in
-        ["clock_skew = '1s'", "insecure_http = true", "base_url = 'http://127.0.0.1:1'", "algs = ['HS256']"]
-    {
+    for change in [
+        "clock_skew = '1s'",
+        "insecure_http = true",
+        "base_url = 'http://127.0.0.1:1'",
+        "algs = ['HS256']",
+        "previous_secret_file = 'old'",
+    ] {
         assert_ne!(fingerprint(&format!("{text}\n{change}\n"), secret), before, "{change}");
     }
 }

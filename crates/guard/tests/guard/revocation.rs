@@ -3,10 +3,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatepass_guard::{
-    Alg, ClientSecret, Denied, Feed, Guard, Introspection, IssuerConfig, Kind, OnStale, Reason, Revocation,
-    Revoked, WhenStale,
+    Alg, ClientSecret, Denied, Feed, Guard, Introspection, IssuerConfig, KeySource, Kind, OnStale, Reason,
+    Revocation, Revoked, WhenStale,
 };
-use gatepass_jose::SigningKey;
+use gatepass_jose::{SecretKey, SigningKey, Typ, jwt};
 use gatepass_revocation::LogId;
 
 use crate::issuer::{Asked, CLIENT, Issuer, eventually, guard, new_key, now};
@@ -61,6 +61,24 @@ async fn a_revocation_arrives_and_refuses_what_it_names() {
         assert_eq!(guard.verify(&token).await.unwrap_err().code(), *code);
     }
     assert_eq!(Asked::count(&issuer.asked.snapshot), 1);
+}
+
+#[tokio::test]
+async fn a_secret_is_revoked_by_what_its_tokens_call_it() {
+    let issuer = Issuer::start().await;
+    let [old, new] = std::array::from_fn(|_| SecretKey::generate().unwrap());
+    let keys = KeySource::Secret { alg: Alg::HS256, secret: new.clone(), previous: Some(old.clone()) };
+    let guard = guard([IssuerConfig { keys, ..issuer.followed(LONG, WhenStale::Allow) }]).await;
+    let token = |kid: &str, secret: &SecretKey| {
+        let key = SigningKey::from_secret(Alg::HS256, kid, secret).unwrap();
+        jwt::sign(&Typ::ACCESS_TOKEN, &issuer.claims(), &key).unwrap()
+    };
+    let (old, new) = (token("old", &old), token("new", &new));
+    assert!(guard.verify(&old).await.is_ok() && guard.verify(&new).await.is_ok());
+    issuer.revoke(Kind::Key, "old", Reason::KEY_COMPROMISED);
+    let want = Some(Revoked { kind: Kind::Key, reason: Reason::KEY_COMPROMISED });
+    eventually("the token is refused", async || revoked(&guard, &old).await == want).await;
+    assert!(guard.verify(&new).await.is_ok());
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ async fn the_issuer_is_asked_about_tokens_of_any_kind() {
 async fn tokens_under_a_secret_and_tickets() {
     let issuer = Issuer::start().await;
     let secret = SecretKey::generate().unwrap();
-    let keys = KeySource::Secret { alg: Alg::HS256, secret: secret.clone() };
+    let keys = KeySource::Secret { alg: Alg::HS256, secret: secret.clone(), previous: None };
     let shared = guard([IssuerConfig { tokens: TokenKind::Jwt, keys, ..issuer.config() }]).await;
     let key = SigningKey::from_secret(Alg::HS256, "s", &secret).unwrap();
     assert_eq!(check(&shared, &signed(&key, Some("JWT"), &plain(&issuer, json!({})))).await, Ok(()));

@@ -96,7 +96,7 @@ async fn keys_that_are_given_need_no_issuer() {
 async fn a_shared_secret_goes_by_any_name() {
     let secret = SecretKey::generate().unwrap();
     let issuer = Issuer::start().await;
-    let keys = KeySource::Secret { alg: Alg::HS256, secret: secret.clone() };
+    let keys = KeySource::Secret { alg: Alg::HS256, secret: secret.clone(), previous: None };
     let guard = guard([IssuerConfig { keys, ..issuer.config() }]).await;
     let token = |kid: &str, secret: &SecretKey| {
         let key = SigningKey::from_secret(Alg::HS256, kid, secret).unwrap();
@@ -108,6 +108,42 @@ async fn a_shared_secret_goes_by_any_name() {
     assert_eq!(check(&guard, &token("shared", &SecretKey::generate().unwrap())).await, Err("bad-signature"));
     assert_eq!(check(&guard, &token("new", &SecretKey::generate().unwrap())).await, Err("bad-signature"));
     assert_eq!(check(&guard, &issuer.token()).await, Err("alg-mismatch"), "published keys do not count");
+}
+
+#[tokio::test]
+async fn a_previous_secret_verifies_until_it_is_taken_away() {
+    let [old, new, strange] = std::array::from_fn(|_| SecretKey::generate().unwrap());
+    let issuer = Issuer::start().await;
+    let trusting = async |secret: &SecretKey, previous: Option<&SecretKey>| {
+        let keys = KeySource::Secret { alg: Alg::HS256, secret: secret.clone(), previous: previous.cloned() };
+        guard([IssuerConfig { keys, ..issuer.config() }]).await
+    };
+    let sign = |kid: &str, secret: &SecretKey, claims: &Value| {
+        let key = SigningKey::from_secret(Alg::HS256, kid, secret).unwrap();
+        jwt::sign(&Typ::ACCESS_TOKEN, claims, &key).unwrap()
+    };
+    let during = trusting(&new, Some(&old)).await;
+    // Whatever they call their keys: by names of their own, by one for both, or not at all.
+    for (old_kid, new_kid) in [("a", "b"), ("same", "same"), ("", ""), ("a", ""), ("", "b")] {
+        for (kid, secret) in [(old_kid, &old), (new_kid, &new), (old_kid, &old)] {
+            let admitted = during.verify(&sign(kid, secret, &issuer.claims())).await;
+            let admitted = admitted.unwrap_or_else(|denied| panic!("{old_kid} {new_kid}: {denied}"));
+            assert!(kid.is_empty() || admitted.kid() == Some(kid), "{kid}, not {:?}", admitted.kid());
+        }
+        for kid in [old_kid, new_kid, "other"] {
+            let forged = sign(kid, &strange, &issuer.claims());
+            assert_eq!(check(&during, &forged).await, Err("bad-signature"), "{kid}");
+        }
+    }
+    let mut expired = issuer.claims();
+    expired["exp"] = json!(1);
+    let expired = sign("a", &old, &expired);
+    assert_eq!(check(&during, &expired).await, Err("expired"), "it is a token of theirs");
+    assert_eq!(during.status().issuers[0].keys, 2);
+
+    let after = trusting(&new, None).await;
+    assert_eq!(check(&after, &sign("a", &old, &issuer.claims())).await, Err("bad-signature"));
+    assert_eq!(check(&after, &sign("b", &new, &issuer.claims())).await, Ok(()));
 }
 
 #[tokio::test]
@@ -130,10 +166,13 @@ async fn the_verified_token_gives_its_claims() {
 async fn a_configuration_that_leaves_something_open_does_not_start() {
     let good = || IssuerConfig::new("https://auth.example.com", [AUDIENCE], Revocation::None);
     let far = Url::parse("http://keys.example.com/").unwrap();
-    let short = KeySource::Secret { alg: Alg::HS256, secret: SecretKey::new(*b"short") };
-    let not_hmac = KeySource::Secret { alg: Alg::ES256, secret: SecretKey::generate().unwrap() };
+    let secret = |alg, secret, previous| KeySource::Secret { alg, secret, previous };
+    let good_one = || SecretKey::generate().unwrap();
+    let short = secret(Alg::HS256, SecretKey::new(*b"short"), None);
+    let short_previous = secret(Alg::HS256, good_one(), Some(SecretKey::new(*b"short")));
+    let not_hmac = secret(Alg::ES256, good_one(), None);
     type Check = fn(&StartError) -> bool;
-    let cases: [(&str, Vec<IssuerConfig>, Check); 12] = [
+    let cases: [(&str, Vec<IssuerConfig>, Check); 13] = [
         ("no_issuer", vec![], |e| matches!(e, StartError::NoIssuer)),
         ("twice_the_same", vec![good(), good()], |e| matches!(e, StartError::DuplicateIssuer { .. })),
         ("empty_issuer", vec![IssuerConfig { issuer: "".into(), ..good() }], |e| {
@@ -154,6 +193,9 @@ async fn a_configuration_that_leaves_something_open_does_not_start() {
             matches!(e, StartError::Algs { .. })
         }),
         ("short_secret", vec![IssuerConfig { keys: short, ..good() }], |e| {
+            matches!(e, StartError::Secret { .. })
+        }),
+        ("short_previous_secret", vec![IssuerConfig { keys: short_previous, ..good() }], |e| {
             matches!(e, StartError::Secret { .. })
         }),
         ("secret_for_ecdsa", vec![IssuerConfig { keys: not_hmac, ..good() }], |e| {

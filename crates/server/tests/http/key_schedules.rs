@@ -214,6 +214,31 @@ async fn an_emergency_counts_for_an_algorithm_that_is_dropped_as_long_as_its_key
     assert!(without.replace_keys(Some(Alg::Ed25519), reason(), after(700)).await.is_err(), "nothing is left");
 }
 
+/// As where a change has become durable, and whoever made it could not see it to its end.
+#[tokio::test]
+async fn a_change_that_is_in_the_store_alone_is_taken_over_and_not_undone() {
+    let starts = Starts::new();
+    let mut leaked = Vec::new();
+    for (late, what) in [(1, "schedule"), (31 * DAY, "rotation"), (62 * DAY, "emergency")] {
+        let (one, other) = (starts.start(after(late), |_| {}).await, starts.start(after(late), |_| {}).await);
+        let kid = signer(&one, after(late));
+        assert_eq!(kid, signer(&other, after(late)));
+        let reason = || gatepass_revocation::Reason::KEY_COMPROMISED;
+        one.withdraw_key(&kid, reason(), after(late)).await.unwrap();
+        leaked.push(kid);
+        match what {
+            "schedule" => other.maintain(after(late + 30 * DAY)).await.unwrap(),
+            "rotation" => other.rotate_keys(None, after(late)).await.unwrap(),
+            _ => other.replace_keys(None, reason(), after(late)).await.unwrap(),
+        }
+        let next = starts.start(after(late + 30 * DAY), |_| {}).await;
+        for issuer in [other, next] {
+            let keys = issuer.list_keys(after(late));
+            assert!(keys.iter().all(|key| !leaked.contains(&key.kid)), "{what}: {leaked:?} of {keys:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_shorter_max_age_waits_for_the_copies_that_were_fetched_under_the_longer_one() {
     let starts = Starts::new();

@@ -48,6 +48,7 @@ mod rotation;
 mod routing;
 mod serving;
 mod session;
+mod shared_secrets;
 mod sign_on;
 mod signed;
 mod ssf;

@@ -1,13 +1,17 @@
 //! Signing keys rotate under load, and verifiers that ask again only when `max-age` is over notice nothing. The server
-//! listens, and everybody comes over connections of their own; only time is made.
+//! listens, and eight callers never pause; only time is made, and it moves on while their requests are under way.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, join_all};
 use gatepass_issuer::Config;
-use gatepass_jose::{Alg, Audience, Issuer, JwkSet, KeySet, Timestamp, Verifier};
+use gatepass_jose::{Alg, Audience, Issuer, JwkSet, KeySet, Timestamp, Verified, Verifier};
 use gatepass_server::{HttpConfig, Limits, serve};
 use gatepass_token::{AccessClaims, access_verifier};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST};
@@ -18,11 +22,17 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
-use crate::fixture::{API, Fixture, ISSUER};
+use crate::browser::{claims, encode};
+use crate::fixture::{API, Fixture, ISSUER, LoggedIn};
 
 const ROTATIONS: usize = 1000;
-const LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// How many seconds time moves at once. Whatever is under way then is over before it moves again, so nothing takes longer
+/// than the longest step. A copy of the key set is given up when it is `max-age` (300 s) old, counted from when it came, a
+/// step after it was sent; whoever is at work with it by then sees tokens that were signed a step later; and a key is
+/// in the set a step after it counts as published. All that must be less than what keys are published ahead: 600 s.
+const STEPS: RangeInclusive<u64> = 80..=99;
 
 /// A connection to the server, which is kept.
 struct Connection(SendRequest<Full<Bytes>>);
@@ -46,82 +56,252 @@ impl Connection {
         (head.headers, body)
     }
 
-    async fn post(&mut self, path: &str, authorization: &str, content_type: &str, body: String) -> Value {
-        let request = Request::post(path).header(AUTHORIZATION, authorization);
-        let (_, body) = self.send(request.header(CONTENT_TYPE, content_type), body).await;
-        serde_json::from_slice(&body).unwrap()
+    async fn post_json(&mut self, request: Builder, body: Value) -> Value {
+        let request = request.header(CONTENT_TYPE, "application/json");
+        serde_json::from_slice(&self.send(request, body.to_string()).await.1).unwrap()
+    }
+
+    async fn post_form(&mut self, request: Builder, form: &[(&str, &str)]) -> Value {
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        serde_json::from_slice(&self.send(request, encode(form.iter().copied())).await.1).unwrap()
+    }
+
+    /// The key set, and for how long it may be kept.
+    async fn key_set(&mut self) -> (Verifier, Duration) {
+        let (headers, body) = self.send(Request::get("/.well-known/jwks.json"), String::new()).await;
+        let max_age = headers[CACHE_CONTROL].to_str().unwrap().strip_prefix("public, max-age=").unwrap();
+        let keys = KeySet::from_jwks(&JwkSet::parse(&body).unwrap(), &[Alg::ES256]);
+        let audience = Audience::new([API]).unwrap();
+        let verifier = access_verifier(Issuer::new(ISSUER).unwrap(), audience, keys);
+        (verifier, Duration::from_secs(max_age.parse().unwrap()))
     }
 }
 
-/// An application's machine, which gets a token whenever it is asked to.
-struct Machine {
-    connection: Connection,
-    authorization: String,
+/// What everybody knows.
+struct World {
+    fixture: Fixture,
+    /// How often each caller has begun anew.
+    turns: watch::Sender<Vec<u64>>,
+    /// The tokens that live, each with its end, in the order in which they were minted.
+    tokens: RefCell<VecDeque<(String, Timestamp)>>,
+    /// The keys of tokens that were verified.
+    signers: RefCell<BTreeSet<String>>,
+    /// How often services have fetched the key set because their copy was too old.
+    fetches: Cell<u64>,
+    /// How often time moved while a caller was at work.
+    overtaken: Cell<u64>,
+    is_over: Cell<bool>,
 }
 
-impl Machine {
-    async fn token(&mut self) -> String {
-        let (path, form) = ("/oauth/token", "application/x-www-form-urlencoded");
-        let body = "grant_type=client_credentials".to_owned();
-        let answer = self.connection.post(path, &self.authorization, form, body).await;
-        answer["access_token"].as_str().unwrap().to_owned()
+impl World {
+    fn new(fixture: Fixture, callers: usize) -> Self {
+        Self {
+            fixture,
+            turns: watch::Sender::new(vec![0; callers]),
+            tokens: RefCell::default(),
+            signers: RefCell::default(),
+            fetches: Cell::default(),
+            overtaken: Cell::default(),
+            is_over: Cell::default(),
+        }
     }
+
+    fn now(&self) -> Timestamp {
+        self.fixture.now()
+    }
+
+    /// Whoever calls does so without a pause, until it is over.
+    async fn keep_calling(&self, place: usize, mut caller: impl Caller) {
+        while !self.is_over.get() {
+            self.turns.send_modify(|turns| turns[place] += 1);
+            let begun = self.now();
+            caller.call(self).await;
+            if self.now() > begun {
+                self.overtaken.set(self.overtaken.get() + 1);
+            }
+        }
+    }
+
+    /// Waits until whatever was under way is over.
+    async fn everybody_begins_anew(&self) {
+        let before = self.turns.borrow().clone();
+        let begun = |turns: &Vec<u64>| turns.iter().zip(&before).all(|(now, before)| now > before);
+        self.turns.subscribe().wait_for(begun).await.unwrap();
+    }
+
+    fn require_good(&self, verifier: &Verifier, token: &str, now: Timestamp) -> Verified<AccessClaims> {
+        let mut signers = self.signers.borrow_mut();
+        let verified = verifier.verify::<AccessClaims>(token, now);
+        let verified =
+            verified.unwrap_or_else(|refused| panic!("after {} rotations: {refused}", signers.len()));
+        if !signers.contains(verified.kid()) {
+            signers.insert(verified.kid().to_owned());
+        }
+        verified
+    }
+
+    /// The token that is nearest its end and will live for a while, which lives longest after its key.
+    fn oldest_token(&self, lives_until: Timestamp) -> Option<String> {
+        let mut tokens = self.tokens.borrow_mut();
+        tokens.retain(|(_, end)| *end > self.now());
+        tokens.iter().find(|(_, end)| *end > lives_until).map(|(token, _)| token.clone())
+    }
+
+    fn newest_token(&self) -> Option<String> {
+        self.tokens.borrow().back().map(|(token, _)| token.clone())
+    }
+}
+
+/// Somebody who does one thing again and again.
+trait Caller {
+    async fn call(&mut self, world: &World);
 }
 
 /// A service that keeps the key set for as long as it may and not a moment less, whatever key a token names.
 struct Service {
     connection: Connection,
-    verifier: Option<Verifier>,
+    verifier: Verifier,
     /// Until when the answer said that it may be kept.
     good_until: Timestamp,
-    fetches: usize,
 }
 
 impl Service {
-    async fn keep_keys(&mut self, now: Timestamp) {
-        if self.verifier.is_some() && now < self.good_until {
-            return;
-        }
-        let (headers, body) =
-            self.connection.send(Request::get("/.well-known/jwks.json"), String::new()).await;
-        let max_age = headers[CACHE_CONTROL].to_str().unwrap().strip_prefix("public, max-age=").unwrap();
-        let set = JwkSet::parse(&body).unwrap();
-        let keys = KeySet::from_jwks(&set, &[Alg::ES256]);
-        let audience = Audience::new([API]).unwrap();
-        self.verifier = Some(access_verifier(Issuer::new(ISSUER).unwrap(), audience, keys));
-        self.good_until = now.saturating_add(Duration::from_secs(max_age.parse().unwrap()));
-        self.fetches += 1;
+    async fn open(mut connection: Connection, world: &World) -> Self {
+        let (verifier, max_age) = connection.key_set().await;
+        Self { connection, verifier, good_until: world.now().saturating_add(max_age) }
     }
 
-    /// The key that signed the token.
-    fn verify(&self, token: &str, now: Timestamp) -> Result<String, String> {
-        let verified = self.verifier.as_ref().unwrap().verify::<AccessClaims>(token, now);
-        verified.map(|verified| verified.kid().to_owned()).map_err(|refused| refused.to_string())
+    /// The keys to serve a request with that comes now.
+    async fn keys(&mut self, world: &World) -> &Verifier {
+        if self.good_until <= world.now() {
+            let (verifier, max_age) = self.connection.key_set().await;
+            (self.verifier, self.good_until) = (verifier, world.now().saturating_add(max_age));
+            world.fetches.set(world.fetches.get() + 1);
+        }
+        &self.verifier
+    }
+}
+
+/// A way to a token.
+enum Grant {
+    /// The authorization of a client.
+    Credentials(String),
+    /// The refresh token of a client of that name.
+    RefreshToken(String, String),
+    /// The refresh token of a login.
+    Session(String),
+}
+
+impl Grant {
+    async fn token(&mut self, connection: &mut Connection) -> String {
+        let mut answer = match self {
+            Self::Credentials(authorization) => {
+                let request = Request::post("/oauth/token").header(AUTHORIZATION, &*authorization);
+                connection.post_form(request, &[("grant_type", "client_credentials")]).await
+            }
+            Self::RefreshToken(refresh, client) => {
+                let form =
+                    [("grant_type", "refresh_token"), ("refresh_token", refresh), ("client_id", client)];
+                connection.post_form(Request::post("/oauth/token"), &form).await
+            }
+            Self::Session(refresh) => {
+                let body = json!({ "refresh_token": refresh });
+                connection.post_json(Request::post("/session/refresh"), body).await
+            }
+        };
+        let mut text = |name: &str| answer[name].take().as_str().map(str::to_owned);
+        if let Self::RefreshToken(refresh, _) | Self::Session(refresh) = self {
+            *refresh = text("refresh_token").unwrap();
+        }
+        text("access_token").unwrap()
+    }
+}
+
+/// A client that gets a token and goes to a service with it.
+struct Customer {
+    connection: Connection,
+    grant: Grant,
+    service: Service,
+}
+
+impl Caller for Customer {
+    async fn call(&mut self, world: &World) {
+        let keys = self.service.keys(world).await;
+        let token = self.grant.token(&mut self.connection).await;
+        let now = world.now();
+        let end = world.require_good(keys, &token, now).exp.0;
+        if let Some(oldest) = world.oldest_token(now) {
+            world.require_good(keys, &oldest, now);
+        }
+        world.tokens.borrow_mut().push_back((token, end));
+    }
+}
+
+/// A service that asks the issuer about each token.
+struct Asker {
+    connection: Connection,
+    authorization: String,
+}
+
+impl Caller for Asker {
+    async fn call(&mut self, world: &World) {
+        // One that lives on, should time move while the question is under way.
+        let oldest = world.oldest_token(world.now().saturating_add(Duration::from_secs(*STEPS.end())));
+        for token in oldest.into_iter().chain(world.newest_token()) {
+            let request = Request::post("/oauth/introspect").header(AUTHORIZATION, &self.authorization);
+            let answer = self.connection.post_form(request, &[("token", &token)]).await;
+            assert_eq!(answer["active"], true, "after {} rotations", world.signers.borrow().len());
+        }
+    }
+}
+
+/// A service that keeps nothing and fetches the key set each time.
+struct Fetcher(Connection);
+
+impl Caller for Fetcher {
+    async fn call(&mut self, world: &World) {
+        let (keys, _) = self.0.key_set().await;
+        let now = world.now();
+        for token in world.oldest_token(now).into_iter().chain(world.newest_token()) {
+            world.require_good(&keys, &token, now);
+        }
     }
 }
 
 /// Who rotates the keys, with a session of their own.
 struct Operator {
     connection: Connection,
-    access: String,
-    refresh: String,
+    session: LoggedIn,
     renewed_at: Timestamp,
 }
 
 impl Operator {
-    async fn rotate(&mut self, now: Timestamp) {
-        if now.since(self.renewed_at) > LIFETIME / 2 {
-            let body = json!({ "refresh_token": self.refresh }).to_string();
-            let request = Request::post("/session/refresh").header(CONTENT_TYPE, "application/json");
-            let (_, body) = self.connection.send(request, body).await;
-            let answer: Value = serde_json::from_slice(&body).unwrap();
-            let text = |name: &str| answer[name].as_str().unwrap().to_owned();
-            (self.access, self.refresh) = (text("access_token"), text("refresh_token"));
-            self.renewed_at = now;
+    async fn rotate(&mut self, world: &World) {
+        let now = world.now();
+        if now.since(self.renewed_at) > Duration::from_secs(300) {
+            let mut grant = Grant::Session(self.session.refresh.clone());
+            self.session.access = grant.token(&mut self.connection).await;
+            let Grant::Session(refresh) = grant else { unreachable!() };
+            (self.session.refresh, self.renewed_at) = (refresh, now);
         }
-        let authorization = format!("Bearer {}", self.access);
-        let json = "application/json";
-        self.connection.post("/admin/v1/keys/rotate", &authorization, json, "{}".to_owned()).await;
+        let bearer = format!("Bearer {}", self.session.access);
+        let request = Request::post("/admin/v1/keys/rotate").header(AUTHORIZATION, bearer);
+        self.connection.post_json(request, json!({})).await;
+    }
+
+    /// Rotates and rotates, and lets time pass meanwhile.
+    async fn rotate_often(&mut self, world: &World) {
+        let (least, most) = STEPS.into_inner();
+        let mut steps = 0;
+        while world.signers.borrow().len() <= ROTATIONS {
+            steps += 1;
+            let pass = async {
+                world.fixture.pass(Duration::from_secs(least + steps * 37 % (most - least + 1)));
+                world.everybody_begins_anew().await;
+            };
+            tokio::join!(self.rotate(world), pass);
+        }
+        world.is_over.set(true);
     }
 }
 
@@ -133,54 +313,41 @@ async fn a_thousand_rotations_under_load_fail_no_request() {
     let address = listener.local_addr().unwrap();
     let served =
         tokio::spawn(serve(listener, fixture.router.clone(), Limits::default(), std::future::pending()));
+    let connect = async || Connection::open(address).await;
 
-    let session = fixture.log_in("root").await;
-    let mut operator = Operator {
-        connection: Connection::open(address).await,
-        access: session.access,
-        refresh: session.refresh,
-        renewed_at: fixture.now(),
-    };
     let pair = base64_simd::STANDARD.encode_to_string(format!("batch:{}", fixture.secret));
-    let mut machine =
-        Machine { connection: Connection::open(address).await, authorization: format!("Basic {pair}") };
-    let mut services = Vec::new();
-    for _ in 0..3 {
-        let (connection, good_until) = (Connection::open(address).await, fixture.now());
-        services.push(Service { connection, verifier: None, good_until, fetches: 0 });
+    let batch = format!("Basic {pair}");
+    let mut grants = Vec::new();
+    for _ in 0..2 {
+        let (app, browser) = (fixture.log_in("alice").await, fixture.log_in("alice").await);
+        let client = claims(&app.access)["client_id"].as_str().unwrap().to_owned();
+        grants.push(Grant::Credentials(batch.clone()));
+        grants.push(Grant::RefreshToken(app.refresh, client));
+        grants.push(Grant::Session(browser.refresh));
     }
-    // They begin at different times, so that together they hold every age of the set that is allowed.
-    for service in &mut services {
-        service.keep_keys(fixture.now()).await;
-        fixture.pass(Duration::from_secs(70));
+    let session = fixture.log_in("root").await;
+    let mut operator = Operator { connection: connect().await, session, renewed_at: fixture.now() };
+    let world = World::new(fixture, grants.len() + 2);
+    let mut calling: Vec<LocalBoxFuture<'_, ()>> = Vec::new();
+    for grant in grants {
+        // They begin at different times, so that together they hold every age of the set that is allowed.
+        world.fixture.pass(Duration::from_secs(*STEPS.start()));
+        let service = Service::open(connect().await, &world).await;
+        let mut customer = Customer { connection: connect().await, grant, service };
+        customer.call(&world).await;
+        calling.push(world.keep_calling(calling.len(), customer).boxed_local());
     }
+    let services = calling.len() as u64;
+    let asker = Asker { connection: connect().await, authorization: batch };
+    calling.push(world.keep_calling(calling.len(), asker).boxed_local());
+    calling.push(world.keep_calling(calling.len(), Fetcher(connect().await)).boxed_local());
 
-    let mut tokens: VecDeque<(String, Timestamp)> = VecDeque::new();
-    let mut signers = BTreeSet::new();
-    let mut step: u64 = 0;
-    while signers.len() <= ROTATIONS {
-        step += 1;
-        fixture.pass(Duration::from_secs(151 + step * 97 % 499));
-        let now = fixture.now();
-        // All at once: the keys change, a token is minted, and those whose copy is too old fetch the set.
-        let fetching =
-            futures_util::future::join_all(services.iter_mut().map(|service| service.keep_keys(now)));
-        let (token, ..) = tokio::join!(machine.token(), operator.rotate(now), fetching);
-        tokens.push_back((token, now.saturating_add(LIFETIME * 19 / 20)));
-        tokens.retain(|(_, exp)| *exp > now);
-        for service in &services {
-            // The newest, and the one that lives longest after its key.
-            for (token, _) in tokens.front().into_iter().chain(tokens.back()) {
-                let kid = service.verify(token, now);
-                let kid =
-                    kid.unwrap_or_else(|refused| panic!("after {} rotations: {refused}", signers.len()));
-                signers.insert(kid);
-            }
-        }
-    }
-    let fetches: usize = services.iter().map(|service| service.fetches).sum();
-    let asked_at_most = services.len() as u64 * step;
-    assert!((fetches as u64) < asked_at_most, "they have kept the set: {fetches} in {step} steps");
-    assert!(fixture.issuer.list_keys(fixture.now()).len() < 20, "dead keys retire");
+    let began = world.now();
+    tokio::join!(operator.rotate_often(&world), join_all(calling));
+    let lasted = world.now().since(began).as_secs();
+    let fetches = world.fetches.get();
+    assert!(fetches <= services * (1 + lasted / 300), "{fetches} of {services} services in {lasted} s");
+    assert!(world.overtaken.get() > ROTATIONS as u64, "time moved while requests were under way");
+    assert!(world.fixture.issuer.list_keys(world.now()).len() < 20, "dead keys retire");
     served.abort();
 }

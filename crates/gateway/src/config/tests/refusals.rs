@@ -262,6 +262,16 @@ fn what_is_refused_where_and_with_which_advice() {
         ),
         (with_issuer("revocation = 'none'\nsecret_file = '/nowhere'"), Some(6), "cannot read /nowhere"),
         (
+            with_issuer("revocation = 'none'\nprevious_secret_file = 'a'"),
+            Some(6),
+            "`previous_secret_file` has no meaning without `secret_file`",
+        ),
+        (
+            with_issuer("tokens = 'opaque'\nrevocation = 'none'\nprevious_secret_file = 'x'"),
+            Some(7),
+            "opaque tokens are not signed",
+        ),
+        (
             with_issuer("revocation = 'none'\nsecret_file = 'a'\nalgs = ['ES256']"),
             Some(6),
             "a secret is for exactly one of",
