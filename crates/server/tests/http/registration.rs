@@ -105,7 +105,7 @@ async fn a_client_registers_itself_logs_a_user_in_changes_and_goes() {
     let access = tokens["access_token"].as_str().unwrap();
     assert_eq!(fixture.get("/oauth/userinfo").bearer(access).send().await.status, 401, "taken back");
     assert_eq!(browser.authorize(&query).await.status, StatusCode::BAD_REQUEST, "nobody knows it");
-    assert!(fixture.issuer.list_consents(fixture.alice).await.unwrap().is_empty());
+    assert!(fixture.issuer.list_consents(fixture.alice, fixture.now()).await.unwrap().is_empty());
 }
 
 #[tokio::test]
