@@ -4,6 +4,7 @@ pub(crate) mod attack;
 pub(crate) mod client_update;
 pub(crate) mod jwk;
 pub(crate) mod lint;
+mod logins;
 mod responses;
 pub(crate) mod token;
 
@@ -20,6 +21,7 @@ use gatepass_gateway::UpstreamServer;
 use gatepass_jose::Alg;
 pub(crate) use jwk::Jwk;
 pub(crate) use lint::Lint;
+use logins::Logins;
 use responses::Responses;
 pub(crate) use token::Token;
 
@@ -346,6 +348,8 @@ pub(crate) enum Client {
         /// Where the redirect URIs of its sector are listed, if those have several hosts
         #[arg(long, value_name = "URI", requires = "pairwise")]
         sector_identifier_uri: Option<String>,
+        #[command(flatten)]
+        logins: Logins,
         #[command(flatten)]
         responses: Responses,
         /// It is your own: users are not asked whether they allow it

@@ -13,8 +13,8 @@ use thiserror::Error;
 pub use self::credential::NewCredential;
 use crate::certificate::RegisteredCertificate;
 use crate::client::{
-    ChangeResponses, Client, ClientExtensions, ClientKeySource, ClientKeys, ClientLogout, ClientSecret,
-    Credential, ExchangePolicy, GrantType, InvalidEncryption, NotificationUri,
+    AcrValues, ChangeResponses, Client, ClientExtensions, ClientKeySource, ClientKeys, ClientLogout,
+    ClientSecret, Credential, ExchangePolicy, GrantType, InvalidEncryption, NotificationUri,
 };
 use crate::email::Email;
 use crate::feed::Sweep;
@@ -312,6 +312,12 @@ pub struct ChangeClient {
     pub subject_type: Option<SubjectType>,
     /// Where the redirect URIs of its sector are listed, or nowhere.
     pub sector_identifier_uri: Option<Option<NotificationUri>>,
+    /// How long ago its users may have logged in where a request does not say, in seconds, or any time.
+    pub default_max_age: Option<Option<u32>>,
+    /// Whether its ID tokens always say when their user logged in.
+    pub require_auth_time: Option<bool>,
+    /// How else it would like its users to log in where a request does not say.
+    pub default_acr_values: Option<AcrValues>,
     /// In which form it is told things.
     pub responses: ChangeResponses,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
@@ -550,6 +556,11 @@ impl Issuer {
         extensions.subject_type = change.subject_type.unwrap_or(extensions.subject_type);
         if let Some(uri) = change.sector_identifier_uri {
             extensions.sector_identifier_uri = uri;
+        }
+        extensions.default_max_age = change.default_max_age.unwrap_or(extensions.default_max_age);
+        extensions.require_auth_time = change.require_auth_time.unwrap_or(extensions.require_auth_time);
+        if let Some(values) = change.default_acr_values {
+            extensions.default_acr_values = values;
         }
         extensions.responses = change.responses.of(std::mem::take(&mut extensions.responses));
         let secret =

@@ -1,5 +1,6 @@
 //! OAuth clients ([RFC 6749 section 2](https://www.rfc-editor.org/rfc/rfc6749#section-2)).
 
+mod acr_values;
 mod keys;
 mod logout;
 mod responses;
@@ -16,6 +17,7 @@ use crate::id::ClientId;
 use crate::redirect_uri::{RedirectUri, RegisteredRedirectUri};
 use crate::subject::SubjectType;
 
+pub use self::acr_values::{AcrValues, InvalidAcrValues};
 pub(crate) use self::keys::encryption_key;
 pub use self::keys::{ClientKeySource, ClientKeys, InvalidClientKeys, TwoKeySources};
 pub use self::logout::{ClientLogout, InvalidNotificationUri, NotificationUri};
@@ -146,6 +148,15 @@ pub struct ClientExtensions {
     /// ([OpenID Connect Core 1.0 section 8.1](https://openid.net/specs/openid-connect-core-1_0.html#PairwiseAlg)).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sector_identifier_uri: Option<NotificationUri>,
+    /// How long ago its users may have logged in, in seconds, where a request has no `max_age`
+    /// ([OpenID Connect Registration 1.0 section 2](https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_max_age: Option<u32>,
+    /// Whether its ID tokens always say when their user logged in.
+    pub require_auth_time: bool,
+    /// How it would like its users to log in, where a request asks for no `acr` in any way.
+    #[serde(skip_serializing_if = "AcrValues::is_empty")]
+    pub default_acr_values: AcrValues,
     /// Public keys of a client that does not authenticate with them: to sign requests with, and to be encrypted for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<ClientKeySource>,

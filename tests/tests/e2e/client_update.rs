@@ -102,6 +102,7 @@ async fn no_member_of_a_client_is_left_to_the_admin_api_alone() {
         ("dpop_bound_access_tokens", "--dpop"),
         ("tls_client_certificate_bound_access_tokens", "--certificate-bound"),
         ("subject_type", "--pairwise"),
+        ("default_acr_values", "--default-acr-value"),
         ("authorization_details_types", "--authorization-details-type"),
         ("confidential", "--public"),
         ("token_endpoint_auth_method", "--auth"),

@@ -64,6 +64,8 @@ pub struct ClaimsRequest {
     pub(crate) subjects: BTreeSet<String>,
     /// The authentication context classes of which the login must have one; empty: any.
     pub(crate) acrs: Vec<&'static str>,
+    /// Whether it is asked how the user logged in, as a condition or not.
+    pub(crate) acr: bool,
     /// Whether it has to be told when the user logged in.
     pub(crate) auth_time: bool,
 }
@@ -119,7 +121,7 @@ impl ClaimsRequest {
         };
         let requested = RequestedClaims { id_token: separate(&id_token), userinfo: separate(&userinfo) };
         let auth_time = matches!(id_token.get("auth_time"), Some(Some(wanted)) if wanted.essential);
-        Ok(Self { requested, subjects, acrs, auth_time })
+        Ok(Self { requested, subjects, acrs, acr: id_token.contains_key("acr"), auth_time })
     }
 }
 
@@ -201,11 +203,13 @@ mod tests {
         assert_eq!(read.requested.id_token.iter().collect::<Vec<_>>(), [PREFERRED_USERNAME]);
         assert_eq!(read.requested.userinfo.iter().collect::<Vec<_>>(), [EMAIL_ADDRESS]);
         assert_eq!(read.requested.scope().to_string(), "email profile", "allowed as if asked for by scope");
+        assert!(read.acr, "asked for, and no condition");
         assert!(ClaimsRequest::parse("{}").unwrap().requested.scope().is_empty());
         let asks =
             |wanted: &str| ClaimsRequest::parse(&format!(r#"{{"id_token":{{"auth_time":{wanted}}}}}"#));
         for (wanted, want) in [("null", false), ("{}", false), (r#"{"essential":true}"#, true)] {
             assert_eq!(asks(wanted).unwrap().auth_time, want, "{wanted}");
+            assert!(!asks(wanted).unwrap().acr, "{wanted}");
         }
     }
 }

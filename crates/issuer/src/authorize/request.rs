@@ -190,12 +190,16 @@ impl AuthorizationRequest {
         let claims =
             params.claims.filter(|_| scope.contains(OPENID)).map(ClaimsRequest::parse).transpose()?;
         let claims = claims.unwrap_or_default();
+        let needs_auth_time =
+            claims.auth_time || client.extensions.require_auth_time && scope.contains(OPENID);
         Ok(Self {
             challenge,
             authorization_details: requested_details(&client, params.authorization_details)?,
             jkt: jkt.map_err(|_| invalid("dpop_jkt is not the base64url text of a SHA-256 digest"))?,
             prompt: prompt(params.prompt)?,
-            max_age: max_age(params.max_age)?.or(claims.auth_time.then_some(LONGEST_AGE)),
+            max_age: max_age(params.max_age)?
+                .or(default_max_age(&client))
+                .or(needs_auth_time.then_some(LONGEST_AGE)),
             claims,
             contexts: WantedContexts::default(),
             login_hint: params.login_hint.filter(|hint| is_shown(hint)).map(str::to_owned),
@@ -310,6 +314,11 @@ fn max_age(text: Option<&str>) -> Result<Option<Duration>, Refusal> {
         false => Err(invalid("max_age is a number of seconds")),
     });
     Ok(seconds.transpose()?.map(|seconds| Duration::from_secs(seconds).min(LONGEST_AGE)))
+}
+
+fn default_max_age(client: &Client) -> Option<Duration> {
+    let seconds = client.extensions.default_max_age?;
+    Some(Duration::from_secs(seconds.into()).min(LONGEST_AGE))
 }
 
 fn is_shown(hint: &str) -> bool {
@@ -510,5 +519,44 @@ pub(super) mod tests {
         let request =
             check(no_refresh, &AuthorizationParams { scope: Some("openid offline_access"), ..params() });
         assert_eq!(request.unwrap().scope.to_string(), "openid");
+    }
+
+    #[test]
+    fn how_old_a_login_may_be() {
+        let of_client = |default_max_age, require_auth_time| Client {
+            extensions: ClientExtensions {
+                default_max_age,
+                require_auth_time,
+                ..ClientExtensions::default()
+            },
+            ..client()
+        };
+        let essential = Some(r#"{"id_token":{"auth_time":{"essential":true}}}"#);
+        let oauth = || AuthorizationParams { scope: Some("orders:read"), ..params() };
+        let asking = |max_age| AuthorizationParams { max_age: Some(max_age), ..params() };
+        let (longest, seconds) = (Some(LONGEST_AGE), |seconds| Some(Duration::from_secs(seconds)));
+        let cases = [
+            ("any_age", of_client(None, false), params(), None),
+            ("asked_for", of_client(None, false), asking("60"), seconds(60)),
+            ("registered", of_client(Some(300), false), params(), seconds(300)),
+            ("registered_without_openid", of_client(Some(300), false), oauth(), seconds(300)),
+            ("registered_zero", of_client(Some(0), false), params(), seconds(0)),
+            ("registered_for_ever", of_client(Some(u32::MAX), false), params(), longest),
+            ("less_asked_for", of_client(Some(300), false), asking("60"), seconds(60)),
+            ("more_asked_for", of_client(Some(300), false), asking("600"), seconds(600)),
+            ("known_at_all", of_client(None, true), params(), longest),
+            ("known_at_all_and_asked_for", of_client(None, true), asking("60"), seconds(60)),
+            ("known_at_all_and_registered", of_client(Some(300), true), params(), seconds(300)),
+            ("no_id_token_to_tell_it", of_client(None, true), oauth(), None),
+            (
+                "essential",
+                of_client(None, false),
+                AuthorizationParams { claims: essential, ..params() },
+                longest,
+            ),
+        ];
+        for (name, client, params, want) in cases {
+            assert_eq!(check(client, &params).unwrap().max_age, want, "{name}");
+        }
     }
 }

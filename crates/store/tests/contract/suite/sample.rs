@@ -83,6 +83,9 @@ pub(crate) fn client(id: &str) -> Client {
             authorization_details_types: vec!["payment".into()],
             subject_type: Default::default(),
             sector_identifier_uri: Some("https://app.example.com/uris".parse().unwrap()),
+            default_max_age: Some(300),
+            require_auth_time: true,
+            default_acr_values: vec!["urn:gatepass:acr:password".to_owned()].try_into().unwrap(),
             keys: None,
             responses: ResponseFormats {
                 userinfo_signed_response_alg: Some(gatepass_jose::Alg::ES256),
