@@ -209,6 +209,9 @@ pub(crate) enum User {
         roles: Vec<String>,
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
+        /// What people call them
+        #[arg(long, value_name = "NAME")]
+        display_name: Option<String>,
         /// Their e-mail address
         #[arg(long, value_name = "ADDRESS")]
         email: Option<String>,
@@ -235,6 +238,8 @@ pub(crate) enum User {
     Show { name: String },
     /// Set all the roles of a user
     Roles { name: String, roles: Vec<String> },
+    /// Set what people call the user; without that, take it away
+    DisplayName { name: String, display_name: Option<String> },
     /// Set the user's e-mail address; without one, take it away
     Email {
         name: String,

@@ -29,7 +29,7 @@ use crate::store::{
     ChangeError, EndSessions, HolderRevocation, Page, RegistrationRotation, StoreError, UserChange, Whose,
 };
 use crate::subject::{SubjectType, is_pairwise, require_sector};
-use crate::user::{Role, RoleName, User, Username};
+use crate::user::{DisplayName, Role, RoleName, User, Username};
 
 /// The most that one page holds.
 const MAX_PAGE: u32 = 500;
@@ -150,6 +150,8 @@ impl From<ChangeError> for AdminError {
 pub struct NewUser {
     /// Their login name.
     pub username: Username,
+    /// What people call them.
+    pub name: Option<DisplayName>,
     /// How they show who they are.
     pub password: FirstPassword,
     /// Their e-mail address.
@@ -180,6 +182,8 @@ pub struct ChangeUser {
     pub password: Option<Password>,
     /// Another e-mail address, or none.
     pub email: Option<Option<Email>>,
+    /// Another name for people to call them by, or none.
+    pub name: Option<Option<DisplayName>>,
     /// It is the user who changes it.
     pub own: Option<OwnChange>,
 }
@@ -344,6 +348,7 @@ impl Issuer {
         let user = User {
             id: UserId::new(now, random()?),
             username: new.username,
+            name: new.name,
             password,
             email: new.email,
             roles: sorted(new.roles),
@@ -416,8 +421,8 @@ impl Issuer {
         let revocation =
             reason.clone().map(|reason| self.swept(&sweep, Kind::Subject, &id.to_string(), reason, now));
         let expected_password = change.own.map(|own| own.password);
-        let change =
-            UserChange { roles, disabled: change.disabled, password, expected_password, email: change.email };
+        let ChangeUser { disabled, email, name, .. } = change;
+        let change = UserChange { roles, disabled, password, expected_password, email, name };
         let user = self.store.change_user(id, change, end_sessions, revocation.into_iter().collect()).await?;
         self.feed.pump(&*self.store).await?;
         drop(sweep);

@@ -8,7 +8,7 @@ use gatepass_token::{ScopeSet, at_hash, c_hash};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::authorize::{EMAIL_ADDRESS, EMAIL_VERIFIED, PREFERRED_USERNAME};
+use crate::authorize::{EMAIL_ADDRESS, EMAIL_VERIFIED, NAME, PREFERRED_USERNAME};
 use crate::binding::Possession;
 use crate::client::{Client, EMAIL, OPENID, PROFILE, Told};
 use crate::id::{ClientId, SessionId};
@@ -57,6 +57,8 @@ struct IdClaims<'c> {
 /// ([OpenID Connect Core 1.0 section 5.4](https://openid.net/specs/openid-connect-core-1_0.html#ScopeClaims)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 struct ScopedClaims {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     preferred_username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,12 +150,14 @@ impl Claims for HintClaims {
 }
 
 impl ScopedClaims {
-    /// What the scope opens, and what was asked for besides. Of a user without an address, nothing is said of one.
+    /// What the scope opens, and what was asked for besides. Of a user without a name or an address, nothing is said of one.
     fn of(user: &User, scope: &ScopeSet, requested: &BTreeSet<String>) -> Self {
         let shown = |by_scope, claim| scope.contains(by_scope) || requested.contains(claim);
         let email = user.email.as_ref();
         let (address, verified) = (shown(EMAIL, EMAIL_ADDRESS), shown(EMAIL, EMAIL_VERIFIED));
+        let name = user.name.as_ref().filter(|_| shown(PROFILE, NAME));
         Self {
+            name: name.map(|name| name.as_str().to_owned()),
             preferred_username: shown(PROFILE, PREFERRED_USERNAME).then(|| user.username.as_str().to_owned()),
             email: email.filter(|_| address).map(|email| email.address.as_str().to_owned()),
             email_verified: email.filter(|_| verified).map(|email| email.verified),

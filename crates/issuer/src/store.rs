@@ -28,7 +28,7 @@ use crate::secrets::Reseal;
 use crate::session::Session;
 use crate::signals::Stream;
 use crate::status_list::StatusRecord;
-use crate::user::{Role, RoleName, User, Username};
+use crate::user::{DisplayName, Role, RoleName, User, Username};
 
 /// The engine failed. What was asked for may or may not have happened; the caller must not
 /// acknowledge it.
@@ -157,6 +157,8 @@ pub struct UserChange {
     pub expected_password: Option<PasswordHash>,
     /// Another e-mail address, or none.
     pub email: Option<Option<Email>>,
+    /// Another name for people to call them by, or none.
+    pub name: Option<Option<DisplayName>>,
 }
 
 /// A page of a list: what comes after a name or identifier, and at most how many.

@@ -21,11 +21,14 @@ pub(crate) async fn run(target: &Target, command: User) -> anyhow::Result<()> {
 
 async fn carry_out(api: &Api, target: &Target, command: User) -> anyhow::Result<()> {
     match command {
-        User::Add { name, roles, password_file, email, email_verified } => {
+        User::Add { name, roles, password_file, display_name, email, email_verified } => {
             let (password, generated) = password(password_file.as_deref())?;
             let mut body = json!({ "username": name, "password": *password, "roles": roles });
             if let (Some(email), Some(body)) = (email, body.as_object_mut()) {
                 body.extend(address(Some(&email), email_verified));
+            }
+            if let (Some(name), Some(body)) = (display_name, body.as_object_mut()) {
+                body.insert("name".to_owned(), json!(name));
             }
             let mut user = api.post("/users", body).await?;
             if let (true, Some(user)) = (generated, user.as_object_mut()) {
@@ -46,6 +49,9 @@ async fn carry_out(api: &Api, target: &Target, command: User) -> anyhow::Result<
             if generated && !target.json {
                 print::line(format!("{:<16}{}", "password", *password));
             }
+        }
+        User::DisplayName { name, display_name } => {
+            change(api, target, &name, json!({ "name": display_name })).await?;
         }
         User::Email { name, address: to, verified } => {
             change(api, target, &name, Value::Object(address(to.as_deref(), verified))).await?;

@@ -19,8 +19,9 @@ const MAX_LEN: usize = 2048;
 const MAX_CLAIMS: usize = 32;
 
 /// The claims of a user that can be asked for alone, and the scope that they belong to.
-const SEPARATE: [(&str, &str); 3] =
-    [(PREFERRED_USERNAME, PROFILE), (EMAIL_ADDRESS, EMAIL), (EMAIL_VERIFIED, EMAIL)];
+const SEPARATE: [(&str, &str); 4] =
+    [(NAME, PROFILE), (PREFERRED_USERNAME, PROFILE), (EMAIL_ADDRESS, EMAIL), (EMAIL_VERIFIED, EMAIL)];
+pub(crate) const NAME: &str = "name";
 pub(crate) const PREFERRED_USERNAME: &str = "preferred_username";
 pub(crate) const EMAIL_ADDRESS: &str = "email";
 pub(crate) const EMAIL_VERIFIED: &str = "email_verified";

@@ -143,7 +143,7 @@ struct OpenId<'m> {
     backchannel_logout_session_supported: bool,
     frontchannel_logout_supported: bool,
     frontchannel_logout_session_supported: bool,
-    claims_supported: [&'static str; 13],
+    claims_supported: [&'static str; 14],
     prompt_values_supported: [&'static str; 4],
     claims_parameter_supported: bool,
 }
@@ -237,6 +237,7 @@ impl Metadata {
                 "acr",
                 "amr",
                 "sid",
+                "name",
                 "preferred_username",
                 "email",
                 "email_verified",

@@ -53,7 +53,7 @@ async fn a_claim_is_told_where_it_was_asked_for_and_only_what_the_user_allows() 
     // Nobody is told a name whose owner has only been asked whether it is them.
     browser.code(&asking(&json!({}), &[])).await;
     let page = browser.authorize(&asking(&json!({ "userinfo": name }), &[])).await.expect(StatusCode::OK);
-    assert!(text(&page).contains("/oauth/consent") && text(&page).contains("See your user name"));
+    assert!(text(&page).contains("/oauth/consent") && text(&page).contains("See your name and user name"));
     let back = sent_back(&browser.submit(&page, &[("decision", "allow")]).await);
     assert_eq!(told(&fixture, "shop", &back["code"]).await, [Value::Null, json!("alice")]);
     let again = browser.authorize(&asking(&json!({ "id_token": name }), &[("prompt", "none")])).await;
@@ -98,6 +98,32 @@ async fn an_address_is_told_by_scope_or_claim_with_whether_it_is_verified() {
     browser.code(&request(&[("scope", "openid")])).await;
     let page = browser.authorize(&request(&[("scope", "openid email")])).await.expect(StatusCode::OK);
     assert!(text(&page).contains("/oauth/consent") && text(&page).contains("See your e-mail address"));
+}
+
+#[tokio::test]
+async fn what_people_call_a_user_is_told_with_the_user_name() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let claim = json!({ "userinfo": { "name": null } });
+    let mut browser = Browser::new(&fixture);
+    let alice = json!("Alice Liddell");
+    let cases = [
+        ("nobody_has_said_it", Value::Null, "openid profile", json!({}), [Value::Null, Value::Null]),
+        ("by_scope", alice.clone(), "openid profile", json!({}), [alice.clone(), alice.clone()]),
+        ("not_asked_for", alice.clone(), "openid email", json!({}), [Value::Null, Value::Null]),
+        ("one_claim", alice.clone(), "openid", claim.clone(), [Value::Null, alice.clone()]),
+        ("taken_away", Value::Null, "openid profile", claim, [Value::Null, Value::Null]),
+    ];
+    let path = format!("/admin/v1/users/{}", fixture.alice);
+    for (case, name, scope, asked, want) in cases {
+        let admin = fixture.admin().await;
+        let change = fixture.call(http::Method::PATCH, &path).bearer(&admin).json(&json!({ "name": name }));
+        let changed = change.send().await.expect(StatusCode::OK).json();
+        assert_eq!(changed.get("name").unwrap_or(&Value::Null), &name, "{case}");
+        let code = browser.code(&asking(&asked, &[("client_id", "own"), ("scope", scope)])).await;
+        let told = told_of(&fixture, "own", &code).await;
+        assert_eq!(told.each_ref().map(|claims| claims["name"].clone()), want, "{case}");
+    }
 }
 
 #[tokio::test]

@@ -85,7 +85,8 @@ async fn a_user_allows_a_device_and_it_gets_its_tokens_once() {
     let shown = text(&page);
     assert!(shown.contains("The &#60;tv&#62;") && shown.contains(user_code), "{shown}");
     assert!(
-        shown.contains("See your user name") && shown.contains("<code dir=\"auto\">orders:read</code>"),
+        shown.contains("See your name and user name")
+            && shown.contains("<code dir=\"auto\">orders:read</code>"),
         "{shown}"
     );
     assert!(shown.contains("If somebody sent you the code"), "a warning: {shown}");

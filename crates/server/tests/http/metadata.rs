@@ -80,7 +80,8 @@ async fn metadata_names_what_is_there_and_nothing_else() {
     ] {
         want[format!("{name}_supported")] = json!(true);
     }
-    let claims = "iss sub aud exp iat auth_time nonce acr amr sid preferred_username email email_verified";
+    let claims =
+        "iss sub aud exp iat auth_time nonce acr amr sid name preferred_username email email_verified";
     want["claims_supported"] = claims.split(' ').collect();
     want["prompt_values_supported"] = json!(["none", "login", "consent", "select_account"]);
     want["claims_parameter_supported"] = json!(true);

@@ -21,7 +21,7 @@ async fn a_user_logs_in_allows_it_and_the_application_gets_its_tokens() {
     assert!(text(&page).contains("The &#60;shop&#62;"), "the client's name, escaped");
     let page = browser.log_in(&page, "Alice").await.expect(StatusCode::OK);
     assert!(
-        text(&page).contains("See your user name")
+        text(&page).contains("See your name and user name")
             && text(&page).contains("<code dir=\"auto\">orders:read</code>")
     );
     let back = sent_back(&browser.submit(&page, &[("decision", "allow")]).await);

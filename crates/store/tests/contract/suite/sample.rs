@@ -42,6 +42,7 @@ pub(crate) fn user(name: &str) -> User {
     User {
         id: UserId::new(NOW, unique()),
         username: name.parse().unwrap(),
+        name: Some(format!("{name}, whoever that \"is\"").parse().unwrap()),
         password: PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"),
         email: None,
         roles: Vec::new(),
