@@ -19,7 +19,7 @@ use gatepass_jose::Timestamp;
 use thiserror::Error;
 
 pub use self::claims::{ClaimsRequest, RequestedClaims};
-pub(crate) use self::claims::{EMAIL_ADDRESS, EMAIL_VERIFIED, NAME, PREFERRED_USERNAME};
+pub(crate) use self::claims::{EMAIL_ADDRESS, EMAIL_VERIFIED, NAME, PREFERRED_USERNAME, ROLES_CLAIM};
 pub use self::context::WantedContexts;
 pub use self::logout::{LoggedOut, LogoutError, LogoutRequest, LogoutStep};
 pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};

@@ -35,9 +35,13 @@ pub const PROFILE: &str = "profile";
 pub const EMAIL: &str = "email";
 /// The scope that gives a refresh token, which outlives the login.
 pub const OFFLINE_ACCESS: &str = "offline_access";
-/// The scopes that are about the user and not about a resource server; any client that logs users in may
-/// ask for them.
+/// The scope for the roles that the user holds. What they are called is the operator's business, who says by registering
+/// a client for it whether that may ask. No resource server's scope has such a name.
+pub const ROLES: &str = "gatepass:roles";
+/// The scopes about the user that any client which logs users in may ask for.
 pub const IDENTITY_SCOPES: [&str; 4] = [OPENID, PROFILE, EMAIL, OFFLINE_ACCESS];
+/// All the scopes that are about the user and not about a resource server.
+pub const USER_SCOPES: [&str; 5] = [OPENID, PROFILE, EMAIL, OFFLINE_ACCESS, ROLES];
 
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +95,11 @@ impl Client {
     pub fn most_of_a_user(&self) -> ScopeSet {
         let identity: ScopeSet = IDENTITY_SCOPES.iter().filter_map(|scope| scope.parse().ok()).collect();
         self.scope.union(&identity)
+    }
+
+    /// Whether it may ask users for that scope, as it is registered now.
+    pub(crate) fn may_ask_for(&self, scope: &str) -> bool {
+        IDENTITY_SCOPES.contains(&scope) || self.scope.contains(scope)
     }
 
     /// What people are told that it is called. Of a client that nobody has registered the host is all that is certain:

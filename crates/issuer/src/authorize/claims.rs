@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Refusal;
-use crate::client::{EMAIL, PROFILE};
+use crate::client::{Client, EMAIL, PROFILE, ROLES};
 use crate::id_token::ACR_PASSWORD;
 use crate::identity_provider::ACR_FEDERATED;
 
@@ -19,12 +19,18 @@ const MAX_LEN: usize = 2048;
 const MAX_CLAIMS: usize = 32;
 
 /// The claims of a user that can be asked for alone, and the scope that they belong to.
-const SEPARATE: [(&str, &str); 4] =
-    [(NAME, PROFILE), (PREFERRED_USERNAME, PROFILE), (EMAIL_ADDRESS, EMAIL), (EMAIL_VERIFIED, EMAIL)];
+const SEPARATE: [(&str, &str); 5] = [
+    (NAME, PROFILE),
+    (PREFERRED_USERNAME, PROFILE),
+    (EMAIL_ADDRESS, EMAIL),
+    (EMAIL_VERIFIED, EMAIL),
+    (ROLES_CLAIM, ROLES),
+];
 pub(crate) const NAME: &str = "name";
 pub(crate) const PREFERRED_USERNAME: &str = "preferred_username";
 pub(crate) const EMAIL_ADDRESS: &str = "email";
 pub(crate) const EMAIL_VERIFIED: &str = "email_verified";
+pub(crate) const ROLES_CLAIM: &str = "roles";
 
 /// What a client gets of a user beyond its scope: names of claims, in each place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +49,15 @@ impl RequestedClaims {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.id_token.is_empty() && self.userinfo.is_empty()
+    }
+
+    /// Passes over what belongs to a scope that `client` may not ask for.
+    pub(crate) fn limit_to(&mut self, client: &Client) {
+        let out_of_reach = SEPARATE.into_iter().filter(|(_, scope)| !client.may_ask_for(scope));
+        for (name, _) in out_of_reach {
+            self.id_token.remove(name);
+            self.userinfo.remove(name);
+        }
     }
 
     /// The scope that a user who allows them has allowed: what is asked for in another way is not asked less for.

@@ -11,7 +11,7 @@
 //! ([OpenID Connect Registration 1.0 section 2](https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata)).
 
 use super::{AuthorizationRequest, Refusal};
-use crate::client::IDENTITY_SCOPES;
+use crate::client::USER_SCOPES;
 use crate::id_token::ACR_PASSWORD;
 use crate::identity_provider::ACR_FEDERATED;
 use crate::issuer::Issuer;
@@ -84,7 +84,7 @@ impl Issuer {
     ) -> Result<WantedContexts, Refusal> {
         let opens_something = elsewhere
             || !request.authorization_details.is_empty()
-            || request.scope.iter().any(|scope| !IDENTITY_SCOPES.contains(&scope));
+            || request.scope.iter().any(|scope| !USER_SCOPES.contains(&scope));
         let given = self.acr_values_supported();
         if acr_values.is_none() && !request.claims.acr {
             let preferred = request.client.extensions.default_acr_values.iter().collect::<Vec<_>>().join(" ");

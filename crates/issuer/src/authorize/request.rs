@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatepass_token::{AuthorizationDetails, CodeChallenge, InvalidCodeChallenge, ScopeSet};
 
 use super::{Back, ClaimsRequest, Refusal, RequestObject, ResponseMode, WantedContexts};
-use crate::client::{Client, GrantType, IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID};
+use crate::client::{Client, GrantType, OFFLINE_ACCESS, OPENID};
 use crate::dpop::Jkt;
 use crate::id::ClientId;
 use crate::id_token::Hint;
@@ -189,7 +189,8 @@ impl AuthorizationRequest {
         let jkt = params.dpop_jkt.map(str::parse).transpose();
         let claims =
             params.claims.filter(|_| scope.contains(OPENID)).map(ClaimsRequest::parse).transpose()?;
-        let claims = claims.unwrap_or_default();
+        let mut claims = claims.unwrap_or_default();
+        claims.requested.limit_to(&client);
         let needs_auth_time =
             claims.auth_time || client.extensions.require_auth_time && scope.contains(OPENID);
         Ok(Self {
@@ -251,7 +252,7 @@ pub(crate) fn requested_scope(client: &Client, asked: Option<&str>) -> Result<Sc
         let allowed = match scope {
             _ if WITHOUT_MEANING.contains(&scope) && !client.scope.contains(scope) => continue,
             OFFLINE_ACCESS if !client.may_use(GrantType::RefreshToken) => continue,
-            scope => IDENTITY_SCOPES.contains(&scope) || client.scope.contains(scope),
+            scope => client.may_ask_for(scope),
         };
         if !allowed {
             return Err(Refusal::new("invalid_scope", "the scope exceeds what the client may have"));

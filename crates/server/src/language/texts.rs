@@ -294,6 +294,10 @@ texts! {
         "See your e-mail address",
         "Ihre E-Mail-Adresse sehen",
         "Voir votre adresse e-mail";
+    scope_roles:
+        "See your roles",
+        "Ihre Rollen sehen",
+        "Voir vos rôles";
     scope_offline_access:
         "Keep access while you are away",
         "Auch in Ihrer Abwesenheit Zugriff behalten",

@@ -127,6 +127,52 @@ async fn what_people_call_a_user_is_told_with_the_user_name() {
 }
 
 #[tokio::test]
+async fn roles_are_told_to_a_client_that_is_registered_for_them_and_asks() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let (scope, claim) = ("openid gatepass:roles", json!({ "id_token": { "roles": null } }));
+    let roles = json!(["clerk"]);
+    let mut browser = Browser::new(&fixture);
+    let told = async |browser: &mut Browser<'_>, asked: &Value, scope: &str| {
+        let query = asking(asked, &[("client_id", "own"), ("scope", scope)]);
+        told_of(&fixture, "own", &browser.code(&query).await).await.map(|claims| claims["roles"].clone())
+    };
+    let nothing = [Value::Null, Value::Null];
+    assert_eq!(told(&mut browser, &claim, "openid").await, nothing, "not registered: passed over");
+    let refused = asking(&json!({}), &[("client_id", "own"), ("scope", scope)]);
+    assert_eq!(told_by(&browser.authorize(&refused).await)["error"], "invalid_scope");
+
+    let registered = |more: &str| json!({ "scope": format!("orders:read orders:write {more}").trim() });
+    change(&fixture, "own", registered("gatepass:roles")).await.expect(StatusCode::OK);
+    assert_eq!(told(&mut browser, &json!({}), "openid profile email").await, nothing, "not asked for");
+    assert_eq!(told(&mut browser, &json!({}), scope).await, [roles.clone(), roles.clone()], "by scope");
+    assert_eq!(told(&mut browser, &claim, "openid").await, [roles.clone(), Value::Null], "one claim");
+    let by_userinfo = json!({ "userinfo": { "roles": { "essential": true } } });
+    assert_eq!(told(&mut browser, &by_userinfo, "openid").await, [Value::Null, roles.clone()], "the other");
+
+    // A client that loses it is told no more, whatever it was granted before.
+    let codes = [
+        browser.code(&refused).await,
+        browser.code(&asking(&claim, &[("client_id", "own"), ("scope", "openid")])).await,
+    ];
+    change(&fixture, "own", registered("")).await.expect(StatusCode::OK);
+    fixture.pass(std::time::Duration::from_secs(31));
+    for code in codes {
+        let form = exchange("own", &code);
+        let tokens = fixture.post("/oauth/token").form(&form).send().await.expect(StatusCode::OK).json();
+        assert!(claims(tokens["id_token"].as_str().unwrap()).get("roles").is_none());
+    }
+
+    // Others ask the user first.
+    change(&fixture, "shop", registered("gatepass:roles")).await.expect(StatusCode::OK);
+    browser.code(&request(&[("scope", "openid")])).await;
+    for query in [request(&[("scope", scope)]), asking(&claim, &[])] {
+        let page = browser.authorize(&query).await.expect(StatusCode::OK);
+        assert!(text(&page).contains("/oauth/consent") && text(&page).contains("See your roles"));
+    }
+}
+
+#[tokio::test]
 async fn a_client_says_who_it_must_be_and_how_they_must_have_logged_in() {
     let fixture = Fixture::new().await;
     register(&fixture).await;
