@@ -160,6 +160,14 @@ impl AuthorizationRequest {
         self.scope.union(&self.claims.requested.scope())
     }
 
+    /// What the user is asked to allow beyond what stands in the request, as lines of text. A request that leaves out its
+    /// scope asks for whatever its client is registered for by then, and a client may change its own registration.
+    #[must_use]
+    pub fn asked(&self) -> String {
+        let resources: Vec<&str> = self.resources.iter().collect();
+        format!("{}\n{}", self.asked_scope(), resources.join(" "))
+    }
+
     /// Whether an earlier login of the user's may not do, however they were logged in.
     #[must_use]
     pub fn wants_new_login(&self) -> bool {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::browser::{Browser, LOGIN_COOKIE, claims, encode, text};
 use crate::fixture::{API, Answer, Fixture, ISSUER};
 
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+pub(crate) const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// Registers the public client `tv`, and `radio`, which cannot do the same.
 pub(crate) async fn register(fixture: &Fixture) {

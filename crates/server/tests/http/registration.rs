@@ -391,3 +391,25 @@ async fn a_client_registers_what_it_wants_of_logins() {
     let again = managed.put(&all(less)).await.expect(StatusCode::OK).json();
     assert_eq!(said(&again), said(&registered));
 }
+
+#[tokio::test]
+async fn what_a_client_asks_for_does_not_grow_behind_an_open_page() {
+    let fixture = Fixture::new().await;
+    let token = initial(&fixture, &json!({ "scope": "orders:read orders:write" })).await;
+    let registered = register(&fixture, &token, &metadata()).await.expect(StatusCode::CREATED).json();
+    let id = registered["client_id"].as_str().unwrap();
+    let mut browser = Browser::new(&fixture);
+    // No scope: all that the client is registered for.
+    let page = browser.authorize(&request(&[("client_id", id), ("scope", "")])).await;
+    let page = browser.log_in(&page, "alice").await.expect(StatusCode::OK);
+    let shows = |page: &Answer, scope: &str| crate::browser::text(page).contains(scope);
+    assert!(shows(&page, "orders:read") && !shows(&page, "orders:write"));
+    let more = with(metadata(), "scope", json!("openid orders:read orders:write"));
+    let more = with(more, "client_id", json!(id));
+    Managed::of(&fixture, &registered).put(&more).await.expect(StatusCode::OK);
+
+    let again = browser.submit(&page, &[("decision", "allow")]).await.expect(StatusCode::OK);
+    assert!(shows(&again, "/oauth/consent") && shows(&again, "orders:write"), "asked again");
+    assert!(fixture.issuer.list_consents(fixture.alice, fixture.now()).await.unwrap().is_empty());
+    assert!(sent_back(&browser.submit(&again, &[("decision", "allow")]).await).contains_key("code"));
+}

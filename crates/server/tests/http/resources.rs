@@ -10,6 +10,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::browser::*;
+use crate::device;
 use crate::fixture::{API, Answer, Fixture, ISSUER};
 use crate::responses::change;
 use crate::signed::{assertion, register_vault};
