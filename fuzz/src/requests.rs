@@ -391,6 +391,7 @@ async fn router(folder: &std::path::Path) -> Router {
     issuer.put_role(role, NOW).await.expect("a role");
     let user = NewUser {
         username: "ada".parse().expect("a name"),
+        name: None,
         password: FirstPassword::New(Password::new(PASSWORD).expect("a password")),
         email: None,
         disabled: false,

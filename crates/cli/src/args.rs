@@ -4,6 +4,7 @@ pub(crate) mod attack;
 pub(crate) mod client_update;
 pub(crate) mod jwk;
 pub(crate) mod lint;
+mod logins;
 mod responses;
 pub(crate) mod token;
 
@@ -20,6 +21,7 @@ use gatepass_gateway::UpstreamServer;
 use gatepass_jose::Alg;
 pub(crate) use jwk::Jwk;
 pub(crate) use lint::Lint;
+use logins::Logins;
 use responses::Responses;
 pub(crate) use token::Token;
 
@@ -207,6 +209,9 @@ pub(crate) enum User {
         roles: Vec<String>,
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
+        /// What people call them
+        #[arg(long, value_name = "NAME")]
+        display_name: Option<String>,
         /// Their e-mail address
         #[arg(long, value_name = "ADDRESS")]
         email: Option<String>,
@@ -233,6 +238,8 @@ pub(crate) enum User {
     Show { name: String },
     /// Set all the roles of a user
     Roles { name: String, roles: Vec<String> },
+    /// Set what people call the user; without that, take it away
+    DisplayName { name: String, display_name: Option<String> },
     /// Set the user's e-mail address; without one, take it away
     Email {
         name: String,
@@ -346,6 +353,8 @@ pub(crate) enum Client {
         /// Where the redirect URIs of its sector are listed, if those have several hosts
         #[arg(long, value_name = "URI", requires = "pairwise")]
         sector_identifier_uri: Option<String>,
+        #[command(flatten)]
+        logins: Logins,
         #[command(flatten)]
         responses: Responses,
         /// It is your own: users are not asked whether they allow it

@@ -143,6 +143,7 @@ async fn first_user(backend: &Backend, args: &Up) -> anyhow::Result<FirstUser> {
             };
             let new = NewUser {
                 username,
+                name: None,
                 password: FirstPassword::New(Password::new(password.as_str())?),
                 email: None,
                 roles: vec![RoleName::admin()],

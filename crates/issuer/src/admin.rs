@@ -13,8 +13,8 @@ use thiserror::Error;
 pub use self::credential::NewCredential;
 use crate::certificate::RegisteredCertificate;
 use crate::client::{
-    ChangeResponses, Client, ClientExtensions, ClientKeySource, ClientKeys, ClientLogout, ClientSecret,
-    Credential, ExchangePolicy, GrantType, InvalidEncryption, NotificationUri,
+    AcrValues, ChangeResponses, Client, ClientExtensions, ClientKeySource, ClientKeys, ClientLogout,
+    ClientSecret, Credential, ExchangePolicy, GrantType, InvalidEncryption, NotificationUri,
 };
 use crate::email::Email;
 use crate::feed::Sweep;
@@ -29,7 +29,7 @@ use crate::store::{
     ChangeError, EndSessions, HolderRevocation, Page, RegistrationRotation, StoreError, UserChange, Whose,
 };
 use crate::subject::{SubjectType, is_pairwise, require_sector};
-use crate::user::{Role, RoleName, User, Username};
+use crate::user::{DisplayName, Role, RoleName, User, Username};
 
 /// The most that one page holds.
 const MAX_PAGE: u32 = 500;
@@ -150,6 +150,8 @@ impl From<ChangeError> for AdminError {
 pub struct NewUser {
     /// Their login name.
     pub username: Username,
+    /// What people call them.
+    pub name: Option<DisplayName>,
     /// How they show who they are.
     pub password: FirstPassword,
     /// Their e-mail address.
@@ -180,6 +182,8 @@ pub struct ChangeUser {
     pub password: Option<Password>,
     /// Another e-mail address, or none.
     pub email: Option<Option<Email>>,
+    /// Another name for people to call them by, or none.
+    pub name: Option<Option<DisplayName>>,
     /// It is the user who changes it.
     pub own: Option<OwnChange>,
 }
@@ -312,6 +316,12 @@ pub struct ChangeClient {
     pub subject_type: Option<SubjectType>,
     /// Where the redirect URIs of its sector are listed, or nowhere.
     pub sector_identifier_uri: Option<Option<NotificationUri>>,
+    /// How long ago its users may have logged in where a request does not say, in seconds, or any time.
+    pub default_max_age: Option<Option<u32>>,
+    /// Whether its ID tokens always say when their user logged in.
+    pub require_auth_time: Option<bool>,
+    /// How else it would like its users to log in where a request does not say.
+    pub default_acr_values: Option<AcrValues>,
     /// In which form it is told things.
     pub responses: ChangeResponses,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
@@ -338,6 +348,7 @@ impl Issuer {
         let user = User {
             id: UserId::new(now, random()?),
             username: new.username,
+            name: new.name,
             password,
             email: new.email,
             roles: sorted(new.roles),
@@ -410,8 +421,8 @@ impl Issuer {
         let revocation =
             reason.clone().map(|reason| self.swept(&sweep, Kind::Subject, &id.to_string(), reason, now));
         let expected_password = change.own.map(|own| own.password);
-        let change =
-            UserChange { roles, disabled: change.disabled, password, expected_password, email: change.email };
+        let ChangeUser { disabled, email, name, .. } = change;
+        let change = UserChange { roles, disabled, password, expected_password, email, name };
         let user = self.store.change_user(id, change, end_sessions, revocation.into_iter().collect()).await?;
         self.feed.pump(&*self.store).await?;
         drop(sweep);
@@ -550,6 +561,11 @@ impl Issuer {
         extensions.subject_type = change.subject_type.unwrap_or(extensions.subject_type);
         if let Some(uri) = change.sector_identifier_uri {
             extensions.sector_identifier_uri = uri;
+        }
+        extensions.default_max_age = change.default_max_age.unwrap_or(extensions.default_max_age);
+        extensions.require_auth_time = change.require_auth_time.unwrap_or(extensions.require_auth_time);
+        if let Some(values) = change.default_acr_values {
+            extensions.default_acr_values = values;
         }
         extensions.responses = change.responses.of(std::mem::take(&mut extensions.responses));
         let secret =

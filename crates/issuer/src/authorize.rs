@@ -19,7 +19,7 @@ use gatepass_jose::Timestamp;
 use thiserror::Error;
 
 pub use self::claims::{ClaimsRequest, RequestedClaims};
-pub(crate) use self::claims::{EMAIL_ADDRESS, EMAIL_VERIFIED, PREFERRED_USERNAME};
+pub(crate) use self::claims::{EMAIL_ADDRESS, EMAIL_VERIFIED, NAME, PREFERRED_USERNAME, ROLES_CLAIM};
 pub use self::context::WantedContexts;
 pub use self::logout::{LoggedOut, LogoutError, LogoutRequest, LogoutStep};
 pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};
@@ -29,6 +29,7 @@ use self::request_object::RequestObjectRejection;
 pub use self::response::ResponseMode;
 pub use self::step::{Done, Situation, Step, decide};
 use crate::code::{AuthorizationCode, CODE_LIFETIME, Code};
+use crate::consent::allowed_at;
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::pushed_request::RequestUriDigest;
@@ -227,10 +228,13 @@ impl Issuer {
         done: Done,
         now: Timestamp,
     ) -> Result<Step, StoreError> {
-        let consent = match login {
-            Some(login) => self.store.find_consent(login.user.id, &request.client.id).await?,
-            None => None,
+        let consents = match login {
+            Some(login) => self.store.find_consents(login.user.id, &request.client.id).await?,
+            None => Vec::new(),
         };
+        let default = self.granted_resources(&request.client, &request.scope, &NamedResources::default());
+        let default = default.as_ref().map(|default| default.first.as_str());
+        let consented = allowed_at(&consents, &request.resources, default);
         let name = |login: &SignedOn| self.subject(Some(&request.client), login.user.id);
         let is_hinted = match (&request.hint, login) {
             (Some(hint), Some(login)) if hint.client == request.client.id => {
@@ -248,25 +252,14 @@ impl Issuer {
             login: login.map(|login| shown_at(login, done)),
             is_hinted: is_hinted && login.is_none_or(is_named),
             is_in_context: login.is_none_or(|login| request.contexts.contains(login.session.acr())),
-            // Where else something can be used, nobody remembers.
-            consented: consent
-                .as_ref()
-                .map(|consent| &consent.scope)
-                .filter(|_| self.is_for_default(request)),
+            consented: consented.as_ref(),
             done,
             now,
         };
         Ok(decide(request, &situation))
     }
 
-    /// Whether what is given can be used where the client's tokens are good when it names no resource, and nowhere else.
-    fn is_for_default(&self, request: &AuthorizationRequest) -> bool {
-        let default = self.granted_resources(&request.client, &request.scope, &NamedResources::default());
-        default.as_ref() == Some(&request.resources)
-    }
-
-    /// Remembers that the user allows the client what it asks for. What can be used elsewhere is not remembered: it is
-    /// asked for each time.
+    /// Remembers that the user allows the client what it asks for, at each of the resources that it asks for.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -276,10 +269,8 @@ impl Issuer {
         login: &SignedOn,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if !self.is_for_default(request) {
-            return Ok(());
-        }
-        self.remember_consent(login.user.id, &request.client.id, &request.asked_scope(), now).await
+        let (user, client) = (login.user.id, &request.client.id);
+        self.remember_consent(user, client, &request.asked_scope(), &request.resources, now).await
     }
 
     /// Uses up what the client signed, where that counts once; `false` when it was before.

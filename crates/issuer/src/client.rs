@@ -1,5 +1,6 @@
 //! OAuth clients ([RFC 6749 section 2](https://www.rfc-editor.org/rfc/rfc6749#section-2)).
 
+mod acr_values;
 mod keys;
 mod logout;
 mod responses;
@@ -16,6 +17,7 @@ use crate::id::ClientId;
 use crate::redirect_uri::{RedirectUri, RegisteredRedirectUri};
 use crate::subject::SubjectType;
 
+pub use self::acr_values::{AcrValues, InvalidAcrValues};
 pub(crate) use self::keys::encryption_key;
 pub use self::keys::{ClientKeySource, ClientKeys, InvalidClientKeys, TwoKeySources};
 pub use self::logout::{ClientLogout, InvalidNotificationUri, NotificationUri};
@@ -33,9 +35,13 @@ pub const PROFILE: &str = "profile";
 pub const EMAIL: &str = "email";
 /// The scope that gives a refresh token, which outlives the login.
 pub const OFFLINE_ACCESS: &str = "offline_access";
-/// The scopes that are about the user and not about a resource server; any client that logs users in may
-/// ask for them.
+/// The scope for the roles that the user holds. What they are called is the operator's business, who says by registering
+/// a client for it whether that may ask. No resource server's scope has such a name.
+pub const ROLES: &str = "gatepass:roles";
+/// The scopes about the user that any client which logs users in may ask for.
 pub const IDENTITY_SCOPES: [&str; 4] = [OPENID, PROFILE, EMAIL, OFFLINE_ACCESS];
+/// All the scopes that are about the user and not about a resource server.
+pub const USER_SCOPES: [&str; 5] = [OPENID, PROFILE, EMAIL, OFFLINE_ACCESS, ROLES];
 
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +95,11 @@ impl Client {
     pub fn most_of_a_user(&self) -> ScopeSet {
         let identity: ScopeSet = IDENTITY_SCOPES.iter().filter_map(|scope| scope.parse().ok()).collect();
         self.scope.union(&identity)
+    }
+
+    /// Whether it may ask users for that scope, as it is registered now.
+    pub(crate) fn may_ask_for(&self, scope: &str) -> bool {
+        IDENTITY_SCOPES.contains(&scope) || self.scope.contains(scope)
     }
 
     /// What people are told that it is called. Of a client that nobody has registered the host is all that is certain:
@@ -146,6 +157,15 @@ pub struct ClientExtensions {
     /// ([OpenID Connect Core 1.0 section 8.1](https://openid.net/specs/openid-connect-core-1_0.html#PairwiseAlg)).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sector_identifier_uri: Option<NotificationUri>,
+    /// How long ago its users may have logged in, in seconds, where a request has no `max_age`
+    /// ([OpenID Connect Registration 1.0 section 2](https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_max_age: Option<u32>,
+    /// Whether its ID tokens always say when their user logged in.
+    pub require_auth_time: bool,
+    /// How it would like its users to log in, where a request asks for no `acr` in any way.
+    #[serde(skip_serializing_if = "AcrValues::is_empty")]
+    pub default_acr_values: AcrValues,
     /// Public keys of a client that does not authenticate with them: to sign requests with, and to be encrypted for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<ClientKeySource>,

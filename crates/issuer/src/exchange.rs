@@ -8,7 +8,7 @@ use gatepass_token::{AccessClaims, Actor, AuthorizationDetails, ScopeSet};
 use thiserror::Error;
 
 use crate::binding::Binding;
-use crate::client::{Client, ExchangePolicy, IDENTITY_SCOPES};
+use crate::client::{Client, ExchangePolicy, USER_SCOPES};
 use crate::grant::{TokenError, TokenResponse};
 use crate::issuer::Issuer;
 use crate::mint::{Grant, LoginClaims, Target};
@@ -213,7 +213,7 @@ impl Issuer {
 
 /// What is said to a service. That a client may read who its user is stays with the client that was told.
 fn for_a_service(scope: &ScopeSet) -> ScopeSet {
-    let others = scope.iter().filter(|scope| !IDENTITY_SCOPES.contains(scope));
+    let others = scope.iter().filter(|scope| !USER_SCOPES.contains(scope));
     others.filter_map(|scope| scope.parse().ok()).collect()
 }
 

@@ -8,9 +8,9 @@ use gatepass_token::{ScopeSet, at_hash, c_hash};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::authorize::{EMAIL_ADDRESS, EMAIL_VERIFIED, PREFERRED_USERNAME};
+use crate::authorize::{EMAIL_ADDRESS, EMAIL_VERIFIED, NAME, PREFERRED_USERNAME, ROLES_CLAIM};
 use crate::binding::Possession;
-use crate::client::{Client, EMAIL, OPENID, PROFILE, Told};
+use crate::client::{Client, EMAIL, OPENID, PROFILE, ROLES, Told};
 use crate::id::{ClientId, SessionId};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
@@ -18,7 +18,7 @@ use crate::response::{ResponseError, ResponseWriter};
 use crate::session::Session;
 use crate::sessions::BearerError;
 use crate::store::StoreError;
-use crate::user::User;
+use crate::user::{RoleName, User};
 
 /// The `typ` of an ID token: what keeps it from passing for an access token.
 const ID_TOKEN: Typ = Typ::new("JWT");
@@ -53,16 +53,21 @@ struct IdClaims<'c> {
     scoped: ScopedClaims,
 }
 
-/// The claims that the scopes `profile` and `email` open
+/// The claims that the scopes `profile`, `email` and `gatepass:roles` open
 /// ([OpenID Connect Core 1.0 section 5.4](https://openid.net/specs/openid-connect-core-1_0.html#ScopeClaims)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 struct ScopedClaims {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     preferred_username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     email_verified: Option<bool>,
+    /// As in access tokens (RFC 9068 section 2.2.3.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roles: Option<Vec<RoleName>>,
 }
 
 /// What the userinfo endpoint says of a user
@@ -148,15 +153,20 @@ impl Claims for HintClaims {
 }
 
 impl ScopedClaims {
-    /// What the scope opens, and what was asked for besides. Of a user without an address, nothing is said of one.
-    fn of(user: &User, scope: &ScopeSet, requested: &BTreeSet<String>) -> Self {
+    /// What the scope opens, and what was asked for besides. Of a user without a name or an address, nothing is said of one.
+    /// A client that may not ask for roles any more is told none.
+    fn of(user: &User, client: Option<&Client>, scope: &ScopeSet, requested: &BTreeSet<String>) -> Self {
         let shown = |by_scope, claim| scope.contains(by_scope) || requested.contains(claim);
         let email = user.email.as_ref();
         let (address, verified) = (shown(EMAIL, EMAIL_ADDRESS), shown(EMAIL, EMAIL_VERIFIED));
+        let roles = client.is_some_and(|client| client.may_ask_for(ROLES)) && shown(ROLES, ROLES_CLAIM);
+        let name = user.name.as_ref().filter(|_| shown(PROFILE, NAME));
         Self {
+            name: name.map(|name| name.as_str().to_owned()),
             preferred_username: shown(PROFILE, PREFERRED_USERNAME).then(|| user.username.as_str().to_owned()),
             email: email.filter(|_| address).map(|email| email.address.as_str().to_owned()),
             email_verified: email.filter(|_| verified).map(|email| email.verified),
+            roles: roles.then(|| user.roles.clone()),
         }
     }
 }
@@ -202,7 +212,7 @@ impl Issuer {
             at_hash: at_hash(writer.alg(), access_token),
             c_hash: login.code.and_then(|code| c_hash(writer.alg(), code)),
             sid: session.id.to_string(),
-            scoped: ScopedClaims::of(user, login.scope, login.claims),
+            scoped: ScopedClaims::of(user, Some(login.client), login.scope, login.claims),
         };
         writer.write(&ID_TOKEN, &claims).map(Some)
     }
@@ -256,7 +266,7 @@ impl Issuer {
         };
         let claims = UserClaims {
             sub: self.subject(client.as_ref(), user.id),
-            scoped: ScopedClaims::of(&user, &verified.scope, &requested),
+            scoped: ScopedClaims::of(&user, client.as_ref(), &verified.scope, &requested),
         };
         let told = client.filter(|client| client.extensions.responses.is_jwt(Told::UserInfo));
         let Some(client) = told else { return Ok(UserInfoResponse::Claims(claims)) };

@@ -13,7 +13,7 @@ use tracing::field::{DisplayValue, display};
 
 use crate::authorize::RequestedClaims;
 use crate::binding::{Binding, Possession};
-use crate::client::{Client, IDENTITY_SCOPES};
+use crate::client::{Client, USER_SCOPES};
 use crate::config::{ADMIN_SCOPE, ISSUER_SCOPES, ResourceServer};
 use crate::dpop::{DpopError, ShownProof, TokenType};
 use crate::guessing::TooEarly;
@@ -847,7 +847,7 @@ impl Issuer {
 
 /// The scopes about the user that all `limits` have: no role gives them, the user does.
 fn identity_scope<'s>(limits: impl Iterator<Item = &'s ScopeSet>) -> ScopeSet {
-    let all = IDENTITY_SCOPES.iter().filter_map(|scope| scope.parse().ok()).collect();
+    let all = USER_SCOPES.iter().filter_map(|scope| scope.parse().ok()).collect();
     limits.fold(all, |scope: ScopeSet, limit| scope.intersection(limit))
 }
 

@@ -28,7 +28,7 @@ use crate::secrets::Reseal;
 use crate::session::Session;
 use crate::signals::Stream;
 use crate::status_list::StatusRecord;
-use crate::user::{Role, RoleName, User, Username};
+use crate::user::{DisplayName, Role, RoleName, User, Username};
 
 /// The engine failed. What was asked for may or may not have happened; the caller must not
 /// acknowledge it.
@@ -157,6 +157,8 @@ pub struct UserChange {
     pub expected_password: Option<PasswordHash>,
     /// Another e-mail address, or none.
     pub email: Option<Option<Email>>,
+    /// Another name for people to call them by, or none.
+    pub name: Option<Option<DisplayName>>,
 }
 
 /// A page of a list: what comes after a name or identifier, and at most how many.
@@ -407,14 +409,14 @@ pub trait Store: Send + Sync + 'static {
     /// Removes pushed requests that expired before `before`, at most `limit`; returns how many.
     async fn forget_pushed_requests(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
-    /// What a user has allowed a client.
-    async fn find_consent(&self, user: UserId, client: &ClientId) -> Result<Option<Consent>, StoreError>;
-    /// Everything a user has allowed, in the order of the clients' ids.
+    /// What a user has allowed a client, in the order of the resources; one that names none comes first.
+    async fn find_consents(&self, user: UserId, client: &ClientId) -> Result<Vec<Consent>, StoreError>;
+    /// Everything a user has allowed, in the order of the clients' ids and then the resources.
     async fn list_consents(&self, user: UserId) -> Result<Vec<Consent>, StoreError>;
-    /// Keeps a consent. One that is there already is joined by the new scope and keeps its first instant.
-    /// Durable.
-    async fn give_consent(&self, consent: &Consent) -> Result<(), StoreError>;
-    /// Removes a consent and ends the user's live sessions of that client at `now`, with `revocation` for
+    /// Keeps consents, all at once or none. One that is there already for its user, client and resource is joined by the
+    /// new scope and keeps its first instant. Durable.
+    async fn give_consents(&self, consents: Vec<Consent>) -> Result<(), StoreError>;
+    /// Removes all of a client's consents and ends the user's live sessions of that client at `now`, with `revocation` for
     /// each: all at once or nothing. Durable. `false` when there was neither a consent nor a session.
     async fn withdraw_consent(
         &self,

@@ -19,6 +19,8 @@ pub struct User {
     pub id: UserId,
     /// What they log in with.
     pub username: Username,
+    /// What people call them.
+    pub name: Option<DisplayName>,
     /// How their password is checked.
     pub password: PasswordHash,
     /// Their e-mail address.
@@ -35,6 +37,11 @@ pub struct User {
 /// end. Two names that differ only in case are the same name.
 #[derive(Clone, Serialize)]
 pub struct Username(Box<str>);
+
+/// What people call a user: 1 to 128 characters without control characters, and without white space at either end. Nobody is
+/// known by it, so two users may have the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DisplayName(Box<str>);
 
 /// A role: 1 to 64 letters, digits and `._:-`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -55,6 +62,9 @@ pub enum InvalidName {
     /// Not a user name.
     #[error("a user name has 1 to 128 characters, no control characters, and no white space at its ends")]
     Username,
+    /// Not what people call a user.
+    #[error("a name has 1 to 128 characters, no control characters, and no white space at its ends")]
+    DisplayName,
     /// Not a role name.
     #[error("a role name has 1 to 64 letters, digits, dots, colons, hyphens and underscores")]
     RoleName,
@@ -86,13 +96,17 @@ impl FromStr for Username {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        // Bytes first: counting the characters of a huge text is work too.
-        let well_formed = text.len() <= 512
-            && (1..=128).contains(&text.chars().count())
-            && text.trim() == text
-            && !text.chars().any(char::is_control);
-        if well_formed { Ok(Self(text.into())) } else { Err(InvalidName::Username) }
+        if is_name(text) { Ok(Self(text.into())) } else { Err(InvalidName::Username) }
     }
+}
+
+/// Whether people could write it in one line.
+fn is_name(text: &str) -> bool {
+    // Bytes first: counting the characters of a huge text is work too.
+    text.len() <= 512
+        && (1..=128).contains(&text.chars().count())
+        && text.trim() == text
+        && !text.chars().any(char::is_control)
 }
 
 impl fmt::Display for Username {
@@ -104,6 +118,22 @@ impl fmt::Display for Username {
 impl fmt::Debug for Username {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Username({self})")
+    }
+}
+
+impl DisplayName {
+    /// The name's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for DisplayName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if is_name(text) { Ok(Self(text.into())) } else { Err(InvalidName::DisplayName) }
     }
 }
 
@@ -151,6 +181,7 @@ macro_rules! deserialize_by_parsing {
 }
 
 deserialize_by_parsing!(Username);
+deserialize_by_parsing!(DisplayName);
 deserialize_by_parsing!(RoleName);
 
 #[cfg(test)]
@@ -173,6 +204,7 @@ mod tests {
         ];
         for (name, text, ok) in cases {
             assert_eq!(text.parse::<Username>().is_ok(), ok, "{name}");
+            assert_eq!(text.parse::<DisplayName>().is_ok(), ok, "{name}");
         }
         assert_eq!("Alice".parse::<Username>(), "aLICE".parse::<Username>());
     }

@@ -69,6 +69,7 @@ impl Language {
             "openid" => Some(&*self.texts.scope_openid),
             "profile" => Some(&*self.texts.scope_profile),
             "email" => Some(&*self.texts.scope_email),
+            "gatepass:roles" => Some(&*self.texts.scope_roles),
             "offline_access" => Some(&*self.texts.scope_offline_access),
             _ => None,
         };

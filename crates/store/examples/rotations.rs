@@ -131,6 +131,7 @@ fn user(n: usize) -> Result<User, Failed> {
     Ok(User {
         id: UserId::new(NOW, random(n)),
         username: format!("user-{n}@example.com").parse()?,
+        name: None,
         password: PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g"),
         email: None,
         roles: vec!["clerk".parse()?],

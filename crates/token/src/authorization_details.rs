@@ -84,6 +84,18 @@ impl AuthorizationDetails {
         self.0.iter().all(|object| granted.0.contains(object))
     }
 
+    /// The objects of both, each once.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let mut objects = Vec::new();
+        for object in self.0.iter().chain(&other.0) {
+            if !objects.contains(object) {
+                objects.push(object.clone());
+            }
+        }
+        Self(objects)
+    }
+
     /// Whether all of its objects are of these types.
     #[must_use]
     pub fn are_of(&self, types: &[String]) -> bool {

@@ -21,11 +21,16 @@ async fn users_are_managed_on_a_running_server_and_on_the_store_of_a_stopped_one
         if stopped {
             up.stop("TERM").await;
         }
-        gatepass(&up, &format!("user add {name} --password-file {first}")).await.json();
+        let added = format!("user add {name} --display-name {name}-b --password-file {first}");
+        assert_eq!(gatepass(&up, &added).await.json()["name"], format!("{name}-b"));
         let shown = gatepass(&up, &format!("user show {name}")).await.json();
         assert_eq!(shown["username"], name, "{shown}");
         assert!(!shown.to_string().contains("argon2"), "no password hash: {shown}");
         gatepass(&up, &format!("user roles {name} admin")).await.json();
+        let named = gatepass(&up, &format!("user display-name {name} Ännchen")).await.json();
+        assert_eq!(named["name"], "Ännchen");
+        let nameless = gatepass(&up, &format!("user display-name {name}")).await.json();
+        assert!(nameless.get("name").is_none(), "{nameless}");
         let list = gatepass(&up, "user list").await.json().to_string();
         assert!(list.contains(name) && list.contains(ADMIN), "{list}");
         if stopped {

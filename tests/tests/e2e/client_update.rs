@@ -51,6 +51,11 @@ async fn a_client_is_changed_in_all_that_it_has() {
         "id_token_signed_response_alg": "ES256", "subject_type": "pairwise",
     });
     update(&up, &options, want).await;
+    let logins = "--default-max-age 5m --require-auth-time --default-acr-value urn:gatepass:acr:password";
+    let want = json!({
+        "default_max_age": 300, "require_auth_time": true, "default_acr_values": ["urn:gatepass:acr:password"],
+    });
+    update(&up, logins, want).await;
     // And on the store of a server that does not run.
     up.stop("TERM").await;
     let less = "--clear scope --clear backchannel-logout-uri --clear id-token-signed-alg --trusted=false --grant authorization_code";
@@ -102,6 +107,7 @@ async fn no_member_of_a_client_is_left_to_the_admin_api_alone() {
         ("dpop_bound_access_tokens", "--dpop"),
         ("tls_client_certificate_bound_access_tokens", "--certificate-bound"),
         ("subject_type", "--pairwise"),
+        ("default_acr_values", "--default-acr-value"),
         ("authorization_details_types", "--authorization-details-type"),
         ("confidential", "--public"),
         ("token_endpoint_auth_method", "--auth"),

@@ -1,8 +1,8 @@
 //! What users have allowed applications, on the command line: listed, taken back, and asked for again.
 
 use gatepass_e2e::sign_on::{REDIRECT_URI, Visitor, authorization_url, redeem};
-use gatepass_e2e::up::ADMIN;
-use gatepass_e2e::{Up, send};
+use gatepass_e2e::up::{ADMIN, path_text};
+use gatepass_e2e::{Up, command, send};
 use serde_json::json;
 
 use crate::cli::gatepass;
@@ -36,6 +36,10 @@ async fn what_a_user_has_allowed_is_listed_taken_back_and_asked_for_again() {
     };
     assert!(!asks(&mut ada, "office").await && !asks(&mut ada, "shop").await, "both are remembered");
     let listed = gatepass(&up, &format!("user consents {ADMIN}")).await.json();
+    let resource = listed[0]["resources"][0]["resource"].as_str().unwrap();
+    let shown = command::run(&["user", "consents", ADMIN], &["--dir", path_text(&up.data())]).await.worked();
+    let want = ["office", resource, "offline_access", "openid", "orders:read"];
+    assert!(shown.lines().any(|line| line.split_whitespace().eq(want)), "{shown}");
     let listed: Vec<_> =
         listed.as_array().unwrap().iter().map(|one| (&one["client_id"], &one["scope"])).collect();
     let granted = json!("offline_access openid orders:read");

@@ -3,6 +3,7 @@
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use super::logins::Logins;
 use super::responses::Responses;
 use crate::input::Input;
 
@@ -65,6 +66,8 @@ pub(crate) struct ClientUpdate {
     sector_identifier_uri: Option<String>,
     #[command(flatten)]
     switches: Switches,
+    #[command(flatten)]
+    logins: Logins,
     #[command(flatten)]
     responses: Responses,
     /// Something that it is not to have any more, any number of times, such as `scope` or `jwks-uri`
@@ -145,7 +148,7 @@ const fn field(option: &'static str, member: &'static str, empty: Option<Empty>)
 }
 
 /// Every member that an option changes.
-const FIELDS: [Field; 34] = [
+const FIELDS: [Field; 37] = [
     field("name", "client_name", None),
     field("grant", "grant_types", Some(Empty::List)),
     field("scope", "scope", Some(Empty::Text)),
@@ -168,6 +171,9 @@ const FIELDS: [Field; 34] = [
     field("dpop", "dpop_bound_access_tokens", None),
     field("certificate-bound", "tls_client_certificate_bound_access_tokens", None),
     field("pairwise", "subject_type", None),
+    field("default-max-age", "default_max_age", Some(Empty::Null)),
+    field("require-auth-time", "require_auth_time", None),
+    field("default-acr-value", "default_acr_values", Some(Empty::List)),
     field("id-token-signed-alg", "id_token_signed_response_alg", Some(Empty::Null)),
     field("id-token-encrypted-alg", "id_token_encrypted_response_alg", Some(Empty::Null)),
     field("id-token-encrypted-enc", "id_token_encrypted_response_enc", Some(Empty::Null)),
@@ -234,6 +240,7 @@ impl ClientUpdate {
         ];
         let mut members: Map<String, Value> =
             said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        members.extend(self.logins.members().map(|(name, value)| (name.to_owned(), value)));
         members.extend(self.responses.members().map(|(name, value)| (name.to_owned(), json!(value))));
         for Field { option, member, empty } in self.clear {
             let value = match empty {
@@ -289,6 +296,12 @@ mod tests {
             ),
             ("web --userinfo-signed-alg ES256", json!({ "userinfo_signed_response_alg": "ES256" })),
             ("web --clear userinfo-signed-alg", json!({ "userinfo_signed_response_alg": null })),
+            ("web --default-max-age 5m", json!({ "default_max_age": 300 })),
+            ("web --default-max-age 0s", json!({ "default_max_age": 0 })),
+            ("web --clear default-max-age", json!({ "default_max_age": null })),
+            ("web --require-auth-time=false", json!({ "require_auth_time": false })),
+            ("web --default-acr-value a --default-acr-value b", json!({ "default_acr_values": ["a", "b"] })),
+            ("web --clear default-acr-value", json!({ "default_acr_values": [] })),
         ];
         for (line, want) in cases {
             assert_eq!(members(line), Ok(want), "{line}");

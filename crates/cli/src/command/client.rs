@@ -51,6 +51,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             details_types,
             pairwise,
             sector_identifier_uri,
+            logins,
             responses,
             trusted,
             require_pkce,
@@ -100,6 +101,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             optional.extend(
                 formats.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))),
             );
+            optional.extend(logins.members().map(|(name, value)| (name.to_owned(), value)));
             optional.extend(responses.members().map(|(name, value)| (name.to_owned(), json!(value))));
             optional.extend(id.map(|id| ("client_id".to_owned(), json!(id))));
             if !named.is_empty() {

@@ -9,6 +9,7 @@ use super::{segment, show, show_list};
 use crate::api::Api;
 use crate::args::{Target, User};
 use crate::data::{generate_password, read_password};
+use crate::json_text::visible;
 use crate::print;
 
 pub(crate) async fn run(target: &Target, command: User) -> anyhow::Result<()> {
@@ -20,11 +21,14 @@ pub(crate) async fn run(target: &Target, command: User) -> anyhow::Result<()> {
 
 async fn carry_out(api: &Api, target: &Target, command: User) -> anyhow::Result<()> {
     match command {
-        User::Add { name, roles, password_file, email, email_verified } => {
+        User::Add { name, roles, password_file, display_name, email, email_verified } => {
             let (password, generated) = password(password_file.as_deref())?;
             let mut body = json!({ "username": name, "password": *password, "roles": roles });
             if let (Some(email), Some(body)) = (email, body.as_object_mut()) {
                 body.extend(address(Some(&email), email_verified));
+            }
+            if let (Some(name), Some(body)) = (display_name, body.as_object_mut()) {
+                body.insert("name".to_owned(), json!(name));
             }
             let mut user = api.post("/users", body).await?;
             if let (true, Some(user)) = (generated, user.as_object_mut()) {
@@ -46,6 +50,9 @@ async fn carry_out(api: &Api, target: &Target, command: User) -> anyhow::Result<
                 print::line(format!("{:<16}{}", "password", *password));
             }
         }
+        User::DisplayName { name, display_name } => {
+            change(api, target, &name, json!({ "name": display_name })).await?;
+        }
         User::Email { name, address: to, verified } => {
             change(api, target, &name, Value::Object(address(to.as_deref(), verified))).await?;
         }
@@ -64,7 +71,13 @@ async fn carry_out(api: &Api, target: &Target, command: User) -> anyhow::Result<
         User::Consents { name } => {
             let answer = api.get(&consents(api, &name).await?).await?;
             let consents = answer.get("consents").and_then(Value::as_array).cloned().unwrap_or_default();
-            show_list(target, consents, &["client_id", "scope"]);
+            match target.json {
+                true => print::json(&Value::Array(consents)),
+                false => print::table(
+                    &CONSENT_COLUMNS,
+                    &consents.iter().flat_map(consent_rows).collect::<Vec<_>>(),
+                ),
+            }
         }
         User::Withdraw { name, client } => {
             api.delete(&format!("{}/{}", consents(api, &name).await?, segment(&client))).await?;
@@ -79,6 +92,22 @@ async fn change(api: &Api, target: &Target, name: &str, change: Value) -> anyhow
     let user = find(api, name).await?;
     show(target, &api.patch(&format!("/users/{}", print::said(&user, "id")), change).await?);
     Ok(())
+}
+
+/// What is shown of consents.
+const CONSENT_COLUMNS: [&str; 4] = ["client_id", "resource", "scope", "authorization_details"];
+
+/// A client's consents, a row for each resource, and one for what it may beyond scopes in sessions that live. That is in
+/// the client's own words.
+fn consent_rows(consent: &Value) -> Vec<Vec<String>> {
+    let client = print::said(consent, "client_id");
+    let resources = consent.get("resources").and_then(Value::as_array).into_iter().flatten();
+    let at =
+        |one| vec![client.clone(), print::said(one, "resource"), print::said(one, "scope"), String::new()];
+    let details = visible(&print::said(consent, "authorization_details"));
+    let details = Some(details).filter(|details| !details.is_empty());
+    let beyond = details.map(|details| vec![client.clone(), String::new(), String::new(), details]);
+    resources.map(at).chain(beyond).collect()
 }
 
 /// Where a user's consents are.
@@ -106,5 +135,33 @@ fn password(file: Option<&std::path::Path>) -> anyhow::Result<(zeroize::Zeroizin
     match file {
         Some(file) => Ok((read_password(file)?, false)),
         None => Ok((generate_password()?, true)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn consents_are_rows_in_which_nothing_moves_the_cursor() {
+        let at = |resource: &str| json!({ "resource": resource, "scope": "openid", "given_at": 1 });
+        let before = json!({ "scope": "a b", "given_at": 1 });
+        let details = json!([{ "type": "payment", "to": "Bo\u{9b}2J\u{202e}" }]);
+        let cases = [
+            ("nothing", json!({ "client_id": "web", "resources": [] }), vec![]),
+            (
+                "a_row_each",
+                json!({ "client_id": "web", "resources": [before, at("https://a")] }),
+                vec![["web", "", "a b", ""], ["web", "https://a", "openid", ""]],
+            ),
+            (
+                "details",
+                json!({ "client_id": "web", "resources": [], "authorization_details": details }),
+                vec![["web", "", "", r#"{"to":"Bo\u009b2J\u202e","type":"payment"}"#]],
+            ),
+        ];
+        for (name, consent, want) in cases {
+            assert_eq!(consent_rows(&consent), want, "{name}");
+        }
     }
 }

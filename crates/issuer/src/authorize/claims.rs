@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Refusal;
-use crate::client::{EMAIL, PROFILE};
+use crate::client::{Client, EMAIL, PROFILE, ROLES};
 use crate::id_token::ACR_PASSWORD;
 use crate::identity_provider::ACR_FEDERATED;
 
@@ -19,11 +19,18 @@ const MAX_LEN: usize = 2048;
 const MAX_CLAIMS: usize = 32;
 
 /// The claims of a user that can be asked for alone, and the scope that they belong to.
-const SEPARATE: [(&str, &str); 3] =
-    [(PREFERRED_USERNAME, PROFILE), (EMAIL_ADDRESS, EMAIL), (EMAIL_VERIFIED, EMAIL)];
+const SEPARATE: [(&str, &str); 5] = [
+    (NAME, PROFILE),
+    (PREFERRED_USERNAME, PROFILE),
+    (EMAIL_ADDRESS, EMAIL),
+    (EMAIL_VERIFIED, EMAIL),
+    (ROLES_CLAIM, ROLES),
+];
+pub(crate) const NAME: &str = "name";
 pub(crate) const PREFERRED_USERNAME: &str = "preferred_username";
 pub(crate) const EMAIL_ADDRESS: &str = "email";
 pub(crate) const EMAIL_VERIFIED: &str = "email_verified";
+pub(crate) const ROLES_CLAIM: &str = "roles";
 
 /// What a client gets of a user beyond its scope: names of claims, in each place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +49,15 @@ impl RequestedClaims {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.id_token.is_empty() && self.userinfo.is_empty()
+    }
+
+    /// Passes over what belongs to a scope that `client` may not ask for.
+    pub(crate) fn limit_to(&mut self, client: &Client) {
+        let out_of_reach = SEPARATE.into_iter().filter(|(_, scope)| !client.may_ask_for(scope));
+        for (name, _) in out_of_reach {
+            self.id_token.remove(name);
+            self.userinfo.remove(name);
+        }
     }
 
     /// The scope that a user who allows them has allowed: what is asked for in another way is not asked less for.
@@ -64,6 +80,8 @@ pub struct ClaimsRequest {
     pub(crate) subjects: BTreeSet<String>,
     /// The authentication context classes of which the login must have one; empty: any.
     pub(crate) acrs: Vec<&'static str>,
+    /// Whether it is asked how the user logged in, as a condition or not.
+    pub(crate) acr: bool,
     /// Whether it has to be told when the user logged in.
     pub(crate) auth_time: bool,
 }
@@ -119,7 +137,7 @@ impl ClaimsRequest {
         };
         let requested = RequestedClaims { id_token: separate(&id_token), userinfo: separate(&userinfo) };
         let auth_time = matches!(id_token.get("auth_time"), Some(Some(wanted)) if wanted.essential);
-        Ok(Self { requested, subjects, acrs, auth_time })
+        Ok(Self { requested, subjects, acrs, acr: id_token.contains_key("acr"), auth_time })
     }
 }
 
@@ -201,11 +219,13 @@ mod tests {
         assert_eq!(read.requested.id_token.iter().collect::<Vec<_>>(), [PREFERRED_USERNAME]);
         assert_eq!(read.requested.userinfo.iter().collect::<Vec<_>>(), [EMAIL_ADDRESS]);
         assert_eq!(read.requested.scope().to_string(), "email profile", "allowed as if asked for by scope");
+        assert!(read.acr, "asked for, and no condition");
         assert!(ClaimsRequest::parse("{}").unwrap().requested.scope().is_empty());
         let asks =
             |wanted: &str| ClaimsRequest::parse(&format!(r#"{{"id_token":{{"auth_time":{wanted}}}}}"#));
         for (wanted, want) in [("null", false), ("{}", false), (r#"{"essential":true}"#, true)] {
             assert_eq!(asks(wanted).unwrap().auth_time, want, "{wanted}");
+            assert!(!asks(wanted).unwrap().acr, "{wanted}");
         }
     }
 }

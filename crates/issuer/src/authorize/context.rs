@@ -7,9 +7,11 @@
 //! access token is to open something elsewhere it is a condition too
 //! ([RFC 9470 section 5](https://www.rfc-editor.org/rfc/rfc9470#section-5)): most such requests come from a client that was
 //! turned away there, and with a token that says no more than the last it would be turned away again, without end.
+//! What a client has registered for requests that say nothing of it (`default_acr_values`) is always a wish
+//! ([OpenID Connect Registration 1.0 section 2](https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata)).
 
 use super::{AuthorizationRequest, Refusal};
-use crate::client::IDENTITY_SCOPES;
+use crate::client::USER_SCOPES;
 use crate::id_token::ACR_PASSWORD;
 use crate::identity_provider::ACR_FEDERATED;
 use crate::issuer::Issuer;
@@ -82,8 +84,13 @@ impl Issuer {
     ) -> Result<WantedContexts, Refusal> {
         let opens_something = elsewhere
             || !request.authorization_details.is_empty()
-            || request.scope.iter().any(|scope| !IDENTITY_SCOPES.contains(&scope));
-        WantedContexts::of(&request.claims.acrs, acr_values, opens_something, &self.acr_values_supported())
+            || request.scope.iter().any(|scope| !USER_SCOPES.contains(&scope));
+        let given = self.acr_values_supported();
+        if acr_values.is_none() && !request.claims.acr {
+            let preferred = request.client.extensions.default_acr_values.iter().collect::<Vec<_>>().join(" ");
+            return WantedContexts::of(&[], Some(&preferred), false, &given);
+        }
+        WantedContexts::of(&request.claims.acrs, acr_values, opens_something, &given)
     }
 }
 

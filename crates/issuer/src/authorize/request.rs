@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatepass_token::{AuthorizationDetails, CodeChallenge, InvalidCodeChallenge, ScopeSet};
 
 use super::{Back, ClaimsRequest, Refusal, RequestObject, ResponseMode, WantedContexts};
-use crate::client::{Client, GrantType, IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID};
+use crate::client::{Client, GrantType, OFFLINE_ACCESS, OPENID};
 use crate::dpop::Jkt;
 use crate::id::ClientId;
 use crate::id_token::Hint;
@@ -160,6 +160,14 @@ impl AuthorizationRequest {
         self.scope.union(&self.claims.requested.scope())
     }
 
+    /// What the user is asked to allow beyond what stands in the request, as lines of text. A request that leaves out its
+    /// scope asks for whatever its client is registered for by then, and a client may change its own registration.
+    #[must_use]
+    pub fn asked(&self) -> String {
+        let resources: Vec<&str> = self.resources.iter().collect();
+        format!("{}\n{}", self.asked_scope(), resources.join(" "))
+    }
+
     /// Whether an earlier login of the user's may not do, however they were logged in.
     #[must_use]
     pub fn wants_new_login(&self) -> bool {
@@ -189,13 +197,18 @@ impl AuthorizationRequest {
         let jkt = params.dpop_jkt.map(str::parse).transpose();
         let claims =
             params.claims.filter(|_| scope.contains(OPENID)).map(ClaimsRequest::parse).transpose()?;
-        let claims = claims.unwrap_or_default();
+        let mut claims = claims.unwrap_or_default();
+        claims.requested.limit_to(&client);
+        let needs_auth_time =
+            claims.auth_time || client.extensions.require_auth_time && scope.contains(OPENID);
         Ok(Self {
             challenge,
             authorization_details: requested_details(&client, params.authorization_details)?,
             jkt: jkt.map_err(|_| invalid("dpop_jkt is not the base64url text of a SHA-256 digest"))?,
             prompt: prompt(params.prompt)?,
-            max_age: max_age(params.max_age)?.or(claims.auth_time.then_some(LONGEST_AGE)),
+            max_age: max_age(params.max_age)?
+                .or(default_max_age(&client))
+                .or(needs_auth_time.then_some(LONGEST_AGE)),
             claims,
             contexts: WantedContexts::default(),
             login_hint: params.login_hint.filter(|hint| is_shown(hint)).map(str::to_owned),
@@ -247,7 +260,7 @@ pub(crate) fn requested_scope(client: &Client, asked: Option<&str>) -> Result<Sc
         let allowed = match scope {
             _ if WITHOUT_MEANING.contains(&scope) && !client.scope.contains(scope) => continue,
             OFFLINE_ACCESS if !client.may_use(GrantType::RefreshToken) => continue,
-            scope => IDENTITY_SCOPES.contains(&scope) || client.scope.contains(scope),
+            scope => client.may_ask_for(scope),
         };
         if !allowed {
             return Err(Refusal::new("invalid_scope", "the scope exceeds what the client may have"));
@@ -310,6 +323,11 @@ fn max_age(text: Option<&str>) -> Result<Option<Duration>, Refusal> {
         false => Err(invalid("max_age is a number of seconds")),
     });
     Ok(seconds.transpose()?.map(|seconds| Duration::from_secs(seconds).min(LONGEST_AGE)))
+}
+
+fn default_max_age(client: &Client) -> Option<Duration> {
+    let seconds = client.extensions.default_max_age?;
+    Some(Duration::from_secs(seconds.into()).min(LONGEST_AGE))
 }
 
 fn is_shown(hint: &str) -> bool {
@@ -510,5 +528,44 @@ pub(super) mod tests {
         let request =
             check(no_refresh, &AuthorizationParams { scope: Some("openid offline_access"), ..params() });
         assert_eq!(request.unwrap().scope.to_string(), "openid");
+    }
+
+    #[test]
+    fn how_old_a_login_may_be() {
+        let of_client = |default_max_age, require_auth_time| Client {
+            extensions: ClientExtensions {
+                default_max_age,
+                require_auth_time,
+                ..ClientExtensions::default()
+            },
+            ..client()
+        };
+        let essential = Some(r#"{"id_token":{"auth_time":{"essential":true}}}"#);
+        let oauth = || AuthorizationParams { scope: Some("orders:read"), ..params() };
+        let asking = |max_age| AuthorizationParams { max_age: Some(max_age), ..params() };
+        let (longest, seconds) = (Some(LONGEST_AGE), |seconds| Some(Duration::from_secs(seconds)));
+        let cases = [
+            ("any_age", of_client(None, false), params(), None),
+            ("asked_for", of_client(None, false), asking("60"), seconds(60)),
+            ("registered", of_client(Some(300), false), params(), seconds(300)),
+            ("registered_without_openid", of_client(Some(300), false), oauth(), seconds(300)),
+            ("registered_zero", of_client(Some(0), false), params(), seconds(0)),
+            ("registered_for_ever", of_client(Some(u32::MAX), false), params(), longest),
+            ("less_asked_for", of_client(Some(300), false), asking("60"), seconds(60)),
+            ("more_asked_for", of_client(Some(300), false), asking("600"), seconds(600)),
+            ("known_at_all", of_client(None, true), params(), longest),
+            ("known_at_all_and_asked_for", of_client(None, true), asking("60"), seconds(60)),
+            ("known_at_all_and_registered", of_client(Some(300), true), params(), seconds(300)),
+            ("no_id_token_to_tell_it", of_client(None, true), oauth(), None),
+            (
+                "essential",
+                of_client(None, false),
+                AuthorizationParams { claims: essential, ..params() },
+                longest,
+            ),
+        ];
+        for (name, client, params, want) in cases {
+            assert_eq!(check(client, &params).unwrap().max_age, want, "{name}");
+        }
     }
 }

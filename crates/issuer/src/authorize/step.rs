@@ -23,7 +23,7 @@ pub struct Situation<'s> {
     pub is_hinted: bool,
     /// Whether they are logged in as the client wants them to be.
     pub is_in_context: bool,
-    /// What they have allowed the client before.
+    /// What they have allowed the client before, at every resource that it asks for.
     pub consented: Option<&'s ScopeSet>,
     /// What they have just done.
     pub done: Done,

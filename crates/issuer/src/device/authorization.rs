@@ -223,7 +223,8 @@ impl Issuer {
         };
         let answered = self.store.answer_device_authorization(asked.user_code, &answer, now).await?;
         if answered && allow {
-            self.remember_consent(login.user.id, &asked.client, &asked.scope, now).await?;
+            let (user, client) = (login.user.id, &asked.client);
+            self.remember_consent(user, client, &asked.scope, &asked.resources, now).await?;
         }
         tracing::info!(
             target: "gatepass::audit", event = "device-answered", sub = %login.user.id,

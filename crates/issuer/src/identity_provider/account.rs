@@ -219,6 +219,7 @@ impl Issuer {
         let mut user = User {
             id: UserId::new(now, random()?),
             username,
+            name: None,
             password: self.nobodys_password().await?,
             email: Some(verified(address)),
             roles: roles.clone(),

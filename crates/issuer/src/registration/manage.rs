@@ -208,6 +208,9 @@ fn change_to(new: NewClient) -> ChangeClient {
         frontchannel_logout_uri: Some(new.sign_on.logout.frontchannel),
         subject_type: Some(new.extensions.subject_type),
         sector_identifier_uri: Some(new.extensions.sector_identifier_uri),
+        default_max_age: Some(new.extensions.default_max_age),
+        require_auth_time: Some(new.extensions.require_auth_time),
+        default_acr_values: Some(new.extensions.default_acr_values),
         responses: ChangeResponses::to(new.extensions.responses),
         keys: Some(match new.credential {
             NewCredential::Keys(keys) => Some(keys),

@@ -5,7 +5,7 @@
 
 use gatepass_issuer::DocumentError;
 use gatepass_issuer::admin::NewCredential;
-use gatepass_issuer::client::{ClientExtensions, ClientKeys, GrantType};
+use gatepass_issuer::client::{AcrValues, ClientExtensions, ClientKeys, GrantType};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_issuer::registration::ClientMetadata;
@@ -30,6 +30,11 @@ struct Document {
     jwks: Option<ClientKeys>,
     #[serde(default)]
     dpop_bound_access_tokens: bool,
+    default_max_age: Option<u32>,
+    #[serde(default)]
+    require_auth_time: bool,
+    #[serde(default)]
+    default_acr_values: AcrValues,
     client_secret: Option<IgnoredAny>,
     client_secret_expires_at: Option<IgnoredAny>,
 }
@@ -58,6 +63,9 @@ pub(super) fn parse(id: &ClientId, body: &[u8]) -> Result<ClientMetadata, Docume
         require_pushed: false,
         extensions: ClientExtensions {
             dpop_bound_access_tokens: document.dpop_bound_access_tokens,
+            default_max_age: document.default_max_age,
+            require_auth_time: document.require_auth_time,
+            default_acr_values: document.default_acr_values,
             ..ClientExtensions::default()
         },
     })

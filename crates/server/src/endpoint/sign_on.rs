@@ -64,11 +64,12 @@ pub(crate) async fn consent(
     let went = async {
         let request = visit.request().await?;
         let login = visit.login().await?;
+        let shown = what_is_asked(&visit, &request);
         let bound = match &login {
-            Some(login) => visit.is_bound(&form, FormStep::Consent, Some(login))?,
+            Some(login) => visit.about(&shown).is_bound(&form, FormStep::Consent, Some(login))?,
             None => false,
         };
-        // Logged out meanwhile, logged in as somebody else, or not our form: from the beginning.
+        // Logged out meanwhile, logged in as somebody else, asked for something else, or not our form: from the beginning.
         let Some(login) = login.as_ref().filter(|_| bound) else {
             return visit.go_on(&request, login.as_ref(), Done::default()).await;
         };
@@ -400,6 +401,11 @@ impl LoginRefusal {
     }
 }
 
+/// What the form of a consent page is bound to: the request, and what it comes to for its client at the time.
+fn what_is_asked(visit: &Visit<'_>, request: &AuthorizationRequest) -> String {
+    format!("{}\n{}", visit.query, request.asked())
+}
+
 pub(super) fn consent_page(
     visit: &Visit<'_>,
     request: &AuthorizationRequest,
@@ -423,7 +429,7 @@ pub(super) fn consent_page(
         token: &issuer.form_token(
             FormStep::Consent,
             &browser,
-            visit.query,
+            &what_is_asked(visit, request),
             Some(login.session.id),
             visit.now,
         ),

@@ -287,13 +287,17 @@ texts! {
         "Wissen, dass Sie es sind",
         "Savoir que c’est vous";
     scope_profile:
-        "See your user name",
-        "Ihren Benutzernamen sehen",
-        "Voir votre nom d’utilisateur";
+        "See your name and user name",
+        "Ihren Namen und Benutzernamen sehen",
+        "Voir votre nom et votre nom d’utilisateur";
     scope_email:
         "See your e-mail address",
         "Ihre E-Mail-Adresse sehen",
         "Voir votre adresse e-mail";
+    scope_roles:
+        "See your roles",
+        "Ihre Rollen sehen",
+        "Voir vos rôles";
     scope_offline_access:
         "Keep access while you are away",
         "Auch in Ihrer Abwesenheit Zugriff behalten",

@@ -32,13 +32,16 @@ impl Admin {
 #[tokio::test]
 async fn users_are_created_read_changed_and_listed() {
     let admin = Admin::new().await;
-    let new = json!({ "username": "Bob", "password": PASSWORD, "roles": ["clerk", "auditor", "clerk"] });
+    let new = json!({
+        "username": "Bob", "name": "Bob B. Größer", "password": PASSWORD, "roles": ["clerk", "auditor", "clerk"],
+    });
     let created = admin.send(Method::POST, "users", new).await.expect(StatusCode::CREATED);
     let bob = created.json();
     let id = bob["id"].as_str().unwrap();
     assert_eq!(created.header("location"), format!("/admin/v1/users/{id}"));
     let want = json!({
-        "id": id, "username": "Bob", "roles": ["auditor", "clerk"], "disabled": false, "created_at": 1_763_780_000,
+        "id": id, "username": "Bob", "name": "Bob B. Größer", "roles": ["auditor", "clerk"], "disabled": false,
+        "created_at": 1_763_780_000,
     });
     assert_eq!(bob, want, "and nothing of the password");
     assert_eq!(admin.get(&format!("users/{id}")).await.expect(StatusCode::OK).json(), want);
@@ -51,6 +54,13 @@ async fn users_are_created_read_changed_and_listed() {
     assert_eq!((&changed.json()["roles"], &changed.json()["disabled"]), (&json!([]), &json!(true)));
     let untouched = admin.send(Method::PATCH, &format!("users/{id}"), json!({})).await.expect(StatusCode::OK);
     assert_eq!(untouched.json(), changed.json());
+    for (odd, name) in [("", "empty"), (" Bob", "a_space_before_it"), ("Bob\nB.", "two_lines")] {
+        let refused = admin.send(Method::PATCH, &format!("users/{id}"), json!({ "name": odd })).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{name}");
+    }
+    let nameless = json!({ "name": null });
+    let nameless = admin.send(Method::PATCH, &format!("users/{id}"), nameless).await.expect(StatusCode::OK);
+    assert!(nameless.json().get("name").is_none());
 }
 
 #[tokio::test]
@@ -115,6 +125,7 @@ async fn a_clients_secret_is_shown_once() {
             "token_endpoint_auth_method": "client_secret_basic", "require_pushed_authorization_requests": false,
             "dpop_bound_access_tokens": false, "tls_client_certificate_bound_access_tokens": false,
             "require_signed_request_object": false, "authorization_details_types": [], "subject_type": "public",
+            "require_auth_time": false, "default_acr_values": [],
         })
     );
     assert_eq!(admin.get("clients/report").await.expect(StatusCode::OK).json(), want);

@@ -196,7 +196,7 @@ async fn what_is_logged_of_logins_at_applications() {
     let back = browser.submit(&page, &[("decision", "allow")]).await;
     scene.keep_of(&browser, &back);
     let given = [
-        "consent-given|sub=ALICE|client_id=shop|scope=offline_access openid orders:read",
+        "consent-given|sub=ALICE|client_id=shop|scope=offline_access openid orders:read|resources=https://api.example.com",
         "code-given|sub=ALICE|client_id=shop",
     ];
     scene.logged("what a user allows", &given);
@@ -277,7 +277,8 @@ async fn what_is_logged_of_clients_and_devices() {
     let page = browser.submit(&page, &[("user_code", &text_of(&asked, "user_code"))]).await;
     browser.submit(&page, &[("decision", "allow")]).await;
     let answered = "device-answered|sub=ALICE|client_id=tv|allow=true|answered=true";
-    scene.logged("an allowed device", &["consent-given|sub=ALICE|client_id=tv|scope=*", answered]);
+    scene
+        .logged("an allowed device", &["consent-given|sub=ALICE|client_id=tv|scope=*|resources=*", answered]);
     let redeem = encode([
         ("grant_type", DEVICE_GRANT),
         ("client_id", "tv"),

@@ -53,7 +53,7 @@ async fn a_claim_is_told_where_it_was_asked_for_and_only_what_the_user_allows() 
     // Nobody is told a name whose owner has only been asked whether it is them.
     browser.code(&asking(&json!({}), &[])).await;
     let page = browser.authorize(&asking(&json!({ "userinfo": name }), &[])).await.expect(StatusCode::OK);
-    assert!(text(&page).contains("/oauth/consent") && text(&page).contains("See your user name"));
+    assert!(text(&page).contains("/oauth/consent") && text(&page).contains("See your name and user name"));
     let back = sent_back(&browser.submit(&page, &[("decision", "allow")]).await);
     assert_eq!(told(&fixture, "shop", &back["code"]).await, [Value::Null, json!("alice")]);
     let again = browser.authorize(&asking(&json!({ "id_token": name }), &[("prompt", "none")])).await;
@@ -98,6 +98,78 @@ async fn an_address_is_told_by_scope_or_claim_with_whether_it_is_verified() {
     browser.code(&request(&[("scope", "openid")])).await;
     let page = browser.authorize(&request(&[("scope", "openid email")])).await.expect(StatusCode::OK);
     assert!(text(&page).contains("/oauth/consent") && text(&page).contains("See your e-mail address"));
+}
+
+#[tokio::test]
+async fn what_people_call_a_user_is_told_with_the_user_name() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let claim = json!({ "userinfo": { "name": null } });
+    let mut browser = Browser::new(&fixture);
+    let alice = json!("Alice Liddell");
+    let cases = [
+        ("nobody_has_said_it", Value::Null, "openid profile", json!({}), [Value::Null, Value::Null]),
+        ("by_scope", alice.clone(), "openid profile", json!({}), [alice.clone(), alice.clone()]),
+        ("not_asked_for", alice.clone(), "openid email", json!({}), [Value::Null, Value::Null]),
+        ("one_claim", alice.clone(), "openid", claim.clone(), [Value::Null, alice.clone()]),
+        ("taken_away", Value::Null, "openid profile", claim, [Value::Null, Value::Null]),
+    ];
+    let path = format!("/admin/v1/users/{}", fixture.alice);
+    for (case, name, scope, asked, want) in cases {
+        let admin = fixture.admin().await;
+        let change = fixture.call(http::Method::PATCH, &path).bearer(&admin).json(&json!({ "name": name }));
+        let changed = change.send().await.expect(StatusCode::OK).json();
+        assert_eq!(changed.get("name").unwrap_or(&Value::Null), &name, "{case}");
+        let code = browser.code(&asking(&asked, &[("client_id", "own"), ("scope", scope)])).await;
+        let told = told_of(&fixture, "own", &code).await;
+        assert_eq!(told.each_ref().map(|claims| claims["name"].clone()), want, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn roles_are_told_to_a_client_that_is_registered_for_them_and_asks() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let (scope, claim) = ("openid gatepass:roles", json!({ "id_token": { "roles": null } }));
+    let roles = json!(["clerk"]);
+    let mut browser = Browser::new(&fixture);
+    let told = async |browser: &mut Browser<'_>, asked: &Value, scope: &str| {
+        let query = asking(asked, &[("client_id", "own"), ("scope", scope)]);
+        told_of(&fixture, "own", &browser.code(&query).await).await.map(|claims| claims["roles"].clone())
+    };
+    let nothing = [Value::Null, Value::Null];
+    assert_eq!(told(&mut browser, &claim, "openid").await, nothing, "not registered: passed over");
+    let refused = asking(&json!({}), &[("client_id", "own"), ("scope", scope)]);
+    assert_eq!(told_by(&browser.authorize(&refused).await)["error"], "invalid_scope");
+
+    let registered = |more: &str| json!({ "scope": format!("orders:read orders:write {more}").trim() });
+    change(&fixture, "own", registered("gatepass:roles")).await.expect(StatusCode::OK);
+    assert_eq!(told(&mut browser, &json!({}), "openid profile email").await, nothing, "not asked for");
+    assert_eq!(told(&mut browser, &json!({}), scope).await, [roles.clone(), roles.clone()], "by scope");
+    assert_eq!(told(&mut browser, &claim, "openid").await, [roles.clone(), Value::Null], "one claim");
+    let by_userinfo = json!({ "userinfo": { "roles": { "essential": true } } });
+    assert_eq!(told(&mut browser, &by_userinfo, "openid").await, [Value::Null, roles.clone()], "the other");
+
+    // A client that loses it is told no more, whatever it was granted before.
+    let codes = [
+        browser.code(&refused).await,
+        browser.code(&asking(&claim, &[("client_id", "own"), ("scope", "openid")])).await,
+    ];
+    change(&fixture, "own", registered("")).await.expect(StatusCode::OK);
+    fixture.pass(std::time::Duration::from_secs(31));
+    for code in codes {
+        let form = exchange("own", &code);
+        let tokens = fixture.post("/oauth/token").form(&form).send().await.expect(StatusCode::OK).json();
+        assert!(claims(tokens["id_token"].as_str().unwrap()).get("roles").is_none());
+    }
+
+    // Others ask the user first.
+    change(&fixture, "shop", registered("gatepass:roles")).await.expect(StatusCode::OK);
+    browser.code(&request(&[("scope", "openid")])).await;
+    for query in [request(&[("scope", scope)]), asking(&claim, &[])] {
+        let page = browser.authorize(&query).await.expect(StatusCode::OK);
+        assert!(text(&page).contains("/oauth/consent") && text(&page).contains("See your roles"));
+    }
 }
 
 #[tokio::test]

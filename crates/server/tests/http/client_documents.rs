@@ -184,3 +184,14 @@ async fn where_they_are_not_served_nothing_is_fetched() {
     let call = fixture.post("/admin/v1/clients").bearer(&admin).json(&body);
     assert_eq!(call.send().await.problem().0, 409, "nobody registers a URL");
 }
+
+#[tokio::test]
+async fn a_document_says_what_its_client_wants_of_logins() {
+    let host = Host::start().await;
+    let (fixture, id) = (host.fixture().await, host.url());
+    let mut browser = Browser::new(&fixture);
+    browser.code(&query(&id)).await;
+    host.say(with(with(host.document(), "default_max_age", json!(300)), "require_auth_time", json!(true)));
+    fixture.pass(std::time::Duration::from_secs(601));
+    assert!(text(&browser.authorize(&query(&id)).await).contains("/oauth/login"), "it was longer ago");
+}

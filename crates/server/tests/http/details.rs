@@ -1,5 +1,7 @@
 //! Rich authorization requests: what is asked for beyond scopes.
 
+use std::time::Duration;
+
 use gatepass_server::HttpConfig;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -92,6 +94,49 @@ async fn details_are_shown_given_and_only_ever_narrowed() {
     assert_eq!(in_token(&narrowed), details(ONE));
     let widened = log_in(&fixture, &[("authorization_details", MORE)]).await;
     assert_eq!(widened.oauth_error(), (400, "invalid_authorization_details".into()));
+}
+
+#[tokio::test]
+async fn what_sessions_may_beyond_scopes_is_listed_while_they_live() {
+    let fixture = fixture().await;
+    let own = fixture.log_in("alice").await.access;
+    let path = format!("/admin/v1/users/{}/consents", fixture.alice);
+    let admin = fixture.admin().await;
+    let listed = async |client: &str| {
+        let mut lists = Vec::new();
+        for (path, token) in [("/session/consents", &own), (path.as_str(), &admin)] {
+            let list = fixture.get(path).bearer(token).send().await.expect(StatusCode::OK).json();
+            let all = list["consents"].as_array().unwrap().clone();
+            let one = all.into_iter().find(|one| one["client_id"] == client);
+            lists.push(one.map(|one| (one["scope"].clone(), one["authorization_details"].clone())));
+        }
+        assert_eq!(lists[0], lists[1], "for the user and for an administrator");
+        lists.remove(0)
+    };
+    let scope = json!("offline_access openid orders:read profile");
+    log_in(&fixture, &[]).await.expect(StatusCode::OK);
+    let tokens = log_in(&fixture, &[]).await.expect(StatusCode::OK).json();
+    assert_eq!(listed("shop").await, Some((scope.clone(), details(DETAILS))), "each once");
+
+    // The operator's own application asks for no consent, and what it may is seen all the same.
+    allow(&fixture, "own", &["payment"]).await.expect(StatusCode::OK);
+    let query = request(&[("client_id", "own"), ("scope", "openid"), ("authorization_details", ONE)]);
+    let code = Browser::new(&fixture).code(&query).await;
+    assert_eq!(listed("own").await, None, "a code is no session yet");
+    fixture.post("/oauth/token").form(&exchange("own", &code)).send().await.expect(StatusCode::OK);
+    assert_eq!(listed("own").await, Some((json!(""), details(ONE))));
+    let taken_back = fixture.call(Method::DELETE, &format!("{path}/own")).bearer(&admin).send().await;
+    taken_back.expect(StatusCode::NO_CONTENT);
+    assert_eq!(listed("own").await, None);
+
+    let token = encode([("token", tokens["refresh_token"].as_str().unwrap()), ("client_id", "shop")]);
+    fixture.post("/oauth/revoke").form(&token).send().await.expect(StatusCode::OK);
+    assert_eq!(listed("shop").await, Some((scope.clone(), details(DETAILS))), "another session lives");
+    fixture.pass(Duration::from_secs(400 * 24 * 3600));
+    let own = fixture.log_in("alice").await.access;
+    let list = fixture.get("/session/consents").bearer(&own).send().await.expect(StatusCode::OK).json();
+    let shop = &list["consents"][0];
+    assert_eq!((&shop["scope"], shop.get("authorization_details")), (&scope, None), "and none does");
 }
 
 #[tokio::test]

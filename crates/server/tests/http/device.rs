@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::browser::{Browser, LOGIN_COOKIE, claims, encode, text};
 use crate::fixture::{API, Answer, Fixture, ISSUER};
 
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+pub(crate) const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// Registers the public client `tv`, and `radio`, which cannot do the same.
 pub(crate) async fn register(fixture: &Fixture) {
@@ -85,7 +85,8 @@ async fn a_user_allows_a_device_and_it_gets_its_tokens_once() {
     let shown = text(&page);
     assert!(shown.contains("The &#60;tv&#62;") && shown.contains(user_code), "{shown}");
     assert!(
-        shown.contains("See your user name") && shown.contains("<code dir=\"auto\">orders:read</code>"),
+        shown.contains("See your name and user name")
+            && shown.contains("<code dir=\"auto\">orders:read</code>"),
         "{shown}"
     );
     assert!(shown.contains("If somebody sent you the code"), "a warning: {shown}");
@@ -109,7 +110,7 @@ async fn a_user_allows_a_device_and_it_gets_its_tokens_once() {
         fixture.post("/oauth/token").form(&body)
     };
     let next = refresh(&tokens["refresh_token"]).send().await.expect(StatusCode::OK).json();
-    let consents = fixture.issuer.list_consents(fixture.alice).await.unwrap();
+    let consents = fixture.issuer.list_consents(fixture.alice, fixture.now()).await.unwrap();
     assert_eq!(consents.iter().map(|consent| consent.client.as_str()).collect::<Vec<_>>(), ["tv"]);
 
     // The page is over too: the code names nothing any more.
@@ -145,7 +146,7 @@ async fn a_device_hears_how_it_stands_and_asks_no_more_often_than_it_may() {
     assert!(text(&denied).contains("Not allowed"));
     assert_eq!(error(&fixture, "tv", &asked).await, "access_denied");
     assert_eq!(error(&fixture, "tv", &asked).await, "access_denied", "however often");
-    assert!(fixture.issuer.list_consents(fixture.alice).await.unwrap().is_empty());
+    assert!(fixture.issuer.list_consents(fixture.alice, fixture.now()).await.unwrap().is_empty());
 
     fixture.pass(Duration::from_secs(600));
     assert_eq!(error(&fixture, "tv", &other).await, "expired_token");

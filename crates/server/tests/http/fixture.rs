@@ -159,6 +159,7 @@ async fn populate(issuer: &Issuer, now: Timestamp) -> (UserId, String) {
     }
     let user = |name: &str, role: &str| NewUser {
         username: name.parse().unwrap(),
+        name: None,
         password: FirstPassword::New(Password::new(PASSWORD).unwrap()),
         email: None,
         disabled: false,

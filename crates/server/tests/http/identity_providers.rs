@@ -23,6 +23,7 @@ use url::Url;
 use self::mock::Mock;
 use crate::browser::*;
 use crate::fixture::{Answer, Fixture, ISSUER, PASSWORD, with};
+use crate::responses::change;
 
 const ADDRESS: &str = "alice@example.com";
 
@@ -565,6 +566,64 @@ async fn a_login_of_another_kind_is_asked_for_where_that_is_wanted() {
     expects(&fixture, &mock, &url, json!({}));
     let params = sent_back(&self::back(&mut browser, "corp", &url).await);
     assert!(params.contains_key("code"), "{params:?}");
+}
+
+#[tokio::test]
+async fn a_login_is_of_the_kind_that_a_client_has_registered_where_its_request_asks_for_none() {
+    let (fixture, mock) = corp(AccountPolicy::Linked).await;
+    link(&fixture, "corp", "u-1").await;
+    let mut browser = Browser::new(&fixture);
+    through(&fixture, &mock, &mut browser, json!({})).await;
+    let (password, federated) = ("urn:gatepass:acr:password", "urn:gatepass:acr:federated");
+    let preferred = json!({ "default_acr_values": ["urn:example:gold", password] });
+    change(&fixture, "own", preferred.clone()).await.expect(StatusCode::OK);
+    let id_token = |asked: &str| format!(r#"{{"id_token":{{{asked}}}}}"#);
+    let [voluntary, essential] = ["null", &format!(r#"{{"essential":true,"value":"{federated}"}}"#)]
+        .map(|acr| id_token(&format!(r#""acr":{acr}"#)));
+    let other = id_token(r#""auth_time":null"#);
+    let cases = [
+        ("nothing", vec![], true),
+        ("another_claim", vec![("claims", &*other)], true),
+        ("a_blank", vec![("acr_values", "")], true),
+        ("another_way", vec![("acr_values", federated)], false),
+        ("any_way_but_it_is_told", vec![("claims", &*voluntary)], false),
+        ("another_way_as_a_claim", vec![("claims", &*essential)], false),
+        ("quietly", vec![("prompt", "none")], false),
+    ];
+    for (name, changes, again) in cases {
+        let all: Vec<_> = changes.into_iter().chain([("client_id", "own")]).collect();
+        let answer = browser.authorize(&request(&all)).await;
+        let is_asked = answer.status == StatusCode::OK && text(&answer).contains("/oauth/login");
+        assert_eq!(is_asked, again, "{name}");
+        assert!(again || sent_back(&answer).contains_key("code"), "{name}");
+    }
+    // It is a wish, whatever the tokens are for: who has their way is let in.
+    let page = browser.authorize(&request(&[("client_id", "own")])).await;
+    assert!(text(&page).contains("name=\"password\"") && text(&page).contains("/oauth/providers/"));
+    let url = press(&fixture, &mut browser, &page, "corp").await;
+    expects(&fixture, &mock, &url, json!({}));
+    let params = sent_back(&self::back(&mut browser, "corp", &url).await);
+    assert!(params.contains_key("code"), "{params:?}");
+}
+
+#[tokio::test]
+async fn id_tokens_of_a_client_that_needs_it_always_say_when_their_user_logged_in() {
+    let (fixture, mock) = corp(AccountPolicy::Linked).await;
+    link(&fixture, "corp", "u-1").await;
+    let mut browser = Browser::new(&fixture);
+    through(&fixture, &mock, &mut browser, json!({})).await;
+    let ask = || request(&[("client_id", "own")]);
+    assert!(sent_back(&browser.authorize(&ask()).await).contains_key("code"), "nobody asks when");
+    change(&fixture, "own", json!({ "require_auth_time": true })).await.expect(StatusCode::OK);
+    let page = browser.authorize(&ask()).await.expect(StatusCode::OK);
+    assert!(text(&page).contains("/oauth/login"), "the provider has not said it");
+    let url = press(&fixture, &mut browser, &page, "corp").await;
+    let now = fixture.now().as_secs();
+    expects(&fixture, &mock, &url, json!({ "auth_time": now }));
+    let params = sent_back(&self::back(&mut browser, "corp", &url).await);
+    let exchanged = fixture.post("/oauth/token").form(&exchange("own", &params["code"])).send().await;
+    let tokens = exchanged.expect(StatusCode::OK).json();
+    assert_eq!(claims(tokens["id_token"].as_str().unwrap())["auth_time"], now);
 }
 
 #[tokio::test]

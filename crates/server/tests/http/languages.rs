@@ -33,7 +33,7 @@ async fn pages_speak_the_language_that_was_asked_for_all_the_way() {
     let consent = browser.submit(&again, &[("username", "alice"), ("password", PASSWORD)]).await;
     let html = text(&consent);
     assert!(html.contains("The &#60;shop&#62;</strong> bittet"), "the client's name is escaped: {html}");
-    assert!(html.contains("Ihren Benutzernamen sehen") && !html.contains("<shop>"), "{html}");
+    assert!(html.contains("Ihren Namen und Benutzernamen sehen") && !html.contains("<shop>"), "{html}");
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post", "jwt", "query.jwt", "form_post.jwt"],
         "authorization_signing_alg_values_supported": ["ES256"],
-        "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "scopes_supported": ["openid", "profile", "email", "offline_access", "gatepass:roles"],
         "ui_locales_supported": ["en", "de", "fr"],
         "acr_values_supported": ["urn:gatepass:acr:password"],
         "grant_types_supported": [
@@ -80,7 +80,8 @@ async fn metadata_names_what_is_there_and_nothing_else() {
     ] {
         want[format!("{name}_supported")] = json!(true);
     }
-    let claims = "iss sub aud exp iat auth_time nonce acr amr sid preferred_username email email_verified";
+    let claims = "iss sub aud exp iat auth_time nonce acr amr sid name preferred_username email email_verified \
+                  roles";
     want["claims_supported"] = claims.split(' ').collect();
     want["prompt_values_supported"] = json!(["none", "login", "consent", "select_account"]);
     want["claims_parameter_supported"] = json!(true);

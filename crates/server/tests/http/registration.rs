@@ -105,7 +105,7 @@ async fn a_client_registers_itself_logs_a_user_in_changes_and_goes() {
     let access = tokens["access_token"].as_str().unwrap();
     assert_eq!(fixture.get("/oauth/userinfo").bearer(access).send().await.status, 401, "taken back");
     assert_eq!(browser.authorize(&query).await.status, StatusCode::BAD_REQUEST, "nobody knows it");
-    assert!(fixture.issuer.list_consents(fixture.alice).await.unwrap().is_empty());
+    assert!(fixture.issuer.list_consents(fixture.alice, fixture.now()).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -181,6 +181,11 @@ async fn what_a_client_says_of_itself_is_checked() {
         ),
         ("logouts", but("backchannel_logout_uri", json!("https://10.0.0.1/")), "invalid_client_metadata"),
         ("odd_subjects", but("subject_type", json!("ephemeral")), "invalid_client_metadata"),
+        ("age_before_now", but("default_max_age", json!(-1)), "invalid_client_metadata"),
+        ("age_of_words", but("default_max_age", json!("soon")), "invalid_client_metadata"),
+        ("an_empty_acr", but("default_acr_values", json!([""])), "invalid_client_metadata"),
+        ("acrs_of_text", but("default_acr_values", json!("a b")), "invalid_client_metadata"),
+        ("many_acrs", but("default_acr_values", json!(vec!["a"; 9])), "invalid_client_metadata"),
         ("sector", but("sector_identifier_uri", json!("https://10.0.0.1/")), "invalid_client_metadata"),
         ("unsigned", but("id_token_signed_response_alg", json!("none")), "invalid_client_metadata"),
         (
@@ -350,4 +355,61 @@ async fn a_client_registers_what_browsers_open_when_they_log_out() {
     let change = with(metadata(), "client_id", registered["client_id"].clone());
     let changed = Managed::of(&fixture, &registered).put(&change).await.expect(StatusCode::OK).json();
     assert!(changed.get("frontchannel_logout_uri").is_none(), "left out, it is gone");
+}
+
+#[tokio::test]
+async fn a_client_registers_what_it_wants_of_logins() {
+    let fixture = Fixture::new().await;
+    let token = initial(&fixture, &json!({ "scope": "orders:read", "uses": 2 })).await;
+    let wanted = [
+        ("default_max_age", json!(300)),
+        ("require_auth_time", json!(true)),
+        ("default_acr_values", json!(["urn:gatepass:acr:password", "urn:example:gold"])),
+    ];
+    let all =
+        |metadata: Value| wanted.iter().fold(metadata, |all, (name, value)| with(all, name, value.clone()));
+    let said = |answer: &Value| wanted.each_ref().map(|(name, _)| answer.get(*name).cloned());
+    let nothing = [None, Some(json!(false)), None];
+
+    let plain = register(&fixture, &token, &metadata()).await.expect(StatusCode::CREATED).json();
+    assert_eq!(said(&plain), nothing);
+    let registered = register(&fixture, &token, &all(metadata())).await.expect(StatusCode::CREATED).json();
+    assert_eq!(said(&registered), wanted.each_ref().map(|(_, value)| Some(value.clone())));
+    let id = registered["client_id"].as_str().unwrap();
+
+    let mut browser = Browser::new(&fixture);
+    browser.code(&request(&[("client_id", id), ("scope", "openid orders:read")])).await;
+    fixture.pass(Duration::from_secs(301));
+    let query = request(&[("client_id", id), ("scope", "openid orders:read"), ("prompt", "none")]);
+    assert_eq!(sent_back(&browser.authorize(&query).await)["error"], "login_required");
+
+    let managed = Managed::of(&fixture, &registered);
+    let less = with(metadata(), "client_id", json!(id));
+    let changed = managed.put(&less).await.expect(StatusCode::OK).json();
+    assert_eq!(said(&changed), nothing, "what is left out is left out");
+    let managed = Managed::of(&fixture, &changed);
+    let again = managed.put(&all(less)).await.expect(StatusCode::OK).json();
+    assert_eq!(said(&again), said(&registered));
+}
+
+#[tokio::test]
+async fn what_a_client_asks_for_does_not_grow_behind_an_open_page() {
+    let fixture = Fixture::new().await;
+    let token = initial(&fixture, &json!({ "scope": "orders:read orders:write" })).await;
+    let registered = register(&fixture, &token, &metadata()).await.expect(StatusCode::CREATED).json();
+    let id = registered["client_id"].as_str().unwrap();
+    let mut browser = Browser::new(&fixture);
+    // No scope: all that the client is registered for.
+    let page = browser.authorize(&request(&[("client_id", id), ("scope", "")])).await;
+    let page = browser.log_in(&page, "alice").await.expect(StatusCode::OK);
+    let shows = |page: &Answer, scope: &str| crate::browser::text(page).contains(scope);
+    assert!(shows(&page, "orders:read") && !shows(&page, "orders:write"));
+    let more = with(metadata(), "scope", json!("openid orders:read orders:write"));
+    let more = with(more, "client_id", json!(id));
+    Managed::of(&fixture, &registered).put(&more).await.expect(StatusCode::OK);
+
+    let again = browser.submit(&page, &[("decision", "allow")]).await.expect(StatusCode::OK);
+    assert!(shows(&again, "/oauth/consent") && shows(&again, "orders:write"), "asked again");
+    assert!(fixture.issuer.list_consents(fixture.alice, fixture.now()).await.unwrap().is_empty());
+    assert!(sent_back(&browser.submit(&again, &[("decision", "allow")]).await).contains_key("code"));
 }

@@ -1,13 +1,16 @@
 //! Grants for several resource servers, and access tokens for one of them (RFC 8707).
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use gatepass_issuer::{ResourceServer, ResourceServers, Signing};
 use gatepass_jose::{Alg, Typ, jwt};
 use gatepass_server::HttpConfig;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::browser::*;
+use crate::device;
 use crate::fixture::{API, Answer, Fixture, ISSUER};
 use crate::responses::change;
 use crate::signed::{assertion, register_vault};
@@ -96,17 +99,92 @@ async fn a_user_allows_several_resource_servers_and_each_token_is_for_one() {
 async fn what_was_allowed_at_one_resource_server_is_asked_for_at_another() {
     let (fixture, _) = started().await;
     let mut browser = Browser::new(&fixture);
-    let asked = async |browser: &mut Browser<'_>, resources: &[&str]| {
-        let page = browser.authorize(&asking("shop", resources)).await;
-        text(&page).contains("value=\"allow\"").then_some(page)
-    };
     let page = browser.authorize(&asking("shop", &[OTHER])).await;
     let page = browser.log_in(&page, "alice").await.expect(StatusCode::OK);
     browser.submit(&page, &[("decision", "allow")]).await;
-    let page = asked(&mut browser, &[]).await.expect("what was allowed elsewhere is not allowed here");
+    for (resources, again) in [(&[OTHER][..], false), (&[], true), (&[API], true), (&[OTHER, API], true)] {
+        assert_eq!(is_asked(&mut browser, resources).await, again, "{resources:?}: OTHER is allowed");
+    }
+    let page = browser.authorize(&asking("shop", &[])).await;
     browser.submit(&page, &[("decision", "allow")]).await;
-    for (resources, again) in [(&[][..], false), (&[API], false), (&[OTHER], true), (&[API, OTHER], true)] {
-        assert_eq!(asked(&mut browser, resources).await.is_some(), again, "{resources:?}");
+    for resources in [&[][..], &[API], &[OTHER], &[API, OTHER], &[OTHER, API]] {
+        assert!(!is_asked(&mut browser, resources).await, "{resources:?}: both are allowed");
+    }
+    let more = |resource| encode([("scope", "openid profile orders:read"), ("resource", resource)]);
+    let page = browser
+        .authorize(&request(&[("client_id", "shop"), ("scope", "profile"), ("resource", OTHER)]))
+        .await;
+    browser.submit(&page, &[("decision", "allow")]).await;
+    for (resource, again) in [(OTHER, false), (API, true)] {
+        let query = format!("{}&{}", request(&[("scope", "")]), more(resource));
+        assert_eq!(text(&browser.authorize(&query).await).contains(ALLOW), again, "more at {resource}");
+    }
+}
+
+/// What a consent page has.
+const ALLOW: &str = "value=\"allow\"";
+
+/// Whether the user is asked when `shop` wants these resources.
+async fn is_asked(browser: &mut Browser<'_>, resources: &[&str]) -> bool {
+    text(&browser.authorize(&asking("shop", resources)).await).contains(ALLOW)
+}
+
+#[tokio::test]
+async fn what_was_allowed_where_is_listed_and_taken_back_as_a_whole() {
+    let (fixture, _) = started().await;
+    let mut browser = Browser::new(&fixture);
+    browser.code(&asking("shop", &[OTHER])).await;
+    let first = fixture.now().as_secs();
+    fixture.pass(Duration::from_secs(60));
+    browser.code(&request(&[("scope", "openid")])).await;
+    let own = fixture.log_in("alice").await.access;
+    let list = fixture.get("/session/consents").bearer(&own).send().await.expect(StatusCode::OK).json();
+    let at = |resource: &str, scope: &str, given_at| json!({ "resource": resource, "scope": scope, "given_at": given_at });
+    let scope = "offline_access openid orders:read orders:write";
+    let want = json!({
+        "client_id": "shop", "scope": scope, "given_at": first,
+        "resources": [at(API, "openid", first + 60), at(OTHER, scope, first)],
+    });
+    assert_eq!(list, json!({ "consents": [want] }));
+    let gone = fixture.call(Method::DELETE, "/session/consents/shop").bearer(&own).send().await;
+    gone.expect(StatusCode::NO_CONTENT);
+    for resources in [&[OTHER][..], &[]] {
+        assert!(is_asked(&mut browser, resources).await, "{resources:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_consent_is_no_other_resource_servers_when_the_clients_first_one_changes() {
+    let (fixture, _) = started().await;
+    let mut browser = Browser::new(&fixture);
+    browser.code(&asking("shop", &[])).await;
+    assert!(!is_asked(&mut browser, &[]).await);
+    change(&fixture, "shop", json!({ "audience": [OTHER, API] })).await.expect(StatusCode::OK);
+    for (resources, again) in [(&[][..], true), (&[OTHER], true), (&[API], false)] {
+        assert_eq!(is_asked(&mut browser, resources).await, again, "{resources:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_device_may_at_one_resource_server_is_no_consent_at_another() {
+    let (fixture, _) = started().await;
+    change(
+        &fixture,
+        "shop",
+        json!({ "grant_types": ["authorization_code", "refresh_token", device::GRANT] }),
+    )
+    .await
+    .expect(StatusCode::OK);
+    let form = encode([("client_id", "shop"), ("scope", SCOPE), ("resource", OTHER)]);
+    let asked = fixture.post("/oauth/device_authorization").form(&form).send().await;
+    let asked = asked.expect(StatusCode::OK).json();
+    let mut browser = Browser::new(&fixture);
+    let page = browser.open("/device").await;
+    let page = browser.log_in(&page, "alice").await;
+    let page = browser.submit(&page, &[("user_code", asked["user_code"].as_str().unwrap())]).await;
+    browser.submit(&page, &[("decision", "allow")]).await.expect(StatusCode::OK);
+    for (resources, again) in [(&[OTHER][..], false), (&[], true), (&[API], true)] {
+        assert_eq!(is_asked(&mut browser, resources).await, again, "{resources:?}");
     }
 }
 

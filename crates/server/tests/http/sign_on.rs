@@ -21,7 +21,7 @@ async fn a_user_logs_in_allows_it_and_the_application_gets_its_tokens() {
     assert!(text(&page).contains("The &#60;shop&#62;"), "the client's name, escaped");
     let page = browser.log_in(&page, "Alice").await.expect(StatusCode::OK);
     assert!(
-        text(&page).contains("See your user name")
+        text(&page).contains("See your name and user name")
             && text(&page).contains("<code dir=\"auto\">orders:read</code>")
     );
     let back = sent_back(&browser.submit(&page, &[("decision", "allow")]).await);
@@ -482,7 +482,9 @@ async fn what_a_user_allowed_is_listed_and_taken_back() {
         let tokens = tokens.expect(StatusCode::OK).json();
         let access = tokens["access_token"].as_str().unwrap();
         let list = fixture.get(path).bearer(token).send().await.expect(StatusCode::OK).json();
-        let want = json!({ "client_id": "shop", "scope": "offline_access openid", "given_at": fixture.now().as_secs() });
+        let (scope, given_at) = ("offline_access openid", fixture.now().as_secs());
+        let there = json!({ "resource": API, "scope": scope, "given_at": given_at });
+        let want = json!({ "client_id": "shop", "scope": scope, "resources": [there], "given_at": given_at });
         assert_eq!(list, json!({ "consents": [want] }), "{path}");
         let gone = format!("{path}/shop");
         let withdraw = || fixture.call(http::Method::DELETE, &gone).bearer(token).send();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::browser::*;
 use crate::fixture::{Answer, Fixture, ISSUER};
+use crate::responses::change;
 use crate::signed::register_vault;
 
 const PASSWORD_ACR: &str = "urn:gatepass:acr:password";
@@ -145,4 +146,38 @@ async fn what_is_asked_of_the_login_may_be_pushed_and_signed() {
     let refused = sent_back(&browser.authorize(&beside).await);
     assert_eq!(refused["error"], "unmet_authentication_requirements");
     assert!(sent_back(&browser.authorize(&signed(PASSWORD_ACR)).await).contains_key("code"));
+}
+
+#[tokio::test]
+async fn how_old_a_login_may_be_is_registered_for_requests_that_do_not_say() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let mut browser = Browser::new(&fixture);
+    browser.code(&request(&[("client_id", "own")])).await;
+    let set = json!({ "default_max_age": 60 });
+    let set = change(&fixture, "own", set).await.expect(StatusCode::OK).json();
+    assert_eq!(set["default_max_age"], 60);
+    fixture.pass(Duration::from_secs(60));
+    assert!(sent_back(&asked(&mut browser, &[]).await).contains_key("code"));
+    fixture.pass(Duration::from_secs(1));
+    let quiet = sent_back(&asked(&mut browser, &[("prompt", "none")]).await);
+    assert_eq!(quiet["error"], "login_required");
+    let more = sent_back(&asked(&mut browser, &[("max_age", "61")]).await);
+    assert!(more.contains_key("code"), "what a request says counts more");
+    let page = asked(&mut browser, &[]).await;
+    assert!(text(&page).contains("/oauth/login"), "{}", text(&page));
+    let back = sent_back(&browser.log_in(&page, "alice").await);
+    let given = tokens(&fixture, &exchange("own", &back["code"])).await;
+    assert_eq!(login_of(&given["id_token"]).1, fixture.now().as_secs());
+
+    for (odd, name) in
+        [(json!(-1), "negative"), (json!("60"), "text"), (json!(5_000_000_000_u64), "too_long")]
+    {
+        let refused = change(&fixture, "own", json!({ "default_max_age": odd })).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{name}");
+    }
+    let unset = change(&fixture, "own", json!({ "default_max_age": null })).await.expect(StatusCode::OK);
+    assert!(unset.json().get("default_max_age").is_none());
+    fixture.pass(Duration::from_secs(600));
+    assert!(sent_back(&asked(&mut browser, &[]).await).contains_key("code"));
 }

@@ -11,48 +11,55 @@ use super::row::Columns;
 use super::session;
 use super::writer::Group;
 
+const COLUMNS: &str = "user, client, resource, scope, given_at";
+
 fn read(row: &Row<'_>) -> Result<Consent, Failure> {
     let mut columns = Columns::of("consent", row);
     Ok(Consent {
         user: UserId::from_bytes(columns.value()?),
         client: columns.parsed()?,
+        resource: Some(columns.value()?).filter(|resource: &String| !resource.is_empty()),
         scope: columns.parsed()?,
         given_at: columns.instant()?,
     })
 }
 
-pub(super) fn find(
+pub(super) fn of_client(
     connection: &Connection,
     user: UserId,
     client: &ClientId,
-) -> Result<Option<Consent>, Failure> {
-    let mut statement = connection.prepare_cached(
-        "SELECT user, client, scope, given_at FROM consent WHERE user = ?1 AND client = ?2",
-    )?;
-    let mut rows = statement.query(params![user.as_bytes(), client.as_str()])?;
-    rows.next()?.map(read).transpose()
-}
-
-pub(super) fn list(connection: &Connection, user: UserId) -> Result<Vec<Consent>, Failure> {
+) -> Result<Vec<Consent>, Failure> {
+    let sql = format!("SELECT {COLUMNS} FROM consent WHERE user = ?1 AND client = ?2 ORDER BY resource");
     connection
-        .prepare_cached("SELECT user, client, scope, given_at FROM consent WHERE user = ?1 ORDER BY client")?
-        .query_and_then([user.as_bytes()], read)?
+        .prepare_cached(&sql)?
+        .query_and_then(params![user.as_bytes(), client.as_str()], read)?
         .collect()
 }
 
-/// Joins what was allowed before. The writer is alone, so nothing comes between reading and writing.
-pub(super) fn give(group: &Group<'_>, new: Consent) -> Result<(), Failure> {
-    let consent = match find(group, new.user, &new.client)? {
+pub(super) fn list(connection: &Connection, user: UserId) -> Result<Vec<Consent>, Failure> {
+    let sql = format!("SELECT {COLUMNS} FROM consent WHERE user = ?1 ORDER BY client, resource");
+    connection.prepare_cached(&sql)?.query_and_then([user.as_bytes()], read)?.collect()
+}
+
+/// Each joins what was allowed there before. The writer is alone, so nothing comes between reading and writing.
+pub(super) fn give(group: &Group<'_>, new: Vec<Consent>) -> Result<(), Failure> {
+    group.atomically(|connection| new.into_iter().try_for_each(|new| join(connection, new)))
+}
+
+fn join(connection: &Connection, new: Consent) -> Result<(), Failure> {
+    let before = of_client(connection, new.user, &new.client)?;
+    let consent = match before.into_iter().find(|before| before.resource == new.resource) {
         Some(before) => Consent { scope: before.scope.union(&new.scope), ..before },
         None => new,
     };
-    group
+    connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO consent (user, client, scope, given_at) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT OR REPLACE INTO consent (user, client, resource, scope, given_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![
             consent.user.as_bytes(),
             consent.client.as_str(),
+            consent.resource.as_deref().unwrap_or_default(),
             consent.scope.to_string(),
             consent.given_at.as_millis()
         ])?;
@@ -80,6 +87,6 @@ pub(super) fn withdraw(
                 .execute(params![user.as_bytes(), client.as_str()])?;
         }
         let ended = session::end_of_client(connection, user, client, now, revocation)?;
-        Ok(removed == 1 || ended)
+        Ok(removed > 0 || ended)
     })
 }

@@ -403,18 +403,17 @@ impl Store for Embedded {
         self.write(move |group| pushed_request::forget(group, before, limit)).await
     }
 
-    async fn find_consent(&self, user: UserId, client: &ClientId) -> Result<Option<Consent>, StoreError> {
+    async fn find_consents(&self, user: UserId, client: &ClientId) -> Result<Vec<Consent>, StoreError> {
         let client = client.clone();
-        self.read(move |connection| consent::find(connection, user, &client)).await
+        self.read(move |connection| consent::of_client(connection, user, &client)).await
     }
 
     async fn list_consents(&self, user: UserId) -> Result<Vec<Consent>, StoreError> {
         self.read(move |connection| consent::list(connection, user)).await
     }
 
-    async fn give_consent(&self, consent: &Consent) -> Result<(), StoreError> {
-        let consent = consent.clone();
-        self.write(move |group| consent::give(group, consent)).await
+    async fn give_consents(&self, consents: Vec<Consent>) -> Result<(), StoreError> {
+        self.write(move |group| consent::give(group, consents)).await
     }
 
     async fn withdraw_consent(

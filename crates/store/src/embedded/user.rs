@@ -3,7 +3,7 @@
 use gatepass_issuer::id::UserId;
 use gatepass_issuer::password::PasswordHash;
 use gatepass_issuer::store::{EndSessions, HolderRevocation, NewRevocation, UserChange};
-use gatepass_issuer::user::{RoleName, User, Username};
+use gatepass_issuer::user::{DisplayName, RoleName, User, Username};
 use gatepass_issuer::{Email, EmailAddress};
 use rusqlite::{Connection, Row, params};
 
@@ -16,7 +16,7 @@ use super::{revocation, session};
 macro_rules! columns {
     () => {
         "u.id, u.username, u.password, u.disabled, u.created_at, u.email, u.email_verified,
-         (SELECT group_concat(role, ' ') FROM user_role WHERE user = u.id)"
+         u.name, (SELECT group_concat(role, ' ') FROM user_role WHERE user = u.id)"
     };
 }
 
@@ -29,6 +29,7 @@ fn read(row: &Row<'_>) -> Result<User, Failure> {
         disabled: columns.value()?,
         created_at: columns.instant()?,
         email: email(columns)?,
+        name: columns.parsed_if_any()?,
         roles: roles(columns)?,
     })
 }
@@ -57,11 +58,11 @@ pub(super) fn create(group: &Group<'_>, user: &User) -> Result<bool, Failure> {
 
 /// The same, in somebody else's step.
 pub(super) fn insert(connection: &Connection, user: &User) -> Result<bool, Failure> {
-    let User { id, username, password, email, roles, disabled, created_at } = user;
+    let User { id, username, name, password, email, roles, disabled, created_at } = user;
     let created = connection
         .prepare_cached(
-            "INSERT INTO user (id, username, folded, password, disabled, created_at, email, email_verified)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+            "INSERT INTO user (id, username, folded, password, disabled, created_at, email, email_verified, name)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             id.as_bytes(),
@@ -71,7 +72,8 @@ pub(super) fn insert(connection: &Connection, user: &User) -> Result<bool, Failu
             disabled,
             created_at.as_millis(),
             email.as_ref().map(|email| email.address.as_str()),
-            email.as_ref().is_some_and(|email| email.verified)
+            email.as_ref().is_some_and(|email| email.verified),
+            name.as_ref().map(DisplayName::as_str)
         ])?;
     if created == 1 {
         give_roles(connection, *id, roles)?;
@@ -153,6 +155,11 @@ pub(super) fn change(
         }
         if let Some(email) = &change.email {
             set_email(connection, id, email.as_ref())?;
+        }
+        if let Some(name) = &change.name {
+            connection
+                .prepare_cached("UPDATE user SET name = ?2 WHERE id = ?1")?
+                .execute(params![id.as_bytes(), name.as_ref().map(DisplayName::as_str)])?;
         }
         if let Some(roles) = &change.roles {
             connection.prepare_cached("DELETE FROM user_role WHERE user = ?1")?.execute([id.as_bytes()])?;

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use gatepass_issuer::id::SessionId;
+use gatepass_issuer::id::{SessionId, UserId};
 use gatepass_issuer::store::{Page, Rotated, Store};
 use gatepass_issuer::{Reseal, Sealed, SecretError};
 use gatepass_store::{BackupError, Embedded, OpenError};
@@ -210,25 +210,44 @@ const SESSIONS_OF_VERSION_18: &str = "
                  (x'03030303030303030303030303030303', 'web', x'02020202020202020202020202020202', 7000, NULL),
                  (x'04040404040404040404040404040404', 'web', x'09090909090909090909090909090909', 8000, NULL),
                  (x'05050505050505050505050505050505', 'web', NULL, 9000, 'corp'),
-                 (x'06060606060606060606060606060606', 'web', x'02020202020202020202020202020202', 5999, NULL));
-    PRAGMA application_id = 0x67617465; PRAGMA user_version = 18;";
+                 (x'06060606060606060606060606060606', 'web', x'02020202020202020202020202020202', 5999, NULL));";
+
+/// A store that a version before this one made, with `rows` in it.
+fn open_old(dir: &TempDir, version: u32, rows: &str) -> Arc<Embedded> {
+    let old = Connection::open(file(dir)).unwrap();
+    for version in 1..=version {
+        let schema = format!("{}/src/embedded/schema/{version}.sql", env!("CARGO_MANIFEST_DIR"));
+        old.execute_batch(&fs::read_to_string(schema).unwrap()).unwrap();
+    }
+    let header = format!("PRAGMA application_id = 0x67617465; PRAGMA user_version = {version};");
+    old.execute_batch(&format!("{rows}{header}")).unwrap();
+    drop(old);
+    open(dir.path())
+}
 
 #[tokio::test]
 async fn sessions_from_before_tokens_told_of_logins_know_when_theirs_was() {
     let dir = TempDir::new().unwrap();
-    let old = Connection::open(file(&dir)).unwrap();
-    for version in 1..=18 {
-        let schema = format!("{}/src/embedded/schema/{version}.sql", env!("CARGO_MANIFEST_DIR"));
-        old.execute_batch(&fs::read_to_string(schema).unwrap()).unwrap();
-    }
-    old.execute_batch(SESSIONS_OF_VERSION_18).unwrap();
-    drop(old);
-    let store = open(dir.path());
+    let store = open_old(&dir, 18, SESSIONS_OF_VERSION_18);
     let want = [Some(5000), Some(6000), Some(6000), None, None, None];
     for (number, want) in (1..).zip(want) {
         let session = store.find_session(SessionId::from_bytes([number; 16])).await.unwrap().unwrap();
         assert_eq!(session.auth_time.map(|at| at.as_millis()), want, "session {number}");
     }
+}
+
+#[tokio::test]
+async fn consents_from_before_they_were_kept_for_each_resource_name_none() {
+    let dir = TempDir::new().unwrap();
+    let rows =
+        "INSERT INTO consent VALUES (zeroblob(16), 'web', 'a b', 5000), (zeroblob(16), 'app', '', 6000);";
+    let store = open_old(&dir, 21, rows);
+    let kept = store.list_consents(UserId::from_bytes([0; 16])).await.unwrap();
+    let kept: Vec<_> = kept
+        .iter()
+        .map(|kept| (kept.client.as_str(), &kept.resource, kept.scope.to_string(), kept.given_at.as_millis()))
+        .collect();
+    assert_eq!(kept, [("app", &None, String::new(), 6000), ("web", &None, "a b".to_owned(), 5000)]);
 }
 
 #[tokio::test]

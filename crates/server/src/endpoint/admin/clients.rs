@@ -12,8 +12,8 @@ use gatepass_issuer::SubjectType;
 use gatepass_issuer::admin::{ChangeClient, NewClient, SignOnClient};
 use gatepass_issuer::certificate::RegisteredCertificate;
 use gatepass_issuer::client::{
-    ChangeResponses, Client, ClientExtensions, ClientKeySource, ClientKeys, ClientLogout, ClientSecret,
-    Credential, ExchangePolicy, GrantType, NotificationUri, ResponseFormats,
+    AcrValues, ChangeResponses, Client, ClientExtensions, ClientKeySource, ClientKeys, ClientLogout,
+    ClientSecret, Credential, ExchangePolicy, GrantType, NotificationUri, ResponseFormats,
 };
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
@@ -137,6 +137,15 @@ pub(super) struct CreateRequest {
     /// Where the redirect URIs of its sector are listed, if those have several hosts.
     #[schema(value_type = Option<String>)]
     sector_identifier_uri: Option<NotificationUri>,
+    /// How long ago its users may have logged in where a request has no `max_age`, in seconds; any time if left out.
+    default_max_age: Option<u32>,
+    /// Whether its ID tokens always say when their user logged in.
+    #[serde(default)]
+    require_auth_time: bool,
+    /// How it would like its users to log in where a request asks for no `acr`: the first is preferred.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, max_items = 8, example = json!(["urn:gatepass:acr:password"]))]
+    default_acr_values: AcrValues,
     /// What signs its ID tokens and logout tokens; `ES256` if left out.
     #[schema(value_type = Option<String>, example = "ES256")]
     id_token_signed_response_alg: Option<Alg>,
@@ -261,6 +270,15 @@ pub(super) struct ChangeRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     sector_identifier_uri: Option<Option<NotificationUri>>,
+    /// How long ago its users may have logged in where a request has no `max_age`, in seconds; null: any time.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>)]
+    default_max_age: Option<Option<u32>>,
+    /// Whether its ID tokens always say when their user logged in.
+    require_auth_time: Option<bool>,
+    /// How it would like its users to log in where a request asks for no `acr`, all of them.
+    #[schema(value_type = Option<Vec<String>>, max_items = 8)]
+    default_acr_values: Option<AcrValues>,
     /// What signs its ID tokens and logout tokens; null: `ES256`.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
@@ -401,6 +419,14 @@ pub(super) struct ClientAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     sector_identifier_uri: Option<NotificationUri>,
+    /// How long ago its users may have logged in where a request has no `max_age`, in seconds; left out where any time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_max_age: Option<u32>,
+    /// Whether its ID tokens always say when their user logged in.
+    require_auth_time: bool,
+    /// How it would like its users to log in where a request asks for no `acr`.
+    #[schema(value_type = Vec<String>)]
+    default_acr_values: AcrValues,
     /// What signs its ID tokens and logout tokens; left out where it has not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -513,6 +539,9 @@ pub(super) async fn create(
             authorization_details_types: request.authorization_details_types,
             subject_type: request.subject_type,
             sector_identifier_uri: request.sector_identifier_uri,
+            default_max_age: request.default_max_age,
+            require_auth_time: request.require_auth_time,
+            default_acr_values: request.default_acr_values,
             keys: other_keys,
             responses: of_same_names!(ResponseFormats, request),
         },
@@ -597,6 +626,9 @@ pub(super) async fn change(
         authorization_details_types: request.authorization_details_types,
         subject_type: request.subject_type,
         sector_identifier_uri: request.sector_identifier_uri,
+        default_max_age: request.default_max_age,
+        require_auth_time: request.require_auth_time,
+        default_acr_values: request.default_acr_values,
         responses: of_same_names!(ChangeResponses, request),
         disabled: request.disabled,
         keys,
@@ -678,6 +710,9 @@ impl ClientAnswer {
             authorization_details_types: client.extensions.authorization_details_types,
             subject_type: client.extensions.subject_type,
             sector_identifier_uri: client.extensions.sector_identifier_uri,
+            default_max_age: client.extensions.default_max_age,
+            require_auth_time: client.extensions.require_auth_time,
+            default_acr_values: client.extensions.default_acr_values,
             id_token_signed_response_alg: responses.id_token_signed_response_alg,
             id_token_encrypted_response_alg: responses.id_token_encrypted_response_alg,
             id_token_encrypted_response_enc: responses.id_token_encrypted_response_enc,

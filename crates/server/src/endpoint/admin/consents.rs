@@ -25,7 +25,7 @@ pub(super) async fn list(
 ) -> Result<JsonAnswer<ConsentList>, Problem> {
     let id: UserId = id.parse().map_err(|_| Problem::not_found())?;
     let user = server.issuer.find_user(id).await?;
-    Ok(JsonAnswer(server.issuer.list_consents(user.id).await?.into()))
+    Ok(JsonAnswer(server.issuer.list_consents(user.id, server.now()).await?.into()))
 }
 
 /// Take back what a user has allowed an application, and end what it gave

@@ -8,7 +8,7 @@ use axum::response::Response;
 use gatepass_issuer::admin::{AdminError, ChangeUser, FirstPassword, NewUser};
 use gatepass_issuer::id::UserId;
 use gatepass_issuer::password::{Password, PasswordHash};
-use gatepass_issuer::user::{RoleName, User, Username};
+use gatepass_issuer::user::{DisplayName, RoleName, User, Username};
 use gatepass_issuer::{Email, EmailAddress};
 use http::Uri;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -28,6 +28,9 @@ pub(super) struct CreateRequest {
     /// What they log in with. Two names that differ only in case are the same.
     #[schema(value_type = String, min_length = 1, max_length = 128, example = "alice")]
     username: Username,
+    /// What people call them.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, example = "Alice Liddell")]
+    name: Option<DisplayName>,
     /// Their first password, as long as the server's `passwords.min_length` asks (15 characters) and not easy to guess.
     #[serde(default, deserialize_with = "optional_password")]
     #[schema(value_type = Option<String>, format = Password, write_only, min_length = 8, max_length = 1024)]
@@ -62,6 +65,10 @@ pub(super) struct ChangeRequest {
     /// next refresh carries the new ones.
     #[schema(value_type = Option<Vec<String>>)]
     roles: Option<Vec<RoleName>>,
+    /// Another name for people to call them by; null takes it away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
+    name: Option<Option<DisplayName>>,
     /// Another e-mail address; null takes it away.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, format = Email, max_length = 254)]
@@ -87,6 +94,10 @@ pub(super) struct UserAnswer {
     /// What they log in with.
     #[schema(value_type = String)]
     username: Username,
+    /// What people call them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    name: Option<DisplayName>,
     /// Their e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -129,14 +140,15 @@ pub(super) async fn create(
     State(server): State<Arc<Server>>,
     Json(request): Json<CreateRequest>,
 ) -> Result<Response, Problem> {
-    let CreateRequest { username, password, password_hash, email, email_verified, roles, disabled } = request;
+    let CreateRequest { username, name, password, password_hash, email, email_verified, roles, disabled } =
+        request;
     let password = match (password, password_hash) {
         (Some(password), None) => FirstPassword::New(password),
         (None, Some(hash)) => FirstPassword::Imported(hash),
         _ => return Err(Problem::invalid_request("a new user has either a `password` or a `password_hash`")),
     };
     let email = email_of(email, email_verified)?;
-    let new = NewUser { username, password, email, roles, disabled };
+    let new = NewUser { username, name, password, email, roles, disabled };
     let user = server.issuer.create_user(new, server.now()).await?;
     let path = format!("/admin/v1/users/{}", user.id);
     Ok(created(&server, &path, JsonAnswer(UserAnswer::from(user))))
@@ -208,12 +220,12 @@ pub(super) async fn change(
     Named(id): Named<UserId>,
     Json(request): Json<ChangeRequest>,
 ) -> Result<JsonAnswer<UserAnswer>, Problem> {
-    let ChangeRequest { roles, email, email_verified, disabled, password } = request;
+    let ChangeRequest { roles, name, email, email_verified, disabled, password } = request;
     let email = match email {
         Some(address) => Some(email_of(address, email_verified)?),
         None => email_of(None, email_verified)?.map(Some),
     };
-    let change = ChangeUser { roles, disabled, password, email, own: None };
+    let change = ChangeUser { roles, disabled, password, email, name, own: None };
     Ok(JsonAnswer(server.issuer.change_user(id, change, server.now()).await?.into()))
 }
 
@@ -247,6 +259,7 @@ impl From<User> for UserAnswer {
         Self {
             id: user.id,
             username: user.username,
+            name: user.name,
             email_verified: user.email.as_ref().map(|email| email.verified),
             email: user.email.map(|email| email.address),
             roles: user.roles,

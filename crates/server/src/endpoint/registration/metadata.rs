@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use gatepass_issuer::SubjectType;
 use gatepass_issuer::admin::NewCredential;
 use gatepass_issuer::client::{
-    ClientExtensions, ClientKeySource, ClientKeys, Credential, GrantType, NotificationUri, ResponseFormats,
+    AcrValues, ClientExtensions, ClientKeySource, ClientKeys, Credential, GrantType, NotificationUri,
+    ResponseFormats,
 };
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
@@ -39,6 +40,9 @@ pub(crate) struct Metadata {
     require_signed_request_object: Option<bool>,
     subject_type: Option<SubjectType>,
     sector_identifier_uri: Option<NotificationUri>,
+    default_max_age: Option<u32>,
+    require_auth_time: Option<bool>,
+    default_acr_values: Option<AcrValues>,
     backchannel_logout_uri: Option<NotificationUri>,
     frontchannel_logout_uri: Option<NotificationUri>,
     #[serde(flatten)]
@@ -106,6 +110,11 @@ pub(super) struct MetadataAnswer {
     subject_type: SubjectType,
     #[serde(skip_serializing_if = "Option::is_none")]
     sector_identifier_uri: Option<NotificationUri>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_max_age: Option<u32>,
+    require_auth_time: bool,
+    #[serde(skip_serializing_if = "AcrValues::is_empty")]
+    default_acr_values: AcrValues,
     #[serde(flatten)]
     responses: ResponseFormats,
 }
@@ -157,6 +166,9 @@ impl Metadata {
                 require_signed_request_object: self.require_signed_request_object.unwrap_or_default(),
                 subject_type: self.subject_type.unwrap_or_default(),
                 sector_identifier_uri: self.sector_identifier_uri,
+                default_max_age: self.default_max_age,
+                require_auth_time: self.require_auth_time.unwrap_or_default(),
+                default_acr_values: self.default_acr_values.unwrap_or_default(),
                 keys: other_keys,
                 responses: self.responses,
                 ..ClientExtensions::default()
@@ -251,6 +263,9 @@ impl MetadataAnswer {
             authorization_details_types: client.extensions.authorization_details_types,
             subject_type: client.extensions.subject_type,
             sector_identifier_uri: client.extensions.sector_identifier_uri,
+            default_max_age: client.extensions.default_max_age,
+            require_auth_time: client.extensions.require_auth_time,
+            default_acr_values: client.extensions.default_acr_values,
             responses: client.extensions.responses.spelled_out(),
         }
     }

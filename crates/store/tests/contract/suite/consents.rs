@@ -7,8 +7,14 @@ use gatepass_issuer::store::Redeemed;
 use super::sample::*;
 use super::{Engine, codes};
 
-fn consent(user: UserId, client: &str, scope: &str) -> Consent {
-    Consent { user, client: client.parse().unwrap(), scope: scope.parse().unwrap(), given_at: NOW }
+fn consent(user: UserId, client: &str, resource: &str, scope: &str) -> Consent {
+    Consent {
+        user,
+        client: client.parse().unwrap(),
+        resource: Some(resource.to_owned()),
+        scope: scope.parse().unwrap(),
+        given_at: NOW,
+    }
 }
 
 pub(crate) async fn consents_are_joined_and_listed<E: Engine>() {
@@ -18,16 +24,24 @@ pub(crate) async fn consents_are_joined_and_listed<E: Engine>() {
     for user in [&alice, &bob] {
         store.create_user(user).await.unwrap();
     }
-    let later = Consent { given_at: at(60), ..consent(alice.id, "web", "b c") };
-    for given in
-        [consent(alice.id, "web", "a b"), later, consent(alice.id, "app", "a"), consent(bob.id, "web", "")]
-    {
-        store.give_consent(&given).await.unwrap();
+    let later = Consent { given_at: at(60), ..consent(alice.id, "web", "b", "b c") };
+    let anywhere = Consent { resource: None, ..consent(alice.id, "web", "", "z") };
+    let given = [
+        vec![consent(alice.id, "web", "b", "a b"), consent(alice.id, "web", "a", "a b")],
+        vec![later],
+        vec![consent(alice.id, "app", "a", "a")],
+        vec![consent(bob.id, "web", "a", "")],
+        vec![anywhere.clone()],
+        vec![],
+    ];
+    for given in given {
+        store.give_consents(given).await.unwrap();
     }
-    let joined = consent(alice.id, "web", "a b c");
-    assert_eq!(store.find_consent(alice.id, &joined.client).await.unwrap().as_ref(), Some(&joined));
-    assert_eq!(store.list_consents(alice.id).await.unwrap(), [consent(alice.id, "app", "a"), joined]);
-    assert_eq!(store.find_consent(bob.id, &"app".parse().unwrap()).await.unwrap(), None);
+    let of_web = [anywhere, consent(alice.id, "web", "a", "a b"), consent(alice.id, "web", "b", "a b c")];
+    assert_eq!(store.find_consents(alice.id, &"web".parse().unwrap()).await.unwrap(), of_web);
+    let all: Vec<_> = [consent(alice.id, "app", "a", "a")].into_iter().chain(of_web).collect();
+    assert_eq!(store.list_consents(alice.id).await.unwrap(), all);
+    assert!(store.find_consents(bob.id, &"app".parse().unwrap()).await.unwrap().is_empty());
 }
 
 pub(crate) async fn a_withdrawn_consent_ends_the_clients_sessions_in_one_step<E: Engine>() {
@@ -40,7 +54,8 @@ pub(crate) async fn a_withdrawn_consent_ends_the_clients_sessions_in_one_step<E:
     for session in [&web, &app] {
         store.start_session(session).await.unwrap().unwrap();
     }
-    store.give_consent(&consent(alice.id, "web", "a")).await.unwrap();
+    let given = ["a", "b"].map(|resource| consent(alice.id, "web", resource, "a"));
+    store.give_consents(given.to_vec()).await.unwrap();
     assert!(store.withdraw_consent(alice.id, &web.client, at(5), revocation("")).await.unwrap());
     assert_eq!(logged(&*store).await, [web.id.to_string()]);
     assert!(store.list_consents(alice.id).await.unwrap().is_empty());

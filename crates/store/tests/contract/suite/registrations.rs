@@ -127,9 +127,14 @@ pub(crate) async fn a_registration_is_rotated_by_compare_and_swap_and_removed_wi
     for id in ["web", "other"] {
         let started = Session { client: id.parse().unwrap(), ..session(owner.id) };
         store.start_session(&started).await.unwrap().unwrap();
-        let scope = "orders:read".parse().unwrap();
-        let consent = Consent { user: owner.id, client: id.parse().unwrap(), scope, given_at: NOW };
-        store.give_consent(&consent).await.unwrap();
+        let at = |resource: &str| Consent {
+            user: owner.id,
+            client: id.parse().unwrap(),
+            resource: Some(resource.to_owned()),
+            scope: "orders:read".parse().unwrap(),
+            given_at: NOW,
+        };
+        store.give_consents(vec![at("a"), at("b")]).await.unwrap();
         sessions.push(started.id);
     }
     assert!(store.remove_client(&web, at(2), revocation("web")).await.unwrap());
@@ -142,6 +147,6 @@ pub(crate) async fn a_registration_is_rotated_by_compare_and_swap_and_removed_wi
         assert_eq!(found.revoked_at.is_none(), live);
     }
     let consents = store.list_consents(owner.id).await.unwrap();
-    assert_eq!(consents.iter().map(|consent| consent.client.as_str()).collect::<Vec<_>>(), ["other"]);
+    assert_eq!(consents.iter().map(|consent| consent.client.as_str()).collect::<Vec<_>>(), ["other"; 2]);
     assert!(store.find_registration(&other).await.unwrap().is_some());
 }

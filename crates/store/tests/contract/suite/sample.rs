@@ -42,6 +42,7 @@ pub(crate) fn user(name: &str) -> User {
     User {
         id: UserId::new(NOW, unique()),
         username: name.parse().unwrap(),
+        name: Some(format!("{name}, whoever that \"is\"").parse().unwrap()),
         password: PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"),
         email: None,
         roles: Vec::new(),
@@ -83,6 +84,9 @@ pub(crate) fn client(id: &str) -> Client {
             authorization_details_types: vec!["payment".into()],
             subject_type: Default::default(),
             sector_identifier_uri: Some("https://app.example.com/uris".parse().unwrap()),
+            default_max_age: Some(300),
+            require_auth_time: true,
+            default_acr_values: vec!["urn:gatepass:acr:password".to_owned()].try_into().unwrap(),
             keys: None,
             responses: ResponseFormats {
                 userinfo_signed_response_alg: Some(gatepass_jose::Alg::ES256),

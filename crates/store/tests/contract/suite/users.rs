@@ -80,12 +80,15 @@ pub(crate) async fn a_change_keeps_what_it_does_not_name<E: Engine>() {
         ("disabled", UserChange { disabled: Some(true), ..UserChange::default() }),
         ("password", UserChange { password: Some(new_password), ..UserChange::default() }),
         ("enabled", UserChange { disabled: Some(false), ..UserChange::default() }),
+        ("name", UserChange { name: Some(Some("Alice Ä.".parse().unwrap())), ..UserChange::default() }),
+        ("no_name", UserChange { name: Some(None), ..UserChange::default() }),
         ("no_roles", UserChange { roles: Some(Vec::new()), ..UserChange::default() }),
     ];
     for (name, change) in changes {
         alice.roles = change.roles.clone().unwrap_or(alice.roles);
         alice.roles.sort();
         alice.disabled = change.disabled.unwrap_or(alice.disabled);
+        alice.name = change.name.clone().unwrap_or(alice.name);
         alice.password = change.password.clone().unwrap_or(alice.password);
         let changed = store.change_user(alice.id, change, None, Vec::new()).await.unwrap();
         assert_eq!(changed, alice, "{name}");
