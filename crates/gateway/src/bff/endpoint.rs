@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use serde::Serialize;
 use url::form_urlencoded;
 
+use super::demands::Demands;
 use super::login::{AuthorizationAnswer, BadAnswer, Login};
 use super::session::{Holder, Session, Tokens};
 use super::{Bff, SessionError, bearing, now, own_path, page, site};
@@ -154,10 +155,10 @@ impl Bff {
 
     /// `GET login`: sends the browser to the issuer.
     async fn log_in(&self, query: &str, guards: &Guards) -> Result<Response<Bytes>, SessionError> {
-        let return_to = self.return_to(query)?;
+        let (return_to, demands) = (self.return_to(query)?, Demands::parse(query)?);
         let issuer = self.issuer(guards)?;
         let endpoints = issuer.endpoints().await.map_err(cannot_log_in)?;
-        let login = Login::new(&return_to, now()).ok_or(SessionError::LoginUnavailable)?;
+        let login = Login::new(&return_to, demands, now()).ok_or(SessionError::LoginUnavailable)?;
         let cookie = login.seal(&self.sealer).ok_or(SessionError::LoginUnavailable)?;
         let url = login.authorization_url(&endpoints, &self.settings, &self.redirect_uri());
         let mut response = redirect(StatusCode::FOUND, url.as_str())?;
@@ -200,7 +201,7 @@ impl Bff {
         // 303, so that whatever brought the browser here is not done again there.
         let mut response = redirect(StatusCode::SEE_OTHER, &login.return_to)?;
         response.headers_mut().append(header::SET_COOKIE, cookie);
-        response.headers_mut().append(header::SET_COOKIE, self.cookies.clear_login());
+        response.headers_mut().append(header::SET_COOKIE, self.cookies.set_login_done(&login.demands.mark()));
         Ok(response)
     }
 

@@ -1,4 +1,4 @@
-//! What a person sees whose login did not work out. It says nothing that another could use.
+//! What a person sees whose login did not work out, or does not do. It says nothing that another could use.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -10,13 +10,25 @@ const STYLE: &str = ":root{color-scheme:light dark}body{max-width:26rem;margin:2
 const POLICY: &str = "default-src 'none'; style-src 'sha256-atQKhauSRdsIHotZaDYzQh1Iqm4QpRdO7T8pBH3iPiw='; \
     base-uri 'none'; frame-ancestors 'none'";
 
-/// `again` is the path where another login begins; it has no character that HTML reads otherwise.
+/// `again` is the path where another login begins.
 pub(super) fn not_logged_in(status: StatusCode, again: &str) -> Response<Bytes> {
+    write(status, "You are not logged in", "The login was not completed.", again)
+}
+
+/// For who has just logged in, and not as a route demands.
+pub(super) fn another_login(again: &str) -> Response<Bytes> {
+    let text = "You have just logged in, but not in the way, or not as recently, as this page demands.";
+    write(StatusCode::FORBIDDEN, "This page needs another login", text, again)
+}
+
+fn write(status: StatusCode, title: &str, text: &str, again: &str) -> Response<Bytes> {
+    // Of a path and a query that were written here, this alone is something else to HTML.
+    let again = again.replace('&', "&amp;");
     let text = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Not logged in</title>\n<style>{STYLE}</style>\n\
-         <main>\n<h1>You are not logged in</h1>\n<p>The login was not completed.</p>\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n\
+         <main>\n<h1>{title}</h1>\n<p>{text}</p>\n\
          <p><a href=\"{again}\">Log in again</a></p>\n</main>\n"
     );
     let mut response = Response::new(Bytes::from(text));
