@@ -16,11 +16,13 @@ use thiserror::Error;
 
 use crate::admin::NewCredential;
 use crate::client::{Client, Credential};
+use crate::client_key_sets::ClientKeySets;
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::registration::{ClientMetadata, RegistrationPolicy};
 use crate::remote_document::Fetches;
 use crate::store::StoreError;
+use crate::trusted_issuer::KeySetSource;
 
 /// The least and the most that a document is believed for, whatever its server says.
 const LEAST_FRESH: Duration = Duration::from_secs(60);
@@ -56,7 +58,9 @@ pub struct DocumentError(pub String);
 /// How clients are served that nobody has registered.
 pub struct ClientDocuments {
     policy: RegistrationPolicy,
+    audience: Vec<String>,
     source: Arc<dyn ClientDocumentSource>,
+    keys: Arc<dyn KeySetSource>,
     kept: Mutex<HashMap<ClientId, Kept>>,
     fetches: Fetches,
 }
@@ -73,10 +77,22 @@ impl fmt::Debug for ClientDocuments {
 }
 
 impl ClientDocuments {
-    /// Serves clients whose documents `source` fetches, within `policy`.
+    /// Serves clients whose documents `source` fetches, within `policy`. `keys` fetches the key sets that documents name
+    /// (`jwks_uri`).
     #[must_use]
-    pub fn new(policy: RegistrationPolicy, source: Arc<dyn ClientDocumentSource>) -> Self {
-        Self { policy, source, kept: Mutex::default(), fetches: Fetches::new() }
+    pub fn new(
+        policy: RegistrationPolicy,
+        source: Arc<dyn ClientDocumentSource>,
+        keys: Arc<dyn KeySetSource>,
+    ) -> Self {
+        Self { policy, audience: Vec::new(), source, keys, kept: Mutex::default(), fetches: Fetches::new() }
+    }
+
+    /// Lets such clients have tokens for these resource servers instead of the default one alone.
+    #[must_use]
+    pub fn with_audience(mut self, audience: Vec<String>) -> Self {
+        self.audience = audience;
+        self
     }
 
     async fn client(&self, id: &ClientId, now: Timestamp) -> Result<Client, DocumentError> {
@@ -132,7 +148,8 @@ impl ClientDocuments {
         if metadata.redirect_uris.is_empty() {
             return Err(refused("it has no redirect_uris"));
         }
-        let new = self.policy.allow(metadata).map_err(|error| DocumentError(error.to_string()))?;
+        let mut new = self.policy.allow(metadata).map_err(|error| DocumentError(error.to_string()))?;
+        new.audience.clone_from(&self.audience);
         Ok(new.into_client(id.clone(), credential, now))
     }
 }
@@ -141,6 +158,8 @@ impl Issuer {
     /// Serves clients that nobody has registered too.
     #[must_use]
     pub fn with_client_documents(mut self, documents: ClientDocuments) -> Self {
+        let keys = Arc::clone(&documents.keys);
+        self.document_key_sets = Some(ClientKeySets::new(keys, self.config.profile));
         self.documents = Some(documents);
         self
     }
