@@ -25,11 +25,11 @@ pub(super) struct Serve {
 
 impl Serve {
     async fn start(options: &str) -> Self {
-        Self::start_with(&[], options).await
+        Self::start_with(&[], &[], options).await
     }
 
-    /// The same, with variables in its environment.
-    pub(super) async fn start_with(environment: &[(&str, &str)], options: &str) -> Self {
+    /// The same, with variables in its environment, after its operator has typed these lines.
+    pub(super) async fn start_with(environment: &[(&str, &str)], lines: &[&str], options: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = place::free_address();
         let text = file(address, options);
@@ -37,7 +37,10 @@ impl Serve {
         std::fs::write(&config, &text).unwrap();
         let password = password_file(folder.path(), PASSWORD);
         let words = ["user", "add", "ada", "--role", "admin", "--password-file", &password];
-        command::run(&words, &["--config", path_text(&config)]).await.worked();
+        let lines = lines.iter().map(|line| line.split(' ').collect());
+        for words in std::iter::once(words.to_vec()).chain(lines) {
+            command::run(&words, &["--config", path_text(&config)]).await.worked();
+        }
         let server = Alone::start_with(environment, "serve", folder.path(), address, &text).await;
         Self { server, client: http::client(), folder }
     }
