@@ -300,3 +300,37 @@ async fn nobody_has_another_host_flooded_by_documents_that_name_it() {
     }
     assert_eq!((known, victim.asked("/jwks")), (20, 20));
 }
+
+#[tokio::test]
+async fn strangers_do_not_fill_the_store_nor_use_up_tickets() {
+    let site = Site::start().await;
+    let fixture = fixture(&[&site]).await;
+    let own = key("k1");
+    site.describe("/agent", &site.url("/jwks"));
+    site.publish("/jwks", &[&own]);
+    let signer = Signer::new(&fixture, &site.url("/agent"));
+
+    let alice = fixture.log_in("alice").await.access;
+    let wanted = json!({ "method": "GET", "path": "/orders", "ttl": 60 });
+    let minted =
+        fixture.post("/tickets").bearer(&alice).json(&wanted).send().await.expect(StatusCode::OK).json();
+    let ticket = encode([("ticket", minted["ticket"].as_str().unwrap())]);
+    let consumed = signer.ask("/tickets/consume", &own, &ticket).await;
+    assert_eq!(consumed.oauth_error(), (400, "unauthorized_client".into()));
+
+    let from = async |host: u8| {
+        let assertion = signer.assertion(&own);
+        let form = encode([("client_assertion_type", JWT_BEARER), ("client_assertion", &assertion)]);
+        let address = std::net::Ipv4Addr::new(192, 0, 2, host).into();
+        fixture.post("/oauth/par").form(&form).from(address).send().await.status.as_u16()
+    };
+    for at in 0..100 {
+        assert_eq!(from(1).await, 400, "{at}: it is known, and asks for nothing");
+    }
+    assert_eq!((from(1).await, from(2).await), (429, 400));
+    fixture.pass(Duration::from_secs(1));
+    for at in 0..10 {
+        assert_eq!(from(1).await, 400, "{at}");
+    }
+    assert_eq!(from(1).await, 429);
+}
