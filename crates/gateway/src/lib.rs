@@ -435,7 +435,7 @@
 //! keys of both come from.
 //!
 //! **Who is turned away and could log in.** Where a route takes sessions, a page that is opened (`GET`, `Sec-Fetch-Mode: navigate`,
-//! `Sec-Fetch-Dest: document`) without a session, with one that is over, or with a login that is not what the route's `acr` and
+//! `Sec-Fetch-Dest: document`, and not ahead of its user) without a session, with one that is over, or with a login that is not what the route's `acr` and
 //! `max_age` demand, gets 302 to `login`, which asks the issuer for what the route demands and leads back to the page. Everything
 //! else gets its 401 with one more member in the problem details, which a script adds its page's `return_to` to:
 //! `{"code": "insufficient-user-authentication", "login": "/bff/login?acr_values=urn%3Aexample%3Amfa&max_age=600"}`. Anybody may make

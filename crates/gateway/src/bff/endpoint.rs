@@ -114,7 +114,7 @@ impl Bff {
             _ if !methods.contains(method) => {
                 return Err(Refusal::MethodNotAllowed { allow: HeaderValue::from_static(allow) });
             }
-            // Not from an image or a frame: each login that begins takes the place of the one before.
+            // Not from an image or a frame, nor ahead of the user: each login that begins takes the place of the one before.
             Endpoint::Login | Endpoint::Callback => site::is_visit(headers),
             Endpoint::Session | Endpoint::Logout => {
                 site::may_use_session(headers, method, false, &self.settings.origin)

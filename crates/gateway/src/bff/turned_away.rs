@@ -39,7 +39,7 @@ pub(crate) fn offer_login(
 ) -> Option<LoginOffer> {
     let (bff, demands) = (state.bff.as_deref()?, demands(fields, refusal)?);
     let headers = request.headers();
-    if *request.method() != Method::GET || !site::opens_a_page(headers) {
+    if *request.method() != Method::GET || !site::goes_to_a_page(headers) {
         return bff.offer_to_script(&demands, headers);
     }
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());

@@ -488,6 +488,8 @@ async fn where_a_login_leads() {
     }
     let image = [("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")];
     assert_eq!(world.gateway.get("/bff/login", &image).await.status, StatusCode::FORBIDDEN);
+    let ahead = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"), ("sec-purpose", "prefetch")];
+    assert_eq!(world.gateway.get("/bff/login", &ahead).await.status, StatusCode::FORBIDDEN);
     let (login, asked) = world.begin("/bff/login").await;
     let back = world.gateway.get(&world.log_in(&asked), &[("cookie", &login)]).await;
     assert_eq!(back.header("location"), Some("/home"), "what the file says");

@@ -122,7 +122,10 @@ mod tests {
             document[name] = value;
             document.to_string()
         };
-        let jwks = json!({ "keys": [SigningKey::generate(Alg::ES256, None).unwrap().public_jwk().unwrap()] });
+        let key = SigningKey::generate(Alg::ES256, None).unwrap();
+        let jwks = json!({ "keys": [key.public_jwk().unwrap()] });
+        let private: Value = serde_json::from_str(&key.to_jwk().unwrap().to_json()).unwrap();
+        let private = json!({ "keys": [private] });
         let keys = |members: Value| {
             let mut document = document();
             document["token_endpoint_auth_method"] = json!("private_key_jwt");
@@ -149,6 +152,9 @@ mod tests {
             ),
             ("keys_and_their_address", keys(json!({ "jwks_uri": KEYS, "jwks": jwks })), false),
             ("keys_elsewhere", keys(json!({ "jwks_uri": KEYS })), true),
+            ("keys", keys(json!({ "jwks": jwks })), true),
+            ("a_private_key", keys(json!({ "jwks": private })), false),
+            ("a_private_key_of_a_public_client", but("jwks", private.clone()), false),
             ("plain_http", but("redirect_uris", json!(["http://agent.example/cb"])), false),
             ("script", but("redirect_uris", json!(["javascript:alert(1)"])), false),
             ("many", but("redirect_uris", json!(many)), false),

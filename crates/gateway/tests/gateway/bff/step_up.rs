@@ -134,7 +134,9 @@ async fn scripts_are_told_which_login_would_do() {
     let visit = |more: &[(&'static str, &'static str)]| [&VISIT[..2], more].concat();
     let form = [visit(&[same]), vec![("cookie", &*weak)]].concat();
     let framed = vec![("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe"), same, ("cookie", &*weak)];
-    let cases: [Case<'_>; 9] = [
+    let ahead = [visit(&[same, ("sec-purpose", "prefetch")]), vec![("cookie", &*weak)]].concat();
+    let cases: [Case<'_>; 10] = [
+        ("ahead_of_its_user", Method::GET, "/pay/now", ahead, 401, told.as_deref()),
         ("post", Method::POST, "/pay/now", vec![same, ("cookie", &weak)], 401, told.as_deref()),
         ("a_form_cannot_be_sent_again", Method::POST, "/pay/now", form, 401, told.as_deref()),
         ("a_frame", Method::GET, "/pay/now", framed, 401, told.as_deref()),
