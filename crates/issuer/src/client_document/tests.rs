@@ -85,6 +85,9 @@ async fn a_document_makes_a_client_within_the_policy_and_no_other() {
         *source.document.lock().unwrap() = Ok(document);
         assert!(documents.client(&agent, after(9999)).await.is_err(), "{name}");
     }
+    let document = ClientDocument { metadata: metadata(), fresh_for: Duration::ZERO };
+    *source.document.lock().unwrap() = Ok(document);
+    assert!(documents.client(&agent, after(9999)).await.is_ok(), "a refusal is not kept");
 }
 
 #[tokio::test]
