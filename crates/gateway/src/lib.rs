@@ -441,7 +441,8 @@
 //! `{"code": "insufficient-user-authentication", "login": "/bff/login?acr_values=urn%3Aexample%3Amfa&max_age=600"}`. Anybody may make
 //! such a link; the rule is held against the login that comes of it. Who is turned away from the same demands within half a minute
 //! after a login for them is led there no more by itself, so that nobody goes in circles whom the issuer does not log in as is
-//! demanded: 403 and a page with a link, and no `login` for scripts. Services behind that refuse by themselves (RFC 9470) have their
+//! demanded: 403 and a page with a link, and no `login` for scripts. A login that comes to nothing ends no session; its page has a
+//! link to the same again. Services behind that refuse by themselves (RFC 9470) have their
 //! pages make that link.
 //!
 //! **Renewal.** Access tokens are renewed a minute before they expire, beside the requests, and at once where one

@@ -82,7 +82,7 @@ pub(crate) async fn serve(
     let mut response = answered.unwrap_or_else(|refusal| {
         recording.refused(&refusal);
         refusal.log();
-        bff.refuse(endpoint, &refusal, state)
+        bff.refuse(endpoint, request.headers(), &refusal, state)
     });
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -139,11 +139,25 @@ impl Bff {
         }
     }
 
-    fn refuse(&self, endpoint: Endpoint, refusal: &Refusal, state: &State) -> Response<Bytes> {
+    fn refuse(
+        &self,
+        endpoint: Endpoint,
+        headers: &HeaderMap,
+        refusal: &Refusal,
+        state: &State,
+    ) -> Response<Bytes> {
         match (endpoint, refusal) {
             (Endpoint::Login | Endpoint::Callback, Refusal::Session(error)) => {
-                let again = format!("{}/login", self.settings.prefix);
-                let mut response = page::not_logged_in(error.status(), &again);
+                let begun = match (endpoint, self.cookies.login(headers)) {
+                    (Endpoint::Callback, Ok(Some(cookie))) => Login::open(cookie, &self.sealer, now()),
+                    _ => None,
+                };
+                // The same again, for the same page.
+                let again = match begun {
+                    Some(login) => self.login_path(&login.demands, Some(&login.return_to)),
+                    None => self.login_path(&Demands::default(), None),
+                };
+                let mut response = page::not_completed(error.status(), &again);
                 if endpoint == Endpoint::Callback && *error != SessionError::CrossSite {
                     response.headers_mut().append(header::SET_COOKIE, self.cookies.clear_login());
                 }

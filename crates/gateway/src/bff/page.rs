@@ -11,8 +11,8 @@ const POLICY: &str = "default-src 'none'; style-src 'sha256-atQKhauSRdsIHotZaDYz
     base-uri 'none'; frame-ancestors 'none'";
 
 /// `again` is the path where another login begins.
-pub(super) fn not_logged_in(status: StatusCode, again: &str) -> Response<Bytes> {
-    write(status, "You are not logged in", "The login was not completed.", again)
+pub(super) fn not_completed(status: StatusCode, again: &str) -> Response<Bytes> {
+    write(status, "The login was not completed", "All is as it was before.", again)
 }
 
 /// For who has just logged in, and not as a route demands.
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_policy_names_the_style_that_the_page_has() {
-        let page = not_logged_in(StatusCode::BAD_REQUEST, "/bff/login");
+        let page = not_completed(StatusCode::BAD_REQUEST, "/bff/login");
         let html = std::str::from_utf8(page.body()).unwrap();
         let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
         let hash = base64_simd::STANDARD

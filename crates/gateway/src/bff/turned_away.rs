@@ -82,7 +82,7 @@ impl Bff {
     }
 
     /// Where a login begins that is asked for this, and leads back to a target, if that is one to come back to.
-    fn login_path(&self, demands: &Demands, target: Option<&str>) -> String {
+    pub(super) fn login_path(&self, demands: &Demands, target: Option<&str>) -> String {
         let settings = &self.settings;
         let return_to = target.and_then(|target| own_path(target, &settings.origin, &settings.prefix));
         let query = form_urlencoded::Serializer::new(String::new())

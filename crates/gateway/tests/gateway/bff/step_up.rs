@@ -64,6 +64,16 @@ async fn a_page_that_demands_another_login_leads_there_and_back() {
     );
     assert_eq!(world.visit("/pay/now?to=bob&sum=1", &cookies).await.status, StatusCode::OK);
 
+    // What comes to nothing at the issuer ends no session, and can be begun again.
+    let (login, asked) = world.begin(to.strip_prefix(ORIGIN).unwrap()).await;
+    let declined = world.log_in(&asked).replace("code=", "error=access_denied&x=");
+    let session = cookies.split("; ").next().unwrap();
+    let failed = world.gateway.get(&declined, &[("cookie", &format!("{login}; {session}"))]).await;
+    assert_eq!(failed.status, StatusCode::BAD_REQUEST);
+    let again = to.strip_prefix(ORIGIN).unwrap().replace('&', "&amp;");
+    assert!(failed.text.contains(&format!("<a href=\"{again}\">")), "{failed:?}");
+    assert_eq!(world.visit("/pay/now?to=bob&sum=1", session).await.status, StatusCode::OK);
+
     // Who has no session, or one that is over, is asked for the same at once.
     let ended = format!("__Host-session={}", "A".repeat(64));
     for cookies in ["a=b", &ended] {
