@@ -9,7 +9,7 @@ use gatepass_issuer::client::{ClientExtensions, GrantType};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::user::{Role, RoleName};
 use gatepass_issuer::{ADMIN_SCOPE, ClientDocuments, Issuer};
-use gatepass_server::{Clock, Fetch, Outbound};
+use gatepass_server::{Clock, DocumentKeys, Fetch, Outbound};
 use gatepass_store::Embedded;
 use tokio_util::sync::CancellationToken;
 
@@ -40,9 +40,10 @@ impl Backend {
         config.master_key.ensure(&data)?;
         let store = Arc::new(Embedded::open(data.path())?);
         let mut issuer = master_key::open(config, &data, &store).await?;
-        if let Some(ClientDocumentConfig { policy, fetch }) = &config.client_documents {
-            let documents = ClientDocuments::new(policy.clone(), Arc::new(fetch.clone()));
-            issuer = issuer.with_client_documents(documents);
+        if let Some(ClientDocumentConfig { policy, audience, fetch }) = &config.client_documents {
+            let keys = Arc::new(DocumentKeys::new(fetch.clone()));
+            let documents = ClientDocuments::new(policy.clone(), Arc::new(fetch.clone()), keys);
+            issuer = issuer.with_client_documents(documents.with_audience(audience.clone()));
         }
         let client_urls = Arc::new(config.client_urls.clone());
         issuer =

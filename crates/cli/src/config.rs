@@ -58,6 +58,7 @@ pub(crate) struct ServerConfig {
 #[derive(Debug)]
 pub(crate) struct ClientDocumentConfig {
     pub(crate) policy: RegistrationPolicy,
+    pub(crate) audience: Vec<String>,
     pub(crate) fetch: Fetch,
 }
 
@@ -125,6 +126,9 @@ struct RawClientDocuments {
     /// The most that such a client may ask for.
     #[serde(default)]
     scope: Vec<String>,
+    /// For which resource servers; the first where left out.
+    #[serde(default)]
+    audience: Vec<String>,
     /// Origins that may have private addresses and speak plain http.
     #[serde(default)]
     private_origins: Vec<String>,
@@ -346,7 +350,9 @@ impl ServerConfig {
         }
         let master_key = raw.master_key.check(folder)?;
         let private_origins = parse_all("client_urls.private_origins", &raw.client_urls.private_origins)?;
-        let client_documents = raw.client_documents.as_ref().map(RawClientDocuments::check).transpose()?;
+        let client_documents = raw.client_documents.as_ref();
+        let client_documents =
+            client_documents.map(|documents| documents.check(&raw.resource_server)).transpose()?;
         Ok(Self {
             listen: raw.listen,
             tls,
@@ -411,10 +417,14 @@ impl RawTokenEncryption {
 }
 
 impl RawClientDocuments {
-    fn check(&self) -> anyhow::Result<ClientDocumentConfig> {
+    fn check(&self, resource_servers: &[RawResourceServer]) -> anyhow::Result<ClientDocumentConfig> {
         let scope: ScopeSet = self.scope.join(" ").parse().context("`client_documents.scope`")?;
         if scope.contains(ADMIN_SCOPE) {
             bail!("`client_documents.scope`: anybody can be such a client, and nobody of them administers");
+        }
+        let is_known = |audience: &String| resource_servers.iter().any(|server| server.audience == *audience);
+        if let Some(unknown) = self.audience.iter().find(|audience| !is_known(audience)) {
+            bail!("`client_documents.audience`: {unknown:?} is no [[resource_server]]");
         }
         let origins = parse_all("client_documents.private_origins", &self.private_origins)?;
         Ok(ClientDocumentConfig {
@@ -422,6 +432,7 @@ impl RawClientDocuments {
                 scope,
                 grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             },
+            audience: self.audience.clone(),
             fetch: Fetch::new(origins),
         })
     }

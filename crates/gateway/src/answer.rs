@@ -1,11 +1,14 @@
 //! What an answer says for its route's sake, whoever gives it: the service behind, or the gateway that refuses.
 
+use bytes::Bytes;
 use gatepass_guard::{Admitted, Challenge};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
+use crate::bff::LoginOffer;
 use crate::cors::{self, Cors};
 use crate::gateway::State;
 use crate::rate_limit::{Limiter, Standing};
+use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::ticket;
 
@@ -17,13 +20,13 @@ const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 pub(crate) struct AnswerFields<'s> {
     cors: Option<(&'s Cors, Option<HeaderValue>)>,
     limit: Option<(&'s Limiter, Standing)>,
-    /// Which API the route is a part of.
-    resource: usize,
-    requires_dpop: bool,
+    route: Option<&'s Route>,
     /// The nonce that the client's next DPoP proof should have, where it is another than the last one's.
     dpop_nonce: Option<HeaderValue>,
     /// What the browser does with the cookie of its session.
     session: Option<HeaderValue>,
+    /// Where the browser's user could log in so that the same is not refused.
+    login: Option<LoginOffer>,
     /// The answer is one browser's alone.
     is_private: bool,
     /// Its request came with a ticket.
@@ -35,19 +38,14 @@ impl<'s> AnswerFields<'s> {
     pub(crate) fn of_route(route: &'s Route, headers: &HeaderMap) -> Self {
         Self {
             cors: route.cors.as_ref().map(|cors| (cors, cors::origin(headers).cloned())),
-            limit: None,
-            resource: route.resource,
-            requires_dpop: route.access.requires_dpop(),
-            dpop_nonce: None,
-            session: None,
-            is_private: false,
-            sealed: false,
+            route: Some(route),
+            ..Self::default()
         }
     }
 
     /// For the answer to a proxy that asks about a request of this route. What the route says of CORS is for the proxy to say.
     pub(crate) fn of_api(route: &'s Route) -> Self {
-        Self { resource: route.resource, requires_dpop: route.access.requires_dpop(), ..Self::default() }
+        Self { route: Some(route), ..Self::default() }
     }
 
     /// The request came with a ticket, good or not.
@@ -76,10 +74,34 @@ impl<'s> AnswerFields<'s> {
         self.session = Some(cookie);
     }
 
+    pub(crate) fn is_of_session(&self) -> bool {
+        self.is_private
+    }
+
+    /// The route of the request, as far as it is known by then.
+    pub(crate) fn route(&self) -> Option<&'s Route> {
+        self.route
+    }
+
+    /// What the refusal says of a login that would help.
+    pub(crate) fn offer_login(&mut self, offer: Option<LoginOffer>) {
+        self.login = offer;
+    }
+
+    /// The answer of a refusal, without the fields that [`Self::set`] sets.
+    pub(crate) fn refuse(&self, refusal: &Refusal, state: &State) -> Response<Bytes> {
+        let response = refusal.to_response(&self.challenge(state));
+        match &self.login {
+            Some(offer) => offer.complete(response),
+            None => response,
+        }
+    }
+
     /// What a refusal says of the schemes that are taken.
-    pub(crate) fn challenge(&self, state: &State) -> Challenge {
-        let challenge = state.challenge(self.resource);
-        if self.requires_dpop { challenge.without_bearer() } else { challenge }
+    fn challenge(&self, state: &State) -> Challenge {
+        let challenge = state.challenge(self.route.map_or(0, |route| route.resource));
+        let requires_dpop = self.route.is_some_and(|route| route.access.requires_dpop());
+        if requires_dpop { challenge.without_bearer() } else { challenge }
     }
 
     /// Sets the fields.

@@ -6,6 +6,7 @@
 
 mod bearing;
 mod cookie;
+mod demands;
 mod endpoint;
 mod login;
 mod page;
@@ -16,6 +17,7 @@ mod session;
 mod sessions;
 mod site;
 mod store;
+mod turned_away;
 
 use std::path::PathBuf;
 use std::sync::Weak;
@@ -26,12 +28,14 @@ use http::StatusCode;
 
 pub(crate) use self::bearing::{Bearing, may_help};
 pub(crate) use self::cookie::Cookies;
+pub(crate) use self::demands::{MAX_ACR_VALUES, is_acr};
 pub(crate) use self::endpoint::serve;
 pub(crate) use self::return_to::{is_plain_path, own_path};
 pub use self::seal::KeyFileError;
 use self::seal::Sealer;
 use self::sessions::Sessions;
 pub use self::store::SessionStoreError;
+pub(crate) use self::turned_away::{LoginOffer, offer_login, offer_login_by_proxy};
 use crate::clock;
 use crate::guards::Guards;
 
@@ -98,6 +102,8 @@ pub(crate) enum SessionError {
     Unavailable,
     #[error("this is no path of this site to return to")]
     ReturnTo,
+    #[error("this is no login that can be asked for")]
+    Demands,
     #[error("the login was not completed")]
     LoginFailed,
     #[error("nobody can be logged in now; try again")]
@@ -108,7 +114,9 @@ impl SessionError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Ended => StatusCode::UNAUTHORIZED,
-            Self::TwoCredentials | Self::ReturnTo | Self::LoginFailed => StatusCode::BAD_REQUEST,
+            Self::TwoCredentials | Self::ReturnTo | Self::Demands | Self::LoginFailed => {
+                StatusCode::BAD_REQUEST
+            }
             Self::CrossSite => StatusCode::FORBIDDEN,
             Self::Unavailable | Self::LoginUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -121,6 +129,7 @@ impl SessionError {
             Self::CrossSite => "cross-site-request",
             Self::Unavailable => "session-unavailable",
             Self::ReturnTo => "bad-return-to",
+            Self::Demands => "bad-login-demands",
             Self::LoginFailed => "login-failed",
             Self::LoginUnavailable => "login-unavailable",
         }

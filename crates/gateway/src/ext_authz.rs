@@ -86,7 +86,7 @@ async fn answer(
             )
         }
         Err(refusal) => {
-            let mut response = forward_auth::refuse(&refusal, &fields.challenge(state), recording);
+            let mut response = forward_auth::refuse(&refusal, &fields, state, recording);
             fields.set(response.headers_mut());
             deny(&response, refusal.code())
         }

@@ -39,12 +39,13 @@
 //!   Caddy's `copy_headers` do so).
 
 use bytes::Bytes;
-use gatepass_guard::{Admitted, Challenge, GuardedRequest};
+use gatepass_guard::{Admitted, GuardedRequest};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 use crate::admission::{self, Attempt, Candidate};
 use crate::answer::AnswerFields;
+use crate::bff;
 use crate::body::ResponseBody;
 use crate::client::{ClientConnection, InFlight};
 use crate::credentials::Credentials;
@@ -109,18 +110,24 @@ pub(crate) async fn serve(
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
-        Err(refusal) => refuse(&refusal, &fields.challenge(state), recording)
-            .map(|text| ResponseBody::own(text, in_flight)),
+        Err(refusal) => {
+            refuse(&refusal, &fields, state, recording).map(|text| ResponseBody::own(text, in_flight))
+        }
     };
     fields.set(response.headers_mut());
     response
 }
 
 /// The refusal as the proxy's client is to see it.
-pub(crate) fn refuse(refusal: &Refusal, challenge: &Challenge, recording: &mut Recording) -> Response<Bytes> {
+pub(crate) fn refuse(
+    refusal: &Refusal,
+    fields: &AnswerFields<'_>,
+    state: &State,
+    recording: &mut Recording,
+) -> Response<Bytes> {
     recording.refused(refusal);
     refusal.log();
-    let mut response = refusal.to_response(challenge);
+    let mut response = fields.refuse(refusal, state);
     // nginx makes 500 of anything but 200, 401 and 403; others pass a 404 on as if the service had said so.
     if response.status().is_client_error() && response.status() != StatusCode::UNAUTHORIZED {
         *response.status_mut() = StatusCode::FORBIDDEN;
@@ -130,6 +137,21 @@ pub(crate) fn refuse(refusal: &Refusal, challenge: &Challenge, recording: &mut R
 
 /// Whether the request that is asked about is let through.
 pub(crate) async fn verify<'s>(
+    shared: &Shared,
+    state: &'s State,
+    connection: &ClientConnection,
+    question: &Question<'_>,
+    fields: &mut AnswerFields<'s>,
+    recording: &mut Recording,
+) -> Result<Admission, Refusal> {
+    let admission = admit(shared, state, connection, question, fields, recording).await;
+    if let Err(refusal) = &admission {
+        fields.offer_login(bff::offer_login_by_proxy(state, fields, refusal, question.headers));
+    }
+    admission
+}
+
+async fn admit<'s>(
     shared: &Shared,
     state: &'s State,
     connection: &ClientConnection,

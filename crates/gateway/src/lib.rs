@@ -249,7 +249,8 @@
 //! A token whose `acr` is none of those that the route demands, or whose `auth_time` is absent, longer ago than
 //! `max_age` or more than a minute ahead, gets 401 with `error="insufficient_user_authentication"`, `acr_values`
 //! and `max_age` in `WWW-Authenticate` (RFC 9470), from which a client learns what to ask the authorization
-//! server for. It is looked at last: who lacks a scope hears of that.
+//! server for. It is looked at last: who lacks a scope hears of that. With a session, the gateway asks itself: see "Sessions of
+//! browsers".
 //!
 //! # How often
 //!
@@ -418,7 +419,7 @@
 //!
 //! | below `prefix` | what it does |
 //! |---|---|
-//! | `GET login?return_to=/path` | leads to the issuer, and in the end to `return_to`, a path of this site with one reading |
+//! | `GET login?return_to=/path` | leads to the issuer, and in the end to `return_to`, a path of this site with one reading. `acr_values` (512 bytes at most) and `max_age` (in seconds) go to the issuer as they are (RFC 9470) |
 //! | `GET callback` | where the issuer leads back to: register `public_url`'s origin, `prefix` and `/callback` |
 //! | `GET session` | `{"authenticated": true, "sub", "name", "scope", "expires_at"}`, or `{"authenticated": false}`. To ask is not to use: the idle time goes on |
 //! | `POST logout` | ends the session, revokes its tokens at the issuer (RFC 7009), and tells the `logout_url` to go to, so that the issuer forgets its user as well; a form is led there |
@@ -439,6 +440,17 @@
 //! Any OpenID Connect provider will do whose access tokens the `[[issuer]]` verifies, so register the gateway
 //! there for code flow and refresh, and name in `resource` what makes it issue such tokens. Its `jwks_uri` is where the
 //! keys of both come from.
+//!
+//! **Who is turned away and could log in.** Where a route takes sessions, a page that is opened (`GET`, `Sec-Fetch-Mode: navigate`,
+//! `Sec-Fetch-Dest: document`, and not ahead of its user) without a session, with one that is over, or with a login that is not what the route's `acr` and
+//! `max_age` demand, gets 302 to `login`, which asks the issuer for what the route demands and leads back to the page. Everything
+//! else gets its 401 with one more member in the problem details, which a script adds its page's `return_to` to:
+//! `{"code": "insufficient-user-authentication", "login": "/bff/login?acr_values=urn%3Aexample%3Amfa&max_age=600"}`. Anybody may make
+//! such a link; the rule is held against the login that comes of it. Who is turned away from the same demands within half a minute
+//! after a login for them is led there no more by itself, so that nobody goes in circles whom the issuer does not log in as is
+//! demanded: 403 and a page with a link, and no `login` for scripts. A login that comes to nothing ends no session; its page has a
+//! link to the same again. Services behind that refuse by themselves (RFC 9470) have their
+//! pages make that link.
 //!
 //! **Renewal.** Access tokens are renewed a minute before they expire, beside the requests, and at once where one
 //! was revoked for what it says (`claims-changed`). One renewal goes on for each session at a time, its answer is on
@@ -511,7 +523,8 @@
 //! has the client's `Cookie`, `Origin` and `Sec-Fetch-*` fields; what other sites may not do here they may not do there. The
 //! proxy passes `/bff/` (the `prefix`) to the gateway, at the origin of `public_url`, and the answer's `Cookie` on to the
 //! service in place of the client's, so that it never sees the session's: with `[bff]` each answer about a request has the
-//! client's other cookies, if there are any. (`ext_authz` over gRPC says all that itself.) A token goes to nobody. **Tickets** are used up when the proxy asks, so
+//! client's other cookies, if there are any. (`ext_authz` over gRPC says all that itself.) A token goes to nobody. A page that is
+//! opened without a session gets 401 like a script, with `login`: not all proxies could pass a redirect on. **Tickets** are used up when the proxy asks, so
 //! it must ask once. **Preflights** (`OPTIONS` with `Access-Control-Request-Method`) are for the proxy to answer before it
 //! asks: a route's `cors` holds where the gateway carries the request itself.
 //!
@@ -565,7 +578,7 @@
 //! | a session's cookie beside `Authorization`, or twice | 400 | `two-credentials` |
 //! | a session that has ended; a page of another site that would use one | 401, 403 | `session-ended`, `cross-site-request` |
 //! | a session whose token cannot be renewed now | 503 | `session-unavailable` |
-//! | a login that came to nothing (a page); an issuer that logs nobody in now | 400, 503 | `login-failed`, `bad-return-to`, `login-unavailable` |
+//! | a login that came to nothing (a page); an issuer that logs nobody in now | 400, 503 | `login-failed`, `bad-return-to`, `bad-login-demands`, `login-unavailable` |
 //! | the token is not valid here: signature, issuer, audience, type, … | 401 | `invalid-token` |
 //! | it has expired; it was revoked; what it says has changed | 401 | `expired`, `revoked`, `claims-changed` |
 //! | a ticket for another request, or a used one | 401 | `invalid-ticket` |

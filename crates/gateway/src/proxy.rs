@@ -99,7 +99,10 @@ async fn answer(
             let pause = (watch.is_none() && !long_bodies).then_some(state.config.timeouts.stall);
             sent.map(|answer| (answer, watch, pause)).map_err(Refusal::from)
         }
-        Err(refusal) => Err(refusal),
+        Err(refusal) => {
+            fields.offer_login(bff::offer_login(state, &fields, &refusal, &request));
+            Err(refusal)
+        }
     };
     let mut answer = match passed {
         Ok((Answer::Response(response), watch, pause)) => {
@@ -120,7 +123,7 @@ async fn answer(
         Err(refusal) => {
             recording.refused(&refusal);
             refusal.log();
-            refusal.into_response(&fields.challenge(state), in_flight)
+            fields.refuse(&refusal, state).map(|text| ResponseBody::own(text, in_flight))
         }
     };
     fields.set(answer.headers_mut());

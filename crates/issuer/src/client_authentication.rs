@@ -99,7 +99,8 @@ impl Issuer {
     /// assertion is used up.
     ///
     /// # Errors
-    /// [`TokenError::Throttled`] for a secret after too many wrong ones from its address.
+    /// [`TokenError::Throttled`] for a secret after too many wrong ones from its address, and for an assertion of a client that
+    /// nobody has registered after too many of such clients from there.
     /// [`TokenError::InvalidClient`]; for a secret after the same work whether the client exists or not.
     pub async fn authenticate_client(
         &self,
@@ -129,7 +130,7 @@ impl Issuer {
             (None, None) => Ok(AuthenticatedClient::FirstParty),
             (None, Some(ClientProof::Secret(_))) => Err(TokenError::InvalidClient),
             (id, Some(ClientProof::Assertion(assertion))) => {
-                self.authenticate_by_assertion(id.as_ref(), assertion, now).await
+                self.authenticate_by_assertion(id.as_ref(), assertion, authentication.address, now).await
             }
             (Some(id), Some(ClientProof::Secret(secret))) => {
                 let guess =
@@ -214,12 +215,14 @@ impl Issuer {
         &self,
         id: Option<&ClientId>,
         assertion: &str,
+        address: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<AuthenticatedClient, TokenError> {
         let (named, kid) = client_assertion::unverified_client(assertion).ok_or(TokenError::InvalidClient)?;
         if id.is_some_and(|id| *id != named) {
             return Err(TokenError::InvalidClient);
         }
+        self.count_assertion(&named, address, now)?;
         let client = self.client_of(&named, now).await?.filter(|client| !client.disabled);
         let client = client.ok_or(TokenError::InvalidClient)?;
         let denied = |rejection: &AssertionRejection| {

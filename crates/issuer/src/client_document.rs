@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,11 +17,15 @@ use thiserror::Error;
 
 use crate::admin::NewCredential;
 use crate::client::{Client, Credential};
+use crate::client_key_sets::ClientKeySets;
+use crate::grant::TokenError;
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::registration::{ClientMetadata, RegistrationPolicy};
 use crate::remote_document::Fetches;
 use crate::store::StoreError;
+use crate::throttle::{Throttle, ThrottleLimit, ThrottlePolicy, Throttled};
+use crate::trusted_issuer::KeySetSource;
 
 /// The least and the most that a document is believed for, whatever its server says.
 const LEAST_FRESH: Duration = Duration::from_secs(60);
@@ -28,6 +33,10 @@ const MOST_FRESH: Duration = Duration::from_secs(24 * 3600);
 
 /// The most documents that are kept.
 const MOST_KEPT: usize = 1000;
+
+/// How often such clients may show assertions from one address. Each is a row in the store until nobody would take it any more, and
+/// a request that it pushes is one more.
+const ASSERTIONS: ThrottleLimit = ThrottleLimit { burst: 100, every: Duration::from_millis(100) };
 
 /// Fetches the documents of clients.
 #[async_trait]
@@ -56,9 +65,12 @@ pub struct DocumentError(pub String);
 /// How clients are served that nobody has registered.
 pub struct ClientDocuments {
     policy: RegistrationPolicy,
+    audience: Vec<String>,
     source: Arc<dyn ClientDocumentSource>,
+    keys: Arc<dyn KeySetSource>,
     kept: Mutex<HashMap<ClientId, Kept>>,
     fetches: Fetches,
+    assertions: Throttle,
 }
 
 struct Kept {
@@ -73,10 +85,31 @@ impl fmt::Debug for ClientDocuments {
 }
 
 impl ClientDocuments {
-    /// Serves clients whose documents `source` fetches, within `policy`.
+    /// Serves clients whose documents `source` fetches, within `policy`. `keys` fetches the key sets that documents name
+    /// (`jwks_uri`).
     #[must_use]
-    pub fn new(policy: RegistrationPolicy, source: Arc<dyn ClientDocumentSource>) -> Self {
-        Self { policy, source, kept: Mutex::default(), fetches: Fetches::new() }
+    pub fn new(
+        policy: RegistrationPolicy,
+        source: Arc<dyn ClientDocumentSource>,
+        keys: Arc<dyn KeySetSource>,
+    ) -> Self {
+        let assertions = ThrottlePolicy { account: ASSERTIONS, ..ThrottlePolicy::default() };
+        Self {
+            policy,
+            audience: Vec::new(),
+            source,
+            keys,
+            kept: Mutex::default(),
+            fetches: Fetches::new(),
+            assertions: Throttle::new(assertions),
+        }
+    }
+
+    /// Lets such clients have tokens for these resource servers instead of the default one alone.
+    #[must_use]
+    pub fn with_audience(mut self, audience: Vec<String>) -> Self {
+        self.audience = audience;
+        self
     }
 
     async fn client(&self, id: &ClientId, now: Timestamp) -> Result<Client, DocumentError> {
@@ -132,7 +165,8 @@ impl ClientDocuments {
         if metadata.redirect_uris.is_empty() {
             return Err(refused("it has no redirect_uris"));
         }
-        let new = self.policy.allow(metadata).map_err(|error| DocumentError(error.to_string()))?;
+        let mut new = self.policy.allow(metadata).map_err(|error| DocumentError(error.to_string()))?;
+        new.audience.clone_from(&self.audience);
         Ok(new.into_client(id.clone(), credential, now))
     }
 }
@@ -141,8 +175,29 @@ impl Issuer {
     /// Serves clients that nobody has registered too.
     #[must_use]
     pub fn with_client_documents(mut self, documents: ClientDocuments) -> Self {
+        let keys = Arc::clone(&documents.keys);
+        self.document_key_sets = Some(ClientKeySets::new(keys, self.config.profile));
         self.documents = Some(documents);
         self
+    }
+
+    /// Counts an assertion of a client that nobody has registered, before anything is done for it.
+    pub(crate) fn count_assertion(
+        &self,
+        id: &ClientId,
+        address: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(), TokenError> {
+        let (Some(documents), Some(address), true) = (&self.documents, address, id.is_url()) else {
+            return Ok(());
+        };
+        let attempt = documents.assertions.attempt_from(address);
+        documents.assertions.check(attempt, now).map_err(|Throttled { retry_after }| {
+            tracing::info!(target: "gatepass::audit", event = "client-throttled", client_id = %id);
+            TokenError::Throttled { retry_after }
+        })?;
+        documents.assertions.failed(attempt, now);
+        Ok(())
     }
 
     /// Whether clients are served that nobody has registered.

@@ -3,7 +3,8 @@
 //!
 //! A client names the address, so who fetches is as careful as with everything that others name the address of
 //! ([`KeySetSource`]); here is how often: a set is believed for an hour at most, and asked for again, for a key that is not in it,
-//! once in ten seconds, whoever signs with names that do not exist.
+//! once in ten seconds, whoever signs with names that do not exist. Clients that nobody has registered have a room of their own:
+//! however many there are of them, they take no place from those who are.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::client::{
     Client, ClientKeySource, ClientKeys, Credential, InvalidEncryption, NotificationUri, encryption_key,
 };
 use crate::issuer::Issuer;
+use crate::profile::Profile;
 use crate::remote_document::Fetches;
 use crate::trusted_issuer::{KeySetError, KeySetSource, PublishedKeys, PublishedSet};
 
@@ -51,6 +53,13 @@ impl fmt::Debug for ClientKeySets {
 }
 
 impl ClientKeySets {
+    /// Sets that `source` fetches, of keys that `profile` takes.
+    pub(crate) fn new(source: Arc<dyn KeySetSource>, profile: Profile) -> Self {
+        let algs = ClientKeys::algs().filter(|alg| profile.takes(*alg)).collect();
+        let [fetches, trials] = [(); 2].map(|()| Arc::new(Fetches::new()));
+        Self { source, fetches, trials, algs, kept: Mutex::default() }
+    }
+
     async fn find(
         &self,
         uri: &NotificationUri,
@@ -87,12 +96,10 @@ impl ClientKeySets {
 }
 
 impl Issuer {
-    /// Lets clients publish their keys at a `jwks_uri`, which `source` fetches.
+    /// Lets registered clients publish their keys at a `jwks_uri`, which `source` fetches.
     #[must_use]
     pub fn with_client_key_sets(mut self, source: Arc<dyn KeySetSource>) -> Self {
-        let algs = ClientKeys::algs().filter(|alg| self.config.profile.takes(*alg)).collect();
-        let [fetches, trials] = [(); 2].map(|()| Arc::new(Fetches::new()));
-        self.client_key_sets = Some(ClientKeySets { source, fetches, trials, algs, kept: Mutex::default() });
+        self.client_key_sets = Some(ClientKeySets::new(source, self.config.profile));
         self
     }
 
@@ -106,7 +113,7 @@ impl Issuer {
         match client.keys().ok_or(NoClientKeys::None)? {
             ClientKeySource::Given(keys) => Ok(keys.verifying()),
             ClientKeySource::Published { jwks_uri } => {
-                let set = self.published_set(jwks_uri, |set| set.verifies(kid), now).await?;
+                let set = self.key_sets(client)?.find(jwks_uri, |set| set.verifies(kid), now).await?;
                 Ok((*set.verifying).clone())
             }
         }
@@ -123,7 +130,8 @@ impl Issuer {
             ClientKeySource::Given(keys) => keys.encryption(alg),
             ClientKeySource::Published { jwks_uri } => {
                 let has = |set: &PublishedSet| encryption_key(&set.jwks, alg).is_some();
-                let set = self.published_set(jwks_uri, has, now).await.inspect_err(|error| {
+                let set = async { self.key_sets(client)?.find(jwks_uri, has, now).await };
+                let set = set.await.inspect_err(|error| {
                     tracing::info!(client_id = %client.id, %error, "a client's keys cannot be had");
                 });
                 encryption_key(&set.ok()?.jwks, alg)
@@ -131,17 +139,12 @@ impl Issuer {
         }
     }
 
-    async fn published_set(
-        &self,
-        jwks_uri: &NotificationUri,
-        has: impl Fn(&PublishedSet) -> bool,
-        now: Timestamp,
-    ) -> Result<PublishedSet, KeySetError> {
-        self.key_sets()?.find(jwks_uri, has, now).await
-    }
-
-    fn key_sets(&self) -> Result<&ClientKeySets, KeySetError> {
-        self.client_key_sets.as_ref().ok_or_else(|| KeySetError("this server fetches nothing".to_owned()))
+    fn key_sets(&self, client: &Client) -> Result<&ClientKeySets, KeySetError> {
+        let sets = match client.id.is_url() {
+            true => self.document_key_sets.as_ref(),
+            false => self.client_key_sets.as_ref(),
+        };
+        sets.ok_or_else(|| KeySetError("this server fetches nothing".to_owned()))
     }
 
     /// Demands that a client which publishes its keys does so now, with what it is registered for.
@@ -157,7 +160,7 @@ impl Issuer {
         let algs: Vec<KeyManagement> = client.extensions.responses.encryption_algs().collect();
         let missing =
             |set: &PublishedSet| algs.iter().copied().find(|alg| encryption_key(&set.jwks, *alg).is_none());
-        let published = async { self.key_sets()?.try_out(jwks_uri, now).await };
+        let published = async { self.key_sets(client)?.try_out(jwks_uri, now).await };
         let set = published.await.map_err(|error| {
             // Why is the operator's to know: it tells of the network that this server is in.
             tracing::info!(client_id = %client.id, %error, "a jwks_uri cannot be fetched");

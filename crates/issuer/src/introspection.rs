@@ -74,14 +74,17 @@ impl Issuer {
 
     /// What a signed answer may tell `client` of a token: nothing but that it is not active, unless it was issued to
     /// this client, or is for an audience that this client may have tokens for
-    /// ([RFC 9701 section 5](https://www.rfc-editor.org/rfc/rfc9701#section-5)).
+    /// ([RFC 9701 section 5](https://www.rfc-editor.org/rfc/rfc9701#section-5)). Of a client that nobody has registered,
+    /// which anybody can be, no audience counts.
     #[must_use]
     pub fn limit_introspection(&self, client: &Client, found: Introspection) -> Introspection {
         let is_theirs = match &found {
             Introspection::Inactive => true,
             Introspection::AccessToken(claims) => {
                 let issuer = self.config.issuer.as_str();
-                let may_have = |audience| audience != issuer && self.may_have(client, Some(audience));
+                let is_known = !client.id.is_url();
+                let may_have =
+                    |audience| is_known && audience != issuer && self.may_have(client, Some(audience));
                 claims.client_id == client.id.as_str()
                     || claims.aud.iter().any(|audience| audience == client.id.as_str() || may_have(audience))
             }

@@ -54,6 +54,8 @@ pub struct Issuer {
     pub(crate) answers: Answers,
     /// Clients that nobody has registered; `None`: there are none.
     pub(crate) documents: Option<ClientDocuments>,
+    /// Where those publish their keys.
+    pub(crate) document_key_sets: Option<ClientKeySets>,
     /// What clients refer to by URL; `None`: nothing.
     pub(crate) remote: Option<RemoteDocuments>,
     /// Where clients publish their keys; `None`: nowhere that is looked at.
@@ -116,6 +118,7 @@ impl Issuer {
             devices: DeviceThrottles::new(config.throttle),
             answers: Answers::new(config.throttle),
             documents: None,
+            document_key_sets: None,
             remote: None,
             client_key_sets: None,
             passwords: HashPool::start(config.hashing)?,

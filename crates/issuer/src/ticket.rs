@@ -78,7 +78,7 @@ internal_from!(TicketError);
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum ConsumeError {
-    /// The client that asks is not a confidential one that proved itself.
+    /// The client that asks is not a registered, confidential one that proved itself.
     #[error(transparent)]
     Client(TokenError),
     /// It is not a ticket of this issuer, or has expired.
@@ -186,6 +186,10 @@ impl Issuer {
     ) -> Result<(), ConsumeError> {
         let client = self.authenticate_client(authentication, now).await.and_then(require_confidential);
         let client = client.map_err(ConsumeError::Client)?;
+        // Gateways are registered: anybody else who has a ticket is not to take it from its holder.
+        if client.id.is_url() {
+            return Err(ConsumeError::Client(TokenError::UnauthorizedClient));
+        }
         let ring = self.ring.load_full();
         let ticket = ring.tickets().verify::<AccessClaims>(ticket, now).map_err(|_| ConsumeError::Invalid)?;
         self.feed.check(&ticket, ticket.kid()).map_err(ConsumeError::Revoked)?;

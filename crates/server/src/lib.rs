@@ -127,7 +127,7 @@ pub use gatepass_net::{InvalidNetwork, Network};
 
 pub use brand::{Brand, BrandFile, Color, InvalidBrand, InvalidColor};
 pub use client_certificate::{ClientCertificates, InvalidAuthorities};
-pub use client_documents::parse_client_document;
+pub use client_documents::{DocumentKeys, parse_client_document};
 pub use clock::Clock;
 pub use config::{CookieName, HttpConfig, InvalidCookieName, InvalidSameSite, SameSite};
 pub use delivery::Outbound;

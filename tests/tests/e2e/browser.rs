@@ -7,6 +7,7 @@ mod live;
 mod logout;
 mod pages;
 mod providers;
+mod step_up;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

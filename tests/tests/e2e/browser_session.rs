@@ -1,6 +1,7 @@
 //! Browsers that hold a session of the gateway's and no token: a real login at a real authorization server.
 
 mod provider;
+mod step_up;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -170,6 +171,18 @@ path = "/api/{{*rest}}"
 upstream = "mirror"
 session = true
 forward = {{ sub = "X-User-Id", roles = "X-User-Roles" }}
+
+[[route]]
+path = "/vault"
+upstream = "mirror"
+session = true
+require = {{ acr = ["urn:gatepass:acr:password"], max_age = "5s" }}
+
+[[route]]
+path = "/never"
+upstream = "mirror"
+session = true
+require = {{ acr = ["urn:example:hardware"] }}
 "#,
             issuer = up.issuer(),
         );

@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod agents;
 mod apache;
 mod attack;
 mod backchannel_logout;

@@ -17,14 +17,19 @@ use crate::clients::Service;
 use crate::log_in::{copy_scripts, run};
 
 /// A server of its own with one user, `ada`, who has the role `admin`.
-struct Serve {
-    server: Alone,
+pub(super) struct Serve {
+    pub(super) server: Alone,
     client: Client,
     folder: TempDir,
 }
 
 impl Serve {
     async fn start(options: &str) -> Self {
+        Self::start_with(&[], &[], options).await
+    }
+
+    /// The same, with variables in its environment, after its operator has typed these lines.
+    pub(super) async fn start_with(environment: &[(&str, &str)], lines: &[&str], options: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = place::free_address();
         let text = file(address, options);
@@ -32,8 +37,11 @@ impl Serve {
         std::fs::write(&config, &text).unwrap();
         let password = password_file(folder.path(), PASSWORD);
         let words = ["user", "add", "ada", "--role", "admin", "--password-file", &password];
-        command::run(&words, &["--config", path_text(&config)]).await.worked();
-        let server = Alone::start("serve", folder.path(), address, &text).await;
+        let lines = lines.iter().map(|line| line.split(' ').collect());
+        for words in std::iter::once(words.to_vec()).chain(lines) {
+            command::run(&words, &["--config", path_text(&config)]).await.worked();
+        }
+        let server = Alone::start_with(environment, "serve", folder.path(), address, &text).await;
         Self { server, client: http::client(), folder }
     }
 
@@ -46,7 +54,7 @@ impl Serve {
         self.request(Method::POST, "/session/login").json(&body)
     }
 
-    async fn native_login(&self) -> Session {
+    pub(super) async fn native_login(&self) -> Session {
         let body = json!({"username": "ada", "password": PASSWORD, "refresh_token": "body"});
         Session::from_body(&send(self.request(Method::POST, "/session/login").json(&body)).await.expect(200))
     }
@@ -394,6 +402,10 @@ async fn a_file_that_is_wrong_is_refused_with_its_reason() {
         (
             "a client of nobody's that administers",
             good.clone() + "[client_documents]\nscope = [\"gatepass:admin\"]\n",
+        ),
+        (
+            "clients of nobody's for a resource server of nobody's",
+            good.clone() + "[client_documents]\naudience = [\"https://other.example\"]\n",
         ),
         ("no address", good.replace("listen = ", "# ")),
         (

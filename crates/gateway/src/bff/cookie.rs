@@ -1,4 +1,5 @@
-//! The two cookies: one names a session, the other holds a login that has begun.
+//! The two cookies: one names a session, the other holds a login that has begun, and for a moment after it, of which
+//! kind it was.
 //!
 //! Both are `__Host-` cookies, which browsers take over https from this host alone, and neither from a neighbour nor
 //! from a script. They are `SameSite=Lax` and not `Strict`: the issuer sends the browser back here, and a browser
@@ -12,6 +13,8 @@ use zeroize::Zeroizing;
 
 /// What browsers keep a login for that has begun.
 pub(super) const LOGIN_LIFETIME: Duration = Duration::from_secs(600);
+/// For so long after a login nobody is sent to another of its kind unasked.
+const MOMENT: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(crate) struct Cookies {
@@ -43,6 +46,11 @@ impl Cookies {
 
     pub(super) fn set_login(&self, value: &str) -> HeaderValue {
         write(&self.login, value, LOGIN_LIFETIME)
+    }
+
+    /// For a login that was completed.
+    pub(super) fn set_login_done(&self, mark: &str) -> HeaderValue {
+        write(&self.login, mark, MOMENT)
     }
 
     pub(crate) fn clear_session(&self) -> HeaderValue {
@@ -126,7 +134,7 @@ fn write(name: &str, value: &str, lifetime: Duration) -> HeaderValue {
     let seconds = lifetime.as_secs();
     let text =
         Zeroizing::new(format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}"));
-    // A name that was checked, base64url and digits.
+    // A name that was checked, base64url, a dot and digits.
     let mut header = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
     header.set_sensitive(true);
     header

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use serde::Serialize;
 use url::form_urlencoded;
 
+use super::demands::Demands;
 use super::login::{AuthorizationAnswer, BadAnswer, Login};
 use super::session::{Holder, Session, Tokens};
 use super::{Bff, SessionError, bearing, now, own_path, page, site};
@@ -81,7 +82,7 @@ pub(crate) async fn serve(
     let mut response = answered.unwrap_or_else(|refusal| {
         recording.refused(&refusal);
         refusal.log();
-        bff.refuse(endpoint, &refusal, state)
+        bff.refuse(endpoint, request.headers(), &refusal, state)
     });
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -113,7 +114,7 @@ impl Bff {
             _ if !methods.contains(method) => {
                 return Err(Refusal::MethodNotAllowed { allow: HeaderValue::from_static(allow) });
             }
-            // Not from an image or a frame: each login that begins takes the place of the one before.
+            // Not from an image or a frame, nor ahead of the user: each login that begins takes the place of the one before.
             Endpoint::Login | Endpoint::Callback => site::is_visit(headers),
             Endpoint::Session | Endpoint::Logout => {
                 site::may_use_session(headers, method, false, &self.settings.origin)
@@ -138,11 +139,25 @@ impl Bff {
         }
     }
 
-    fn refuse(&self, endpoint: Endpoint, refusal: &Refusal, state: &State) -> Response<Bytes> {
+    fn refuse(
+        &self,
+        endpoint: Endpoint,
+        headers: &HeaderMap,
+        refusal: &Refusal,
+        state: &State,
+    ) -> Response<Bytes> {
         match (endpoint, refusal) {
             (Endpoint::Login | Endpoint::Callback, Refusal::Session(error)) => {
-                let again = format!("{}/login", self.settings.prefix);
-                let mut response = page::not_logged_in(error.status(), &again);
+                let begun = match (endpoint, self.cookies.login(headers)) {
+                    (Endpoint::Callback, Ok(Some(cookie))) => Login::open(cookie, &self.sealer, now()),
+                    _ => None,
+                };
+                // The same again, for the same page.
+                let again = match begun {
+                    Some(login) => self.login_path(&login.demands, Some(&login.return_to)),
+                    None => self.login_path(&Demands::default(), None),
+                };
+                let mut response = page::not_completed(error.status(), &again);
                 if endpoint == Endpoint::Callback && *error != SessionError::CrossSite {
                     response.headers_mut().append(header::SET_COOKIE, self.cookies.clear_login());
                 }
@@ -154,10 +169,10 @@ impl Bff {
 
     /// `GET login`: sends the browser to the issuer.
     async fn log_in(&self, query: &str, guards: &Guards) -> Result<Response<Bytes>, SessionError> {
-        let return_to = self.return_to(query)?;
+        let (return_to, demands) = (self.return_to(query)?, Demands::parse(query)?);
         let issuer = self.issuer(guards)?;
         let endpoints = issuer.endpoints().await.map_err(cannot_log_in)?;
-        let login = Login::new(&return_to, now()).ok_or(SessionError::LoginUnavailable)?;
+        let login = Login::new(&return_to, demands, now()).ok_or(SessionError::LoginUnavailable)?;
         let cookie = login.seal(&self.sealer).ok_or(SessionError::LoginUnavailable)?;
         let url = login.authorization_url(&endpoints, &self.settings, &self.redirect_uri());
         let mut response = redirect(StatusCode::FOUND, url.as_str())?;
@@ -200,7 +215,7 @@ impl Bff {
         // 303, so that whatever brought the browser here is not done again there.
         let mut response = redirect(StatusCode::SEE_OTHER, &login.return_to)?;
         response.headers_mut().append(header::SET_COOKIE, cookie);
-        response.headers_mut().append(header::SET_COOKIE, self.cookies.clear_login());
+        response.headers_mut().append(header::SET_COOKIE, self.cookies.set_login_done(&login.demands.mark()));
         Ok(response)
     }
 

@@ -12,6 +12,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::BffSettings;
 use super::cookie::LOGIN_LIFETIME;
+use super::demands::Demands;
 use super::seal::{Purpose, Sealer, code_challenge, random_text};
 
 /// What the callback needs to know of the authorization request.
@@ -21,6 +22,7 @@ pub(super) struct Login {
     pub(super) nonce: String,
     pub(super) code_verifier: String,
     pub(super) return_to: String,
+    pub(super) demands: Demands,
     begun: i64,
 }
 
@@ -49,12 +51,13 @@ pub(super) enum BadAnswer {
 }
 
 impl Login {
-    pub(super) fn new(return_to: &str, now: Timestamp) -> Option<Self> {
+    pub(super) fn new(return_to: &str, demands: Demands, now: Timestamp) -> Option<Self> {
         Some(Self {
             state: random_text()?.to_string(),
             nonce: random_text()?.to_string(),
             code_verifier: random_text()?.to_string(),
             return_to: return_to.to_owned(),
+            demands,
             begun: now.as_secs(),
         })
     }
@@ -77,7 +80,8 @@ impl Login {
             .append_pair("code_challenge", &code_challenge(&self.code_verifier))
             .append_pair("code_challenge_method", "S256")
             .extend_pairs(settings.prompt.as_ref().map(|prompt| ("prompt", prompt)))
-            .extend_pairs(settings.resource.as_ref().map(|resource| ("resource", resource)));
+            .extend_pairs(settings.resource.as_ref().map(|resource| ("resource", resource)))
+            .extend_pairs(self.demands.parameters());
         url
     }
 
@@ -140,12 +144,17 @@ impl AuthorizationAnswer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::demands::MAX_ACR_VALUES;
     use super::super::session::tests::sealer;
     use super::*;
 
+    fn begin(return_to: &str, now: i64) -> Login {
+        Login::new(return_to, Demands::default(), Timestamp::from_secs(now)).unwrap()
+    }
+
     #[test]
     fn what_a_login_is_known_by_cannot_be_guessed() {
-        let logins = [1, 2].map(|_| Login::new("/", Timestamp::from_secs(0)).unwrap());
+        let logins = [1, 2].map(|_| begin("/", 0));
         let made = logins.iter().flat_map(|login| [&login.state, &login.nonce, &login.code_verifier]);
         let mut random: Vec<Vec<u8>> =
             made.map(|text| URL_SAFE_NO_PAD.decode_to_vec(text).unwrap()).collect();
@@ -157,7 +166,7 @@ mod tests {
 
     #[test]
     fn which_answers_are_taken() {
-        let login = Login::new("/", Timestamp::from_secs(0)).unwrap();
+        let login = begin("/", 0);
         let (state, own) = (&login.state, "iss=https%3A%2F%2Fauth.example.com");
         let refused = || Err(BadAnswer::Refused("access_denied".into()));
         let good = || Ok("c".to_owned());
@@ -222,13 +231,20 @@ mod tests {
     fn a_login_is_sealed_and_does_not_last() {
         let folder = tempfile::tempdir().unwrap();
         let (sealer, secs) = (sealer(folder.path()), Timestamp::from_secs);
-        let login = Login::new("/orders", secs(1_000)).unwrap();
+        let login = begin("/orders", 1_000);
         let cookie = login.seal(&sealer).unwrap();
         let opened = Login::open(cookie.as_bytes(), &sealer, secs(1_599)).unwrap();
         assert_eq!((&opened.state, &*opened.return_to), (&login.state, "/orders"));
         assert!(Login::open(cookie.as_bytes(), &sealer, secs(1_600)).is_none(), "too late");
         assert!(Login::open(&cookie.as_bytes()[1..], &sealer, secs(1_000)).is_none());
-        let longest = Login::new(&"/".repeat(1024), secs(0)).unwrap().seal(&sealer).unwrap();
-        assert!(longest.len() < 3_000, "browsers keep 4096 bytes with the name and attributes");
+        assert!(
+            Login::open(login.demands.mark().as_bytes(), &sealer, secs(1_000)).is_none(),
+            "one that is done"
+        );
+        // JSON writes each quotation mark as two characters.
+        let (path, acr) = (format!("/?{}", "\"".repeat(1022)), "a".repeat(MAX_ACR_VALUES));
+        let demands = Demands::parse(&format!("acr_values={acr}&max_age={}", u32::MAX)).unwrap();
+        let longest = Login::new(&path, demands, secs(0)).unwrap().seal(&sealer).unwrap();
+        assert!(longest.len() < 3_900, "browsers keep 4096 bytes with the name and attributes");
     }
 }

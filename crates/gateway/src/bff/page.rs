@@ -1,4 +1,4 @@
-//! What a person sees whose login did not work out. It says nothing that another could use.
+//! What a person sees whose login did not work out, or does not do. It says nothing that another could use.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -10,13 +10,25 @@ const STYLE: &str = ":root{color-scheme:light dark}body{max-width:26rem;margin:2
 const POLICY: &str = "default-src 'none'; style-src 'sha256-atQKhauSRdsIHotZaDYzQh1Iqm4QpRdO7T8pBH3iPiw='; \
     base-uri 'none'; frame-ancestors 'none'";
 
-/// `again` is the path where another login begins; it has no character that HTML reads otherwise.
-pub(super) fn not_logged_in(status: StatusCode, again: &str) -> Response<Bytes> {
+/// `again` is the path where another login begins.
+pub(super) fn not_completed(status: StatusCode, again: &str) -> Response<Bytes> {
+    write(status, "The login was not completed", "All is as it was before.", again)
+}
+
+/// For who has just logged in, and not as a route demands.
+pub(super) fn another_login(again: &str) -> Response<Bytes> {
+    let text = "You have just logged in, but not in the way, or not as recently, as this page demands.";
+    write(StatusCode::FORBIDDEN, "This page needs another login", text, again)
+}
+
+fn write(status: StatusCode, title: &str, text: &str, again: &str) -> Response<Bytes> {
+    // Of a path and a query that were written here, this alone is something else to HTML.
+    let again = again.replace('&', "&amp;");
     let text = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Not logged in</title>\n<style>{STYLE}</style>\n\
-         <main>\n<h1>You are not logged in</h1>\n<p>The login was not completed.</p>\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n\
+         <main>\n<h1>{title}</h1>\n<p>{text}</p>\n\
          <p><a href=\"{again}\">Log in again</a></p>\n</main>\n"
     );
     let mut response = Response::new(Bytes::from(text));
@@ -38,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_policy_names_the_style_that_the_page_has() {
-        let page = not_logged_in(StatusCode::BAD_REQUEST, "/bff/login");
+        let page = not_completed(StatusCode::BAD_REQUEST, "/bff/login");
         let html = std::str::from_utf8(page.body()).unwrap();
         let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
         let hash = base64_simd::STANDARD

@@ -138,7 +138,12 @@ pub(super) fn random_text() -> Option<Zeroizing<String>> {
 
 /// The S256 `code_challenge` of a verifier. RFC 7636 section 4.2.
 pub(super) fn code_challenge(verifier: &str) -> String {
-    URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, verifier.as_bytes()))
+    digest_text(verifier)
+}
+
+/// The SHA-256 digest of a text, as text that a URL and a cookie take as it is.
+pub(super) fn digest_text(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, text.as_bytes()))
 }
 
 impl Sealer {

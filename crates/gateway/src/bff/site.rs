@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 
 /// Whether a request may use the session that its cookie names. `own` is the origin of this site.
 ///
@@ -35,7 +36,19 @@ pub(super) fn may_use_session(headers: &HeaderMap, method: &Method, websocket: b
 /// Whether a browser asks because its user goes to a page, in a window of its own and not in a frame. One that
 /// does not say counts as going there.
 pub(super) fn is_visit(headers: &HeaderMap) -> bool {
-    !headers.contains_key(SEC_FETCH_MODE) && !headers.contains_key(SEC_FETCH_DEST) || opens_a_page(headers)
+    let says_nothing = !headers.contains_key(SEC_FETCH_MODE) && !headers.contains_key(SEC_FETCH_DEST);
+    says_nothing && !is_ahead(headers) || goes_to_a_page(headers)
+}
+
+/// Whether the browser says that its user goes to a page now. What it fetches ahead, because they may go there, it asks for again
+/// when they do, if it was refused.
+pub(super) fn goes_to_a_page(headers: &HeaderMap) -> bool {
+    opens_a_page(headers) && !is_ahead(headers)
+}
+
+/// Whether the browser fetches or renders a page ahead ([Fetch section 3.8](https://fetch.spec.whatwg.org/#sec-purpose-header)).
+fn is_ahead(headers: &HeaderMap) -> bool {
+    headers.contains_key(SEC_PURPOSE)
 }
 
 /// Whether the browser says that its user goes to a page.
@@ -54,6 +67,31 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h He
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_goes_to_a_page() {
+        const GO: (&str, &str) = ("sec-fetch-mode", "navigate");
+        const PAGE: (&str, &str) = ("sec-fetch-dest", "document");
+        const AHEAD: (&str, &str) = ("sec-purpose", "prefetch;prerender");
+        // Whether it is a visit, and whether the browser says so.
+        type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], [bool; 2]);
+        let cases: [Case<'_>; 7] = [
+            ("says_nothing", &[], [true, false]),
+            ("goes", &[GO, PAGE], [true, true]),
+            ("goes_perhaps", &[GO, PAGE, AHEAD], [false, false]),
+            ("says_only_that_it_is_ahead", &[AHEAD], [false, false]),
+            ("a_frame", &[GO, ("sec-fetch-dest", "iframe")], [false, false]),
+            ("an_image", &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")], [false, false]),
+            ("two_destinations", &[GO, PAGE, PAGE], [false, false]),
+        ];
+        for (name, fields, want) in cases {
+            let mut headers = HeaderMap::new();
+            for (field, value) in fields {
+                headers.append(*field, value.parse().unwrap());
+            }
+            assert_eq!([is_visit(&headers), goes_to_a_page(&headers)], want, "{name}");
+        }
+    }
 
     #[test]
     fn whose_pages_may_use_a_session() {

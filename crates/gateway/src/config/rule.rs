@@ -10,6 +10,7 @@ use super::ConfigError;
 use super::check::Source;
 use super::error::nearest;
 use super::raw::RawRequire;
+use crate::bff::{MAX_ACR_VALUES, is_acr};
 use crate::route::pattern::Pattern;
 
 /// The rule, and the parameters of the path that it compares claims with.
@@ -79,9 +80,12 @@ fn require_dpop(source: &Source<'_>, dpop: &Spanned<bool>, takes_dpop: bool) -> 
 /// What can stand in `acr_values`, with spaces between them.
 fn check_acr<'f>(source: &Source<'_>, field: &'f Spanned<Vec<String>>) -> Result<&'f [String], ConfigError> {
     let names = require_names(source, field, "acr")?;
-    let is_plain =
-        |name: &&String| name.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
-    match names.iter().find(|name| !is_plain(name)) {
+    if names.join(" ").len() > MAX_ACR_VALUES {
+        let message =
+            format!("a login is asked for {MAX_ACR_VALUES} bytes of authentication contexts at most");
+        return Err(source.error(field, message).hint("name those that are meant, the preferred one first"));
+    }
+    match names.iter().find(|name| !is_acr(name)) {
         Some(name) => Err(source
             .error(field, format!("`{name}` is not one authentication context"))
             .hint("write several as acr = [\"one\", \"two\"]")),

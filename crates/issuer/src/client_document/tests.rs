@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::client::{ClientExtensions, GrantType};
+use crate::trusted_issuer::{FetchedKeys, KeySetError};
 
 const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
 
@@ -34,6 +35,13 @@ impl ClientDocumentSource for Source {
     }
 }
 
+#[async_trait]
+impl KeySetSource for Source {
+    async fn fetch(&self, _: &url::Url) -> Result<FetchedKeys, KeySetError> {
+        Err(KeySetError("none".to_owned()))
+    }
+}
+
 fn documents(fresh_for: u64) -> (Arc<Source>, ClientDocuments) {
     let document = ClientDocument { metadata: metadata(), fresh_for: Duration::from_secs(fresh_for) };
     let source = Arc::new(Source { document: Mutex::new(Ok(document)), asked: AtomicUsize::new(0) });
@@ -41,7 +49,7 @@ fn documents(fresh_for: u64) -> (Arc<Source>, ClientDocuments) {
         scope: "orders:read".parse().unwrap(),
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
     };
-    (source.clone(), ClientDocuments::new(policy, source))
+    (source.clone(), ClientDocuments::new(policy, source.clone(), source))
 }
 
 fn id(text: &str) -> ClientId {
@@ -63,6 +71,10 @@ async fn a_document_makes_a_client_within_the_policy_and_no_other() {
         ("orders:read", vec![GrantType::AuthorizationCode])
     );
     assert!(client.require_pkce && !client.trusted && client.credential == Credential::None);
+    assert!(client.audience.is_empty(), "the default resource server");
+    let documents = documents.with_audience(vec!["https://tools.example".to_owned()]);
+    let other = documents.client(&id("https://other.example/client.json"), NOW).await.unwrap();
+    assert_eq!(other.audience, ["https://tools.example"]);
     let refused = [
         ("secret", ClientMetadata { credential: NewCredential::Secret, ..metadata() }),
         ("shared_secret", ClientMetadata { credential: NewCredential::SharedSecret, ..metadata() }),
@@ -73,6 +85,9 @@ async fn a_document_makes_a_client_within_the_policy_and_no_other() {
         *source.document.lock().unwrap() = Ok(document);
         assert!(documents.client(&agent, after(9999)).await.is_err(), "{name}");
     }
+    let document = ClientDocument { metadata: metadata(), fresh_for: Duration::ZERO };
+    *source.document.lock().unwrap() = Ok(document);
+    assert!(documents.client(&agent, after(9999)).await.is_ok(), "a refusal is not kept");
 }
 
 #[tokio::test]

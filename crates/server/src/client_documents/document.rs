@@ -5,7 +5,9 @@
 
 use gatepass_issuer::DocumentError;
 use gatepass_issuer::admin::NewCredential;
-use gatepass_issuer::client::{AcrValues, ClientExtensions, ClientKeys, GrantType};
+use gatepass_issuer::client::{
+    AcrValues, ClientExtensions, ClientKeySource, ClientKeys, GrantType, NotificationUri,
+};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_issuer::registration::ClientMetadata;
@@ -28,6 +30,7 @@ struct Document {
     grant_types: Option<Vec<String>>,
     token_endpoint_auth_method: Option<String>,
     jwks: Option<ClientKeys>,
+    jwks_uri: Option<String>,
     #[serde(default)]
     dpop_bound_access_tokens: bool,
     default_max_age: Option<u32>,
@@ -49,11 +52,11 @@ pub(super) fn parse(id: &ClientId, body: &[u8]) -> Result<ClientMetadata, Docume
     if document.client_secret.is_some() || document.client_secret_expires_at.is_some() {
         return Err(refused("it has a secret, which everybody could read"));
     }
-    let name = document.client_name.map(require_name).transpose().map_err(refused)?;
-    let grants = document.grant_types.unwrap_or_else(|| vec!["authorization_code".to_owned()]);
+    let name = document.client_name.clone().map(require_name).transpose().map_err(refused)?;
+    let grants = document.grant_types.clone().unwrap_or_else(|| vec!["authorization_code".to_owned()]);
     Ok(ClientMetadata {
         name,
-        credential: credential(document.token_endpoint_auth_method.as_deref(), document.jwks)?,
+        credential: credential(&document)?,
         grants: grants.iter().filter_map(|name| grant(name)).collect(),
         scope: None,
         redirect_uris: redirect_uris(&document.redirect_uris)?,
@@ -76,13 +79,22 @@ fn grant(name: &str) -> Option<GrantType> {
     GrantType::deserialize(StrDeserializer::<NameError>::new(name)).ok()
 }
 
-fn credential(method: Option<&str>, keys: Option<ClientKeys>) -> Result<NewCredential, DocumentError> {
-    match (method, keys) {
-        (Some("private_key_jwt"), Some(keys)) => Ok(NewCredential::Keys(keys.into())),
-        (Some("private_key_jwt"), None) => Err(refused("private_key_jwt needs the keys themselves, as jwks")),
-        (Some("none") | None, _) => Ok(NewCredential::None),
-        (Some(_), _) => Err(refused("its token_endpoint_auth_method is not none or private_key_jwt")),
+fn credential(document: &Document) -> Result<NewCredential, DocumentError> {
+    match document.token_endpoint_auth_method.as_deref() {
+        Some("private_key_jwt") => keys(document).map(NewCredential::Keys),
+        Some("none") | None => Ok(NewCredential::None),
+        Some(_) => Err(refused("its token_endpoint_auth_method is not none or private_key_jwt")),
     }
+}
+
+/// The keys that it signs with. Where it publishes them is its own choice, another host too: the document speaks for the client,
+/// and names it.
+fn keys(document: &Document) -> Result<ClientKeySource, DocumentError> {
+    let jwks_uri = document.jwks_uri.as_deref().map(str::parse::<NotificationUri>).transpose();
+    let jwks_uri = jwks_uri.map_err(|error| refused(&format!("jwks_uri: {error}")))?;
+    let keys = ClientKeySource::of(document.jwks.clone(), jwks_uri);
+    let keys = keys.map_err(|error| refused(&error.to_string()))?;
+    keys.ok_or_else(|| refused("private_key_jwt needs keys, as jwks or at a jwks_uri"))
 }
 
 fn redirect_uris(texts: &[String]) -> Result<Vec<RedirectUri>, DocumentError> {
@@ -95,11 +107,13 @@ fn redirect_uris(texts: &[String]) -> Result<Vec<RedirectUri>, DocumentError> {
 
 #[cfg(test)]
 mod tests {
+    use gatepass_jose::{Alg, SigningKey};
     use serde_json::{Value, json};
 
     use super::*;
 
     const URL: &str = "https://agent.example/client.json";
+    const KEYS: &str = "https://keys.agent.example/jwks.json";
 
     fn document() -> Value {
         json!({
@@ -118,6 +132,16 @@ mod tests {
             document[name] = value;
             document.to_string()
         };
+        let key = SigningKey::generate(Alg::ES256, None).unwrap();
+        let jwks = json!({ "keys": [key.public_jwk().unwrap()] });
+        let private: Value = serde_json::from_str(&key.to_jwk().unwrap().to_json()).unwrap();
+        let private = json!({ "keys": [private] });
+        let keys = |members: Value| {
+            let mut document = document();
+            document["token_endpoint_auth_method"] = json!("private_key_jwt");
+            document.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            document.to_string()
+        };
         let twice = document().to_string().replacen('{', &format!("{{\"client_id\":\"{URL}\","), 1);
         let many: Vec<String> = (0..33).map(|at| format!("https://agent.example/{at}")).collect();
         let cases = [
@@ -130,6 +154,17 @@ mod tests {
             ("an_end_of_a_secret", but("client_secret_expires_at", json!(0)), false),
             ("by_secret", but("token_endpoint_auth_method", json!("client_secret_basic")), false),
             ("no_keys", but("token_endpoint_auth_method", json!("private_key_jwt")), false),
+            ("an_address_of_no_keys", keys(json!({ "jwks_uri": "http://keys.example/jwks" })), false),
+            (
+                "another_address_of_no_keys",
+                keys(json!({ "jwks_uri": "https://me:pw@keys.example/jwks" })),
+                false,
+            ),
+            ("keys_and_their_address", keys(json!({ "jwks_uri": KEYS, "jwks": jwks })), false),
+            ("keys_elsewhere", keys(json!({ "jwks_uri": KEYS })), true),
+            ("keys", keys(json!({ "jwks": jwks })), true),
+            ("a_private_key", keys(json!({ "jwks": private })), false),
+            ("a_private_key_of_a_public_client", but("jwks", private.clone()), false),
             ("plain_http", but("redirect_uris", json!(["http://agent.example/cb"])), false),
             ("script", but("redirect_uris", json!(["javascript:alert(1)"])), false),
             ("many", but("redirect_uris", json!(many)), false),

@@ -79,7 +79,11 @@ pub(crate) async fn introspect(
     let now = server.now();
     let client = require_entitled(&server, &headers, &proof, &form, now).await?;
     let token = form.find("token").ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
-    let found = server.issuer.introspect(token, now).await?;
+    let mut found = server.issuer.introspect(token, now).await?;
+    // Anybody can be such a client, and is told of no token of others': RFC 7662 section 2.1.
+    if let Some(stranger) = client.as_ref().filter(|client| client.id.is_url()) {
+        found = server.issuer.limit_introspection(stranger, found);
+    }
     if !wants_signed(&headers) {
         let answer = IntrospectionAnswer::of(found, &server);
         return Ok(([(VARY, "Accept")], axum::Json(answer)).into_response());

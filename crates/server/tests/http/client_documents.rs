@@ -9,7 +9,7 @@ use axum::routing::get;
 use gatepass_issuer::ClientDocuments;
 use gatepass_issuer::client::GrantType;
 use gatepass_issuer::registration::RegistrationPolicy;
-use gatepass_server::{Fetch, HttpConfig};
+use gatepass_server::{DocumentKeys, Fetch, HttpConfig};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -65,7 +65,8 @@ impl Host {
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
         };
         let fetch = Fetch::new(vec![self.origin.parse().unwrap()]);
-        let documents = ClientDocuments::new(policy, Arc::new(fetch));
+        let keys = Arc::new(DocumentKeys::new(fetch.clone()));
+        let documents = ClientDocuments::new(policy, Arc::new(fetch), keys);
         Fixture::made(HttpConfig::default(), |_| {}, |issuer| issuer.with_client_documents(documents)).await
     }
 }

@@ -132,7 +132,7 @@ impl Servers {
             scope: "orders:read".parse().unwrap(),
             grants: vec![GrantType::AuthorizationCode],
         };
-        let documents = ClientDocuments::new(policy, self.fetch());
+        let documents = ClientDocuments::new(policy, self.fetch(), self.fetch());
         let finish = |issuer: gatepass_issuer::Issuer| {
             let issuer = issuer.with_client_documents(documents);
             issuer.with_remote_documents(self.fetch()).with_client_key_sets(self.fetch())

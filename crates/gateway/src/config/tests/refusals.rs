@@ -563,6 +563,11 @@ fn what_is_refused_where_and_with_which_advice() {
         (route("require = { acr = [] }"), Some(15), "an empty `acr` says neither all nor none"),
         (route("require = { acr = ['a b'] }"), Some(15), "`a b` is not one authentication context"),
         (route("require = { acr = ['a\"'] }"), Some(15), "is not one authentication context"),
+        (
+            route(&format!("require = {{ acr = ['a', '{}'] }}", "b".repeat(511))),
+            Some(15),
+            "a login is asked for 512 bytes of authentication contexts at most",
+        ),
         (route("require = { max_age = '10' }"), Some(15), "`10` is no duration"),
         (route("require = { max_age = '999ms' }"), Some(15), "no login could be as recent as that"),
         (route("require = { max_ag = '1s' }"), Some(15), "did you mean `max_age`?"),
