@@ -123,6 +123,9 @@ struct RawClientDocuments {
     /// The most that such a client may ask for.
     #[serde(default)]
     scope: Vec<String>,
+    /// The resource servers that such a client may ask for; the first one of the file where left out.
+    #[serde(default)]
+    audience: Vec<String>,
     /// Origins that may have private addresses and speak plain http.
     #[serde(default)]
     private_origins: Vec<String>,
@@ -342,7 +345,9 @@ impl ServerConfig {
         }
         let master_key = raw.master_key.check(folder)?;
         let private_origins = parse_all("client_urls.private_origins", &raw.client_urls.private_origins)?;
-        let client_documents = raw.client_documents.as_ref().map(RawClientDocuments::check).transpose()?;
+        let client_documents = raw.client_documents.as_ref();
+        let client_documents =
+            client_documents.map(|documents| documents.check(&raw.resource_server)).transpose()?;
         Ok(Self {
             listen: raw.listen,
             tls,
@@ -399,7 +404,11 @@ impl RawTokenEncryption {
 }
 
 impl RawClientDocuments {
-    fn check(&self) -> anyhow::Result<ClientDocumentConfig> {
+    fn check(&self, servers: &[RawResourceServer]) -> anyhow::Result<ClientDocumentConfig> {
+        let known = |audience: &&String| servers.iter().any(|server| server.audience == **audience);
+        if let Some(unknown) = self.audience.iter().find(|audience| !known(audience)) {
+            bail!("`client_documents.audience`: {unknown} is the audience of no [[resource_server]]");
+        }
         let scope: ScopeSet = self.scope.join(" ").parse().context("`client_documents.scope`")?;
         if scope.contains(ADMIN_SCOPE) {
             bail!("`client_documents.scope`: anybody can be such a client, and nobody of them administers");
@@ -409,6 +418,7 @@ impl RawClientDocuments {
             policy: RegistrationPolicy {
                 scope,
                 grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+                audience: self.audience.clone(),
             },
             fetch: Fetch::new(origins),
         })

@@ -40,6 +40,7 @@ fn documents(fresh_for: u64) -> (Arc<Source>, ClientDocuments) {
     let policy = RegistrationPolicy {
         scope: "orders:read".parse().unwrap(),
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        audience: Vec::new(),
     };
     (source.clone(), ClientDocuments::new(policy, source))
 }
