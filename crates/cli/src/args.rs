@@ -387,6 +387,9 @@ pub(crate) enum Client {
         /// A scope that such a client may ask for, any number of times
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
+        /// A resource server that such a client may ask for, any number of times; the default one where left out
+        #[arg(long = "audience", value_name = "AUD")]
+        audiences: Vec<String>,
         /// Such a client acts for itself and logs nobody in
         #[arg(long)]
         machines: bool,

@@ -40,10 +40,10 @@ impl Backend {
         config.master_key.ensure(&data)?;
         let store = Arc::new(Embedded::open(data.path())?);
         let mut issuer = master_key::open(config, &data, &store).await?;
-        if let Some(ClientDocumentConfig { policy, audience, fetch }) = &config.client_documents {
+        if let Some(ClientDocumentConfig { policy, fetch }) = &config.client_documents {
             let keys = Arc::new(DocumentKeys::new(fetch.clone()));
             let documents = ClientDocuments::new(policy.clone(), Arc::new(fetch.clone()), keys);
-            issuer = issuer.with_client_documents(documents.with_audience(audience.clone()));
+            issuer = issuer.with_client_documents(documents);
         }
         let client_urls = Arc::new(config.client_urls.clone());
         issuer =

@@ -58,7 +58,6 @@ pub(crate) struct ServerConfig {
 #[derive(Debug)]
 pub(crate) struct ClientDocumentConfig {
     pub(crate) policy: RegistrationPolicy,
-    pub(crate) audience: Vec<String>,
     pub(crate) fetch: Fetch,
 }
 
@@ -126,7 +125,7 @@ struct RawClientDocuments {
     /// The most that such a client may ask for.
     #[serde(default)]
     scope: Vec<String>,
-    /// For which resource servers; the first where left out.
+    /// The resource servers that such a client may ask for; the first one of the file where left out.
     #[serde(default)]
     audience: Vec<String>,
     /// Origins that may have private addresses and speak plain http.
@@ -417,22 +416,22 @@ impl RawTokenEncryption {
 }
 
 impl RawClientDocuments {
-    fn check(&self, resource_servers: &[RawResourceServer]) -> anyhow::Result<ClientDocumentConfig> {
+    fn check(&self, servers: &[RawResourceServer]) -> anyhow::Result<ClientDocumentConfig> {
+        let known = |audience: &&String| servers.iter().any(|server| server.audience == **audience);
+        if let Some(unknown) = self.audience.iter().find(|audience| !known(audience)) {
+            bail!("`client_documents.audience`: {unknown} is the audience of no [[resource_server]]");
+        }
         let scope: ScopeSet = self.scope.join(" ").parse().context("`client_documents.scope`")?;
         if scope.contains(ADMIN_SCOPE) {
             bail!("`client_documents.scope`: anybody can be such a client, and nobody of them administers");
-        }
-        let is_known = |audience: &String| resource_servers.iter().any(|server| server.audience == *audience);
-        if let Some(unknown) = self.audience.iter().find(|audience| !is_known(audience)) {
-            bail!("`client_documents.audience`: {unknown:?} is no [[resource_server]]");
         }
         let origins = parse_all("client_documents.private_origins", &self.private_origins)?;
         Ok(ClientDocumentConfig {
             policy: RegistrationPolicy {
                 scope,
                 grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+                audience: self.audience.clone(),
             },
-            audience: self.audience.clone(),
             fetch: Fetch::new(origins),
         })
     }

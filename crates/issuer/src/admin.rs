@@ -68,9 +68,6 @@ pub enum AdminError {
     /// A client's page was to be shown in a frame that is at none of its redirect URIs' origins.
     #[error("a frontchannel_logout_uri has the origin of one of the client's redirect URIs")]
     ForeignFrame,
-    /// A public client was to push its requests.
-    #[error("only a client that authenticates can push its authorization requests")]
-    CannotPush,
     /// The client does not fit the profile.
     #[error(transparent)]
     Profile(#[from] ProfileMismatch),
@@ -726,7 +723,7 @@ impl Issuer {
         Ok(hash.await??.ok_or(SecretError::Random)?)
     }
 
-    fn require_audiences(&self, audiences: &[String]) -> Result<(), AdminError> {
+    pub(crate) fn require_audiences(&self, audiences: &[String]) -> Result<(), AdminError> {
         let unknown = audiences.iter().find(|audience| self.target(Some(audience)).is_none());
         unknown.map_or(Ok(()), |audience| Err(AdminError::UnknownAudience(audience.clone())))
     }
@@ -787,7 +784,6 @@ fn require_sign_on(client: &Client) -> Result<(), AdminError> {
             Err(AdminError::ForeignFrame)
         }
         Client { credential: Credential::None, require_pkce: false, .. } => Err(AdminError::NeedsPkce),
-        Client { credential: Credential::None, require_pushed: true, .. } => Err(AdminError::CannotPush),
         _ if client.extensions.require_signed_request_object && !has_keys => Err(AdminError::CannotSign),
         _ => require_sector(client),
     }

@@ -65,7 +65,6 @@ pub struct DocumentError(pub String);
 /// How clients are served that nobody has registered.
 pub struct ClientDocuments {
     policy: RegistrationPolicy,
-    audience: Vec<String>,
     source: Arc<dyn ClientDocumentSource>,
     keys: Arc<dyn KeySetSource>,
     kept: Mutex<HashMap<ClientId, Kept>>,
@@ -96,20 +95,12 @@ impl ClientDocuments {
         let assertions = ThrottlePolicy { account: ASSERTIONS, ..ThrottlePolicy::default() };
         Self {
             policy,
-            audience: Vec::new(),
             source,
             keys,
             kept: Mutex::default(),
             fetches: Fetches::new(),
             assertions: Throttle::new(assertions),
         }
-    }
-
-    /// Lets such clients have tokens for these resource servers instead of the default one alone.
-    #[must_use]
-    pub fn with_audience(mut self, audience: Vec<String>) -> Self {
-        self.audience = audience;
-        self
     }
 
     async fn client(&self, id: &ClientId, now: Timestamp) -> Result<Client, DocumentError> {
@@ -165,8 +156,7 @@ impl ClientDocuments {
         if metadata.redirect_uris.is_empty() {
             return Err(refused("it has no redirect_uris"));
         }
-        let mut new = self.policy.allow(metadata).map_err(|error| DocumentError(error.to_string()))?;
-        new.audience.clone_from(&self.audience);
+        let new = self.policy.allow(metadata).map_err(|error| DocumentError(error.to_string()))?;
         Ok(new.into_client(id.clone(), credential, now))
     }
 }

@@ -88,6 +88,21 @@ pub enum TokenRequest {
     TokenExchange(TokenExchange),
 }
 
+impl TokenRequest {
+    /// The same with another name for the resource server, where it has one.
+    fn with_resource(mut self, name: impl FnOnce(String) -> String) -> Self {
+        match &mut self {
+            Self::AuthorizationCode { resource, .. }
+            | Self::DeviceCode { resource, .. }
+            | Self::JwtBearer { resource, .. }
+            | Self::ClientCredentials { resource, .. }
+            | Self::RefreshToken { resource, .. } => *resource = resource.take().map(name),
+            Self::TokenExchange(TokenExchange { audience, .. }) => *audience = name(std::mem::take(audience)),
+        }
+        self
+    }
+}
+
 /// The token endpoint's answer.
 #[derive(Clone, Debug)]
 pub struct TokenResponse {
@@ -245,7 +260,7 @@ impl Issuer {
         let jkt = self.use_up(held).await?;
         let shown = Binding { jkt, x5t: authentication.x5t() };
         let binding = client.binding(shown)?;
-        match request {
+        match request.with_resource(|asked| self.resource_named(&asked).to_owned()) {
             TokenRequest::AuthorizationCode {
                 code,
                 redirect_uri,
@@ -337,7 +352,7 @@ impl Issuer {
         scope: &ScopeSet,
     ) -> Result<Target<'_>, TokenError> {
         let default = client.audience.first().map(String::as_str);
-        let resource = resource.or(default);
+        let resource = resource.map(|asked| self.resource_named(asked)).or(default);
         let target = self.target(resource).ok_or(TokenError::InvalidTarget)?;
         let is_issuers = ISSUER_SCOPES.iter().any(|own| scope.contains(own));
         match (target, resource) {

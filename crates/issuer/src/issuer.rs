@@ -30,6 +30,7 @@ use crate::shared_keys::SharedKeys;
 use crate::signals::{KEPT_FOR, Signals};
 use crate::status_list::StatusLists;
 use crate::store::{NewRevocation, Store, StoreError};
+use crate::throttle::Throttle;
 use crate::user::RoleName;
 
 /// The authorization server's rules, over a store.
@@ -51,6 +52,7 @@ pub struct Issuer {
     pub(crate) proofs: Proofs,
     pub(crate) guessing: Arc<Guessing>,
     pub(crate) devices: DeviceThrottles,
+    pub(crate) pushes: Throttle,
     pub(crate) answers: Answers,
     /// Clients that nobody has registered; `None`: there are none.
     pub(crate) documents: Option<ClientDocuments>,
@@ -116,6 +118,7 @@ impl Issuer {
             statuses,
             guessing: Arc::new(Guessing::new(config.throttle)),
             devices: DeviceThrottles::new(config.throttle),
+            pushes: Throttle::new(config.throttle.of_rows()),
             answers: Answers::new(config.throttle),
             documents: None,
             document_key_sets: None,

@@ -1,17 +1,21 @@
-//! Pushed authorization requests ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)): a client that proves who it
-//! is leaves its request here, and the browser brings no more than its name. What the user sees in an address
-//! bar, and could change there, asks for nothing.
+//! Pushed authorization requests ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)): a client leaves its request here,
+//! and the browser brings no more than its name. What the user sees in an address bar, and could change there, asks for
+//! nothing. Of a client that does not prove who it is anybody could leave one, as anybody could send a browser with one.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use gatepass_jose::{Timestamp, base64url};
+use thiserror::Error;
 
 use crate::authorize::{AuthorizationRequest, AuthorizeError, PageError};
+use crate::client_authentication::AuthenticatedClient;
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::secrets::random;
 use crate::sessions::InternalError;
+use crate::throttle::Throttled;
 
 /// How long a pushed request can be used: for as long as somebody may take to log in. FAPI 2.0 demands less than
 /// ten minutes.
@@ -43,7 +47,32 @@ pub struct PushedRequest {
     pub expires_at: Timestamp,
 }
 
+/// Too many requests were pushed in the name of a client that does not prove who it is, or from one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("too many requests; try again later")]
+pub struct TooManyPushes {
+    /// When it is worth trying again.
+    pub retry_after: Duration,
+}
+
 impl Issuer {
+    /// Counts a request that is to be pushed. Whoever proves who it is may always; each costs a row.
+    ///
+    /// # Errors
+    /// [`TooManyPushes`].
+    pub fn count_push(
+        &self,
+        client: &AuthenticatedClient,
+        address: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(), TooManyPushes> {
+        if let AuthenticatedClient::Confidential(_) = client {
+            return Ok(());
+        }
+        let attempt = self.pushes.attempt(client.id().as_str(), address);
+        self.pushes.take(attempt, now).map_err(|Throttled { retry_after }| TooManyPushes { retry_after })
+    }
+
     /// Keeps a request that its client has pushed and that was checked; returns its `request_uri`. `query` holds it
     /// without the signature of a request object, which is used up by it; `None` when it was before.
     ///

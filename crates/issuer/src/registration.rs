@@ -86,6 +86,9 @@ pub struct RegistrationPolicy {
     pub scope: ScopeSet,
     /// The grants that they may use.
     pub grants: Vec<GrantType>,
+    /// The resource servers that they may ask for, the first of which is their default; empty: the issuer's default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audience: Vec<String>,
 }
 
 /// An initial access token's row.
@@ -208,7 +211,7 @@ impl RegistrationPolicy {
             name: metadata.name.unwrap_or_else(|| "unnamed".to_owned()),
             credential: metadata.credential,
             grants: metadata.grants,
-            audience: Vec::new(),
+            audience: self.audience.clone(),
             sign_on: SignOnClient {
                 redirect_uris: metadata.redirect_uris,
                 post_logout_redirect_uris: metadata.post_logout_redirect_uris,
@@ -293,6 +296,7 @@ mod tests {
         let policy = RegistrationPolicy {
             scope: "orders:read orders:write".parse().unwrap(),
             grants: vec![GrantType::AuthorizationCode, GrantType::ClientCredentials],
+            audience: Vec::new(),
         };
         let (code, machine) = (&[GrantType::AuthorizationCode][..], &[GrantType::ClientCredentials][..]);
         let cases = [
@@ -318,7 +322,11 @@ mod tests {
     #[test]
     fn what_an_initial_access_token_cannot_be() {
         let new = |scope: &str, grant, uses, secs| NewInitialAccessToken {
-            policy: RegistrationPolicy { scope: scope.parse().unwrap(), grants: vec![grant] },
+            policy: RegistrationPolicy {
+                scope: scope.parse().unwrap(),
+                grants: vec![grant],
+                audience: Vec::new(),
+            },
             uses,
             lifetime: Duration::from_secs(secs),
         };

@@ -87,7 +87,26 @@ impl GrantedResources {
     }
 }
 
+/// Whether two names are one URL: without a path and with the path `/` is the same
+/// ([RFC 3986 section 6.2.3](https://www.rfc-editor.org/rfc/rfc3986#section-6.2.3)), and clients that parse an URL write the
+/// second for the first.
+fn is_same(one: &str, other: &str) -> bool {
+    let bare = |name: &str| match name.strip_suffix('/') {
+        Some(bare) if bare.split_once("://").is_some_and(|(_, rest)| !rest.contains(['/', '?', '#'])) => {
+            bare.len()
+        }
+        _ => name.len(),
+    };
+    one.get(..bare(one)) == other.get(..bare(other))
+}
+
 impl Issuer {
+    /// The resource server's own name for the one that is asked for; what names none, as it is.
+    pub(crate) fn resource_named<'n>(&'n self, asked: &'n str) -> &'n str {
+        let mut known = self.config.resource_servers.iter().map(|server| server.audience.as_str());
+        known.find(|audience| is_same(audience, asked)).unwrap_or(asked)
+    }
+
     /// The audiences that `client` asks for; `None` where it cannot have one of them, or asks for too many.
     pub(crate) fn granted_resources(
         &self,
@@ -122,6 +141,25 @@ impl Issuer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn which_names_are_one_url() {
+        let cases = [
+            ("https://a.example", "https://a.example", true),
+            ("https://a.example", "https://a.example/", true),
+            ("https://a.example:8443/", "https://a.example:8443", true),
+            ("https://a.example/v1", "https://a.example/v1/", false),
+            ("https://a.example", "https://a.example//", false),
+            ("https://a.example", "https://a.example.evil/", false),
+            ("https://a.example/?", "https://a.example?/", false),
+            ("https://", "https:///", false),
+            ("orders", "orders/", false),
+            ("urn:api:orders", "urn:api:orders/", false),
+        ];
+        for (one, other, want) in cases {
+            assert_eq!((is_same(one, other), is_same(other, one)), (want, want), "{one} {other}");
+        }
+    }
 
     #[test]
     fn what_is_named_is_named_once_and_bounded() {

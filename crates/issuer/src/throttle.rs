@@ -46,6 +46,14 @@ impl Default for ThrottlePolicy {
     }
 }
 
+impl ThrottlePolicy {
+    /// For requests of a client and an address that cost a row each, and that anybody can make in a public client's name.
+    pub(crate) fn of_rows(self) -> Self {
+        let limit = |burst, millis| ThrottleLimit { burst, every: Duration::from_millis(millis) };
+        Self { account: limit(500, 100), address: limit(40, 2000), ..self }
+    }
+}
+
 /// Too many failures; try again after this long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Throttled {
@@ -124,6 +132,13 @@ impl Throttle {
                 *at = at.saturating_add(limit.every);
             }
         }
+    }
+
+    /// Counts what is let through.
+    pub(crate) fn take(&self, attempt: Attempt, now: Timestamp) -> Result<(), Throttled> {
+        self.check(attempt, now)?;
+        self.failed(attempt, now);
+        Ok(())
     }
 
     fn buckets(&self, attempt: Attempt) -> impl Iterator<Item = (u64, ThrottleLimit)> {

@@ -30,6 +30,9 @@ pub(crate) struct OptionalJson<T>(pub(crate) T);
 /// A form-urlencoded body, for the OAuth endpoints.
 pub(crate) struct FormBody(pub(crate) Form);
 
+/// As [`FormBody`], for requests that need not have a body at all: one of another type is none.
+pub(crate) struct OptionalForm(pub(crate) Form);
+
 /// Why a body was not read to its end.
 #[derive(Debug, Error)]
 pub(crate) enum BodyError {
@@ -95,6 +98,19 @@ impl FromRequest<Arc<Server>> for FormBody {
             ));
         }
         Ok(Self(Form::parse(&read(request, &server.config).await?)?))
+    }
+}
+
+impl FromRequest<Arc<Server>> for OptionalForm {
+    type Rejection = OAuthError;
+
+    async fn from_request(request: Request, server: &Arc<Server>) -> Result<Self, OAuthError> {
+        match media_type(request.headers()) {
+            Some("application/x-www-form-urlencoded") => {
+                Ok(Self(Form::parse(&read(request, &server.config).await?)?))
+            }
+            _ => Ok(Self(Form::default())),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ pub struct HttpConfig {
     /// When browsers send that cookie.
     pub same_site: SameSite,
     /// The origins of apps that may use the session endpoints from a browser, beside the issuer's
-    /// own. They get CORS headers; every other site is refused.
+    /// own. They get CORS headers there; every other site is refused. Endpoints where no cookie counts are every page's.
     pub app_origins: Vec<Origin>,
     /// The proxies whose `X-Forwarded-For` is believed. Empty: nobody's.
     pub trusted_proxies: Vec<Network>,

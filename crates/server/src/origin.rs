@@ -151,33 +151,48 @@ pub(crate) async fn require_own_site(
     }
 }
 
-/// Answers browsers that ask for an app's sake, and turns nobody away: for endpoints where no cookie has a
-/// part, so that another site could ask for itself as well.
-pub(crate) async fn admit_apps(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
+/// Lets pages of every site read the answers of endpoints where no cookie has a part: whoever asks there shows what they have
+/// in the request itself, as any program could. An app of the operator's may ask with its cookies, which count for nothing.
+pub(crate) async fn admit_pages(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     match server.origins.site(request.headers()) {
         Site::App(app) => run_for(app, request, next).await,
-        Site::Own | Site::Foreign => next.run(request).await,
+        Site::Own | Site::Foreign => open_to_pages(request, next).await,
     }
+}
+
+/// Lets pages of every site read the answer, who can send nothing that a browser keeps.
+pub(crate) async fn open_to_pages(request: Request, next: Next) -> Response {
+    let mut response = run(request, next, "Authorization, Content-Type, DPoP, *").await;
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    response
 }
 
 /// Runs a request that a page of `app` makes, and lets the page read the answer (CORS).
 async fn run_for(app: &Origin, request: Request, next: Next) -> Response {
-    let is_preflight =
-        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = match is_preflight {
-        true => preflight(),
-        false => next.run(request).await,
-    };
+    let mut response = run(request, next, "Authorization, Content-Type, DPoP").await;
     allow(app, response.headers_mut());
     response
 }
 
-const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin, Sec-Fetch-Site");
+/// Answers a browser that asks what a page may send, or else the request.
+async fn run(request: Request, next: Next, fields: &'static str) -> Response {
+    let is_preflight =
+        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    match is_preflight {
+        true => preflight(fields),
+        false => next.run(request).await,
+    }
+}
 
-fn preflight() -> Response {
+const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin, Sec-Fetch-Site");
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("DPoP-Nonce, Retry-After, WWW-Authenticate, X-Request-Id");
+
+fn preflight(fields: &'static str) -> Response {
     let headers = [
-        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE"),
-        (ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, DPoP"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, fields),
         (ACCESS_CONTROL_MAX_AGE, "600"),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
@@ -189,8 +204,7 @@ fn allow(app: &Origin, headers: &mut HeaderMap) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     }
     headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    let exposed = HeaderValue::from_static("DPoP-Nonce, Retry-After, WWW-Authenticate, X-Request-Id");
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     headers.append(VARY, VARY_ORIGIN);
 }
 

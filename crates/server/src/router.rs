@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
 use gatepass_issuer::Issuer;
-use http::HeaderValue;
-use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::clock::Clock;
 use crate::config::HttpConfig;
@@ -18,7 +15,7 @@ use crate::endpoint::{
     sign_on, ssf, status_list, ticket, token, userinfo,
 };
 use crate::every_request;
-use crate::origin::{admit_apps, require_own_site};
+use crate::origin::{admit_pages, open_to_pages, require_own_site};
 use crate::page;
 use crate::problem;
 use crate::server::Server;
@@ -37,7 +34,6 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
     let server = Arc::new(Server::new(issuer, config, clock));
     let public = Router::new()
         .route("/oauth/authorize", get(authorize::authorize).post(authorize::posted))
-        .route("/oauth/par", post(par::push))
         .route("/oauth/login", post(sign_on::login))
         .route("/oauth/consent", post(sign_on::consent))
         .route("/oauth/providers/{provider}", post(provider::begin))
@@ -81,10 +77,11 @@ pub fn router_at(issuer: Arc<Issuer>, config: HttpConfig, clock: Clock) -> Route
         .with_state(server)
 }
 
-/// The endpoints that clients call, some of them from the pages of an app.
+/// The endpoints that clients call, some of them from pages, whosever they are.
 fn for_clients(server: &Arc<Server>) -> Router<Arc<Server>> {
     Router::new()
         .route("/oauth/token", post(token::token))
+        .route("/oauth/par", post(par::push))
         .route("/oauth/device_authorization", post(device_authorization::authorize))
         .route("/oauth/register", post(registration::register))
         .route(
@@ -93,9 +90,9 @@ fn for_clients(server: &Arc<Server>) -> Router<Arc<Server>> {
         )
         .route("/oauth/revoke", post(revoke::revoke))
         .route("/tickets", post(ticket::mint))
-        .route("/oauth/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
+        .route("/oauth/userinfo", get(userinfo::userinfo).post(userinfo::posted))
         .method_not_allowed_fallback(problem::no_such_method)
-        .layer(from_fn_with_state(Arc::clone(server), admit_apps))
+        .layer(from_fn_with_state(Arc::clone(server), admit_pages))
 }
 
 /// What anybody may know, from any page.
@@ -107,7 +104,7 @@ fn well_known() -> Router<Arc<Server>> {
         .route("/.well-known/ssf-configuration", get(ssf::configuration))
         .route("/status-lists/{name}", get(status_list::status_list))
         .method_not_allowed_fallback(problem::no_such_method)
-        .layer(SetResponseHeaderLayer::overriding(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")))
+        .layer(from_fn(open_to_pages))
 }
 
 /// The endpoints that a browser calls with the refresh cookie.

@@ -133,14 +133,15 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             let body = changes(*update)?;
             show(target, &change(&id, body).await.map_err(of_options)?);
         }
-        Client::RegistrationToken { uses, lifetime, scopes, machines } => {
+        Client::RegistrationToken { uses, lifetime, scopes, audiences, machines } => {
             let body = json!({
                 "uses": uses,
                 "expires_in": lifetime.as_secs(),
                 "scope": scopes.join(" "),
+                "audience": audiences,
                 "grant_types": machines.then_some(["client_credentials"]),
             });
-            show(target, &api.post("/registration-tokens", body).await?);
+            show(target, &api.post("/registration-tokens", body).await.map_err(of_options)?);
         }
         Client::List => {
             let clients = api.list("/clients", "clients").await?;

@@ -48,6 +48,7 @@ fn documents(fresh_for: u64) -> (Arc<Source>, ClientDocuments) {
     let policy = RegistrationPolicy {
         scope: "orders:read".parse().unwrap(),
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        audience: vec!["https://tools.example".to_owned()],
     };
     (source.clone(), ClientDocuments::new(policy, source.clone(), source))
 }
@@ -71,10 +72,7 @@ async fn a_document_makes_a_client_within_the_policy_and_no_other() {
         ("orders:read", vec![GrantType::AuthorizationCode])
     );
     assert!(client.require_pkce && !client.trusted && client.credential == Credential::None);
-    assert!(client.audience.is_empty(), "the default resource server");
-    let documents = documents.with_audience(vec!["https://tools.example".to_owned()]);
-    let other = documents.client(&id("https://other.example/client.json"), NOW).await.unwrap();
-    assert_eq!(other.audience, ["https://tools.example"]);
+    assert_eq!(client.audience, ["https://tools.example"]);
     let refused = [
         ("secret", ClientMetadata { credential: NewCredential::Secret, ..metadata() }),
         ("shared_secret", ClientMetadata { credential: NewCredential::SharedSecret, ..metadata() }),

@@ -44,15 +44,10 @@ pub(crate) struct DeviceThrottles {
 
 impl DeviceThrottles {
     pub(crate) fn new(guesses: ThrottlePolicy) -> Self {
-        let limit = |burst, millis| ThrottleLimit { burst, every: Duration::from_millis(millis) };
         // A second less than the device was told: its clock and the network's moods are not its fault.
         let poll = ThrottleLimit { burst: 1, every: POLLING_INTERVAL.saturating_sub(Duration::from_secs(1)) };
         Self {
-            requests: Throttle::new(ThrottlePolicy {
-                account: limit(500, 100),
-                address: limit(40, 2000),
-                ..guesses
-            }),
+            requests: Throttle::new(guesses.of_rows()),
             guesses: Throttle::new(guesses),
             polls: Throttle::new(ThrottlePolicy { account: poll, address: poll, ..guesses }),
         }
@@ -147,9 +142,8 @@ impl Issuer {
         let attempt = self.devices.requests.attempt(client.id.as_str(), asked.address);
         self.devices
             .requests
-            .check(attempt, now)
+            .take(attempt, now)
             .map_err(|Throttled { retry_after }| DeviceAuthorizationError::Throttled { retry_after })?;
-        self.devices.requests.failed(attempt, now);
         let scope = requested_scope(&client, asked.scope)?;
         let authorization_details = requested_details(&client, asked.authorization_details)?;
         let resources = self.granted_resources(&client, &scope, &asked.resources);

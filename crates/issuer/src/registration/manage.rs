@@ -25,6 +25,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<(InitialAccessToken, RegistrationToken), AdminError> {
         new.require_bounded()?;
+        self.require_audiences(&new.policy.audience)?;
         let token = RegistrationToken::initial(&random()?);
         let row = InitialAccessToken {
             digest: self.secrets.registration_token_digest(token.expose()),

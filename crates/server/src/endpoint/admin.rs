@@ -206,7 +206,6 @@ impl From<AdminError> for Problem {
             AdminError::UnknownAudience(_) => Self::invalid_value("audience", detail),
             AdminError::NoRedirectUri => Self::invalid_value("redirect_uris", detail),
             AdminError::NeedsPkce => Self::invalid_value("require_pkce", detail),
-            AdminError::CannotPush => Self::invalid_value("require_pushed_authorization_requests", detail),
             AdminError::Profile(why) => Self::invalid_request(why.to_string()),
             AdminError::PairwiseSubject => Self::invalid_value("id", detail),
             AdminError::Sector(_) => Self::invalid_value("sector_identifier_uri", detail),

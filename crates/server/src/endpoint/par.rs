@@ -9,13 +9,14 @@ use gatepass_issuer::authorize::{
     Arrival, AuthorizationParams, AuthorizationRequest, AuthorizeError, PageError,
 };
 use gatepass_issuer::client::Client;
-use gatepass_issuer::{AuthenticatedClient, Jkt, PUSHED_REQUEST_LIFETIME, TokenError};
+use gatepass_issuer::{Jkt, PUSHED_REQUEST_LIFETIME, TokenError, TooManyPushes};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use url::form_urlencoded;
 
 use super::authorize::{MAX_REQUEST, params};
 use crate::body::FormBody;
+use crate::client_address::ClientAddress;
 use crate::client_authentication;
 use crate::dpop::Proof;
 use crate::oauth_error::OAuthError;
@@ -33,11 +34,9 @@ struct PushedAnswer {
 }
 
 /// `POST /oauth/par`: checks the request as the authorization endpoint would, and keeps it.
-///
-/// Only a client that proves who it is can leave something here: for any other it would prove nothing, and fill
-/// the store.
 pub(crate) async fn push(
     State(server): State<Arc<Server>>,
+    ClientAddress(address): ClientAddress,
     headers: HeaderMap,
     proof: Proof,
     FormBody(form): FormBody,
@@ -45,18 +44,17 @@ pub(crate) async fn push(
     let now = server.now();
     let authentication = client_authentication::parse(&headers, &proof, &form)?;
     let (client, shown) = server.issuer.authenticate_with_proof(&authentication, proof.shown(), now).await?;
-    let AuthenticatedClient::Confidential(client) = client else {
-        return Err(OAuthError::invalid_client());
-    };
+    let Some(registered) = client.registered() else { return Err(OAuthError::invalid_client()) };
+    server.issuer.count_push(&client, address, now)?;
     if form.find("request_uri").is_some() {
         return Err(OAuthError::invalid_request("request_uri cannot be pushed"));
     }
-    let params = AuthorizationParams { client_id: Some(client.id.as_str()), ..params(&form) };
+    let params = AuthorizationParams { client_id: Some(registered.id.as_str()), ..params(&form) };
     let request = server.issuer.authorization_request(&params, Arrival::BeingPushed, now).await?;
     let jkt = required_key(&request, shown)?;
     let query = match &request.object {
-        Some(object) => query(&client, jkt, object.pairs()),
-        None => query(&client, jkt, form.pairs()),
+        Some(object) => query(registered, jkt, object.pairs()),
+        None => query(registered, jkt, form.pairs()),
     };
     if query.len() > MAX_REQUEST {
         return Err(OAuthError::invalid_request("the request is longer than 8 KiB"));
@@ -86,6 +84,12 @@ fn query<'p>(client: &Client, jkt: Option<Jkt>, pairs: impl Iterator<Item = (&'p
         .extend_pairs(pairs.filter(|(name, _)| !NOT_PUSHED.contains(name)))
         .extend_pairs(jkt)
         .finish()
+}
+
+impl From<TooManyPushes> for OAuthError {
+    fn from(TooManyPushes { retry_after }: TooManyPushes) -> Self {
+        Self::throttled(retry_after)
+    }
 }
 
 impl From<AuthorizeError> for OAuthError {

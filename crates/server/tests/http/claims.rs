@@ -209,3 +209,30 @@ async fn a_client_says_who_it_must_be_and_how_they_must_have_logged_in() {
     let back = sent_back(&browser.authorize(&asking(&sub(&alice), &quiet)).await);
     assert_eq!(back["error"], "login_required");
 }
+
+/// RFC 6750 section 2.2.
+#[tokio::test]
+async fn the_userinfo_endpoint_takes_the_token_in_a_form_too_and_not_twice() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let code = Browser::new(&fixture).code(&request(&[])).await;
+    let tokens = fixture.post("/oauth/token").form(&exchange("shop", &code)).send().await.json();
+    let token = tokens["access_token"].as_str().unwrap();
+    let post = || fixture.post("/oauth/userinfo");
+    let form = encode([("access_token", token)]);
+    for call in [post().form(&form), post().bearer(token), post().bearer(token).form("")] {
+        assert_eq!(call.send().await.expect(StatusCode::OK).json()["sub"], claims(token)["sub"]);
+    }
+    let twice = encode([("access_token", token), ("access_token", token)]);
+    let cases = [
+        ("in_both", post().bearer(token).form(&form), 400),
+        ("in_the_form_twice", post().form(&twice), 400),
+        ("in_a_query", fixture.post(&format!("/oauth/userinfo?{form}")), 401),
+        ("in_a_body_of_another_type", post().json(&json!({ "access_token": token })), 401),
+        ("nowhere", post().form(""), 401),
+        ("no_token", post().form("access_token=x"), 401),
+    ];
+    for (name, call, want) in cases {
+        assert_eq!(call.send().await.status, want, "{name}");
+    }
+}

@@ -63,6 +63,7 @@ impl Host {
         let policy = RegistrationPolicy {
             scope: "orders:read".parse().unwrap(),
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+            audience: Vec::new(),
         };
         let fetch = Fetch::new(vec![self.origin.parse().unwrap()]);
         let keys = Arc::new(DocumentKeys::new(fetch.clone()));

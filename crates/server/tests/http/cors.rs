@@ -94,7 +94,7 @@ async fn browsers_that_ask_first() {
         let answer = answer.expect(StatusCode::NO_CONTENT);
         assert_eq!(answer.header("access-control-allow-origin"), APP);
         assert_eq!(answer.header("access-control-allow-credentials"), "true");
-        assert_eq!(answer.header("access-control-allow-methods"), "GET, POST, DELETE");
+        assert_eq!(answer.header("access-control-allow-methods"), "GET, POST, PUT, DELETE");
         assert_eq!(answer.header("access-control-allow-headers"), "Authorization, Content-Type, DPoP");
         assert_eq!(answer.header("access-control-max-age"), "600");
         assert!(answer.header("vary").contains("Origin"));

@@ -93,8 +93,49 @@ async fn who_must_push_cannot_do_without() {
     assert_eq!(told_by(&swapped)["error"], "invalid_request");
 
     let call = fixture.call(Method::PATCH, "/admin/v1/clients/shop").bearer(&fixture.admin().await);
-    let public = call.json(&json!({ "require_pushed_authorization_requests": true })).send().await;
-    assert_eq!(public.problem(), (400, "invalid-request".into()));
+    let public = json!({ "require_pushed_authorization_requests": true });
+    call.json(&public).send().await.expect(StatusCode::OK);
+    let mut browser = Browser::new(&fixture);
+    assert_eq!(told_by(&browser.authorize(&request(&[])).await)["error"], "invalid_request");
+    browser.code(&pushed_by_shop(&fixture).await).await;
+}
+
+/// The authorization request that names what a client pushed that has no secret.
+async fn pushed_by_shop(fixture: &Fixture) -> String {
+    let answer = fixture.post("/oauth/par").form(&request(&[])).send().await;
+    let answer = answer.expect(StatusCode::CREATED).json();
+    encode([("client_id", "shop"), ("request_uri", answer["request_uri"].as_str().unwrap())])
+}
+
+#[tokio::test]
+async fn a_client_without_a_secret_pushes_too_and_nobody_fills_the_store_in_its_name() {
+    let fixture = Fixture::new().await;
+    let secret = register(&fixture).await;
+    let mut browser = Browser::new(&fixture);
+    let code = browser.code(&pushed_by_shop(&fixture).await).await;
+    fixture.post("/oauth/token").form(&exchange("shop", &code)).send().await.expect(StatusCode::OK);
+
+    let push = |address: [u8; 4]| fixture.post("/oauth/par").form(&request(&[])).from(address.into()).send();
+    let mut kept = 0;
+    for attempt in 0..200 {
+        let answer = push([192, 0, 2, 1]).await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            assert!(!answer.header("retry-after").is_empty());
+            break;
+        }
+        answer.expect(StatusCode::CREATED);
+        kept = attempt + 1;
+    }
+    assert_eq!(kept, 40, "from one address");
+    push([198, 51, 100, 1]).await.expect(StatusCode::CREATED);
+    for _ in 0..50 {
+        pushed(&fixture, &secret).await; // whoever proves who it is may always
+    }
+    for address in 0..=255 {
+        push([203, 0, 113, address]).await;
+        push([203, 0, 114, address]).await;
+    }
+    assert_eq!(push([198, 51, 100, 2]).await.status, StatusCode::TOO_MANY_REQUESTS, "in one client's name");
 }
 
 #[tokio::test]
@@ -121,7 +162,7 @@ async fn what_cannot_be_pushed() {
     }
     let par = || fixture.post("/oauth/par");
     let cases = [
-        ("public", par().form(&request(&[]))),
+        ("a_secret_left_out", par().form(&request(&[("client_id", "office")]))),
         ("nobody", par().form(&request(&[("client_id", "")]))),
         ("wrong_secret", par().basic("office", "x").form(&request(&[("client_id", "office")]))),
     ];

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use gatepass_issuer::{ResourceServer, ResourceServers, Signing};
+use gatepass_jose::Alg;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, CALLBACK, encode, request, sent_back, told_by};
+use crate::browser::{Browser, CALLBACK, claims, encode, exchange, request, sent_back, told_by};
 use crate::fixture::{Answer, Fixture, ISSUER, with};
 
 /// An initial access token that an administrator makes.
@@ -412,4 +414,57 @@ async fn what_a_client_asks_for_does_not_grow_behind_an_open_page() {
     assert!(shows(&again, "/oauth/consent") && shows(&again, "orders:write"), "asked again");
     assert!(fixture.issuer.list_consents(fixture.alice, fixture.now()).await.unwrap().is_empty());
     assert!(sent_back(&browser.submit(&again, &[("decision", "allow")]).await).contains_key("code"));
+}
+
+/// Resource indicators (RFC 8707) of clients that nobody registers one by one.
+#[tokio::test]
+async fn a_client_asks_for_the_resource_servers_of_its_token_by_either_spelling_and_no_others() {
+    const ORDERS: &str = "https://orders.example.com";
+    const STOCK: &str = "https://stock.example.com";
+    const OTHER: &str = "https://other.example.com";
+    let fixture = Fixture::with(gatepass_server::HttpConfig::default(), |config| {
+        let server = |audience: &str| ResourceServer {
+            audience: audience.into(),
+            signing: Signing::Published(Alg::ES256),
+            scope: None,
+            not_before: false,
+            encryption: None,
+        };
+        let servers = [OTHER, ORDERS, STOCK].map(server).to_vec();
+        config.resource_servers = ResourceServers::new(&config.issuer, servers).unwrap();
+    })
+    .await;
+    let unknown = json!({ "scope": "orders:read", "audience": ["https://nobody.example.com"] });
+    let call = fixture.post("/admin/v1/registration-tokens").bearer(&fixture.admin().await).json(&unknown);
+    assert_eq!(call.send().await.problem(), (400, "invalid-request".into()));
+
+    let policy = json!({ "scope": "orders:read", "audience": [ORDERS, STOCK], "uses": 1 });
+    let token = initial(&fixture, &policy).await;
+    let registered = register(&fixture, &token, &metadata()).await.expect(StatusCode::CREATED).json();
+    let (id, managed) = (registered["client_id"].as_str().unwrap(), Managed::of(&fixture, &registered));
+    let with_slash = format!("{STOCK}/");
+    let cases = [("", ORDERS), (ORDERS, ORDERS), (STOCK, STOCK), (&with_slash, STOCK)];
+    for (resource, audience) in cases {
+        let asked =
+            [("client_id", id), ("scope", "openid offline_access orders:read"), ("resource", resource)];
+        let code = Browser::new(&fixture).code(&request(&asked)).await;
+        let redeem = format!("{}&{}", exchange(id, &code), encode([("resource", resource)]));
+        let tokens = fixture.post("/oauth/token").form(&redeem).send().await.expect(StatusCode::OK).json();
+        assert_eq!(claims(tokens["access_token"].as_str().unwrap())["aud"], audience, "{resource}");
+        let next = encode([
+            ("grant_type", "refresh_token"),
+            ("client_id", id),
+            ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
+            ("resource", resource),
+        ]);
+        fixture.post("/oauth/token").form(&next).send().await.expect(StatusCode::OK);
+    }
+    // What it changes to stays within the policy.
+    let change = with(with(metadata(), "client_id", json!(id)), "scope", json!("openid orders:read"));
+    managed.put(&change).await.expect(StatusCode::OK);
+    for resource in [OTHER, "https://stock.example.com//", "https://stock.example.com.evil.example/"] {
+        let asked = [("client_id", id), ("scope", "openid orders:read"), ("resource", resource)];
+        let refused = Browser::new(&fixture).authorize(&request(&asked)).await;
+        assert_eq!(told_by(&refused)["error"], "invalid_target", "{resource}");
+    }
 }

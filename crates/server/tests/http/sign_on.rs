@@ -499,22 +499,48 @@ async fn what_a_user_allowed_is_listed_and_taken_back() {
 }
 
 #[tokio::test]
-async fn pages_of_listed_apps_may_read_what_clients_get() {
+async fn pages_of_every_site_read_what_clients_get_and_send_nothing_that_browsers_keep() {
     let app = "https://app.example.com";
+    let anybody = "https://somebodys.example";
     let http = gatepass_server::HttpConfig { app_origins: vec![app.parse().unwrap()], ..Default::default() };
     let fixture = Fixture::with(http, |_| {}).await;
-    let allowed = async |path: &str, origin: &str| {
+    let preflight = async |path: &str, origin: &str| {
         let preflight = fixture.call(http::Method::OPTIONS, path).header("origin", origin);
-        let answer = preflight.header("access-control-request-method", "POST").send().await;
-        answer.header("access-control-allow-origin").to_owned()
+        preflight.header("access-control-request-method", "POST").send().await
     };
-    for path in ["/oauth/token", "/oauth/userinfo", "/oauth/revoke"] {
-        assert_eq!(allowed(path, app).await, app, "{path}");
-        assert_eq!(allowed(path, "https://evil.example").await, "", "{path}");
+    for path in [
+        "/oauth/token",
+        "/oauth/par",
+        "/oauth/userinfo",
+        "/oauth/revoke",
+        "/oauth/register",
+        "/oauth/register/shop",
+        "/oauth/device_authorization",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/jwks.json",
+    ] {
+        let answer = preflight(path, anybody).await.expect(StatusCode::NO_CONTENT);
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
+        assert!(!answer.headers.contains_key("access-control-allow-credentials"), "{path}");
+        assert!(answer.header("access-control-allow-methods").contains("PUT"), "{path}");
+        assert_eq!(
+            answer.header("access-control-allow-headers"),
+            "Authorization, Content-Type, DPoP, *",
+            "{path}: an asterisk does not stand for Authorization"
+        );
+        let refused = fixture.post(path).form("x=y").header("origin", anybody).send().await;
+        assert!(refused.status.is_client_error(), "{path}");
+        assert_eq!(refused.header("access-control-allow-origin"), "*", "{path}: errors can be read");
+        assert!(refused.header("access-control-expose-headers").contains("DPoP-Nonce"), "{path}");
     }
-    assert_eq!(allowed("/oauth/login", app).await, "", "a page is nobody's to read");
-    let metadata = fixture.get("/.well-known/openid-configuration").header("origin", "https://evil.example");
-    assert_eq!(metadata.send().await.header("access-control-allow-origin"), "*");
+    for path in ["/oauth/token", "/oauth/userinfo", "/oauth/revoke"] {
+        assert_eq!(preflight(path, app).await.header("access-control-allow-origin"), app, "{path}");
+    }
+    for path in ["/oauth/login", "/oauth/consent", "/oauth/introspect", "/admin/v1/clients", "/session/login"]
+    {
+        let answer = preflight(path, anybody).await;
+        assert!(!answer.headers.contains_key("access-control-allow-origin"), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -6,13 +6,15 @@
 //!
 //! Here a thread of its own copies whenever the log has grown by [`STEP`] pages. It cannot catch up
 //! with a writer that never rests, and the log begins anew only when all of it was copied; so past
-//! [`LIMIT`] pages the writer copies the little that the thread has left, between two groups.
+//! [`LIMIT`] pages the writer copies the little that the thread has left, between two groups. Where the thread is in the middle of
+//! a copy and gets no processor time to end it, the writer waits for it from [`MOST`] pages on.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::hooks::Wal;
 use rusqlite::wal::CheckpointMode;
@@ -25,6 +27,13 @@ const STEP: i32 = 1000;
 /// About how long the log gets, in pages, under any load (unless a reader, such as a backup, holds on
 /// to an old state of the store: what it sees cannot be overwritten).
 const LIMIT: i32 = 8 * STEP + STEP / 2;
+
+/// From here on the writer waits for a copy that the thread has begun, so that the log does not grow with a machine's load.
+const MOST: i32 = 2 * LIMIT;
+
+/// How often it looks after a group, and how long it waits before each look.
+const PATIENCE: u32 = 100;
+const LOOK: Duration = Duration::from_millis(2);
 
 /// The writer's side.
 pub(super) struct Checkpoints {
@@ -66,7 +75,8 @@ impl Checkpoints {
         self.seen = pages;
         if pages >= self.next_by_writer {
             // Until it has its turn the thread is not woken, so the turn comes.
-            if copy(connection) {
+            let looks = if pages >= MOST { PATIENCE } else { 0 };
+            if copy(connection) || (0..looks).any(|_| copy_soon(connection)) {
                 self.next_by_writer = pages.saturating_add(STEP);
             }
         } else if pages >= self.next_by_thread {
@@ -74,6 +84,11 @@ impl Checkpoints {
             let _ = self.wake.try_send(()); // full: it is about to run anyway
         }
     }
+}
+
+fn copy_soon(connection: &Connection) -> bool {
+    thread::sleep(LOOK);
+    copy(connection)
 }
 
 fn work(connection: &Connection, woken: &Receiver<()>) {
