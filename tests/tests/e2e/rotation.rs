@@ -20,7 +20,7 @@ use crate::serve::file;
 const ALGS: [&str; 4] = ["ES256", "ES384", "EdDSA", "RS256"];
 /// The least that a guard goes by.
 const MAX_AGE: Duration = Duration::from_secs(10);
-/// A key signs after this many: the first, the one that waited, and one that was published twice `max-age` before.
+/// How many keys sign for each algorithm: the first, the one that waited, and one that was published while both were in use.
 const KEYS: usize = 3;
 
 /// Something between gateway and server that keeps the key set until `max-age` is over and says nothing of its age.

@@ -15,6 +15,7 @@ use self::log::Log;
 use crate::browser::*;
 use crate::fixture::{Answer, Fixture, PASSWORD, with};
 use crate::identity_providers::mock::Mock;
+use crate::shared_secrets;
 
 const NEW: &str = "tangled violet harbour lantern";
 const WRONG: &str = "a wrong password of somebody's";
@@ -429,6 +430,30 @@ async fn what_is_logged_of_providers() {
     scene.logged("an answer to nobody", &["provider-answer-refused|provider=corp|error=*"]);
     fixture.issuer.unlink_identity(fixture.alice, &"corp".parse().unwrap(), fixture.now()).await.unwrap();
     scene.logged("the end of a link", &["identity-unlinked|sub=ALICE|provider=corp|known=true"]);
+    scene.log.require_no_secret();
+}
+
+#[tokio::test]
+async fn what_is_logged_of_shared_secrets() {
+    let [old, new] = ["an old secret of thirty-two bytes", "the new one of thirty-two or more"];
+    let servers = |current: &str, previous: Option<&str>| {
+        shared_secrets::servers(current.as_bytes(), previous.map(str::as_bytes))
+    };
+    let scene = Scene::with(|config| config.resource_servers = servers(old, None)).await;
+    let _logging = scene.log.start();
+    for secret in [old, new] {
+        scene.log.hide(secret);
+    }
+    scene.session_login("alice", PASSWORD).await.expect(StatusCode::OK);
+    scene.log.take();
+    let replace = |servers| scene.fixture.issuer.replace_shared_secrets(&servers).unwrap();
+    replace(servers(new, Some(old)));
+    let replaced = "secret-replaced|audience=https://api.example.com|kid=*";
+    scene.logged("another secret", &[&format!("{replaced}|previous=*")]);
+    replace(servers(new, Some(old)));
+    scene.logged("the same again", &[]);
+    replace(servers(new, None));
+    scene.logged("the end of the old one", &[replaced]);
     scene.log.require_no_secret();
 }
 

@@ -11,8 +11,8 @@ use crate::fixture::{API, Fixture, ISSUER};
 
 const OTHER: &str = "https://other.example.com";
 
-/// Two resource servers that share secrets of that byte, repeated: the API these, the other one always the same.
-fn servers(current: &[u8], previous: Option<&[u8]>) -> ResourceServers {
+/// Two resource servers that share secrets: the API these, the other one always the same.
+pub(crate) fn servers(current: &[u8], previous: Option<&[u8]>) -> ResourceServers {
     let server = |audience: &str, current: &[u8], previous: Option<&[u8]>| ResourceServer {
         audience: audience.into(),
         signing: Signing::Shared(SharedSecret {
