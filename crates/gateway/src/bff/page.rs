@@ -15,9 +15,9 @@ pub(super) fn not_completed(status: StatusCode, again: &str) -> Response<Bytes> 
     write(status, "The login was not completed", "All is as it was before.", again)
 }
 
-/// For who has just logged in, and not as a route demands.
+/// For who has just logged in, and is turned away all the same.
 pub(super) fn another_login(again: &str) -> Response<Bytes> {
-    let text = "You have just logged in, but not in the way, or not as recently, as this page demands.";
+    let text = "You have just logged in, but not as this page demands it, or that login is over already.";
     write(StatusCode::FORBIDDEN, "This page needs another login", text, again)
 }
 
