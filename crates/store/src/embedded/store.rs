@@ -271,6 +271,14 @@ impl Store for Embedded {
         self.read(move |connection| session::list_live(connection, user, now)).await
     }
 
+    async fn list_sessions_of_login(
+        &self,
+        user: UserId,
+        login: SessionId,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.read(move |connection| session::list_of_login(connection, user, login)).await
+    }
+
     async fn rotate_session(
         &self,
         id: SessionId,
