@@ -23,6 +23,7 @@ use crate::keys::KeyRecord;
 use crate::password::PasswordHash;
 use crate::pushed_request::{PushedRequest, RequestUriDigest};
 use crate::registration::{InitialAccessToken, Registration, RegistrationTokenDigest};
+use crate::retired_key::RetiredKey;
 use crate::rotation::{Presented, Refusal};
 use crate::secrets::Reseal;
 use crate::session::Session;
@@ -483,6 +484,10 @@ pub trait Store: Send + Sync + 'static {
     /// Removes those whose `forget_after` is before `now`, at most `limit`.
     async fn forget_statuses(&self, now: Timestamp, limit: u32) -> Result<(), StoreError>;
 
+    /// The retired keys that are kept for hints.
+    async fn list_retired_keys(&self) -> Result<Vec<RetiredKey>, StoreError>;
+    /// Keeps `keys`, few, in the place of all that [`Store::list_retired_keys`] has. Durable.
+    async fn put_retired_keys(&self, keys: &[RetiredKey]) -> Result<(), StoreError>;
     /// All keys that are not retired.
     async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
     /// Keeps new keys and new states of known ones, removes those named in `retired`, and appends

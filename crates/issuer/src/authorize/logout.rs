@@ -9,6 +9,7 @@ use thiserror::Error;
 use url::Url;
 
 use crate::id::{ClientId, SessionId};
+use crate::id_token::IdTokenHint;
 use crate::issuer::Issuer;
 use crate::redirect_uri::RegisteredRedirectUri;
 use crate::session::Session;
@@ -76,14 +77,22 @@ impl Issuer {
         confirmed: bool,
         now: Timestamp,
     ) -> Result<LogoutStep, LogoutError> {
-        let hint = request.id_token_hint.and_then(|hint| self.read_hint(hint));
+        let (hint, is_unreadable) = match self.read_hint(request.id_token_hint) {
+            IdTokenHint::Read(hint) => (Some(hint), false),
+            IdTokenHint::Unreadable => (None, true),
+            IdTokenHint::Absent => (None, false),
+        };
         let named: Option<ClientId> = request.client_id.and_then(|id| id.parse().ok());
         let client = match (&hint, named) {
             (Some(hint), Some(named)) if hint.client != named => return Err(LogoutError::WrongClient),
             (Some(hint), _) => Some(hint.client.clone()),
             (None, named) => named,
         };
-        let back = self.post_logout(client.as_ref(), request.post_logout_redirect_uri, now).await?;
+        let back = match &client {
+            // Whose address it would be is not known: the user can log out, and stays here.
+            None if is_unreadable => None,
+            client => self.post_logout(client.as_ref(), request.post_logout_redirect_uri, now).await?,
+        };
         let is_theirs = match (&hint, login) {
             (Some(hint), Some(login)) => self.names(hint, login.user.id, now).await?,
             // Anybody may have come by an old ID token; without a login there is nothing that it could end.

@@ -22,6 +22,7 @@ mod fapi;
 mod feed;
 mod fixture;
 mod guessing;
+mod hints;
 mod hostile;
 mod identity_providers;
 mod issuer_with_path;

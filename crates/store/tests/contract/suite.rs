@@ -149,6 +149,7 @@ macro_rules! every_promise_holds_for {
             keys {
                 keys_come_back_as_they_were_saved
                 keys_change_retire_and_log_in_one_step
+                retired_keys_are_those_that_were_put_last
                 everything_sealed_is_sealed_anew_or_nothing
             }
             whole {
