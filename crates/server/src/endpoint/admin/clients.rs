@@ -137,7 +137,7 @@ pub(super) struct CreateRequest {
     /// Where the redirect URIs of its sector are listed, if those have several hosts.
     #[schema(value_type = Option<String>)]
     sector_identifier_uri: Option<NotificationUri>,
-    /// What signs its ID tokens and logout tokens; `ES256` if left out.
+    /// What signs its ID tokens and logout tokens; if left out `RS256` where this server has a key for it, or else `ES256`.
     #[schema(value_type = Option<String>, example = "ES256")]
     id_token_signed_response_alg: Option<Alg>,
     /// How they are encrypted for its key afterwards; not at all if left out.
@@ -261,7 +261,7 @@ pub(super) struct ChangeRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     sector_identifier_uri: Option<Option<NotificationUri>>,
-    /// What signs its ID tokens and logout tokens; null: `ES256`.
+    /// What signs its ID tokens and logout tokens; null: `RS256` where this server has a key for it, or else `ES256`.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     id_token_signed_response_alg: Option<Option<Alg>>,
@@ -401,7 +401,7 @@ pub(super) struct ClientAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     sector_identifier_uri: Option<NotificationUri>,
-    /// What signs its ID tokens and logout tokens; left out where it has not said.
+    /// What signs its ID tokens and logout tokens; `ES256` where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     id_token_signed_response_alg: Option<Alg>,
