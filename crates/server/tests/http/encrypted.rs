@@ -252,7 +252,7 @@ async fn id_tokens_are_encrypted_for_the_clients_own_key_after_they_are_signed()
         });
         change(&fixture, "shop", wanted).await.expect(StatusCode::OK);
         let mut browser = Browser::new(&fixture);
-        let code = browser.code(&request(&[])).await;
+        let code = browser.code(&request(&[("scope", "openid offline_access")])).await;
         let tokens = fixture.post("/oauth/token").form(&exchange("shop", &code)).send().await.json();
         let jwe = tokens["id_token"].as_str().unwrap();
         let (header, claims) = opened(&fixture, jwe, &key, JWT).await;
@@ -262,6 +262,14 @@ async fn id_tokens_are_encrypted_for_the_clients_own_key_after_they_are_signed()
         assert_eq!((&claims["aud"], &claims["nonce"]), (&json!("shop"), &json!("n-1")), "{alg}");
         let access = tokens["access_token"].as_str().unwrap();
         assert_eq!(claims["at_hash"], gatepass_token::at_hash(Alg::RS256, access).unwrap(), "{alg}");
+        let form = encode([
+            ("grant_type", "refresh_token"),
+            ("client_id", "shop"),
+            ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
+        ]);
+        let next = fixture.post("/oauth/token").form(&form).send().await.expect(StatusCode::OK).json();
+        let (_, again) = opened(&fixture, next["id_token"].as_str().unwrap(), &key, JWT).await;
+        assert_eq!(again["sid"], claims["sid"], "{alg}: signed and encrypted like the first");
         // Nothing of ours reads it: the client decrypts it before it is a hint.
         let hint = request(&[("id_token_hint", jwe), ("prompt", "none")]);
         assert_eq!(sent_back(&browser.authorize(&hint).await)["error"], "login_required", "{alg}");

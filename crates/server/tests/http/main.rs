@@ -41,6 +41,7 @@ mod pairwise;
 mod par;
 mod passwords;
 mod redirects;
+mod refreshed_id_tokens;
 mod refused;
 mod registration;
 mod resources;
