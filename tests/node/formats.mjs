@@ -18,7 +18,6 @@ async function logIn(metadata, ...execute) {
     redirect_uris: [redirectUri],
     grant_types: ["authorization_code"],
     introspection_signed_response_alg: "ES256",
-    id_token_signed_response_alg: "ES256",
     ...metadata,
   };
   const config = await oidc.dynamicClientRegistration(new URL(issuer), wanted, undefined, http);
@@ -40,9 +39,9 @@ async function logIn(metadata, ...execute) {
 }
 
 try {
-  const signed = await logIn({ userinfo_signed_response_alg: "ES256" });
-  // RS256 is what a client gets by the specification that says nothing, and this library's default.
-  const rs256 = await logIn({ id_token_signed_response_alg: "RS256", userinfo_signed_response_alg: "RS256" });
+  const signed = await logIn({ id_token_signed_response_alg: "ES256", userinfo_signed_response_alg: "ES256" });
+  // RS256 is what signs the ID tokens of a client that says nothing, and what this library takes then.
+  const rs256 = await logIn({ userinfo_signed_response_alg: "RS256" });
   const encrypted = {};
   for (const alg of ["RSA-OAEP-256", "ECDH-ES+A256KW"]) {
     const { publicKey, privateKey: key } = await generateKeyPair(alg);

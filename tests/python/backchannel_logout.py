@@ -23,7 +23,7 @@ def verify(token):
     claims = jwt.decode(
         token,
         keys.get_signing_key_from_jwt(token),
-        algorithms=["ES256"],
+        algorithms=["RS256"],
         audience=client_id,
         issuer=issuer,
         options={"require": ["iss", "aud", "iat", "exp", "jti", "events"]},

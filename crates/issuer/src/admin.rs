@@ -458,7 +458,8 @@ impl Issuer {
             None => random_client_id()?,
         };
         let (credential, secret) = self.make_credential(&id, new.credential.clone())?;
-        let client = new.into_client(id, credential, now);
+        let mut client = new.into_client(id, credential, now);
+        self.settle_id_token_alg(&mut client.extensions.responses, now);
         self.require_served(&client, now)?;
         require_sign_on(&client)?;
         self.held(client.clone())?;
@@ -564,7 +565,11 @@ impl Issuer {
         if let Some(values) = change.default_acr_values {
             extensions.default_acr_values = values;
         }
+        let resets_id_token_alg = change.responses.id_token_signed_response_alg == Some(None);
         extensions.responses = change.responses.of(std::mem::take(&mut extensions.responses));
+        if resets_id_token_alg {
+            self.settle_id_token_alg(&mut extensions.responses, now);
+        }
         let secret =
             self.change_credential(&mut client, change.keys, change.certificate, change.new_secret)?;
         self.require_served(&client, now)?;

@@ -31,6 +31,7 @@ pub use self::step::{Done, Situation, Step, decide};
 use crate::code::{AuthorizationCode, CODE_LIFETIME, Code};
 use crate::consent::allowed_at;
 use crate::id::ClientId;
+use crate::id_token::IdTokenHint;
 use crate::issuer::Issuer;
 use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
@@ -212,7 +213,7 @@ impl Issuer {
             Arrival::Pushed(digest) => Some(digest),
             Arrival::WithBrowser | Arrival::BeingPushed => None,
         };
-        request.hint = params.id_token_hint.and_then(|hint| self.read_hint(hint));
+        request.hint = self.read_hint(params.id_token_hint);
         request.object = object;
         Ok(request)
     }
@@ -237,12 +238,14 @@ impl Issuer {
         let consented = allowed_at(&consents, &request.resources, default);
         let name = |login: &SignedOn| self.subject(Some(&request.client), login.user.id);
         let is_hinted = match (&request.hint, login) {
-            (Some(hint), Some(login)) if hint.client == request.client.id => {
+            (IdTokenHint::Read(hint), Some(login)) if hint.client == request.client.id => {
                 self.names(hint, login.user.id, now).await?
             }
             // Another client's, which must not tell this one who the user is to that one.
-            (Some(hint), Some(login)) => hint.subject == name(login),
-            _ => true,
+            (IdTokenHint::Read(hint), Some(login)) => hint.subject == name(login),
+            // The client expects somebody, and it may be anybody: whoever it is shows that now.
+            (IdTokenHint::Unreadable, Some(_)) => done.login,
+            (IdTokenHint::Absent, _) | (_, None) => true,
         };
         let is_named = |login: &SignedOn| {
             let name = name(login);

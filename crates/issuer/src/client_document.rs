@@ -208,7 +208,10 @@ impl Issuer {
         }
         let Some(documents) = &self.documents else { return Ok(None) };
         match documents.client(id, now).await {
-            Ok(client) => Ok(Some(client)),
+            Ok(mut client) => {
+                self.settle_id_token_alg(&mut client.extensions.responses, now);
+                Ok(Some(client))
+            }
             Err(error) => {
                 tracing::info!(
                     target: "gatepass::audit", event = "client-document-refused", client_id = %id, why = %error

@@ -4,6 +4,7 @@
 mod authorization_code;
 mod device_code;
 mod jwt_bearer;
+mod refresh_token;
 
 use std::time::Duration;
 
@@ -303,7 +304,7 @@ impl Issuer {
                     registered: client.registered(),
                     binding,
                 };
-                Ok(TokenResponse::of_session(self.refresh_within(shown, now).await?))
+                self.refresh_token(shown, now).await
             }
         }
     }

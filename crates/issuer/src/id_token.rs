@@ -119,6 +119,19 @@ pub enum UserClaimsError {
     Store(#[from] StoreError),
 }
 
+/// What came as `id_token_hint`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum IdTokenHint {
+    /// Nothing: the client expects nobody.
+    #[default]
+    Absent,
+    /// Something that does not say whom the client expects: no ID token of this issuer's, or signed with a key that is not
+    /// known any more, or was withdrawn.
+    Unreadable,
+    /// An ID token of this issuer's.
+    Read(Hint),
+}
+
 /// What an ID token that comes back as a hint says, verified but for its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
@@ -219,11 +232,19 @@ impl Issuer {
 
     /// Reads an ID token of this issuer that comes back as a hint, expired or not
     /// ([OpenID Connect RP-Initiated Logout 1.0 section 2](https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RPLogout)).
-    /// `None` for anything that this issuer did not sign, or signed with a key that is gone.
-    pub(crate) fn read_hint(&self, id_token: &str) -> Option<Hint> {
+    /// A key that signed it counts for as long as its login may live.
+    pub(crate) fn read_hint(&self, id_token: Option<&str>) -> IdTokenHint {
+        match id_token.map(|id_token| self.verify_hint(id_token)) {
+            None => IdTokenHint::Absent,
+            Some(None) => IdTokenHint::Unreadable,
+            Some(Some(hint)) => IdTokenHint::Read(hint),
+        }
+    }
+
+    fn verify_hint(&self, id_token: &str) -> Option<Hint> {
         let unverified = decode_unverified(id_token).ok()?.unverified_claims::<HintClaims>().ok()?;
         let audience = unverified.aud.iter().next()?.to_owned();
-        let verifier = self.ring.load().hint_verifier(ID_TOKEN, &audience)?;
+        let verifier = self.ring.load().hint_verifier(ID_TOKEN, &audience, &self.retired_keys.load())?;
         // As of the moment that it says it was made: the signature covers that too.
         let verified = verifier.verify::<HintClaims>(id_token, unverified.iat.0).ok()?;
         let (client, session) = (audience.parse().ok()?, verified.sid);

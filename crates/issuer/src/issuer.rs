@@ -24,6 +24,7 @@ use crate::keys::KeyRecord;
 use crate::master_key::MasterKeyKeeper;
 use crate::password::{Decoys, HashPool, SAMPLE};
 use crate::remote_document::RemoteDocuments;
+use crate::retired_key::RetiredKeys;
 use crate::ring::{KeyRing, Published};
 use crate::secrets::{MasterKey, Reseal, Roots, SecretError, Secrets, random};
 use crate::shared_keys::SharedKeys;
@@ -40,6 +41,8 @@ pub struct Issuer {
     pub(crate) secrets: Secrets,
     pub(crate) ring: ArcSwap<KeyRing>,
     pub(crate) shared: ArcSwap<SharedKeys>,
+    /// What verifies hints beside the ring.
+    pub(crate) retired_keys: ArcSwap<RetiredKeys>,
     /// Where the master key is kept, if this process may change it there.
     pub(crate) keeper: Option<Arc<dyn MasterKeyKeeper>>,
     /// Held while keys change, so that two rotations do not plan from one state.
@@ -129,6 +132,7 @@ impl Issuer {
             decoys_due: AtomicI64::new(0),
             ring: ArcSwap::from_pointee(ring),
             shared: ArcSwap::from_pointee(shared),
+            retired_keys: ArcSwap::from_pointee(RetiredKeys::load(store.list_retired_keys().await?)?),
             keeper: None,
             keys_changing: Mutex::default(),
             config,

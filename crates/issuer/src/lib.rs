@@ -54,6 +54,7 @@ pub mod registration;
 mod remote_document;
 mod resource;
 mod response;
+mod retired_key;
 mod ring;
 pub mod rotation;
 mod secrets;
@@ -86,7 +87,7 @@ pub use exchange::{ExchangeRefusal, TokenExchange, Unusable};
 pub use feed::LogPosition;
 pub use form_token::FormStep;
 pub use grant::{TokenError, TokenRequest, TokenResponse};
-pub use id_token::{ACR_PASSWORD, Hint, UserClaims, UserClaimsError, UserInfoResponse};
+pub use id_token::{ACR_PASSWORD, Hint, IdTokenHint, UserClaims, UserClaimsError, UserInfoResponse};
 pub use identity_provider::{
     ACR_FEDERATED, AccountError, AccountPolicy, AccountProof, AnswerPlace, ArrivedIdentity,
     AuthorizationAnswer, BeginLogin, BegunLogin, FederatedLogin, Identity, IdentityProvider,
@@ -109,6 +110,7 @@ pub use refresh_token::RefreshToken;
 pub use remote_document::{RemoteDocument, RemoteDocumentSource};
 pub use resource::{GrantedResources, MAX_RESOURCES, NamedResources, SeveralResources};
 pub use response::{DEFAULT_RESPONSE_ALG, NoRecipient, ResponseError};
+pub use retired_key::RetiredKey;
 pub use ring::Published;
 pub use secrets::{MasterKey, Reseal, Sealed, SecretError};
 pub use sessions::{BearerError, Caller, InternalError, Login, LoginError, RefreshError, Tokens, UserInfo};

@@ -8,13 +8,18 @@ use gatepass_jose::{Alg, ContentEncryption, KeyManagement, SigningKey, Timestamp
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::client::{Client, Encryption, Told};
+use crate::client::{Client, Encryption, ResponseFormats, Told};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
 use crate::store::StoreError;
 
-/// What signs where a client has not said. A key for it always signs.
+/// What signs where nothing is kept of what a client wants. A key for it always signs.
 pub const DEFAULT_RESPONSE_ALG: Alg = Alg::ES256;
+
+/// What signs the ID tokens of a client that registers and does not say, where there is a key for it: what libraries expect that
+/// were told nothing
+/// ([OpenID Connect Registration 1.0 section 2](https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata)).
+const USUAL_ID_TOKEN_ALG: Alg = Alg::RS256;
 
 /// A client is told nothing: it wants that encrypted, and has no key for it. Nobody else may read it, so it is not said at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -74,6 +79,16 @@ impl Issuer {
             }
         };
         Ok(ResponseWriter { signer, recipient })
+    }
+
+    /// Writes down what signs the ID tokens of a client that has not said, so that no later configuration changes it.
+    /// Where the usual algorithm is not served, or its key does not sign yet, it stays [`DEFAULT_RESPONSE_ALG`].
+    pub(crate) fn settle_id_token_alg(&self, formats: &mut ResponseFormats, now: Timestamp) {
+        let is_served = self.config.response_signing_algs().contains(&USUAL_ID_TOKEN_ALG)
+            && self.ring.load().signer(USUAL_ID_TOKEN_ALG, now).is_some();
+        if is_served {
+            formats.id_token_signed_response_alg.get_or_insert(USUAL_ID_TOKEN_ALG);
+        }
     }
 
     /// The key that signs with `alg`. No client is registered for an algorithm before there is one; should it be gone since,

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use gatepass_jose::{Alg, Audience, JwkSet, KeySet, SigningKey, Timestamp, Typ, Verifier};
+use gatepass_jose::{Alg, Audience, Jwk, JwkSet, KeySet, SigningKey, Timestamp, Typ, Verifier};
 use gatepass_token::{access_verifier, ticket_verifier};
 
 use crate::config::Config;
 use crate::issuer::OpenError;
 use crate::keys::{self, KeyRecord};
+use crate::retired_key::RetiredKeys;
 use crate::secrets::Secrets;
 
 /// Tokens whose signature is not verified a second time when they are introspected or shown to the issuer itself: 280 kB.
@@ -88,11 +89,18 @@ impl KeyRing {
         &self.tickets
     }
 
-    /// Verifies ID tokens that come back, made for the client of that name.
-    pub(crate) fn hint_verifier(&self, typ: Typ, client: &str) -> Option<Verifier> {
-        let keys = self.keys.iter().filter_map(|ring| ring.key.verifying_key().ok()).collect();
+    /// Verifies ID tokens that come back, made for the client of that name, under a key of this moment or of `retired`.
+    pub(crate) fn hint_verifier(&self, typ: Typ, client: &str, retired: &RetiredKeys) -> Option<Verifier> {
+        let keys = self.keys.iter().filter_map(|ring| ring.key.verifying_key().ok());
+        let keys = keys.chain(retired.verifying()).collect();
         let audience = Audience::new([client]).ok()?;
         Some(Verifier::new(self.verifier.issuer().clone(), audience, typ, KeySet::new(keys)))
+    }
+
+    /// The public half of the key of that name, beside its record.
+    pub(crate) fn public_half(&self, kid: &str) -> Option<(&KeyRecord, Jwk)> {
+        let ring = self.keys.iter().find(|ring| ring.record.kid == kid)?;
+        Some((&ring.record, ring.key.public_jwk()?))
     }
 
     pub(crate) fn records(&self) -> impl Iterator<Item = &KeyRecord> {

@@ -105,6 +105,13 @@ pub(crate) struct ShownRefresh<'r> {
     pub(crate) binding: Binding,
 }
 
+/// What a rotation gives.
+pub(crate) struct Refreshed {
+    pub(crate) tokens: Tokens,
+    pub(crate) session: Session,
+    pub(crate) user: User,
+}
+
 /// On what terms a session gives tokens.
 pub(crate) struct Terms<'t> {
     /// Where they are good.
@@ -526,7 +533,7 @@ impl Issuer {
             registered: None,
             binding,
         };
-        self.refresh_within(shown, now).await
+        Ok(self.refresh_within(shown, now).await?.tokens)
     }
 
     /// That a refresh token is one of this issuer's, whatever became of its session. To be asked before anything is
@@ -541,7 +548,7 @@ impl Issuer {
         &self,
         shown: ShownRefresh<'_>,
         now: Timestamp,
-    ) -> Result<Tokens, RefreshError> {
+    ) -> Result<Refreshed, RefreshError> {
         let ShownRefresh { token, client, scope, registered, binding, .. } = shown;
         let genuine =
             refresh_token::verify(&self.secrets.refresh_mac, token).map_err(|_| RefreshError::Invalid)?;
@@ -576,7 +583,8 @@ impl Issuer {
                 let ShownRefresh { authorization_details, .. } = shown;
                 let types = types.unwrap_or_default();
                 let terms = Terms { target, scope: &limits, authorization_details, types, binding };
-                Ok(self.tokens(&session, &user, &terms, minted_at, now)?)
+                let tokens = self.tokens(&session, &user, &terms, minted_at, now)?;
+                Ok(Refreshed { tokens, session, user })
             }
             Rotated::Refused(Refusal::Scope) => Err(RefreshError::Scope),
             Rotated::Refused(Refusal::AuthorizationDetails) => Err(RefreshError::AuthorizationDetails),

@@ -148,7 +148,12 @@ impl Issuer {
         }
         let leaves =
             |key: &&KeyRecord| alg.is_none_or(|alg| alg == key.alg) && key.state(now) != KeyState::Published;
-        let choose = |ring: &KeyRing| ring.records().filter(leaves).map(|key| key.kid.clone()).collect();
+        let choose = |ring: &KeyRing| {
+            let retired = self.retired_keys.load();
+            let gone = retired.iter().filter(|key| alg.is_none_or(|alg| alg == key.alg));
+            let gone = gone.map(|key| key.kid.clone());
+            ring.records().filter(leaves).map(|key| key.kid.clone()).chain(gone).collect()
+        };
         self.withdraw(choose, reason, now).await?;
         Ok(())
     }
@@ -172,13 +177,16 @@ impl Issuer {
         let changing = self.keys_changing.lock().await;
         self.catch_up().await?;
         let ring = self.ring.load_full();
+        let before = self.retired_keys.load_full();
         let kids = choose(&ring);
         let revocations = kids.iter().map(|kid| self.key_revocation(kid, reason.clone(), now)).collect();
         self.change_keys(now, revocations, |of| of.withdraw(&kids, now)).await?;
         self.feed.pump(&*self.store).await?;
         drop(changing);
         self.maintain_keys(now).await?;
-        let is_known = |kid: &&String| ring.records().any(|key| key.kid == **kid);
+        let is_known = |kid: &&String| {
+            ring.records().any(|key| key.kid == **kid) || before.iter().any(|key| key.kid == **kid)
+        };
         for kid in &kids {
             tracing::warn!(target: "gatepass::audit", event = "key-withdrawn", kid, known = is_known(&kid));
         }
@@ -245,6 +253,8 @@ impl Issuer {
             changed.extend(plan.changed);
             retired.extend(plan.retired);
         }
+        let withdrawn: Vec<&str> = revocations.iter().map(|revocation| revocation.id.as_str()).collect();
+        self.retire(&retired, &withdrawn, now).await?;
         let counts = (changed.len(), retired.len());
         self.save_keys(&changed, &retired, revocations).await?;
         if counts != (0, 0) {

@@ -23,6 +23,7 @@ use crate::keys::KeyRecord;
 use crate::password::PasswordHash;
 use crate::pushed_request::{PushedRequest, RequestUriDigest};
 use crate::registration::{InitialAccessToken, Registration, RegistrationTokenDigest};
+use crate::retired_key::RetiredKey;
 use crate::rotation::{Presented, Refusal};
 use crate::secrets::Reseal;
 use crate::session::Session;
@@ -185,7 +186,8 @@ pub trait Store: Send + Sync + 'static {
     /// Users in the order of their ids.
     async fn list_users(&self, page: Page<UserId>) -> Result<Vec<User>, StoreError>;
     /// Changes a user, appends the `revocations`, and, when `end_sessions` names an instant, marks
-    /// all the user's live sessions revoked at it, save `except`: all at once or nothing. Durable.
+    /// the user's sessions revoked at it, save `except`, live ones and all that arose from a login: all at once or
+    /// nothing. Durable.
     /// Returns the user as it is now. [`ChangeError::Unknown`] when there is none, and [`ChangeError::Exists`] when another
     /// has the new e-mail address verified.
     async fn change_user(
@@ -222,7 +224,7 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps a new user as [`Store::create_user`] does, and a link to them as [`Store::link_identity`] does: both or
     /// neither. Durable.
     async fn create_linked_user(&self, user: &User, link: &LinkedIdentity) -> Result<(), ChangeError>;
-    /// Removes a user's link to an identity of that provider, and ends at `now` the user's live sessions that began with it
+    /// Removes a user's link to an identity of that provider, and ends at `now` the user's sessions that began with it
     /// ([`Session::provider`]), with `revocation` for each: all at once or nothing. Durable. `false` when there was none.
     async fn unlink_identity(
         &self,
@@ -246,7 +248,7 @@ pub trait Store: Send + Sync + 'static {
         revocations: Vec<NewRevocation>,
     ) -> Result<(), ChangeError>;
 
-    /// Removes a client, its registration and what users have allowed it, marks its live sessions revoked at `at` and
+    /// Removes a client, its registration and what users have allowed it, marks its sessions revoked at `at` and
     /// appends `revocation`: all at once or nothing. Durable. `false` when there is none of that id. May read the whole
     /// table of sessions.
     async fn remove_client(
@@ -306,6 +308,12 @@ pub trait Store: Send + Sync + 'static {
     async fn find_session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
     /// The user's sessions that are live at `now`, oldest first, at most 1,000.
     async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
+    /// What arose from that login of the user's and was not ended, expired or not: the newest first, at most 1,000.
+    async fn list_sessions_of_login(
+        &self,
+        user: UserId,
+        login: SessionId,
+    ) -> Result<Vec<Session>, StoreError>;
     /// Reads the session and its user, asks [`crate::rotation::decide`], and does what it says; on
     /// [`crate::rotation::Decision::Revoke`] it marks the session revoked at `presented.now` and
     /// appends `on_replay`. As if no other operation ran meanwhile. Durable where something changed.
@@ -316,15 +324,16 @@ pub trait Store: Send + Sync + 'static {
         on_replay: NewRevocation,
     ) -> Result<Rotated, StoreError>;
     /// Marks a session revoked at `now` and appends `revocation`, both or neither. With a login end the
-    /// live sessions that arose from it, save those that outlive it, each with a revocation of its own.
-    /// Durable. `false`, with nothing changed, when there is no such session or it was revoked before.
+    /// sessions that arose from it, expired or not, save those that outlive it, each with a revocation of its own. What
+    /// expired so long ago that no token of its can be alive gets none. Durable. `false`, with nothing changed, when there is no such session or it was revoked before.
     async fn revoke_session(
         &self,
         id: SessionId,
         now: Timestamp,
         revocation: NewRevocation,
     ) -> Result<bool, StoreError>;
-    /// Marks every live session of `whose` revoked at `at` and appends `revocation`, both or neither.
+    /// Marks every session of `whose` revoked at `at`, live ones and all that arose from a login, and appends
+    /// `revocation`, both or neither.
     /// Durable. May read the whole table for a client or for everybody: that is an emergency.
     async fn end_sessions(
         &self,
@@ -426,8 +435,9 @@ pub trait Store: Send + Sync + 'static {
         revocation: NewRevocation,
     ) -> Result<bool, StoreError>;
 
-    /// Removes sessions that ended before `before`: revoked, idle or used up. At most `limit` in one
-    /// go, so that nobody waits behind it; returns how many.
+    /// Removes sessions that ended before `before`: revoked, idle or used up. One that was not revoked stays while the login
+    /// that it arose from has not ended before `before`, if its client has a `backchannel_logout_uri` or a
+    /// `frontchannel_logout_uri`. At most `limit` in one go, so that nobody waits behind it; returns how many.
     async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
     /// Appends to the log and returns the entry with its place. Durable. Places count from 1, rise by
@@ -476,6 +486,10 @@ pub trait Store: Send + Sync + 'static {
     /// Removes those whose `forget_after` is before `now`, at most `limit`.
     async fn forget_statuses(&self, now: Timestamp, limit: u32) -> Result<(), StoreError>;
 
+    /// The retired keys that are kept for hints.
+    async fn list_retired_keys(&self) -> Result<Vec<RetiredKey>, StoreError>;
+    /// Keeps `keys`, few, in the place of all that [`Store::list_retired_keys`] has. Durable.
+    async fn put_retired_keys(&self, keys: &[RetiredKey]) -> Result<(), StoreError>;
     /// All keys that are not retired.
     async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
     /// Keeps new keys and new states of known ones, removes those named in `retired`, and appends

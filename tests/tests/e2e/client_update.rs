@@ -60,7 +60,7 @@ async fn a_client_is_changed_in_all_that_it_has() {
     up.stop("TERM").await;
     let less = "--clear scope --clear backchannel-logout-uri --clear id-token-signed-alg --trusted=false --grant authorization_code";
     let want = json!({
-        "scope": "", "backchannel_logout_uri": null, "id_token_signed_response_alg": null, "trusted": false,
+        "scope": "", "backchannel_logout_uri": null, "id_token_signed_response_alg": "RS256", "trusted": false,
         "grant_types": ["authorization_code"], "client_name": "Shop", "require_pkce": false,
         "redirect_uris": ["https://shop.example/a", "https://shop.example/b"],
     });

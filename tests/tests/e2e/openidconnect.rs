@@ -63,11 +63,15 @@ async fn rusts_openidconnect_logs_in_and_refreshes() {
     let subject = claims.subject().clone();
     assert_eq!(subject.as_str(), up.native_login(ADMIN).await.subject());
 
-    let info = client.user_info(tokens.access_token().clone(), Some(subject)).unwrap();
+    let info = client.user_info(tokens.access_token().clone(), Some(subject.clone())).unwrap();
     let info: CoreUserInfoClaims = info.request_async(&exchange).await.expect("claims of the user");
     assert_eq!(info.preferred_username().map(|name| name.as_str()), Some(ADMIN));
     let refresh = tokens.refresh_token().expect("a refresh token");
     let next =
         client.exchange_refresh_token(refresh).unwrap().request_async(&exchange).await.expect("a refresh");
     assert_ne!(next.refresh_token().map(|token| token.secret()), Some(refresh.secret()));
+    let again = next.id_token().expect("an ID token at a refresh");
+    let without_nonce = |nonce: Option<&Nonce>| nonce.map_or(Ok(()), |_| Err("it has a nonce".to_owned()));
+    let again = again.claims(&trusted, without_nonce).expect("one that verifies");
+    assert_eq!((again.subject(), again.auth_time()), (&subject, claims.auth_time()));
 }

@@ -3,7 +3,7 @@ use clap::Args as ClapArgs;
 /// In which form a client is told things.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Responses {
-    /// What signs its ID tokens and logout tokens, such as RS256; ES256 where left out
+    /// What signs its ID tokens and logout tokens, such as ES256; RS256 where left out, if the server signs with it
     #[arg(long, value_name = "ALG")]
     id_token_signed_alg: Option<String>,
     /// How its ID tokens are encrypted for a key of its --jwks or --jwks-uri, such as RSA-OAEP-256 or ECDH-ES

@@ -1,14 +1,18 @@
 //! A logout that an application asks for
 //! ([OpenID Connect RP-Initiated Logout 1.0](https://openid.net/specs/openid-connect-rpinitiated-1_0.html)).
 
+use std::collections::BTreeMap;
+
 use gatepass_jose::Timestamp;
 use gatepass_revocation::Reason;
 use thiserror::Error;
 use url::Url;
 
 use crate::id::{ClientId, SessionId};
+use crate::id_token::IdTokenHint;
 use crate::issuer::Issuer;
 use crate::redirect_uri::RegisteredRedirectUri;
+use crate::session::Session;
 use crate::sign_on::SignedOn;
 use crate::store::StoreError;
 
@@ -73,14 +77,22 @@ impl Issuer {
         confirmed: bool,
         now: Timestamp,
     ) -> Result<LogoutStep, LogoutError> {
-        let hint = request.id_token_hint.and_then(|hint| self.read_hint(hint));
+        let (hint, is_unreadable) = match self.read_hint(request.id_token_hint) {
+            IdTokenHint::Read(hint) => (Some(hint), false),
+            IdTokenHint::Unreadable => (None, true),
+            IdTokenHint::Absent => (None, false),
+        };
         let named: Option<ClientId> = request.client_id.and_then(|id| id.parse().ok());
         let client = match (&hint, named) {
             (Some(hint), Some(named)) if hint.client != named => return Err(LogoutError::WrongClient),
             (Some(hint), _) => Some(hint.client.clone()),
             (None, named) => named,
         };
-        let back = self.post_logout(client.as_ref(), request.post_logout_redirect_uri, now).await?;
+        let back = match &client {
+            // Whose address it would be is not known: the user can log out, and stays here.
+            None if is_unreadable => None,
+            client => self.post_logout(client.as_ref(), request.post_logout_redirect_uri, now).await?,
+        };
         let is_theirs = match (&hint, login) {
             (Some(hint), Some(login)) => self.names(hint, login.user.id, now).await?,
             // Anybody may have come by an old ID token; without a login there is nothing that it could end.
@@ -90,7 +102,7 @@ impl Issuer {
             return Ok(LogoutStep::Ask(back));
         }
         let own = hint.filter(|_| is_theirs).and_then(|hint| hint.session);
-        let frames = self.frames(own, login, now).await?;
+        let frames = self.frames(own, login).await?;
         if let Some(session) = own {
             self.end_session(session, Reason::LOGOUT, now).await?;
         }
@@ -100,26 +112,22 @@ impl Issuer {
         Ok(LogoutStep::Done(LoggedOut { back, frames }))
     }
 
-    /// The frames of the clients that have a session of this login, and of `own`.
-    async fn frames(
-        &self,
-        own: Option<SessionId>,
-        login: Option<&SignedOn>,
-        now: Timestamp,
-    ) -> Result<Vec<Url>, StoreError> {
+    /// The frames of the clients that have a session of this login, expired or not, and of `own`.
+    async fn frames(&self, own: Option<SessionId>, login: Option<&SignedOn>) -> Result<Vec<Url>, StoreError> {
         let mut sessions = match login {
-            Some(login) => self.store.list_sessions(login.user.id, now).await?,
+            Some(login) => self.store.list_sessions_of_login(login.user.id, login.session.id).await?,
             None => Vec::new(),
         };
-        sessions.retain(|session| {
-            session.login.is_some() && session.login == login.map(|login| login.session.id)
-        });
-        if let Some(own) = own.filter(|own| !sessions.iter().any(|session| session.id == *own)) {
-            sessions.extend(self.store.find_session(own).await?);
+        if let Some(own) = own.filter(|own| !sessions.iter().any(|session| session.id == *own))
+            && let Some(own) = self.store.find_session(own).await?
+        {
+            sessions.insert(0, own);
         }
         let mut frames = Vec::new();
-        // The newest: a browser has one of each client's sessions, and that is it.
-        for session in sessions.iter().rev().take(MAX_FRAMES) {
+        for session in in_turns(&sessions) {
+            if frames.len() == MAX_FRAMES {
+                break;
+            }
             let client = self.store.find_client(&session.client).await?.filter(|client| !client.disabled);
             let uri = client.and_then(|client| client.logout.frontchannel);
             let sid = session.id.to_string();
@@ -144,4 +152,18 @@ impl Issuer {
         let registered = client.post_logout_redirect_uris.iter().find_map(|uri| uri.matches(requested));
         registered.map(Some).ok_or(LogoutError::RedirectUri)
     }
+}
+
+/// The first session of each client, then the second of each, and so on: an application that gets a session every few
+/// minutes leaves the others their frames.
+fn in_turns(sessions: &[Session]) -> Vec<&Session> {
+    let mut seen: BTreeMap<&ClientId, usize> = BTreeMap::new();
+    let mut turns: Vec<(usize, &Session)> = Vec::with_capacity(sessions.len());
+    for session in sessions {
+        let turn = seen.entry(&session.client).or_default();
+        turns.push((*turn, session));
+        *turn += 1;
+    }
+    turns.sort_by_key(|(turn, _)| *turn); // stable: within a turn they stay as they were
+    turns.into_iter().map(|(_, session)| session).collect()
 }

@@ -8,7 +8,7 @@ use super::{Back, ClaimsRequest, Refusal, RequestObject, ResponseMode, WantedCon
 use crate::client::{Client, GrantType, OFFLINE_ACCESS, OPENID};
 use crate::dpop::Jkt;
 use crate::id::ClientId;
-use crate::id_token::Hint;
+use crate::id_token::IdTokenHint;
 use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
 use crate::resource::{GrantedResources, NamedResources};
@@ -96,7 +96,7 @@ pub struct AuthorizationRequest {
     /// The languages that the client would like the user to be asked in, as it wrote them.
     pub ui_locales: Option<String>,
     /// Who the client had there before, by an ID token of this issuer.
-    pub hint: Option<Hint>,
+    pub hint: IdTokenHint,
     /// Under which name it was pushed, if it was.
     pub pushed: Option<RequestUriDigest>,
     /// What its client signed, if it did.
@@ -218,7 +218,7 @@ impl AuthorizationRequest {
             scope,
             nonce,
             resources: GrantedResources::default(),
-            hint: None,
+            hint: IdTokenHint::Absent,
             pushed: None,
             object: None,
         })

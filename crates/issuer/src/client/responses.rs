@@ -29,7 +29,8 @@ const DEFAULT_ENC: ContentEncryption = ContentEncryption::A128CbcHs256;
 macro_rules! response_formats {
     ($($(#[$doc:meta])* $member:ident: $type:ty,)*) => {
         /// In which form a client is told things, under the names of its registration. Each member left out is the default:
-        /// `ES256` signs what is always signed, the rest is plain JSON, and nothing is encrypted.
+        /// `ES256` signs what is always signed, the rest is plain JSON, and nothing is encrypted. A client that registers and
+        /// does not say what signs its ID tokens gets `RS256` written down there, where the server has a key for it.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default)]
         pub struct ResponseFormats {

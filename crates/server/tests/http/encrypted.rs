@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepass_issuer::admin::{AdminError, ChangeClient, NewClient, NewCredential, SignOnClient};
-use gatepass_issuer::client::{ChangeResponses, ClientExtensions};
-use gatepass_issuer::{Config, Issuer, MasterKey, ResourceServer, ResourceServers, Signing, TokenEncryption};
+use gatepass_issuer::client::{ChangeResponses, ClientExtensions, ResponseFormats};
+use gatepass_issuer::{
+    Config, Issuer, MasterKey, Profile, ResourceServer, ResourceServers, Signing, TokenEncryption,
+};
 use gatepass_jose::jwe::{Decrypter, DecryptionKey, DecryptionKeys};
 use gatepass_jose::{
     Alg, ContentEncryption, Curve, JwkSet, KeyManagement, KeySet, SigningKey, Timestamp, Typ, base64url, jws,
@@ -20,6 +22,7 @@ use url::Url;
 use crate::browser::*;
 use crate::fixture::{API, Answer, Fixture, ISSUER, START, with};
 use crate::responses::change;
+use crate::signed::register_vault;
 
 const JWT: Typ = Typ::new("JWT");
 
@@ -98,11 +101,76 @@ async fn id_tokens_and_logout_tokens_are_signed_with_the_algorithm_that_the_clie
 }
 
 #[tokio::test]
-async fn an_algorithm_that_is_configured_later_is_refused_until_its_key_signs() {
-    let dir = tempfile::tempdir().unwrap();
-    let (master, now) = (MasterKey::generate().unwrap(), Timestamp::from_millis(START));
-    let store = Arc::new(Embedded::open(dir.path()).unwrap());
-    let open = async |algs: &[Alg]| {
+async fn id_tokens_are_signed_with_rs256_for_a_client_that_says_nothing() {
+    let fixture = fixture().await;
+    register(&fixture).await;
+    let change = async |body: Value| change(&fixture, "shop", body).await.expect(StatusCode::OK).json();
+    let id_token = async || {
+        let tokens = tokens(&fixture).await.expect(StatusCode::OK).json();
+        alg_of(tokens["id_token"].as_str().unwrap())
+    };
+    assert_eq!(change(json!({})).await["id_token_signed_response_alg"], "RS256");
+    assert_eq!(id_token().await, "RS256");
+    assert_eq!(
+        change(json!({ "id_token_signed_response_alg": "ES256" })).await["id_token_signed_response_alg"],
+        "ES256"
+    );
+    assert_eq!(id_token().await, "ES256");
+    assert_eq!(change(json!({ "client_name": "Shop" })).await["id_token_signed_response_alg"], "ES256");
+    let reset = change(json!({ "id_token_signed_response_alg": null })).await;
+    assert_eq!(reset["id_token_signed_response_alg"], "RS256");
+}
+
+#[tokio::test]
+async fn id_tokens_are_signed_with_es256_where_there_is_no_rs256_or_the_profile_has_none() {
+    for (profile, algs) in [(Profile::OAuth21, vec![]), (Profile::Fapi2, vec![Alg::RS256])] {
+        let change = |config: &mut Config| (config.profile, config.response_algs) = (profile, algs);
+        let fixture = Fixture::with(HttpConfig::default(), change).await;
+        register_vault(&fixture).await;
+        let vault = fixture.issuer.find_client(&"vault".parse().unwrap()).await.unwrap();
+        assert_eq!(vault.extensions.responses.id_token_signed_response_alg, None, "{profile:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_signed_for_a_client_goes_on_signing_when_rs256_is_configured() {
+    let starts = Starts::new();
+    let before = starts.open(&[]).await;
+    let quiet = |id: &str| {
+        let mut client = client(id, Alg::ES256);
+        client.extensions.responses.id_token_signed_response_alg = None;
+        client
+    };
+    before.create_client(quiet("old"), starts.now).await.unwrap();
+    drop(before);
+    let after = starts.open(&[Alg::RS256]).await;
+    after.create_client(quiet("early"), starts.now).await.unwrap();
+    let later = starts.now.saturating_add(Duration::from_secs(600));
+    after.create_client(quiet("new"), later).await.unwrap();
+    let renamed = ChangeClient { name: Some("x".into()), ..Default::default() };
+    for (id, want) in [("old", None), ("early", None), ("new", Some(Alg::RS256))] {
+        after.change_client(&id.parse().unwrap(), renamed.clone(), later).await.unwrap();
+        let kept = after.find_client(&id.parse().unwrap()).await.unwrap();
+        assert_eq!(kept.extensions.responses.id_token_signed_response_alg, want, "{id}");
+    }
+}
+
+/// An issuer that is started several times, with one configuration or another.
+struct Starts {
+    store: Arc<Embedded>,
+    master: MasterKey,
+    now: Timestamp,
+    _dir: tempfile::TempDir,
+}
+
+impl Starts {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (master, now) = (MasterKey::generate().unwrap(), Timestamp::from_millis(START));
+        Self { store: Arc::new(Embedded::open(dir.path()).unwrap()), master, now, _dir: dir }
+    }
+
+    async fn open(&self, algs: &[Alg]) -> Issuer {
         let name = gatepass_jose::Issuer::new(ISSUER).unwrap();
         let signing = Signing::Published(Alg::ES256);
         let server = ResourceServer {
@@ -114,9 +182,12 @@ async fn an_algorithm_that_is_configured_later_is_refused_until_its_key_signs() 
         };
         let servers = ResourceServers::new(&name, vec![server]).unwrap();
         let config = Config { response_algs: algs.to_vec(), ..Config::new(name, servers) };
-        Issuer::open(config, &master, Arc::clone(&store) as _, now).await.unwrap()
-    };
-    let client = |id: &str, alg| NewClient {
+        Issuer::open(config, &self.master, Arc::clone(&self.store) as _, self.now).await.unwrap()
+    }
+}
+
+fn client(id: &str, alg: Alg) -> NewClient {
+    NewClient {
         id: Some(id.parse().unwrap()),
         name: id.into(),
         credential: NewCredential::Secret,
@@ -126,20 +197,23 @@ async fn an_algorithm_that_is_configured_later_is_refused_until_its_key_signs() 
         sign_on: SignOnClient::default(),
         exchange: None,
         extensions: ClientExtensions {
-            responses: gatepass_issuer::client::ResponseFormats {
-                id_token_signed_response_alg: Some(alg),
-                ..Default::default()
-            },
+            responses: ResponseFormats { id_token_signed_response_alg: Some(alg), ..Default::default() },
             ..Default::default()
         },
-    };
-    let before = open(&[]).await;
+    }
+}
+
+#[tokio::test]
+async fn an_algorithm_that_is_configured_later_is_refused_until_its_key_signs() {
+    let starts = Starts::new();
+    let now = starts.now;
+    let before = starts.open(&[]).await;
     let refused = before.create_client(client("a", Alg::RS256), now).await.unwrap_err();
     assert!(matches!(refused, AdminError::UnservedAlg(Alg::RS256)), "{refused}");
     before.create_client(client("b", Alg::ES256), now).await.unwrap();
     drop(before);
 
-    let after = open(&[Alg::RS256]).await;
+    let after = starts.open(&[Alg::RS256]).await;
     let refused = after.create_client(client("a", Alg::RS256), now).await.unwrap_err();
     let from = now.saturating_add(Duration::from_secs(600));
     assert!(matches!(refused, AdminError::AlgNotYet { alg: Alg::RS256, from: f } if f == from), "{refused}");
@@ -178,7 +252,7 @@ async fn id_tokens_are_encrypted_for_the_clients_own_key_after_they_are_signed()
         });
         change(&fixture, "shop", wanted).await.expect(StatusCode::OK);
         let mut browser = Browser::new(&fixture);
-        let code = browser.code(&request(&[])).await;
+        let code = browser.code(&request(&[("scope", "openid offline_access")])).await;
         let tokens = fixture.post("/oauth/token").form(&exchange("shop", &code)).send().await.json();
         let jwe = tokens["id_token"].as_str().unwrap();
         let (header, claims) = opened(&fixture, jwe, &key, JWT).await;
@@ -188,9 +262,17 @@ async fn id_tokens_are_encrypted_for_the_clients_own_key_after_they_are_signed()
         assert_eq!((&claims["aud"], &claims["nonce"]), (&json!("shop"), &json!("n-1")), "{alg}");
         let access = tokens["access_token"].as_str().unwrap();
         assert_eq!(claims["at_hash"], gatepass_token::at_hash(Alg::RS256, access).unwrap(), "{alg}");
-        // Nothing of ours reads it: as a hint it says nothing.
+        let form = encode([
+            ("grant_type", "refresh_token"),
+            ("client_id", "shop"),
+            ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
+        ]);
+        let next = fixture.post("/oauth/token").form(&form).send().await.expect(StatusCode::OK).json();
+        let (_, again) = opened(&fixture, next["id_token"].as_str().unwrap(), &key, JWT).await;
+        assert_eq!(again["sid"], claims["sid"], "{alg}: signed and encrypted like the first");
+        // Nothing of ours reads it: the client decrypts it before it is a hint.
         let hint = request(&[("id_token_hint", jwe), ("prompt", "none")]);
-        assert!(sent_back(&browser.authorize(&hint).await).contains_key("code"), "{alg}");
+        assert_eq!(sent_back(&browser.authorize(&hint).await)["error"], "login_required", "{alg}");
 
         let session = claims["sid"].as_str().unwrap().parse().unwrap();
         let reason = gatepass_revocation::Reason::LOGOUT;
@@ -327,9 +409,10 @@ async fn a_client_registers_itself_with_a_key_to_be_encrypted_for() {
     });
     let registered = register(&metadata).await.expect(StatusCode::CREATED).json();
     assert_eq!(registered["jwks"], metadata["jwks"]);
-    // What this server does where nothing is said, which is not what the specification would do.
-    for name in ["id_token_signed_response_alg", "userinfo_signed_response_alg"] {
-        assert_eq!(registered[name], "ES256", "{name}");
+    // What this server does where nothing is said: of ID tokens what the specification says.
+    for (name, alg) in [("id_token_signed_response_alg", "RS256"), ("userinfo_signed_response_alg", "ES256")]
+    {
+        assert_eq!(registered[name], alg, "{name}");
     }
     for (name, value) in [
         ("jwks", Value::Null),

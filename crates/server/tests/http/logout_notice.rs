@@ -1,9 +1,11 @@
 //! Applications hear of logouts: by a logout token, and in a frame of the logout page.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gatepass_issuer::Delivered;
 use gatepass_issuer::admin::{ChangeClient, ChangeUser};
+use gatepass_server::HttpConfig;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -11,6 +13,8 @@ use crate::browser::*;
 use crate::fixture::{Fixture, ISSUER};
 
 const BACKCHANNEL: &str = "https://app.example.com/backchannel";
+
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Has `client` told of logouts.
 pub(crate) async fn tell(fixture: &Fixture, client: &str) {
@@ -65,6 +69,94 @@ async fn a_logout_leaves_a_token_for_each_application_that_wants_to_know() {
     );
     assert_eq!(page.header("refresh"), "", "there is nowhere to go on to");
     assert_eq!(ISSUER, told["iss"]);
+}
+
+/// An issuer whose logins live for a week without being used.
+async fn patient() -> Fixture {
+    let fixture = Fixture::with(HttpConfig::default(), |config| config.login.idle = WEEK).await;
+    register(&fixture).await;
+    for client in ["shop", "own"] {
+        tell(&fixture, client).await;
+    }
+    fixture
+}
+
+/// The `sid`s of the sessions of which somebody is to be told now.
+async fn told(fixture: &Fixture) -> BTreeSet<String> {
+    let due = due_logouts(fixture).await;
+    due.iter().map(|(_, token)| claims(token)["sid"].as_str().unwrap().to_owned()).collect()
+}
+
+fn sid(tokens: &Value) -> String {
+    claims(tokens["id_token"].as_str().unwrap())["sid"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_logout_reaches_applications_whose_tokens_died_long_ago() {
+    for hours in [1, 60] {
+        let fixture = patient().await;
+        let mut browser = Browser::new(&fixture);
+        let shop = tokens(&fixture, &mut browser, "shop", "openid").await;
+        let own = tokens(&fixture, &mut browser, "own", "openid").await;
+        assert!(shop.get("refresh_token").is_none());
+        fixture.pass(Duration::from_secs(hours * 3600));
+        fixture.issuer.maintain(fixture.now()).await.unwrap();
+        let revoked = fixture.issuer.read_log(&mut fixture.issuer.log_position(Some(0)), 100).len();
+        let hint = own["id_token"].as_str().unwrap();
+        let page = browser.open(&format!("/oauth/logout?id_token_hint={hint}")).await.expect(StatusCode::OK);
+        let both = BTreeSet::from([sid(&shop), sid(&own)]);
+        for sid in &both {
+            assert!(text(&page).contains(&format!("&#38;sid={sid}\"")), "{hours}: {}", text(&page));
+        }
+        assert_eq!(told(&fixture).await, both, "{hours}");
+        let log = fixture.issuer.read_log(&mut fixture.issuer.log_position(Some(0)), 100);
+        assert_eq!(log.len(), revoked + 1, "{hours}: the login's; of the others no token is alive");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_disabled_is_told_of_to_applications_whose_tokens_died_long_ago() {
+    let fixture = patient().await;
+    let mut browser = Browser::new(&fixture);
+    let shop = tokens(&fixture, &mut browser, "shop", "openid").await;
+    let offline = tokens(&fixture, &mut browser, "own", "openid offline_access").await;
+    fixture.pass(Duration::from_secs(3600));
+    let change = ChangeUser { disabled: Some(true), ..ChangeUser::default() };
+    fixture.issuer.change_user(fixture.alice, change, fixture.now()).await.unwrap();
+    assert_eq!(told(&fixture).await, BTreeSet::from([sid(&shop), sid(&offline)]));
+}
+
+#[tokio::test]
+async fn a_login_that_runs_out_is_told_to_nobody() {
+    let fixture = patient().await;
+    let mut browser = Browser::new(&fixture);
+    let shop = tokens(&fixture, &mut browser, "shop", "openid").await;
+    for time in [WEEK, Duration::from_secs(25 * 3600)] {
+        fixture.pass(time);
+        fixture.issuer.maintain(fixture.now()).await.unwrap();
+        assert!(told(&fixture).await.is_empty(), "{time:?}");
+    }
+    let hint = shop["id_token"].as_str().unwrap();
+    browser.open(&format!("/oauth/logout?id_token_hint={hint}")).await.expect(StatusCode::OK);
+    assert!(told(&fixture).await.is_empty(), "there is no login that could end");
+}
+
+#[tokio::test]
+async fn an_application_with_many_sessions_leaves_the_others_their_frames() {
+    let fixture = patient().await;
+    let mut browser = Browser::new(&fixture);
+    let own = tokens(&fixture, &mut browser, "own", "openid").await;
+    for _ in 0..40 {
+        fixture.pass(Duration::from_secs(600));
+        tokens(&fixture, &mut browser, "shop", "openid").await;
+    }
+    let hint = own["id_token"].as_str().unwrap();
+    let last = tokens(&fixture, &mut browser, "shop", "openid").await;
+    let page = text(&browser.open(&format!("/oauth/logout?id_token_hint={hint}")).await);
+    assert_eq!(page.matches("<iframe").count(), 32);
+    for shown in [&own, &last] {
+        assert!(page.contains(&sid(shown)), "{page}");
+    }
 }
 
 #[tokio::test]

@@ -208,10 +208,8 @@ async fn an_answer_is_signed_for_its_client() {
             assert!(claims.contains_key(outcome), "{mode}: {claims:?}");
             // It is no ID token.
             let hint = request(&[("id_token_hint", &params["response"]), ("prompt", "none")]);
-            assert!(
-                sent_back(&browser.authorize(&hint).await).contains_key("code"),
-                "{mode}: no hint of anybody"
-            );
+            let hinted = sent_back(&browser.authorize(&hint).await);
+            assert_eq!(hinted["error"], "login_required", "{mode}: no hint of anybody");
             let logout = encode([("id_token_hint", params["response"].as_str())]);
             assert_ne!(browser.open(&format!("/oauth/logout?{logout}")).await.status, StatusCode::SEE_OTHER);
         }

@@ -35,6 +35,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/21.sql"),
     include_str!("schema/22.sql"),
     include_str!("schema/23.sql"),
+    include_str!("schema/24.sql"),
 ];
 
 /// Opens a file that is empty or ours, with the schema that this version knows.

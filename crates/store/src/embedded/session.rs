@@ -34,11 +34,38 @@ macro_rules! columns {
     };
 }
 
-/// Ends what is live at `?1`; conditions may follow.
-macro_rules! end_live {
+/// What can be ended at an instant: what is live, and what arose from a login, expired or not. Without a refresh token a
+/// session lives as long as its access token, and its application keeps one of its own for longer, which is to hear of
+/// the end.
+macro_rules! can_end {
+    ($at:literal) => {
+        concat!(
+            "revoked_at IS NULL AND (login IS NOT NULL OR idle_expires_at > ",
+            $at,
+            " AND expires_at > ",
+            $at,
+            ")"
+        )
+    };
+}
+
+/// Ends what can be ended at `?1`; conditions may follow.
+macro_rules! end_all {
     () => {
-        "UPDATE session SET revoked_at = ?1
-         WHERE revoked_at IS NULL AND idle_expires_at > ?1 AND expires_at > ?1"
+        concat!("UPDATE session SET revoked_at = ?1 WHERE ", can_end!("?1"))
+    };
+}
+
+/// What ended before `?2` and is asked for no more. Of a client that is told of logouts, a session that merely expired is
+/// kept as long as its login lives, with whose end its client is told.
+macro_rules! is_over {
+    () => {
+        "(coalesce(revoked_at < ?2, 0) OR (idle_expires_at < ?2 OR expires_at < ?2) AND NOT (
+            revoked_at IS NULL AND login IS NOT NULL AND EXISTS (
+                SELECT 1 FROM session AS living JOIN client ON client.id = session.client
+                WHERE living.id = session.login AND living.revoked_at IS NULL
+                  AND living.idle_expires_at >= ?2 AND living.expires_at >= ?2
+                  AND (backchannel_logout_uri IS NOT NULL OR frontchannel_logout_uri IS NOT NULL))))"
     };
 }
 
@@ -151,15 +178,6 @@ pub(super) fn list_live(
     user: UserId,
     now: Timestamp,
 ) -> Result<Vec<Session>, Failure> {
-    live_of_user(connection, user, now, LISTED)
-}
-
-fn live_of_user(
-    connection: &Connection,
-    user: UserId,
-    now: Timestamp,
-    limit: u32,
-) -> Result<Vec<Session>, Failure> {
     let sql = concat!(
         "SELECT ",
         columns!(),
@@ -168,7 +186,40 @@ fn live_of_user(
     );
     connection
         .prepare_cached(sql)?
-        .query_and_then(params![user.as_bytes(), now.as_millis(), limit], read)?
+        .query_and_then(params![user.as_bytes(), now.as_millis(), LISTED], read)?
+        .collect()
+}
+
+/// Those of a user that can be ended.
+fn endable_of_user(connection: &Connection, user: UserId, now: Timestamp) -> Result<Vec<Session>, Failure> {
+    let sql = concat!("SELECT ", columns!(), " FROM session WHERE user = ?1 AND ", can_end!("?2"));
+    connection.prepare_cached(sql)?.query_and_then(params![user.as_bytes(), now.as_millis()], read)?.collect()
+}
+
+/// What arose from a login and was not ended, expired or not: the newest first. It is looked for among its user's, so
+/// that there is no index on logins to keep.
+pub(super) fn list_of_login(
+    connection: &Connection,
+    user: UserId,
+    login: SessionId,
+) -> Result<Vec<Session>, Failure> {
+    of_login(connection, user, login, LISTED)
+}
+
+fn of_login(
+    connection: &Connection,
+    user: UserId,
+    login: SessionId,
+    limit: u32,
+) -> Result<Vec<Session>, Failure> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM session WHERE user = ?1 AND login = ?2 AND revoked_at IS NULL ORDER BY id DESC LIMIT ?3"
+    );
+    connection
+        .prepare_cached(sql)?
+        .query_and_then(params![user.as_bytes(), login.as_bytes(), limit], read)?
         .collect()
 }
 
@@ -265,20 +316,20 @@ pub(super) fn revoke(
 ) -> Result<bool, Failure> {
     group.atomically(|connection| {
         let Some(session) = find(connection, id)? else { return Ok(false) };
-        let marked = mark_revoked(connection, id, now)?;
-        if marked && session.is_login() {
-            let others = live_of_user(connection, session.user, now, u32::MAX)?;
-            let (outlive, dependent): (Vec<_>, Vec<_>) = others
-                .iter()
-                .filter(|other| other.login == Some(id))
-                .partition(|other| other.outlives_login());
+        if !mark_revoked(connection, id, now)? {
+            return Ok(false);
+        }
+        if session.is_login() {
+            let others = of_login(connection, session.user, id, u32::MAX)?;
+            let (outlive, dependent): (Vec<_>, Vec<_>) =
+                others.iter().partition(|other| other.outlives_login());
             end_each(connection, dependent.into_iter(), now, &revocation)?;
             outlive.into_iter().try_for_each(|session| logout_notice::keep(connection, session, now))?;
         }
-        if marked {
+        if has_tokens(&session, &revocation, now) {
             revocation::append(connection, revocation)?;
         }
-        Ok(marked)
+        Ok(true)
     })
 }
 
@@ -290,11 +341,21 @@ fn end_each<'s>(
 ) -> Result<(), Failure> {
     sessions.try_for_each(|session| {
         mark_revoked(connection, session.id, now)?;
-        revocation::append(connection, revocation.of_session(session.id)).map(drop)
+        if has_tokens(session, revocation, now) {
+            revocation::append(connection, revocation.of_session(session.id))?;
+        }
+        Ok(())
     })
 }
 
-/// Ends a user's live sessions of one client, each with its revocation; returns whether there were any.
+/// Whether a token of a session that ends at `now` may be alive somewhere. One that was minted at its last use is dead after
+/// as long as the revocation is kept, which is made for what is minted now.
+fn has_tokens(session: &Session, revocation: &NewRevocation, now: Timestamp) -> bool {
+    let longest = revocation.forget_after.since(now);
+    session.is_live(now) || now < session.last_used_at().saturating_add(longest)
+}
+
+/// Ends a user's sessions of one client, each with its revocation; returns whether there were any.
 pub(super) fn end_of_client(
     connection: &Connection,
     user: UserId,
@@ -302,13 +363,13 @@ pub(super) fn end_of_client(
     now: Timestamp,
     revocation: &NewRevocation,
 ) -> Result<bool, Failure> {
-    let mut sessions = live_of_user(connection, user, now, u32::MAX)?;
+    let mut sessions = endable_of_user(connection, user, now)?;
     sessions.retain(|session| session.client == *client);
     end_each(connection, sessions.iter(), now, revocation)?;
     Ok(!sessions.is_empty())
 }
 
-/// Ends a user's live sessions that began with a provider, each with its revocation.
+/// Ends a user's sessions that began with a provider, each with its revocation.
 pub(super) fn end_of_provider(
     connection: &Connection,
     user: UserId,
@@ -316,7 +377,7 @@ pub(super) fn end_of_provider(
     now: Timestamp,
     revocation: &NewRevocation,
 ) -> Result<(), Failure> {
-    let mut sessions = live_of_user(connection, user, now, u32::MAX)?;
+    let mut sessions = endable_of_user(connection, user, now)?;
     sessions.retain(|session| session.provider.as_ref() == Some(provider));
     end_each(connection, sessions.iter(), now, revocation)
 }
@@ -348,15 +409,15 @@ pub(super) fn extend(connection: &Connection, id: SessionId, idle: Timestamp) ->
     Ok(())
 }
 
-/// Marks a user's live sessions revoked, save one.
+/// Marks a user's sessions revoked, save one.
 pub(super) fn end_of_user(connection: &Connection, user: UserId, end: EndSessions) -> Result<(), Failure> {
-    let sql = concat!(end_live!(), " AND user = ?2 AND id IS NOT ?3");
+    let sql = concat!(end_all!(), " AND user = ?2 AND id IS NOT ?3");
     let except = end.except.as_ref().map(SessionId::as_bytes);
     connection.prepare_cached(sql)?.execute(params![end.at.as_millis(), user.as_bytes(), except])?;
     Ok(())
 }
 
-/// Marks the live sessions of `whose` revoked.
+/// Marks the sessions of `whose` revoked.
 pub(super) fn end(
     group: &Group<'_>,
     whose: &Whose,
@@ -367,11 +428,11 @@ pub(super) fn end(
         match whose {
             Whose::User(user) => end_of_user(connection, *user, EndSessions { at, except: None })?,
             Whose::Client(client) => {
-                let sql = concat!(end_live!(), " AND client = ?2");
+                let sql = concat!(end_all!(), " AND client = ?2");
                 connection.prepare_cached(sql)?.execute(params![at.as_millis(), client.as_str()])?;
             }
             Whose::Everybody => {
-                connection.prepare_cached(end_live!())?.execute([at.as_millis()])?;
+                connection.prepare_cached(end_all!())?.execute([at.as_millis()])?;
             }
         }
         revocation::append(connection, revocation).map(drop)
@@ -383,8 +444,8 @@ pub(super) struct Stretch {
     pub(super) from: Option<SessionId>,
     pub(super) to: SessionId,
     pub(super) rows: u32,
-    /// Whether a session in it ended.
-    pub(super) ended: bool,
+    /// Whether a session in it is over.
+    pub(super) has_some: bool,
 }
 
 /// The next `rows` rows after `from`; `None` at the table's end.
@@ -394,34 +455,43 @@ pub(super) fn next_stretch(
     rows: u32,
     before: Timestamp,
 ) -> Result<Option<Stretch>, Failure> {
-    let mut statement = connection.prepare_cached(
-        "SELECT max(id), count(*), max(ended) FROM
-           (SELECT id, coalesce(revoked_at < ?2, 0) OR idle_expires_at < ?2 OR expires_at < ?2 AS ended
-            FROM session WHERE id > ?1 ORDER BY id LIMIT ?3)",
-    )?;
+    let sql = concat!(
+        "SELECT max(id), count(*), max(gone) FROM
+           (SELECT id, ",
+        is_over!(),
+        " AS gone FROM session WHERE id > ?1 ORDER BY id LIMIT ?3)"
+    );
+    let mut statement = connection.prepare_cached(sql)?;
     let stretch = statement.query_row(params![after(&from), before.as_millis(), rows], |row| {
         Ok((row.get::<_, Option<[u8; 16]>>(0)?, row.get(1)?, row.get::<_, Option<bool>>(2)?))
     })?;
     Ok(match stretch {
-        (Some(to), rows, Some(ended)) => Some(Stretch { from, to: SessionId::from_bytes(to), rows, ended }),
+        (Some(to), rows, Some(has_some)) => {
+            Some(Stretch { from, to: SessionId::from_bytes(to), rows, has_some })
+        }
         _ => None,
     })
 }
 
-/// Removes at most `limit` sessions of a stretch that ended before `before`; returns how many.
+/// Removes at most `limit` sessions of a stretch that are over at `before`; returns how many.
 pub(super) fn forget(
     connection: &Connection,
     stretch: &Stretch,
     before: Timestamp,
     limit: u32,
 ) -> Result<u32, Failure> {
-    let removed = connection
-        .prepare_cached(
-            "DELETE FROM session WHERE id IN
-               (SELECT id FROM session WHERE id > ?1 AND id <= ?2
-                  AND (revoked_at < ?3 OR idle_expires_at < ?3 OR expires_at < ?3) LIMIT ?4)",
-        )?
-        .execute(params![after(&stretch.from), stretch.to.as_bytes(), before.as_millis(), limit])?;
+    let sql = concat!(
+        "DELETE FROM session WHERE id IN
+           (SELECT id FROM session WHERE id > ?1 AND id <= ?3 AND ",
+        is_over!(),
+        " LIMIT ?4)"
+    );
+    let removed = connection.prepare_cached(sql)?.execute(params![
+        after(&stretch.from),
+        before.as_millis(),
+        stretch.to.as_bytes(),
+        limit
+    ])?;
     Ok(u32::try_from(removed).unwrap_or(limit))
 }
 

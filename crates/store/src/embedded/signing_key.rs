@@ -1,7 +1,8 @@
-//! The table `signing_key`.
+//! The tables `signing_key` and `retired_key`.
 
 use std::time::Duration;
 
+use gatepass_issuer::RetiredKey;
 use gatepass_issuer::keys::{KeyRecord, KeyTerms};
 use gatepass_issuer::store::NewRevocation;
 use gatepass_jose::Timestamp;
@@ -63,6 +64,37 @@ pub(super) fn save(
             remove.execute([kid])?;
         }
         revocation::append_all(connection, revocations)
+    })
+}
+
+pub(super) fn list_retired(connection: &Connection) -> Result<Vec<RetiredKey>, Failure> {
+    let read = |row: &Row<'_>| {
+        let mut columns = Columns::of("retired_key", row);
+        Ok(RetiredKey {
+            kid: columns.value()?,
+            alg: columns.parsed()?,
+            jwk: columns.read(|json| serde_json::from_str(json))?,
+            forget_after: columns.instant()?,
+        })
+    };
+    connection
+        .prepare_cached("SELECT kid, alg, jwk, forget_after FROM retired_key ORDER BY forget_after, kid")?
+        .query_and_then([], read)?
+        .collect()
+}
+
+/// In the place of all that there are.
+pub(super) fn put_retired(group: &Group<'_>, keys: &[RetiredKey]) -> Result<(), Failure> {
+    group.atomically(|connection| {
+        connection.prepare_cached("DELETE FROM retired_key")?.execute([])?;
+        let sql = "INSERT INTO retired_key (kid, alg, jwk, forget_after) VALUES (?1, ?2, ?3, ?4)";
+        let mut put = connection.prepare_cached(sql)?;
+        for key in keys {
+            let jwk = serde_json::to_string(&key.jwk)
+                .map_err(|error| Failure::unstorable("the retired key", error))?;
+            put.execute(params![key.kid, key.alg.name(), jwk, key.forget_after.as_millis()])?;
+        }
+        Ok(())
     })
 }
 

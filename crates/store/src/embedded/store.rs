@@ -21,7 +21,7 @@ use gatepass_issuer::store::{
 use gatepass_issuer::user::{Role, RoleName, User, Username};
 use gatepass_issuer::{
     EmailAddress, JtiDigest, LinkedIdentity, LogoutNotice, ProviderId, PushedRequest, RequestUriDigest,
-    Reseal, StatusRecord,
+    Reseal, RetiredKey, StatusRecord,
 };
 use gatepass_jose::Timestamp;
 use gatepass_revocation::Entry;
@@ -271,6 +271,14 @@ impl Store for Embedded {
         self.read(move |connection| session::list_live(connection, user, now)).await
     }
 
+    async fn list_sessions_of_login(
+        &self,
+        user: UserId,
+        login: SessionId,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.read(move |connection| session::list_of_login(connection, user, login)).await
+    }
+
     async fn rotate_session(
         &self,
         id: SessionId,
@@ -511,6 +519,15 @@ impl Store for Embedded {
 
     async fn forget_statuses(&self, now: Timestamp, limit: u32) -> Result<(), StoreError> {
         self.write(move |group| token_status::forget(group, now, limit)).await
+    }
+
+    async fn list_retired_keys(&self) -> Result<Vec<RetiredKey>, StoreError> {
+        self.read(signing_key::list_retired).await
+    }
+
+    async fn put_retired_keys(&self, keys: &[RetiredKey]) -> Result<(), StoreError> {
+        let keys = keys.to_vec();
+        self.write(move |group| signing_key::put_retired(group, &keys)).await
     }
 
     async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {

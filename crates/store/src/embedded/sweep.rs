@@ -51,7 +51,7 @@ impl Sweep {
             };
             let to = stretch.to;
             looked_at += stretch.rows;
-            if stretch.ended {
+            if stretch.has_some {
                 let left = limit - removed;
                 removed += writer.run(move |group| session::forget(group, &stretch, before, left)).await?;
             }

@@ -77,6 +77,7 @@ macro_rules! every_promise_holds_for {
                 whatever_is_presented_the_row_follows_the_rule
                 a_session_is_revoked_once
                 live_sessions_are_listed_oldest_first_and_not_endlessly
+                what_arose_from_a_login_is_listed_newest_first_expired_or_not
                 sessions_end_by_user_client_or_all_in_one_step
             }
             codes {
@@ -94,6 +95,7 @@ macro_rules! every_promise_holds_for {
             }
             sweeping {
                 what_ended_is_forgotten_and_nothing_else
+                what_expired_is_kept_for_whoever_is_told_when_its_login_ends
                 no_more_is_forgotten_at_once_than_was_asked
                 what_ended_is_found_wherever_it_stands_in_a_long_table
             }
@@ -135,6 +137,7 @@ macro_rules! every_promise_holds_for {
             }
             logout_notices {
                 whatever_ends_a_session_keeps_a_notice_for_who_wants_to_know
+                a_session_that_expired_is_told_of_once_when_its_login_ends
                 notices_wait_go_and_leave_room_for_others
             }
             statuses {
@@ -146,6 +149,7 @@ macro_rules! every_promise_holds_for {
             keys {
                 keys_come_back_as_they_were_saved
                 keys_change_retire_and_log_in_one_step
+                retired_keys_are_those_that_were_put_last
                 everything_sealed_is_sealed_anew_or_nothing
             }
             whole {

@@ -5,7 +5,7 @@ use gatepass_token::AuthorizationDetails;
 use super::*;
 use crate::authorize::{Back, Prompt, ResponseMode, WantedContexts};
 use crate::client::{Client, ClientExtensions, Credential, GrantType, SecretDigest};
-use crate::id_token::ACR_PASSWORD;
+use crate::id_token::{ACR_PASSWORD, IdTokenHint};
 use crate::resource::GrantedResources;
 
 const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
@@ -45,7 +45,7 @@ fn request() -> AuthorizationRequest {
         contexts: Default::default(),
         login_hint: None,
         ui_locales: None,
-        hint: None,
+        hint: IdTokenHint::Absent,
         claims: Default::default(),
         object: None,
         pushed: None,

@@ -146,7 +146,7 @@ pub(super) struct CreateRequest {
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 8, example = json!(["urn:gatepass:acr:password"]))]
     default_acr_values: AcrValues,
-    /// What signs its ID tokens and logout tokens; `ES256` if left out.
+    /// What signs its ID tokens and logout tokens; if left out `RS256` where this server has a key for it, or else `ES256`.
     #[schema(value_type = Option<String>, example = "ES256")]
     id_token_signed_response_alg: Option<Alg>,
     /// How they are encrypted for its key afterwards; not at all if left out.
@@ -279,7 +279,7 @@ pub(super) struct ChangeRequest {
     /// How it would like its users to log in where a request asks for no `acr`, all of them.
     #[schema(value_type = Option<Vec<String>>, max_items = 8)]
     default_acr_values: Option<AcrValues>,
-    /// What signs its ID tokens and logout tokens; null: `ES256`.
+    /// What signs its ID tokens and logout tokens; null: `RS256` where this server has a key for it, or else `ES256`.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     id_token_signed_response_alg: Option<Option<Alg>>,
@@ -427,7 +427,7 @@ pub(super) struct ClientAnswer {
     /// How it would like its users to log in where a request asks for no `acr`.
     #[schema(value_type = Vec<String>)]
     default_acr_values: AcrValues,
-    /// What signs its ID tokens and logout tokens; left out where it has not said.
+    /// What signs its ID tokens and logout tokens; `ES256` where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     id_token_signed_response_alg: Option<Alg>,

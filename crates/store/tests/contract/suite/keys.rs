@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use gatepass_issuer::client::{Credential, SealedSecret};
-use gatepass_issuer::{Reseal, Sealed, SecretError};
-use gatepass_jose::Alg;
+use gatepass_issuer::{Reseal, RetiredKey, Sealed, SecretError};
+use gatepass_jose::{Alg, SigningKey};
 
 use super::Engine;
 use super::sample::*;
@@ -38,6 +38,25 @@ pub(crate) async fn keys_change_retire_and_log_in_one_step<E: Engine>() {
     keys.sort_by(|a, b| a.kid.cmp(&b.kid));
     assert_eq!(keys, [key("new"), signing]);
     assert_eq!(logged(&*store).await, ["old"]);
+}
+
+pub(crate) async fn retired_keys_are_those_that_were_put_last<E: Engine>() {
+    let mut engine = E::start().await;
+    assert!(engine.store().list_retired_keys().await.unwrap().is_empty());
+    let retired = |kid: &str, alg, forget_after| {
+        let jwk = SigningKey::generate(alg, Some(kid)).unwrap().public_jwk().unwrap();
+        RetiredKey { kid: kid.into(), alg, jwk, forget_after }
+    };
+    let (first, second, third) = (
+        retired("first", Alg::ES256, at(1)),
+        retired("second", Alg::RS256, at(2)),
+        retired("third", Alg::Ed25519, at(3)),
+    );
+    for keys in [vec![first, second.clone()], vec![second, third], vec![]] {
+        engine.store().put_retired_keys(&keys).await.unwrap();
+        engine.restart().await;
+        assert_eq!(engine.store().list_retired_keys().await.unwrap(), keys);
+    }
 }
 
 /// A byte more for each thing, so that it shows how often that was done.

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use gatepass_issuer::client::ClientLogout;
-use gatepass_issuer::id::{ClientId, UserId};
+use gatepass_issuer::id::{ClientId, SessionId, UserId};
 use gatepass_issuer::session::Session;
-use gatepass_issuer::store::{EndSessions, Store, UserChange, Whose};
+use gatepass_issuer::store::{EndSessions, NewRevocation, Store, UserChange, Whose};
+use gatepass_issuer::{LinkedIdentity, ProviderId};
 
 use super::Engine;
 use super::sample::*;
@@ -73,6 +74,88 @@ pub(crate) async fn whatever_ends_a_session_keeps_a_notice_for_who_wants_to_know
         store.settle_logout_notice(notice.id, None).await.unwrap();
         store.end_sessions(&Whose::Everybody, end, revocation(way)).await.unwrap();
         for left in store.due_logout_notices(end, 10).await.unwrap() {
+            store.settle_logout_notice(left.id, None).await.unwrap();
+        }
+    }
+}
+
+pub(crate) async fn a_session_that_expired_is_told_of_once_when_its_login_ends<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    clients(&*store).await;
+    let end = at(100_000);
+    let forget_after = end.saturating_add(Duration::from_secs(1200));
+    for way in ["login", "user", "client", "everybody", "disabled", "consent", "provider"] {
+        let user = user(way);
+        store.create_user(&user).await.unwrap();
+        let provider: ProviderId = "corp".parse().unwrap();
+        let link =
+            LinkedIdentity { provider: provider.clone(), subject: way.into(), user: user.id, linked_at: NOW };
+        store.link_identity(&link).await.unwrap();
+        let login = Session { client: ClientId::sign_on(), ..session(user.id) };
+        store.start_session(&login).await.unwrap().unwrap();
+        let of = |from: Option<SessionId>, idle_expires_at, scope: &str| Session {
+            client: "told".parse().unwrap(),
+            login: from,
+            idle_expires_at,
+            scope: Some(scope.parse().unwrap()),
+            provider: Some(provider.clone()),
+            ..session(user.id)
+        };
+        let expired = of(Some(login.id), at(900), "openid");
+        let just_now = Session { created_at: at(99_000), ..of(Some(login.id), at(99_900), "openid") };
+        let offline = of(Some(login.id), at(900), "openid offline_access");
+        let ended = Session { revoked_at: Some(at(5)), ..of(Some(login.id), at(900), "openid") };
+        let without_login = of(None, at(900), "openid");
+        for session in [&expired, &just_now, &offline, &ended, &without_login] {
+            store.start_session(session).await.unwrap().unwrap();
+        }
+        let before = log(&*store).await.len();
+        let revocation = NewRevocation { forget_after, ..revocation(way) };
+        let ends = async |at| match way {
+            "login" => drop(store.revoke_session(login.id, at, revocation.clone()).await.unwrap()),
+            "user" => store.end_sessions(&Whose::User(user.id), at, revocation.clone()).await.unwrap(),
+            "client" => {
+                let whose = Whose::Client("told".parse().unwrap());
+                store.end_sessions(&whose, at, revocation.clone()).await.unwrap();
+            }
+            "everybody" => store.end_sessions(&Whose::Everybody, at, revocation.clone()).await.unwrap(),
+            "disabled" => {
+                let change = UserChange { disabled: Some(true), ..UserChange::default() };
+                let ended = EndSessions { at, except: None };
+                store.change_user(user.id, change, Some(ended), vec![revocation.clone()]).await.unwrap();
+            }
+            "consent" => {
+                let told = "told".parse().unwrap();
+                store.withdraw_consent(user.id, &told, at, revocation.clone()).await.unwrap();
+            }
+            _ => drop(store.unlink_identity(user.id, &provider, at, revocation.clone()).await.unwrap()),
+        };
+        ends(end).await;
+        let due = store.due_logout_notices(end, 10).await.unwrap();
+        let mut told: Vec<_> = due.iter().map(|notice| notice.session).collect();
+        told.sort();
+        assert_eq!(told, [expired.id, just_now.id, offline.id], "{way}");
+        for notice in due {
+            store.settle_logout_notice(notice.id, None).await.unwrap();
+        }
+        let logged = logged(&*store).await;
+        let mut logged = logged[before..].iter();
+        match way {
+            "login" => assert_eq!(logged.next(), Some(&just_now.id.to_string()), "a token of it may live"),
+            "consent" | "provider" => assert_eq!(logged.next(), Some(&just_now.id.to_string()), "{way}"),
+            _ => {}
+        }
+        if way != "consent" && way != "provider" {
+            assert_eq!(logged.next().map(String::as_str), Some(way));
+        }
+        assert_eq!(logged.next(), None, "{way}: nothing is taken back of what is dead");
+        ends(at(100_001)).await;
+        assert!(store.due_logout_notices(at(100_001), 10).await.unwrap().is_empty(), "{way}: once");
+        // What outlives its login has an end of its own, and what is left must not be in the way of the next.
+        store.end_sessions(&Whose::Everybody, at(100_001), revocation.clone()).await.unwrap();
+        for left in store.due_logout_notices(at(100_001), 10).await.unwrap() {
+            assert_eq!((way, left.session), ("login", offline.id));
             store.settle_logout_notice(left.id, None).await.unwrap();
         }
     }

@@ -337,6 +337,23 @@ pub(crate) async fn live_sessions_are_listed_oldest_first_and_not_endlessly<E: E
     assert!(listed.is_sorted_by_key(|session| session.created_at));
 }
 
+pub(crate) async fn what_arose_from_a_login_is_listed_newest_first_expired_or_not<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let login = started(&*store, "alice").await;
+    let of = |seconds| Session { login: Some(login.id), ..session_at(login.user, at(seconds)) };
+    let mut arisen = [of(1), of(2), of(3)];
+    arisen[0].idle_expires_at = at(2);
+    let ended = Session { revoked_at: Some(at(5)), ..of(4) };
+    let other = Session { login: Some(started(&*store, "bob").await.id), ..of(6) };
+    for session in arisen.iter().chain([&ended, &other]) {
+        store.start_session(session).await.unwrap().unwrap();
+    }
+    arisen.reverse();
+    assert_eq!(store.list_sessions_of_login(login.user, login.id).await.unwrap(), arisen);
+    assert!(store.list_sessions_of_login(user("x").id, login.id).await.unwrap().is_empty());
+}
+
 pub(crate) async fn sessions_end_by_user_client_or_all_in_one_step<E: Engine>() {
     let cases = [
         ("user", [true, true, false, false]),

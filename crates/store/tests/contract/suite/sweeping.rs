@@ -1,3 +1,6 @@
+use gatepass_issuer::client::{Client, ClientLogout};
+use gatepass_issuer::id::ClientId;
+use gatepass_issuer::session::Session;
 use tokio::task::JoinSet;
 
 use super::Engine;
@@ -31,6 +34,62 @@ pub(crate) async fn what_ended_is_forgotten_and_nothing_else<E: Engine>() {
         assert_eq!(store.find_session(id).await.unwrap().is_some(), stays, "{name}");
     }
     assert_eq!(store.forget_sessions(at(10), 100).await.unwrap(), 0);
+}
+
+pub(crate) async fn what_expired_is_kept_for_whoever_is_told_when_its_login_ends<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let owner = user("alice");
+    store.create_user(&owner).await.unwrap();
+    let uri = || "https://app.example.com/logout".parse().ok();
+    for (id, logout) in [
+        ("backchannel", ClientLogout { backchannel: uri(), frontchannel: None }),
+        ("frontchannel", ClientLogout { backchannel: None, frontchannel: uri() }),
+        ("quiet", ClientLogout::default()),
+    ] {
+        store.create_client(&Client { logout, ..client(id) }).await.unwrap();
+    }
+    let login = |idle_expires_at, revoked_at| Session {
+        client: ClientId::sign_on(),
+        idle_expires_at,
+        revoked_at,
+        ..session(owner.id)
+    };
+    let (lives, idle, ended) = (login(at(10), None), login(at(9), None), login(at(100), Some(at(9))));
+    for login in [&lives, &idle, &ended] {
+        store.start_session(login).await.unwrap().unwrap();
+    }
+    let forgotten = session(owner.id).id;
+    let cases = [
+        ("backchannel", Some(lives.id), None, true),
+        ("frontchannel", Some(lives.id), None, true),
+        ("quiet", Some(lives.id), None, false),
+        ("unregistered", Some(lives.id), None, false),
+        ("backchannel", Some(lives.id), Some(at(9)), false),
+        ("backchannel", Some(idle.id), None, false),
+        ("backchannel", Some(ended.id), None, false),
+        ("backchannel", Some(forgotten), None, false),
+        ("backchannel", None, None, false),
+    ];
+    let mut sessions = Vec::new();
+    for (client, login, revoked_at, stays) in cases {
+        let client = client.parse().unwrap();
+        let (idle_expires_at, expires_at) = (at(5), at(5));
+        let session = Session { client, login, revoked_at, idle_expires_at, expires_at, ..session(owner.id) };
+        store.start_session(&session).await.unwrap().unwrap();
+        sessions.push((session, stays));
+    }
+    assert_eq!(store.forget_sessions(at(10), 100).await.unwrap(), 9);
+    for (session, stays) in sessions {
+        let found = store.find_session(session.id).await.unwrap();
+        assert_eq!(found.is_some(), stays, "{session:?}");
+    }
+    assert_eq!(store.forget_sessions(at(10), 100).await.unwrap(), 0);
+    assert_eq!(
+        store.forget_sessions(at(11), 100).await.unwrap(),
+        3,
+        "its login has ended, and they go with it"
+    );
 }
 
 pub(crate) async fn no_more_is_forgotten_at_once_than_was_asked<E: Engine>() {
