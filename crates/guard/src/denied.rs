@@ -526,13 +526,15 @@ impl Denied {
         };
         match self {
             Denied::Missing | Denied::UseDpopNonce { .. } => {
-                tracing::debug!(target: "gatepass::audit", code, check, detail, request, "denied");
+                tracing::debug!(target: "gatepass::audit", event = "denied", code, check, detail, request);
             }
             Denied::Unguarded | Denied::NoExternalUrl => {
-                tracing::error!(target: "gatepass::audit", code, check, detail, request, "denied");
+                tracing::error!(target: "gatepass::audit", event = "denied", code, check, detail, request);
             }
             _ => {
-                tracing::info!(target: "gatepass::audit", code, check, detail, request, iss, sub, jti, "denied")
+                tracing::info!(
+                    target: "gatepass::audit", event = "denied", code, check, detail, request, iss, sub, jti
+                )
             }
         }
     }

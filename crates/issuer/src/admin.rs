@@ -53,6 +53,17 @@ pub enum AdminError {
     /// That audience is not configured.
     #[error("the audience {0:?} is not one of the configured resource servers")]
     UnknownAudience(String),
+    /// A client was to exchange tokens of or for an audience that is not configured, or for the issuer itself.
+    #[error("the audience {audience:?} is not one of the configured resource servers")]
+    UnknownExchangeAudience {
+        /// Whether it was to get tokens for it, or to exchange tokens of it.
+        wants: bool,
+        /// The audience.
+        audience: String,
+    },
+    /// A client was to get another secret that has none.
+    #[error("the client has no secret: it does not prove who it is by one")]
+    NoSecret,
     /// The name does not fit the kind of revocation.
     #[error(transparent)]
     RevocationId(#[from] InvalidId),
@@ -273,7 +284,7 @@ impl Default for SignOnClient {
 }
 
 /// What is to change about a client; `None` leaves it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeClient {
     /// Another name.
     pub name: Option<String>,
@@ -322,6 +333,16 @@ pub struct ChangeClient {
     pub certificate: Option<RegisteredCertificate>,
     /// Whether to give it a new secret; the old one is good for nothing at once.
     pub new_secret: bool,
+}
+
+/// What came of a revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// The newest place in the log, at which every guard has it.
+    pub seq: u64,
+    /// Whether something of that name is here. `None` where that is not kept: of single tokens, and of clients that are known
+    /// by their document's URL.
+    pub known: Option<bool>,
 }
 
 impl Issuer {
@@ -649,8 +670,7 @@ impl Issuer {
     }
 
     /// Takes back whatever `kind` and `id` name. Sessions among it end: a token that is taken back
-    /// must not come again with the next refresh. Returns the newest place in the log, at which every
-    /// guard has it.
+    /// must not come again with the next refresh. What nobody here has the name of is announced all the same.
     ///
     /// # Errors
     /// [`AdminError`] when the store fails; nothing is taken back then.
@@ -660,11 +680,12 @@ impl Issuer {
         id: &str,
         reason: Reason,
         now: Timestamp,
-    ) -> Result<u64, AdminError> {
+    ) -> Result<Revoked, AdminError> {
         Entry::require_id(kind, id)?;
         if kind == Kind::Subject && is_pairwise(id) {
             return Err(AdminError::PairwiseSubject);
         }
+        let known = self.is_known(kind, id, now).await?;
         match kind {
             Kind::Key => {
                 self.withdraw_key(id, reason.clone(), now).await?;
@@ -695,8 +716,29 @@ impl Issuer {
             }
         }
         self.feed.pump(&*self.store).await?;
-        tracing::warn!(target: "gatepass::audit", event = "revoked", %kind, id, %reason);
-        Ok(self.feed.newest())
+        tracing::warn!(target: "gatepass::audit", event = "revoked", %kind, id, %reason, known);
+        Ok(Revoked { seq: self.feed.newest(), known })
+    }
+
+    /// Whether something of that name is here; `None` where that is not kept.
+    async fn is_known(&self, kind: Kind, id: &str, now: Timestamp) -> Result<Option<bool>, StoreError> {
+        let is_client = async |id: ClientId| match id {
+            id if id.is_url() => Ok(None),
+            id if id.is_reserved() => Ok(Some(true)),
+            id => Ok::<_, StoreError>(Some(self.store.find_client(&id).await?.is_some())),
+        };
+        Ok(match (kind, whose(kind, id)) {
+            (Kind::Token, _) => None,
+            (Kind::Key, _) => Some(self.list_keys(now).iter().any(|key| key.kid == id)),
+            (Kind::Session, _) => match id.parse() {
+                Ok(session) => Some(self.store.find_session(session).await?.is_some()),
+                Err(_) => Some(false),
+            },
+            (_, Some(Whose::Everybody)) => Some(true),
+            (_, Some(Whose::User(user))) => Some(self.store.find_user(user).await?.is_some()),
+            (_, Some(Whose::Client(client))) => is_client(client).await?,
+            (_, _) => Some(false),
+        })
     }
 
     /// Hashes a password that `username` is to have from now on, if it is one that is not guessed at once.
@@ -711,20 +753,24 @@ impl Issuer {
     }
 
     fn require_audiences(&self, audiences: &[String]) -> Result<(), AdminError> {
-        let unknown = audiences.iter().find(|audience| self.target(Some(audience)).is_none());
+        let unknown = self.unknown_among(audiences);
         unknown.map_or(Ok(()), |audience| Err(AdminError::UnknownAudience(audience.clone())))
+    }
+
+    fn unknown_among<'a>(&self, audiences: &'a [String]) -> Option<&'a String> {
+        audiences.iter().find(|audience| self.target(Some(audience)).is_none())
     }
 
     /// What is exchanged for is a resource server's, and what is exchanged may be sent to the issuer too.
     fn require_exchangeable(&self, policy: Option<&ExchangePolicy>) -> Result<(), AdminError> {
         let Some(policy) = policy else { return Ok(()) };
-        if let Some(issuer) =
-            policy.audience.iter().find(|audience| **audience == *self.config.issuer.as_str())
-        {
-            return Err(AdminError::UnknownAudience(issuer.clone()));
-        }
-        self.require_audiences(&policy.audience)?;
-        self.require_audiences(&policy.from)
+        let unknown = |wants| {
+            move |audience: &String| AdminError::UnknownExchangeAudience { wants, audience: audience.clone() }
+        };
+        let issuer = policy.audience.iter().find(|audience| **audience == *self.config.issuer.as_str());
+        let unwanted = issuer.or_else(|| self.unknown_among(&policy.audience)).map(unknown(true));
+        let untaken = || self.unknown_among(&policy.from).map(unknown(false));
+        unwanted.or_else(untaken).map_or(Ok(()), Err)
     }
 
     fn holder_revocation(&self, sweep: &Sweep<'_>, now: Timestamp) -> HolderRevocation {
