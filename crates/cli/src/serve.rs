@@ -4,7 +4,7 @@ mod door;
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use self::door::Doors;
@@ -14,11 +14,11 @@ use crate::{print, process};
 
 pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     let config = ServerConfig::load(path)?;
+    let hangups = process::hangups()?;
     let doors = Doors::open(&config).await?;
-    let backend = Backend::open(&config, "").await?;
-    require_fit(&backend).await?;
+    let backend = Backend::open_to_serve(&config).await?;
     let stop = process::shutdown_on_signal()?;
-    let following = doors.follow(backend.data.clone(), stop.clone())?;
+    let following = doors.follow(hangups, backend.data.clone(), stop.clone());
     doors.announce(&backend.data)?;
     print::line(format!("authorization server {} listens on {}", backend.issuer.name(), doors.main.url()));
     if let Some(door) = &doors.certificates {
@@ -36,18 +36,6 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     following.await?;
     maintenance.await?;
     backend.close().await
-}
-
-/// A client that can do nothing here is told of now, and not when its users want to log in.
-async fn require_fit(backend: &Backend) -> anyhow::Result<()> {
-    let unfit = backend.issuer.unfit_clients().await?;
-    let lines: Vec<String> = unfit.iter().map(|(id, why)| format!("client {id}: {why}")).collect();
-    if !lines.is_empty() {
-        let cure =
-            "take `profile.fapi2` out, or disable them (gatepass client disable) and register them anew";
-        bail!("{}; {cure}", lines.join("; "));
-    }
-    Ok(())
 }
 
 /// Binds a socket, and says what to do where that fails.

@@ -4,6 +4,7 @@ mod credential;
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use gatepass_jose::{Alg, Timestamp};
 use gatepass_revocation::{Entry, InvalidId, Kind, Reason};
@@ -107,12 +108,12 @@ pub enum AdminError {
     #[error("no key is published for {0}")]
     UnpublishedAlg(Alg),
     /// Something was to be signed for a client, and the key is on its way: not everybody who verifies has seen it yet.
-    #[error("the key for {alg} was published a moment ago and signs from {from}; try again then")]
+    #[error("the key for {alg} was published a moment ago and signs in {} s; try again then", wait.as_secs() + 1)]
     AlgNotYet {
         /// The algorithm.
         alg: Alg,
-        /// When its key signs.
-        from: Timestamp,
+        /// Until its key signs.
+        wait: Duration,
     },
     /// What the client is told cannot be encrypted for it as it wants.
     #[error(transparent)]
@@ -491,9 +492,10 @@ impl Issuer {
         }
         let ring = self.ring.load();
         if let Some(alg) = responses.signing_algs().find(|alg| ring.signer(*alg, now).is_none()) {
-            let from = ring.records().filter(|key| key.alg == alg).filter_map(|key| key.signs_from).min();
-            let from = from.unwrap_or_else(|| now.saturating_add(self.config.key_terms().publish_ahead));
-            return Err(AdminError::AlgNotYet { alg, from });
+            let appointed = ring.records().filter(|key| key.alg == alg).filter_map(|key| key.signs_from);
+            let next = appointed.filter(|from| *from > now).min(); // one that signed before may be there still
+            let wait = next.map_or(self.config.key_terms().publish_ahead, |from| from.since(now));
+            return Err(AdminError::AlgNotYet { alg, wait });
         }
         responses.require_encryptable(client.keys())?;
         Ok(())
