@@ -22,6 +22,7 @@ mod crash;
 mod dpop;
 mod exchange;
 mod faults;
+mod first_steps;
 mod flood;
 mod formats;
 mod gateway;
