@@ -689,7 +689,9 @@ mod tests {
         let kid = Some(format!("k\nINFO forged {}", "x".repeat(1_000)));
         let denied = Denied::Rejected(Rejection::UnknownKey { kid });
         let log = logged(|| denied.audit("GET /api\n/orders", None));
-        for part in ["INFO gatepass::audit: denied", "invalid-token", "unknown-key", "forged", "GET /api"] {
+        for part in
+            ["INFO gatepass::audit: event=\"denied\"", "invalid-token", "unknown-key", "forged", "GET /api"]
+        {
             assert!(log.contains(part), "{part} is not in {log}");
         }
         assert_eq!(log.lines().count(), 1, "{log}");

@@ -37,11 +37,13 @@ async fn the_command_line_gets_in_whatever_the_issuer_was_called_before() {
 
     std::fs::write(&config, &text).unwrap();
     let mut server = Alone::start("serve", folder.path(), address, &text).await;
+    let client = http::client();
+    // It listens before it serves, and the command line finds it when it serves.
+    send(client.get(server.url("/readyz"))).await.expect(200);
     let operator = command::run(&["client", "show", "operator"], &at).await.json();
     assert_eq!(operator["audience"], json!([format!("http://{address}")]));
     command::run(&["key", "rotate", "--emergency"], &at).await.worked();
 
-    let client = http::client();
     let login = json!({"username": "ada", "password": PASSWORD});
     let login = send(client.post(server.url("/session/login")).json(&login)).await.expect(200);
     let changes = [
