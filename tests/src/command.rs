@@ -67,6 +67,14 @@ impl Said {
         complaint
     }
 
+    /// Checks that it answered, and ended with 1 all the same; gives why.
+    #[track_caller]
+    pub fn refused(&self) -> String {
+        let Output { status, stdout, stderr } = &self.output;
+        assert!(status.code() == Some(1) && !stdout.is_empty(), "{}", self.shown());
+        String::from_utf8_lossy(stderr).into_owned()
+    }
+
     fn shown(&self) -> String {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let Output { status, stdout, stderr } = &self.output;

@@ -28,6 +28,7 @@ pub struct Up {
     server: SocketAddr,
     gateway: SocketAddr,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     starts: u32,
     process: Option<Process>,
     ready: Value,
@@ -40,21 +41,28 @@ impl Up {
         let password_file = folder.path().join("password");
         fs::write(&password_file, format!("{PASSWORD}\n")).expect("writing the password file");
         let arguments = ["--user", ADMIN, "--password-file", path_text(&password_file)].map(str::to_owned);
-        Self::start_in(folder, arguments.to_vec()).await
+        Self::start_in(folder, arguments.to_vec(), &[]).await
     }
 
     /// Starts as a person does who says nothing: the first user and password are made up and printed.
     pub async fn start_without_user() -> Self {
-        Self::start_in(tempfile::tempdir().expect("a temporary folder"), Vec::new()).await
+        Self::start_with(&[]).await
     }
 
-    async fn start_in(folder: TempDir, arguments: Vec<String>) -> Self {
+    /// The same, with variables in its environment.
+    pub async fn start_with(environment: &[(&str, &str)]) -> Self {
+        Self::start_in(tempfile::tempdir().expect("a temporary folder"), Vec::new(), environment).await
+    }
+
+    async fn start_in(folder: TempDir, arguments: Vec<String>, environment: &[(&str, &str)]) -> Self {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut up = Self {
             client: http::client(),
             folder,
             server: place::free_address(),
             gateway: place::free_address(),
             arguments,
+            environment: environment.collect(),
             starts: 0,
             process: None,
             ready: Value::Null,
@@ -71,6 +79,7 @@ impl Up {
         self.starts += 1;
         let log = self.folder().join(format!("up-{}.log", self.starts));
         let mut command = Command::new(place::gatepass());
+        command.envs(self.environment.iter().cloned());
         command.current_dir(self.folder()).arg("up").args(["--dir", path_text(&self.data())]);
         command.args(["--server", &self.server.to_string(), "--gateway", &self.gateway.to_string()]);
         command.args(["--ready-file", path_text(&ready_file)]).args(&self.arguments);

@@ -1,13 +1,15 @@
 //! The admin API as the command line uses it: of a server that runs, or, when none runs, of an
 //! issuer opened on the data itself. One code path serves both, through the same routes.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, anyhow, bail};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{Method, Request, StatusCode, header};
 use serde_json::Value;
 use tower::ServiceExt as _;
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 use gatepass_issuer::ADMIN_SCOPE;
@@ -15,11 +17,15 @@ use gatepass_jose::base64url;
 
 use crate::args::Target;
 use crate::backend::{Backend, OPERATOR};
+use crate::complaint::Complaint;
 use crate::config::ServerConfig;
 use crate::data::{DataDir, Running};
+use crate::fetch;
 
 /// The most that an answer of the admin API holds.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// For an answer: sealing a large store anew, or a hash of another system's, takes a while.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The admin API, authorized.
 pub(crate) struct Api {
@@ -60,7 +66,7 @@ impl Api {
             (&target.server, &target.client_id, &target.client_secret_file)
         {
             let secret = crate::data::read_password(file)?;
-            return Self::authorize(Transport::http(server), id, &secret).await;
+            return Self::authorize(Transport::elsewhere(server, target.insecure_http)?, id, &secret).await;
         }
         let config = configuration(target)?;
         match Backend::open(&config, "").await {
@@ -182,35 +188,82 @@ impl Api {
 }
 
 impl Transport {
-    fn http(base: &str) -> Self {
-        Self::Http { client: reqwest::Client::new(), base: base.trim_end_matches('/').to_owned() }
+    /// To a server anywhere. A client's secret goes there, and the passwords of users: over https, or to this machine, and
+    /// through no proxy that could read them.
+    fn elsewhere(server: &str, insecure_http: bool) -> anyhow::Result<Self> {
+        let wrong = || Complaint::unusable(format!("--server \"{}\" is no URL", server.escape_debug()));
+        let url = Url::parse(server).ok().filter(Url::has_host);
+        let url = url.ok_or_else(|| wrong().try_this("--server https://auth.example.com"))?;
+        let is_near = fetch::is_this_machine(&url);
+        match url.scheme() {
+            "https" => {}
+            "http" if insecure_http || is_near => {}
+            _ => {
+                return Err(Complaint::unusable(format!(
+                    "{url} would be sent a secret that all on the way can read"
+                ))
+                .try_this("https, or --insecure-http where nobody else is on the way")
+                .into());
+            }
+        }
+        let settings = fetch::settings(TIMEOUT);
+        let settings = if is_near || url.scheme() == "http" { settings.no_proxy() } else { settings };
+        Ok(Self::Http { client: settings.build()?, base: server.trim_end_matches('/').to_owned() })
     }
 
     /// To a server on this machine, which need not have a certificate that this machine trusts.
     fn running(running: &Running) -> anyhow::Result<Self> {
-        let Some(certificate) = &running.certificate else { return Ok(Self::http(&running.server)) };
-        let tls = gatepass_tls::pinned(base64url::decode(certificate)?)?;
-        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build()?;
-        Ok(Self::Http { client, base: running.server.clone() })
+        let settings = fetch::settings(TIMEOUT).no_proxy();
+        let settings = match &running.certificate {
+            Some(certificate) => {
+                let tls = gatepass_tls::pinned(base64url::decode(certificate)?)?;
+                settings.tls_backend_preconfigured(tls)
+            }
+            None => settings,
+        };
+        Ok(Self::Http { client: settings.build()?, base: running.server.clone() })
     }
 
     async fn send(&self, request: Request<String>) -> anyhow::Result<(StatusCode, Value)> {
-        let (status, body) = match self {
+        match self {
             Self::Http { client, base } => {
                 let (parts, body) = request.into_parts();
                 let url = format!("{base}{}", parts.uri);
-                let sent = client.request(parts.method, url).headers(parts.headers).body(body).send().await;
-                let answer = sent.with_context(|| format!("cannot reach {base}"))?;
-                (answer.status(), answer.bytes().await?)
+                let sent = client.request(parts.method, &url).headers(parts.headers).body(body).send().await;
+                let cannot = |error: reqwest::Error| {
+                    Complaint::refused(format!("cannot reach {base}")).at(fetch::innermost(&error))
+                };
+                let answer = sent.map_err(cannot)?;
+                let (status, headers) = (answer.status(), answer.headers().clone());
+                if status.is_redirection() {
+                    let location = fetch::location(&headers);
+                    return Err(Complaint::refused(format!("{base} is no server of gatepass"))
+                        .at(format!(
+                            "it redirects {} to {location}, which is not followed with a secret",
+                            parts.uri
+                        ))
+                        .into());
+                }
+                let body = answer.bytes().await.map_err(cannot)?;
+                let answer = parse(&body).map_err(|_| {
+                    Complaint::refused(format!("{base} does not answer as a server of gatepass does"))
+                        .at(format!("its answer to {} has status {status} and is no JSON", parts.uri))
+                        .try_this("--server with the issuer's URL")
+                })?;
+                Ok((status, answer))
             }
             Self::InProcess { router, .. } => {
                 let answer = router.clone().oneshot(request.map(Body::from)).await?;
-                (answer.status(), to_bytes(answer.into_body(), MAX_ANSWER).await?)
+                let status = answer.status();
+                Ok((status, parse(&to_bytes(answer.into_body(), MAX_ANSWER).await?)?))
             }
-        };
-        let answer = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body)? };
-        Ok((status, answer))
+        }
     }
+}
+
+/// The answer's body; null where there is none.
+fn parse(body: &[u8]) -> Result<Value, serde_json::Error> {
+    if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(body) }
 }
 
 fn operator_secret(data: &DataDir) -> anyhow::Result<Zeroizing<String>> {

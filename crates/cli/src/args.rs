@@ -29,7 +29,12 @@ use crate::input::Input;
 
 /// Token authentication for people who run more than one service.
 #[derive(Debug, Parser)]
-#[command(name = "gatepass", version, propagate_version = true)]
+#[command(
+    name = "gatepass",
+    version,
+    propagate_version = true,
+    after_help = "GATEPASS_LOG says what goes to the log, which is standard error: debug, or warn,gatepass::audit=info"
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -178,6 +183,7 @@ pub(crate) struct Demo {
 
 /// Which server is meant: the one that runs on a data directory, or, when none runs, the data itself.
 #[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Which server")]
 pub(crate) struct Target {
     /// The data directory, as given to `gatepass up`
     #[arg(long, global = true, default_value = "gatepass-data", value_name = "DIR")]
@@ -189,13 +195,16 @@ pub(crate) struct Target {
     #[arg(long, global = true, value_name = "URL", requires_all = ["client_id", "client_secret_file"])]
     pub(crate) server: Option<String>,
     /// A client with the scope gatepass:admin, for --server
-    #[arg(long, global = true, value_name = "ID")]
+    #[arg(long, global = true, value_name = "ID", requires = "server")]
     pub(crate) client_id: Option<String>,
     /// Its secret, in a file
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", requires = "server")]
     pub(crate) client_secret_file: Option<PathBuf>,
+    /// Send it over plain http to another machine, where nobody else is on the way
+    #[arg(long, global = true, requires = "server")]
+    pub(crate) insecure_http: bool,
     /// Print the answer as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options")]
     pub(crate) json: bool,
 }
 
@@ -203,10 +212,12 @@ pub(crate) struct Target {
 pub(crate) enum User {
     /// Create a user; without --password-file the password is generated and shown once
     Add {
+        /// What they log in with
         name: String,
         /// A role to give, any number of times
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<String>,
+        /// Their password, in a file
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
         /// What people call them
@@ -235,39 +246,85 @@ pub(crate) enum User {
     /// List all users
     List,
     /// Show one user
-    Show { name: String },
+    Show {
+        /// What they log in with
+        name: String,
+    },
     /// Set all the roles of a user
-    Roles { name: String, roles: Vec<String> },
+    Roles {
+        /// What they log in with
+        name: String,
+        /// All of them; none take all away
+        roles: Vec<String>,
+    },
     /// Set what people call the user; without that, take it away
-    DisplayName { name: String, display_name: Option<String> },
+    DisplayName {
+        /// What they log in with
+        name: String,
+        /// What people call them
+        display_name: Option<String>,
+    },
     /// Set the user's e-mail address; without one, take it away
     Email {
+        /// What they log in with
         name: String,
+        /// The address
         address: Option<String>,
         /// Somebody has made sure that it is theirs
         #[arg(long, requires = "address")]
         verified: bool,
     },
     /// List the identities at providers that the user can log in with
-    Identities { name: String },
+    Identities {
+        /// What they log in with
+        name: String,
+    },
     /// Let whoever logs in at an identity provider under this subject log in as the user
-    Link { name: String, provider: String, subject: String },
+    Link {
+        /// What they log in with
+        name: String,
+        /// The provider, by its `id` in the server's configuration
+        provider: String,
+        /// What the provider calls the user: its `sub`
+        subject: String,
+    },
     /// Take back the user's link to an identity at a provider, and end the sessions that began with it
-    Unlink { name: String, provider: String },
+    Unlink {
+        /// What they log in with
+        name: String,
+        /// The provider, by its `id` in the server's configuration
+        provider: String,
+    },
     /// Set a new password, which ends the user's sessions
     Password {
+        /// What they log in with
         name: String,
+        /// The password, in a file; generated and shown once where left out
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
     },
     /// List what the user has allowed applications
-    Consents { name: String },
+    Consents {
+        /// What they log in with
+        name: String,
+    },
     /// Take back what the user has allowed an application, and end what it gave
-    Withdraw { name: String, client: String },
+    Withdraw {
+        /// What they log in with
+        name: String,
+        /// The application, by its client_id
+        client: String,
+    },
     /// End the user's sessions and let them log in no more
-    Disable { name: String },
+    Disable {
+        /// What they log in with
+        name: String,
+    },
     /// Let the user log in again
-    Enable { name: String },
+    Enable {
+        /// What they log in with
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -375,7 +432,10 @@ pub(crate) enum Client {
     /// List all clients
     List,
     /// Show one client
-    Show { id: String },
+    Show {
+        /// Its client_id
+        id: String,
+    },
     /// Make a token with which clients register themselves (RFC 7591); it is shown once
     RegistrationToken {
         /// How many clients can be registered with it
@@ -395,9 +455,13 @@ pub(crate) enum Client {
         machines: bool,
     },
     /// Give it a new secret; the old one is good for nothing at once
-    Secret { id: String },
+    Secret {
+        /// Its client_id
+        id: String,
+    },
     /// Give it other public keys for private_key_jwt; the old ones are good for nothing at once
     Keys {
+        /// Its client_id
         id: String,
         /// A JWK Set, a JWK, PEM or DER; `-` is standard input
         #[arg(long, value_name = "FILE")]
@@ -405,6 +469,7 @@ pub(crate) enum Client {
     },
     /// Know it by another certificate; the old one is good for nothing at once
     Certificate {
+        /// Its client_id
         id: String,
         /// As at `client add`
         #[arg(long, value_name = "KIND=NAME", required_unless_present = "certificate")]
@@ -414,9 +479,15 @@ pub(crate) enum Client {
         certificate: Option<Input>,
     },
     /// Take its tokens back and give it no more
-    Disable { id: String },
+    Disable {
+        /// Its client_id
+        id: String,
+    },
     /// Let it have tokens again
-    Enable { id: String },
+    Enable {
+        /// Its client_id
+        id: String,
+    },
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -445,9 +516,17 @@ pub(crate) enum Role {
     /// List all roles and what they allow
     List,
     /// Define a role, or change what it allows
-    Set { name: String, scopes: Vec<String> },
+    Set {
+        /// What users hold
+        name: String,
+        /// What it allows, all of it; none allow nothing
+        scopes: Vec<String>,
+    },
     /// Remove a role, from its holders too
-    Remove { name: String },
+    Remove {
+        /// What users hold
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -470,8 +549,10 @@ pub(crate) enum Key {
     CreatePkcs11,
     /// Withdraw a key at once: what it signed is refused everywhere
     Revoke {
+        /// The key, as `key list` names it
         #[arg(allow_hyphen_values = true)] // base64url may begin with one
         kid: String,
+        /// Why, for the log and for guards
         #[arg(long, default_value = "key-compromised")]
         reason: String,
     },
@@ -481,7 +562,7 @@ pub(crate) enum Key {
 pub(crate) struct Revocation {
     /// token, session, subject, client, key or all
     pub(crate) kind: String,
-    /// The jti, sid, sub, client_id or kid; none for all
+    /// The jti, sid, sub or user name, client_id or kid; none for all
     #[arg(allow_hyphen_values = true)] // base64url may begin with one
     pub(crate) id: Option<String>,
     /// Why, for the log and for guards
@@ -493,6 +574,18 @@ pub(crate) struct Revocation {
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
+
+    #[test]
+    fn every_argument_says_what_it_is() {
+        fn blank(command: &clap::Command, path: &str) -> Vec<String> {
+            let path = format!("{path} {}", command.get_name());
+            let arguments = command.get_arguments().filter(|argument| argument.get_help().is_none());
+            let own = arguments.map(|argument| format!("{path}: {}", argument.get_id()));
+            let below = command.get_subcommands().filter(|command| !command.is_hide_set());
+            own.chain(below.flat_map(|command| blank(command, &path))).collect()
+        }
+        assert_eq!(blank(&Args::command(), ""), [""; 0]);
+    }
 
     #[test]
     fn the_command_line_contradicts_itself_nowhere() {

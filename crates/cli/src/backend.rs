@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use gatepass_issuer::admin::{AdminError, ChangeClient, NewClient, NewCredential, SignOnClient};
-use gatepass_issuer::client::{ClientExtensions, GrantType};
+use gatepass_issuer::client::{Client, ClientExtensions, GrantType};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::user::{Role, RoleName};
 use gatepass_issuer::{ADMIN_SCOPE, ClientDocuments, Issuer};
@@ -36,9 +36,32 @@ impl Backend {
     /// Opens the store and the issuer, and makes what every installation has: the role `admin` and
     /// the operator's client.
     pub(crate) async fn open(config: &ServerConfig, admin_scopes: &str) -> anyhow::Result<Self> {
-        let data = DataDir::create(&config.data)?;
-        config.master_key.ensure(&data)?;
-        let store = Arc::new(Embedded::open(data.path())?);
+        let (data, store) = open_store(config)?;
+        Self::open_on(config, data, store, admin_scopes).await
+    }
+
+    /// The same for a server, which does not start while there is a client that could do nothing there: better told now than
+    /// when its users want to log in. Nothing has changed then, and the configuration of before goes on.
+    pub(crate) async fn open_to_serve(config: &ServerConfig) -> anyhow::Result<Self> {
+        let (data, store) = open_store(config)?;
+        let unfit = config.issuer.unfit_clients(&*store).await?;
+        // The operator's own is for this issuer alone, whatever it was called before.
+        let others = unfit.iter().filter(|(id, _)| id.as_str() != OPERATOR);
+        let lines: Vec<String> = others.map(|(id, why)| format!("client {id}: {why}")).collect();
+        if !lines.is_empty() {
+            let cure =
+                "take `profile.fapi2` out, or disable them (gatepass client disable) and register them anew";
+            bail!("{}; {cure}", lines.join("; "));
+        }
+        Self::open_on(config, data, store, "").await
+    }
+
+    async fn open_on(
+        config: &ServerConfig,
+        data: DataDir,
+        store: Arc<Embedded>,
+        admin_scopes: &str,
+    ) -> anyhow::Result<Self> {
         let mut issuer = master_key::open(config, &data, &store).await?;
         if let Some(ClientDocumentConfig { policy, fetch }) = &config.client_documents {
             let keys = Arc::new(DocumentKeys::new(fetch.clone()));
@@ -66,11 +89,19 @@ impl Backend {
 
     async fn ensure_operator(&self) -> anyhow::Result<()> {
         let id: ClientId = OPERATOR.parse()?;
+        let audience = vec![self.issuer.name().to_string()];
         let secret = match self.issuer.find_client(&id).await {
-            Ok(_) if self.data.operator_secret()?.is_some() => return Ok(()),
-            Ok(_) => {
-                let change = ChangeClient { new_secret: true, ..ChangeClient::default() };
-                self.issuer.change_client(&id, change, clock::now()).await?.1
+            Ok(client) => {
+                let new_secret = self.data.operator_secret()?.is_none();
+                let change = ChangeClient { new_secret, ..set_back(&client, audience)? };
+                if change == ChangeClient::default() {
+                    return Ok(());
+                }
+                let (_, secret) = self.issuer.change_client(&id, change, clock::now()).await?;
+                if !new_secret {
+                    return Ok(());
+                }
+                secret
             }
             Err(AdminError::Unknown) => {
                 let new = NewClient {
@@ -79,7 +110,7 @@ impl Backend {
                     credential: NewCredential::Secret,
                     grants: vec![GrantType::ClientCredentials],
                     scope: ADMIN_SCOPE.parse()?,
-                    audience: vec![self.issuer.name().to_string()],
+                    audience,
                     sign_on: SignOnClient::default(),
                     exchange: None,
                     extensions: ClientExtensions::default(),
@@ -122,4 +153,32 @@ impl Backend {
         drop(issuer);
         Ok(store.close().await?)
     }
+}
+
+fn open_store(config: &ServerConfig) -> anyhow::Result<(DataDir, Arc<Embedded>)> {
+    let data = DataDir::create(&config.data)?;
+    config.master_key.ensure(&data)?;
+    let store = Arc::new(Embedded::open(data.path())?);
+    Ok((data, store))
+}
+
+/// What must change about the operator's client for it to get its token here: whatever was made of it, and whatever this
+/// issuer was called before.
+fn set_back(client: &Client, audience: Vec<String>) -> anyhow::Result<ChangeClient> {
+    let scope = ADMIN_SCOPE.parse()?;
+    let grants = vec![GrantType::ClientCredentials];
+    let ClientExtensions {
+        dpop_bound_access_tokens: is_bound_to_key,
+        tls_client_certificate_bound_access_tokens: is_bound_to_certificate,
+        ..
+    } = client.extensions;
+    Ok(ChangeClient {
+        audience: (client.audience != audience).then_some(audience),
+        scope: (client.scope != scope).then_some(scope),
+        grants: (client.grants != grants).then_some(grants),
+        dpop_bound_access_tokens: is_bound_to_key.then_some(false),
+        tls_client_certificate_bound_access_tokens: is_bound_to_certificate.then_some(false),
+        disabled: client.disabled.then_some(false),
+        ..ChangeClient::default()
+    })
 }

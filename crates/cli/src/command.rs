@@ -11,10 +11,11 @@ pub(crate) mod role;
 pub(crate) mod token;
 pub(crate) mod user;
 
+use gatepass_jose::Timestamp;
 use serde_json::Value;
 
 use crate::args::Target;
-use crate::print;
+use crate::{moment, print};
 
 /// Prints a list: as JSON, or as a table of the named members.
 fn show_list(target: &Target, items: Vec<Value>, members: &[&str]) {
@@ -31,12 +32,20 @@ fn show(target: &Target, answer: &Value) {
     if target.json {
         return print::json(answer);
     }
-    for member in answer.as_object().into_iter().flat_map(|members| members.keys()) {
-        let said = print::said(answer, member);
-        if !said.is_empty() {
-            // A name that is too long for its column keeps its distance all the same.
-            print::line(format!("{member:<15} {said}"));
-        }
+    let members = answer.as_object().into_iter().flat_map(|members| members.keys());
+    let said: Vec<_> = members.map(|member| (member, said(answer, member))).collect();
+    let said = || said.iter().filter(|(_, said)| !said.is_empty());
+    let width = said().map(|(member, _)| member.len()).max().unwrap_or_default();
+    for (member, said) in said() {
+        print::line(format!("{member:<width$}  {said}"));
+    }
+}
+
+/// A member as one would say it, instants too.
+fn said(answer: &Value, member: &str) -> String {
+    match answer.get(member).and_then(Value::as_i64).filter(|_| member.ends_with("_at")) {
+        Some(secs) => moment::local(Timestamp::from_secs(secs)),
+        None => print::said(answer, member),
     }
 }
 

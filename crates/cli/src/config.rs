@@ -449,7 +449,7 @@ impl RawLimit {
 fn password_policy(min_length: u32) -> anyhow::Result<PasswordPolicy> {
     if !(PasswordPolicy::LEAST..=64).contains(&min_length) {
         bail!(
-            "`passwords.min_length` is {} to 64, and 15 where a password is all that is asked for",
+            "`passwords.min_length` is {} to 64; 15 or more is advised where a password is all that is asked for",
             PasswordPolicy::LEAST
         );
     }

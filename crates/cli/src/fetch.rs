@@ -1,5 +1,5 @@
 //! Fetching what an issuer publishes, for a person who wants to know once: bounded in size and time, never
-//! redirected.
+//! redirected, and through no proxy to this machine itself.
 //!
 //! A guard does the same for as long as it runs, with a cache, a schedule and patience, none of which a
 //! command needs.
@@ -18,7 +18,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client with its rules.
 pub(crate) struct Fetch {
-    client: reqwest::Client,
+    to_this_machine: reqwest::Client,
+    elsewhere: reqwest::Client,
     insecure_http: bool,
 }
 
@@ -32,13 +33,12 @@ struct Metadata {
 impl Fetch {
     /// `insecure_http` allows plain http to other machines.
     pub(crate) fn new(insecure_http: bool) -> Result<Self, Complaint> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(TIMEOUT)
-            .user_agent(concat!("gatepass/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Complaint::unusable("the HTTP client cannot be set up").at(error))?;
-        Ok(Self { client, insecure_http })
+        let unusable = |error| Complaint::unusable("the HTTP client cannot be set up").at(error);
+        Ok(Self {
+            to_this_machine: settings(TIMEOUT).no_proxy().build().map_err(unusable)?,
+            elsewhere: settings(TIMEOUT).build().map_err(unusable)?,
+            insecure_http,
+        })
     }
 
     /// Where an issuer publishes its keys, by its metadata: OpenID Connect's, or else OAuth's.
@@ -85,19 +85,16 @@ impl Fetch {
 
     async fn answer(&self, url: &Url) -> Result<Answer, Complaint> {
         self.require_safe(url)?;
+        let client = if is_this_machine(url) { &self.to_this_machine } else { &self.elsewhere };
         let cannot = || Complaint::unusable(format!("cannot fetch {url}"));
         let unreachable = |error: reqwest::Error| cannot().at(innermost(&error));
-        let mut response = self.client.get(url.clone()).send().await.map_err(unreachable)?;
+        let mut response = client.get(url.clone()).send().await.map_err(unreachable)?;
         let status = response.status();
         if status.is_redirection() {
-            let location = response.headers().get(http::header::LOCATION);
-            let location =
-                location.map_or("elsewhere".into(), |value| String::from_utf8_lossy(value.as_bytes()));
-            let location: String = location.chars().take(200).collect();
+            let location = location(response.headers());
             return Err(cannot()
                 .at(format!(
-                    "it redirects to {}, which is not followed: who can redirect a key set could replace it",
-                    location.escape_debug()
+                    "it redirects to {location}, which is not followed: who can redirect a key set could replace it"
                 ))
                 .try_this("name that URL itself, if you trust it"));
         }
@@ -156,7 +153,22 @@ fn metadata_urls(issuer: &str) -> Result<[Url; 2], Complaint> {
     ])
 }
 
-fn is_this_machine(url: &Url) -> bool {
+/// What every request of a command has: an end, and no redirects.
+pub(crate) fn settings(timeout: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(timeout)
+        .user_agent(concat!("gatepass/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Where a redirect leads, fit to be shown.
+pub(crate) fn location(headers: &http::HeaderMap) -> String {
+    let location = headers.get(http::header::LOCATION);
+    let location = location.map_or("elsewhere".into(), |value| String::from_utf8_lossy(value.as_bytes()));
+    location.chars().take(200).collect::<String>().escape_debug().to_string()
+}
+
+pub(crate) fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -166,7 +178,7 @@ fn is_this_machine(url: &Url) -> bool {
 }
 
 /// The innermost cause, which is the one worth reading: "connection refused", not "error sending request".
-fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gatepass_gateway::{Config, Gateway, Proposal};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, GatewayCommand, Import};
@@ -43,8 +43,7 @@ async fn serve(path: &Path, check: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let stop = process::shutdown_on_signal()?;
-    // Before anybody can connect: who sees the socket may send the signal, and unhandled it kills.
-    let hangups = signal(SignalKind::hangup())?;
+    let hangups = process::hangups()?;
     let listener = bind(config.listen(), "listen").await?;
     let admin = bind_where(config.admin_listen(), "admin_listen").await?;
     let ext_authz = bind_where(config.ext_authz_listen(), "ext_authz.listen").await?;

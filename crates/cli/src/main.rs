@@ -32,7 +32,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command};
-use crate::complaint::Outcome;
+use crate::complaint::{Complaint, Outcome};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -43,8 +43,16 @@ fn main() -> ExitCode {
     // What `up` says is for a person at a terminal; the servers' log is for whoever operates them.
     let quiet = !matches!(args.command, Command::Serve(_) | Command::Gateway(_));
     let default = if quiet { "warn" } else { "warn,gatepass=info" };
+    let filter = match log_filter(std::env::var("GATEPASS_LOG").ok().as_deref(), default) {
+        Ok(filter) => filter,
+        Err(complaint) => {
+            let complaint = complaint.into();
+            print::error(&complaint);
+            return complaint::exit_code(&complaint);
+        }
+    };
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_env("GATEPASS_LOG").unwrap_or_else(|_| EnvFilter::new(default)))
+        .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(true)
@@ -56,6 +64,16 @@ fn main() -> ExitCode {
             complaint::exit_code(&error)
         }
     }
+}
+
+/// What goes to the log: what `asked` says, or `default` where it says nothing.
+fn log_filter(asked: Option<&str>, default: &str) -> Result<EnvFilter, Complaint> {
+    let asked = asked.filter(|asked| !asked.is_empty()).unwrap_or(default);
+    EnvFilter::try_new(asked).map_err(|error| {
+        Complaint::unusable(format!("GATEPASS_LOG \"{}\" says nothing of the log", asked.escape_debug()))
+            .at(error)
+            .try_this("GATEPASS_LOG=debug, or warn,gatepass::audit=info")
+    })
 }
 
 /// With huge pages, which the allocator asks Linux for, an idle server has 17 MB of memory of its own; without them it has
@@ -84,4 +102,24 @@ async fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Revoke { target, revocation } => command::revoke::run(&target, revocation).await,
     };
     done.map(|()| Outcome::Good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_is_what_is_asked_for_or_the_command_ends() {
+        let cases = [
+            (None, Some("warn")),
+            (Some(""), Some("warn")),
+            (Some("debug"), Some("debug")),
+            (Some("warn,gatepass::audit=info"), Some("gatepass::audit=info,warn")),
+            (Some("gatepass=loud"), None),
+        ];
+        for (asked, want) in cases {
+            let filter = log_filter(asked, "warn").ok().map(|filter| filter.to_string());
+            assert_eq!(filter.as_deref(), want, "{asked:?}");
+        }
+    }
 }

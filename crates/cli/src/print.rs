@@ -20,9 +20,27 @@ pub(crate) fn error(error: &anyhow::Error) {
     for (label, text) in error.downcast_ref::<Complaint>().into_iter().flat_map(Complaint::details) {
         anstream::eprintln!("  {label:<7}{text}");
     }
-    for cause in error.chain().skip(1) {
+    for cause in causes(error) {
         anstream::eprintln!("  because: {cause}");
     }
+}
+
+/// What is behind an error, but for what it says itself: many end with their cause.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut said = error.to_string();
+    let mut causes = Vec::new();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !said.ends_with(&cause) {
+            causes.push(cause.clone());
+        }
+        said = cause;
+    }
+    causes
+}
+
+/// Something to think of, beside an answer; on standard error.
+pub(crate) fn warn(text: impl AsRef<str>) {
+    anstream::eprintln!("{WARNING}warning:{WARNING:#} {}", text.as_ref());
 }
 
 /// Text in the terminal's strong style, where it has one.
@@ -91,5 +109,29 @@ pub(crate) fn said(value: &Value, member: &str) -> String {
             items.join(", ")
         }
         Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_again() {
+        let root = || std::io::Error::other("no such file");
+        let cases = [
+            (anyhow::Error::from(root()), vec![]),
+            (anyhow::Error::from(root()).context("cannot read a"), vec!["no such file"]),
+            (anyhow::Error::from(root()).context("cannot read a: no such file"), vec![]),
+            (
+                anyhow::Error::from(root())
+                    .context("cannot read a: no such file")
+                    .context("the start failed"),
+                vec!["cannot read a: no such file"],
+            ),
+        ];
+        for (error, want) in cases {
+            assert_eq!(causes(&error), want, "{error:#}");
+        }
     }
 }

@@ -5,10 +5,10 @@ mod door;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use gatepass_issuer::Issuer;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 
 use self::door::Doors;
@@ -18,13 +18,12 @@ use crate::{print, process};
 
 pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     let config = ServerConfig::load(path)?;
+    let (hangups, for_secrets) = (process::hangups()?, process::hangups()?);
     let doors = Doors::open(&config).await?;
-    let backend = Backend::open(&config, "").await?;
-    require_fit(&backend).await?;
+    let backend = Backend::open_to_serve(&config).await?;
     let stop = process::shutdown_on_signal()?;
-    let hangups = signal(SignalKind::hangup())?;
-    tokio::spawn(follow_secrets(hangups, Arc::clone(&backend.issuer), path.to_owned(), stop.clone()));
-    let following = doors.follow(backend.data.clone(), stop.clone())?;
+    tokio::spawn(follow_secrets(for_secrets, Arc::clone(&backend.issuer), path.to_owned(), stop.clone()));
+    let following = doors.follow(hangups, backend.data.clone(), stop.clone());
     doors.announce(&backend.data)?;
     print::line(format!("authorization server {} listens on {}", backend.issuer.name(), doors.main.url()));
     if let Some(door) = &doors.certificates {
@@ -59,18 +58,6 @@ async fn follow_secrets(mut hangups: Signal, issuer: Arc<Issuer>, path: PathBuf,
 
 fn take_over_secrets(issuer: &Issuer, path: &Path) -> anyhow::Result<()> {
     Ok(issuer.replace_shared_secrets(&ServerConfig::load(path)?.issuer.resource_servers)?)
-}
-
-/// A client that can do nothing here is told of now, and not when its users want to log in.
-async fn require_fit(backend: &Backend) -> anyhow::Result<()> {
-    let unfit = backend.issuer.unfit_clients().await?;
-    let lines: Vec<String> = unfit.iter().map(|(id, why)| format!("client {id}: {why}")).collect();
-    if !lines.is_empty() {
-        let cure =
-            "take `profile.fapi2` out, or disable them (gatepass client disable) and register them anew";
-        bail!("{}; {cure}", lines.join("; "));
-    }
-    Ok(())
 }
 
 /// Binds a socket, and says what to do where that fails.

@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::args::Up;
 use crate::backend::Backend;
+use crate::complaint::Complaint;
 use crate::config::ServerConfig;
 use crate::data::{DataDir, Running, generate_password, read_password, write_whole};
 use crate::gateway::is_ready_within;
@@ -38,7 +39,8 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) async fn run(args: Up) -> anyhow::Result<()> {
     let started = Instant::now();
-    let stop = process::shutdown_on_signal()?;
+    require_this_machine(args.server)?;
+    let stop = process::shutdown_with_terminal()?;
     let server_socket = bind(args.server, "--server").await?;
     let gateway_socket = bind(args.gateway, "--gateway").await?;
     let admin_socket = bind_admin().await?;
@@ -55,7 +57,6 @@ pub(crate) async fn run(args: Up) -> anyhow::Result<()> {
     write_whole(&server_file, places.server_file().as_bytes())?;
     let config = ServerConfig::load(&server_file)?;
     let backend = Backend::open(&config, DEMO_SCOPES).await?;
-    let user = first_user(&backend, &args).await?;
     backend.data.announce(&Running::here(url(places.server), None))?;
 
     let maintenance = backend.maintain(stop.clone());
@@ -71,6 +72,9 @@ pub(crate) async fn run(args: Up) -> anyhow::Result<()> {
     write_whole(&gateway_file, places.gateway_file(&demo.url).as_bytes())?;
     let gateway = start_gateway(&gateway_file, gateway_socket, admin_socket, &stop).await?;
 
+    // Last, and greeted at once: a start that fails has made up no password that nobody is told.
+    let user = first_user(&backend, &args).await?;
+    greet(&args, &places, &demo.url, &user, started.elapsed());
     if let Some(file) = &args.ready_file {
         let ready = json!({
             "issuer": places.issuer,
@@ -81,7 +85,6 @@ pub(crate) async fn run(args: Up) -> anyhow::Result<()> {
         });
         write_whole(file, format!("{ready}\n").as_bytes())?;
     }
-    greet(&args, &places, &demo.url, &user, started.elapsed());
 
     stop.cancelled().await;
     gateway.await??;
@@ -89,6 +92,18 @@ pub(crate) async fn run(args: Up) -> anyhow::Result<()> {
     serving.await?;
     maintenance.await?;
     backend.close().await
+}
+
+/// What `up` runs speaks plain http with the authorization server, which is trusted on this machine alone.
+fn require_this_machine(server: SocketAddr) -> Result<(), Complaint> {
+    if server.ip().is_loopback() {
+        return Ok(());
+    }
+    let port = server.port();
+    Err(Complaint::unusable(format!("--server {server} cannot be reached safely: `up` speaks plain http there"))
+        .try_this(format!(
+            "--server 127.0.0.1:{port}, which other machines reach through --gateway; or `gatepass serve` with TLS"
+        )))
 }
 
 /// Where everything is.

@@ -526,13 +526,15 @@ impl Denied {
         };
         match self {
             Denied::Missing | Denied::UseDpopNonce { .. } => {
-                tracing::debug!(target: "gatepass::audit", code, check, detail, request, "denied");
+                tracing::debug!(target: "gatepass::audit", event = "denied", code, check, detail, request);
             }
             Denied::Unguarded | Denied::NoExternalUrl => {
-                tracing::error!(target: "gatepass::audit", code, check, detail, request, "denied");
+                tracing::error!(target: "gatepass::audit", event = "denied", code, check, detail, request);
             }
             _ => {
-                tracing::info!(target: "gatepass::audit", code, check, detail, request, iss, sub, jti, "denied")
+                tracing::info!(
+                    target: "gatepass::audit", event = "denied", code, check, detail, request, iss, sub, jti
+                )
             }
         }
     }
@@ -687,7 +689,9 @@ mod tests {
         let kid = Some(format!("k\nINFO forged {}", "x".repeat(1_000)));
         let denied = Denied::Rejected(Rejection::UnknownKey { kid });
         let log = logged(|| denied.audit("GET /api\n/orders", None));
-        for part in ["INFO gatepass::audit: denied", "invalid-token", "unknown-key", "forged", "GET /api"] {
+        for part in
+            ["INFO gatepass::audit: event=\"denied\"", "invalid-token", "unknown-key", "forged", "GET /api"]
+        {
             assert!(log.contains(part), "{part} is not in {log}");
         }
         assert_eq!(log.lines().count(), 1, "{log}");

@@ -1,5 +1,7 @@
-//! Fetching what an issuer publishes: bounded in size and time, never redirected.
+//! Fetching what an issuer publishes: bounded in size and time, never redirected, and through no proxy to this machine
+//! itself.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::http::header::{ACCEPT, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
@@ -9,6 +11,7 @@ use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
 use crate::config::ClientSecret;
+use crate::location::is_this_machine;
 
 /// The longest document that is read: metadata, a JWK Set.
 const MAX_DOCUMENT: usize = 1024 * 1024;
@@ -43,20 +46,36 @@ pub(crate) enum Document {
     NotModified { max_age: Option<Duration> },
 }
 
-/// The client that every request of a guard goes through.
+/// What every request of a guard goes through.
 ///
-/// A redirect is an answer like any other status: who can redirect a key set could replace it.
+/// A redirect is an answer like any other status: who can redirect a key set could replace it. A proxy that the
+/// environment names (`https_proxy`) is asked for what is elsewhere: it knows another machine by the names of this one,
+/// and over plain http it could answer in its place.
 #[derive(Clone, Debug)]
-pub(crate) struct Http(reqwest::Client);
+pub(crate) struct Http {
+    elsewhere: reqwest::Client,
+    /// Made when it is needed: few issuers are on this machine, and a client has the system's certificates in memory.
+    to_this_machine: OnceLock<reqwest::Client>,
+}
 
 impl Http {
     pub(crate) fn new() -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("gatepass-guard/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Http(client))
+        Ok(Self { elsewhere: settings().build()?, to_this_machine: OnceLock::new() })
+    }
+
+    fn client_for(&self, url: &Url) -> Result<&reqwest::Client, FetchError> {
+        if !is_this_machine(url) {
+            return Ok(&self.elsewhere);
+        }
+        if let Some(client) = self.to_this_machine.get() {
+            return Ok(client);
+        }
+        let client = settings().no_proxy().build().map_err(|source| unreachable(url, source))?;
+        Ok(self.to_this_machine.get_or_init(|| client))
+    }
+
+    fn get(&self, url: &Url) -> Result<reqwest::RequestBuilder, FetchError> {
+        Ok(self.client_for(url)?.get(url.clone()))
     }
 
     /// Fetches a document, unless it is still the one that `etag` names.
@@ -65,7 +84,7 @@ impl Http {
         url: &Url,
         etag: Option<&HeaderValue>,
     ) -> Result<Document, FetchError> {
-        let mut request = self.0.get(url.clone()).timeout(TIMEOUT);
+        let mut request = self.get(url)?.timeout(TIMEOUT);
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
@@ -89,7 +108,7 @@ impl Http {
         accept: &'static str,
         limit: usize,
     ) -> Result<Vec<u8>, FetchError> {
-        let request = self.0.get(url.clone()).timeout(TIMEOUT).header(ACCEPT, accept);
+        let request = self.get(url)?.timeout(TIMEOUT).header(ACCEPT, accept);
         let response = send(request, url).await?;
         match response.status() {
             StatusCode::OK => read(response, url, limit).await,
@@ -129,7 +148,7 @@ impl Http {
         headers: HeaderMap,
         quiet: Duration,
     ) -> Result<reqwest::Response, FetchError> {
-        let request = send(self.0.get(url.clone()).headers(headers), url);
+        let request = send(self.get(url)?.headers(headers), url);
         let quietness = |_| FetchError::Quiet { url: url.clone() };
         let response = tokio::time::timeout(quiet, request).await.map_err(quietness)??;
         match response.status() {
@@ -163,7 +182,7 @@ impl Http {
         // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
         let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
         let secret = Zeroizing::new(encoded(client_secret.expose()));
-        let request = self.form(url, form).basic_auth(encoded(client_id), Some(secret.as_str()));
+        let request = self.form(url, form)?.basic_auth(encoded(client_id), Some(secret.as_str()));
         let response = send(request, url).await?;
         Ok((response.status(), read(response, url, limit).await?))
     }
@@ -175,18 +194,22 @@ impl Http {
         form: String,
         limit: usize,
     ) -> Result<(StatusCode, Vec<u8>), FetchError> {
-        let response = send(self.form(url, form), url).await?;
+        let response = send(self.form(url, form)?, url).await?;
         Ok((response.status(), read(response, url, limit).await?))
     }
 
-    fn form(&self, url: &Url, form: String) -> reqwest::RequestBuilder {
-        self.0
-            .post(url.clone())
-            .timeout(TIMEOUT)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("accept", "application/json")
-            .body(form)
+    fn form(&self, url: &Url, form: String) -> Result<reqwest::RequestBuilder, FetchError> {
+        let request = self.client_for(url)?.post(url.clone()).timeout(TIMEOUT);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        Ok(request.header("accept", "application/json").body(form))
     }
+}
+
+fn settings() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("gatepass-guard/", env!("CARGO_PKG_VERSION")))
 }
 
 /// A body that is read as it comes.

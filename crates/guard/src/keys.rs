@@ -293,7 +293,13 @@ impl KeyCache {
                 }
                 Err(error) => {
                     self.failures.note(AskedFor::Keys, &error);
-                    warn!(issuer = %self.location.issuer(), %error, "no new key set; the last good one stays in use");
+                    let issuer = self.location.issuer();
+                    match self.confirmed_at.load(Ordering::Acquire) {
+                        NEVER => {
+                            warn!(%issuer, %error, "no key set yet; tokens are refused until there is one")
+                        }
+                        _ => warn!(%issuer, %error, "no new key set; the last good one stays in use"),
+                    }
                     backoff.wait()
                 }
             };

@@ -1,16 +1,19 @@
 //! What administrators do: users, clients, roles, revocations.
 
 mod credential;
+mod revocation;
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use gatepass_jose::{Alg, Timestamp};
-use gatepass_revocation::{Entry, InvalidId, Kind, Reason};
+use gatepass_revocation::{InvalidId, Kind, Reason};
 use gatepass_token::ScopeSet;
 use thiserror::Error;
 
 pub use self::credential::NewCredential;
+pub use self::revocation::Revoked;
 use crate::certificate::RegisteredCertificate;
 use crate::client::{
     AcrValues, ChangeResponses, Client, ClientExtensions, ClientKeySource, ClientKeys, ClientLogout,
@@ -26,9 +29,9 @@ use crate::profile::ProfileMismatch;
 use crate::redirect_uri::RedirectUri;
 use crate::secrets::{SecretError, random};
 use crate::store::{
-    ChangeError, EndSessions, HolderRevocation, Page, RegistrationRotation, StoreError, UserChange, Whose,
+    ChangeError, EndSessions, HolderRevocation, Page, RegistrationRotation, StoreError, UserChange,
 };
-use crate::subject::{SubjectType, is_pairwise, require_sector};
+use crate::subject::{SubjectType, require_sector};
 use crate::user::{DisplayName, Role, RoleName, User, Username};
 
 /// The most that one page holds.
@@ -53,6 +56,17 @@ pub enum AdminError {
     /// That audience is not configured.
     #[error("the audience {0:?} is not one of the configured resource servers")]
     UnknownAudience(String),
+    /// A client was to exchange tokens of or for an audience that is not configured, or for the issuer itself.
+    #[error("the audience {audience:?} is not one of the configured resource servers")]
+    UnknownExchangeAudience {
+        /// Whether it was to get tokens for it, or to exchange tokens of it.
+        wants: bool,
+        /// The audience.
+        audience: String,
+    },
+    /// A client was to get another secret that has none.
+    #[error("the client has no secret: it does not prove who it is by one")]
+    NoSecret,
     /// The name does not fit the kind of revocation.
     #[error(transparent)]
     RevocationId(#[from] InvalidId),
@@ -93,12 +107,12 @@ pub enum AdminError {
     #[error("no key is published for {0}")]
     UnpublishedAlg(Alg),
     /// Something was to be signed for a client, and the key is on its way: not everybody who verifies has seen it yet.
-    #[error("the key for {alg} was published a moment ago and signs from {from}; try again then")]
+    #[error("the key for {alg} was published a moment ago and signs in {} s; try again then", wait.as_secs() + 1)]
     AlgNotYet {
         /// The algorithm.
         alg: Alg,
-        /// When its key signs.
-        from: Timestamp,
+        /// Until its key signs.
+        wait: Duration,
     },
     /// What the client is told cannot be encrypted for it as it wants.
     #[error(transparent)]
@@ -274,7 +288,7 @@ impl Default for SignOnClient {
 }
 
 /// What is to change about a client; `None` leaves it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeClient {
     /// Another name.
     pub name: Option<String>,
@@ -479,9 +493,10 @@ impl Issuer {
         }
         let ring = self.ring.load();
         if let Some(alg) = responses.signing_algs().find(|alg| ring.signer(*alg, now).is_none()) {
-            let from = ring.records().filter(|key| key.alg == alg).filter_map(|key| key.signs_from).min();
-            let from = from.unwrap_or_else(|| now.saturating_add(self.config.key_terms().publish_ahead));
-            return Err(AdminError::AlgNotYet { alg, from });
+            let appointed = ring.records().filter(|key| key.alg == alg).filter_map(|key| key.signs_from);
+            let next = appointed.filter(|from| *from > now).min(); // one that signed before may be there still
+            let wait = next.map_or(self.config.key_terms().publish_ahead, |from| from.since(now));
+            return Err(AdminError::AlgNotYet { alg, wait });
         }
         responses.require_encryptable(client.keys())?;
         Ok(())
@@ -666,57 +681,6 @@ impl Issuer {
         Ok(())
     }
 
-    /// Takes back whatever `kind` and `id` name. Sessions among it end: a token that is taken back
-    /// must not come again with the next refresh. Returns the newest place in the log, at which every
-    /// guard has it.
-    ///
-    /// # Errors
-    /// [`AdminError`] when the store fails; nothing is taken back then.
-    pub async fn revoke(
-        &self,
-        kind: Kind,
-        id: &str,
-        reason: Reason,
-        now: Timestamp,
-    ) -> Result<u64, AdminError> {
-        Entry::require_id(kind, id)?;
-        if kind == Kind::Subject && is_pairwise(id) {
-            return Err(AdminError::PairwiseSubject);
-        }
-        match kind {
-            Kind::Key => {
-                self.withdraw_key(id, reason.clone(), now).await?;
-            }
-            Kind::Token => {
-                self.store.append_revocation(self.revocation(kind, id, reason.clone(), now)).await?;
-            }
-            Kind::Session => {
-                let revocation = self.revocation(kind, id, reason.clone(), now);
-                let ended = match id.parse::<SessionId>() {
-                    Ok(session) => self.store.revoke_session(session, now, revocation.clone()).await?,
-                    Err(_) => false,
-                };
-                if !ended {
-                    // One that is not kept here any more may have tokens that live.
-                    self.store.append_revocation(revocation).await?;
-                }
-            }
-            Kind::Subject | Kind::Client | Kind::All => {
-                let sweep = self.feed.sweep(now).await;
-                let revocation = self.swept(&sweep, kind, id, reason.clone(), now);
-                match whose(kind, id) {
-                    Some(whose) => self.store.end_sessions(&whose, now, revocation).await?,
-                    None => drop(self.store.append_revocation(revocation).await?),
-                }
-                self.feed.pump(&*self.store).await?;
-                drop(sweep);
-            }
-        }
-        self.feed.pump(&*self.store).await?;
-        tracing::warn!(target: "gatepass::audit", event = "revoked", %kind, id, %reason);
-        Ok(self.feed.newest())
-    }
-
     /// Hashes a password that `username` is to have from now on, if it is one that is not guessed at once.
     async fn hash_new(&self, password: Password, username: &Username) -> Result<PasswordHash, AdminError> {
         password.require_length(self.config.passwords)?;
@@ -729,20 +693,24 @@ impl Issuer {
     }
 
     pub(crate) fn require_audiences(&self, audiences: &[String]) -> Result<(), AdminError> {
-        let unknown = audiences.iter().find(|audience| self.target(Some(audience)).is_none());
+        let unknown = self.unknown_among(audiences);
         unknown.map_or(Ok(()), |audience| Err(AdminError::UnknownAudience(audience.clone())))
+    }
+
+    fn unknown_among<'a>(&self, audiences: &'a [String]) -> Option<&'a String> {
+        audiences.iter().find(|audience| self.target(Some(audience)).is_none())
     }
 
     /// What is exchanged for is a resource server's, and what is exchanged may be sent to the issuer too.
     fn require_exchangeable(&self, policy: Option<&ExchangePolicy>) -> Result<(), AdminError> {
         let Some(policy) = policy else { return Ok(()) };
-        if let Some(issuer) =
-            policy.audience.iter().find(|audience| **audience == *self.config.issuer.as_str())
-        {
-            return Err(AdminError::UnknownAudience(issuer.clone()));
-        }
-        self.require_audiences(&policy.audience)?;
-        self.require_audiences(&policy.from)
+        let unknown = |wants| {
+            move |audience: &String| AdminError::UnknownExchangeAudience { wants, audience: audience.clone() }
+        };
+        let issuer = policy.audience.iter().find(|audience| **audience == *self.config.issuer.as_str());
+        let unwanted = issuer.or_else(|| self.unknown_among(&policy.audience)).map(unknown(true));
+        let untaken = || self.unknown_among(&policy.from).map(unknown(false));
+        unwanted.or_else(untaken).map_or(Ok(()), Err)
     }
 
     fn holder_revocation(&self, sweep: &Sweep<'_>, now: Timestamp) -> HolderRevocation {
@@ -751,17 +719,6 @@ impl Issuer {
             forget_after: self.dead_by(now),
             reason: Reason::CLAIMS_CHANGED,
         }
-    }
-}
-
-/// Whose sessions a revocation of that kind ends; `None` for a name that nobody here has.
-fn whose(kind: Kind, id: &str) -> Option<Whose> {
-    match kind {
-        Kind::All => Some(Whose::Everybody),
-        Kind::Client => id.parse().ok().map(Whose::Client),
-        // A client that acts for itself is a subject too.
-        Kind::Subject => id.parse().map(Whose::User).or_else(|_| id.parse().map(Whose::Client)).ok(),
-        Kind::Token | Kind::Session | Kind::Key => None,
     }
 }
 

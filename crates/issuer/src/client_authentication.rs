@@ -1,5 +1,6 @@
 //! Client authentication ([RFC 6749 section 2.3](https://www.rfc-editor.org/rfc/rfc6749#section-2.3)).
 
+use std::fmt;
 use std::net::IpAddr;
 
 use gatepass_jose::Timestamp;
@@ -109,10 +110,8 @@ impl Issuer {
     ) -> Result<AuthenticatedClient, TokenError> {
         let client = self.authenticate_registered(authentication, now).await?;
         let held = |client: Box<Client>| {
-            self.held(*client).map(Box::new).map_err(|why| {
-                tracing::info!(target: "gatepass::audit", event = "client-denied", %why);
-                TokenError::InvalidClient
-            })
+            let id = client.id.clone();
+            self.held(*client).map(Box::new).map_err(|why| denied(&id, &why))
         };
         Ok(match client {
             AuthenticatedClient::Confidential(client) => AuthenticatedClient::Confidential(held(client)?),
@@ -192,7 +191,7 @@ impl Issuer {
         };
         let proved = self.secrets.is_secret(secret.unwrap_or_default(), digest);
         match (client, credential, secret) {
-            (Some(client), ..) if client.disabled => Err(TokenError::InvalidClient),
+            (Some(client), ..) if client.disabled => Err(denied(id, &"it is disabled")),
             (Some(client), Some(Credential::Secret(_)), Some(_)) if proved => {
                 Ok(AuthenticatedClient::Confidential(Box::new(client)))
             }
@@ -203,10 +202,8 @@ impl Issuer {
             }
             (Some(client), Some(Credential::None), None) => Ok(AuthenticatedClient::Public(Box::new(client))),
             (None, None, None) if id.is_first_party() => Ok(AuthenticatedClient::FirstParty),
-            _ => {
-                tracing::info!(target: "gatepass::audit", event = "client-denied", client_id = %id);
-                Err(TokenError::InvalidClient)
-            }
+            (Some(_), ..) => Err(denied(id, &"what it shows is not what it is registered with")),
+            (None, ..) => Err(denied(id, &"there is no such client")),
         }
     }
 
@@ -225,10 +222,7 @@ impl Issuer {
         self.count_assertion(&named, address, now)?;
         let client = self.client_of(&named, now).await?.filter(|client| !client.disabled);
         let client = client.ok_or(TokenError::InvalidClient)?;
-        let denied = |rejection: &AssertionRejection| {
-            tracing::info!(target: "gatepass::audit", event = "client-denied", client_id = %named, why = %rejection);
-            TokenError::InvalidClient
-        };
+        let denied = |rejection: &AssertionRejection| denied(&named, rejection);
         let keys = match &client.credential {
             Credential::Keys(_) => {
                 self.client_verifying(&client, kid.as_deref(), now).await.map_err(AssertionRejection::from)
@@ -244,4 +238,10 @@ impl Issuer {
             false => Err(denied(&AssertionRejection::Replayed)),
         }
     }
+}
+
+/// A client is told no more than that it is not known here; the log says why.
+fn denied(id: &ClientId, why: &dyn fmt::Display) -> TokenError {
+    tracing::info!(target: "gatepass::audit", event = "client-denied", client_id = %id, %why);
+    TokenError::InvalidClient
 }

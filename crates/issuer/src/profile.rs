@@ -12,7 +12,7 @@ use crate::config::{Config, Signing};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::rotation::Renewal;
-use crate::store::{Page, StoreError};
+use crate::store::{Page, Store, StoreError};
 
 /// What is demanded of all clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,23 +105,20 @@ impl Config {
             None => Ok(()),
         }
     }
-}
 
-impl Issuer {
-    /// A client as the profile takes it.
-    pub(crate) fn held(&self, client: Client) -> Result<Client, ProfileMismatch> {
-        self.config.profile.hold(client, self.config.issuer.as_str())
-    }
-
-    /// The clients that can do nothing here because they do not fit the profile, and why.
+    /// The clients of a store that could do nothing under this configuration because they do not fit the profile, and why.
+    /// It can be asked before an [`Issuer`] is opened, which takes over keys.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn unfit_clients(&self) -> Result<Vec<(ClientId, ProfileMismatch)>, StoreError> {
+    pub async fn unfit_clients(
+        &self,
+        store: &dyn Store,
+    ) -> Result<Vec<(ClientId, ProfileMismatch)>, StoreError> {
         let mut unfit = Vec::new();
         let mut after = None;
         loop {
-            let page = self.store.list_clients(Page { after, limit: 500 }).await?;
+            let page = store.list_clients(Page { after, limit: 500 }).await?;
             let Some(last) = page.last() else { return Ok(unfit) };
             after = Some(last.id.clone());
             for client in page.into_iter().filter(|client| !client.disabled) {
@@ -129,6 +126,25 @@ impl Issuer {
                 unfit.extend(self.held(client).err().map(|why| (id, why)));
             }
         }
+    }
+
+    fn held(&self, client: Client) -> Result<Client, ProfileMismatch> {
+        self.profile.hold(client, self.issuer.as_str())
+    }
+}
+
+impl Issuer {
+    /// A client as the profile takes it.
+    pub(crate) fn held(&self, client: Client) -> Result<Client, ProfileMismatch> {
+        self.config.held(client)
+    }
+
+    /// The clients that can do nothing here because they do not fit the profile, and why.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unfit_clients(&self) -> Result<Vec<(ClientId, ProfileMismatch)>, StoreError> {
+        self.config.unfit_clients(&*self.store).await
     }
 }
 

@@ -96,6 +96,17 @@ async fn a_client_is_registered_used_given_a_new_secret_and_disabled() {
 }
 
 #[tokio::test]
+async fn a_client_is_asked_for_no_secret_that_it_has_not_and_gets_no_grant_that_it_cannot_use() {
+    let up = Up::start().await;
+    let made = gatepass(&up, "client add deployer --public --jwt-bearer").await.json();
+    assert_eq!(made["grant_types"], json!(["urn:ietf:params:oauth:grant-type:jwt-bearer"]));
+    let refused = gatepass(&up, "client secret deployer").await.failed();
+    assert!(refused.contains("the client has no secret"), "{refused}");
+    let refused = gatepass(&up, "client add gateway --exchange-for https://orders.internal").await.failed();
+    assert!(refused.contains("--exchange-for is not valid"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_private_key_is_not_registered() {
     let up = Up::start().await;
     let [private, public] = ["own.jwk", "public.jwk"].map(|name| up.folder().join(name));
@@ -133,6 +144,21 @@ async fn a_role_says_what_its_holders_may_do() {
     gatepass(&up, "role remove clerk").await.worked();
     up.refused("a token with a role that was removed", &after.access_token).await;
     post(&up.refresh(&after).await.access_token).await.expect(403);
+}
+
+#[tokio::test]
+async fn whoever_gets_a_role_that_is_not_defined_is_known_to_have_nothing_of_it() {
+    let up = Up::start().await;
+    let data = up.data();
+    let at = ["--dir", path_text(&data), "--json"];
+    let warning = "the role \"clerk\" is not defined";
+    let (made, warned) = command::output(&["user", "add", "berta", "--role", "clerk"], &at).await;
+    assert!(made["roles"] == json!(["clerk"]) && warned.contains(warning), "{made} {warned}");
+    let (_, warned) = command::output(&["user", "roles", "berta", "clerk"], &at).await;
+    assert!(warned.contains(warning), "{warned}");
+    gatepass(&up, "role set clerk orders:read").await.worked();
+    let (_, warned) = command::output(&["user", "roles", "berta", "clerk", "admin"], &at).await;
+    assert_eq!(warned, "");
 }
 
 #[tokio::test]
@@ -198,10 +224,35 @@ async fn sessions_are_revoked_on_a_running_server_and_on_the_store_of_a_stopped_
         up.refused("a token of a session that was revoked while nothing ran", &session.access_token).await;
         send(up.refresh_request(session)).await.expect(401);
     }
-    // A `kid` is base64url and may well begin with a hyphen.
-    gatepass(&up, "revoke key -mbtsoWUmPQ").await.worked();
-    gatepass(&up, "key revoke -mbtsoWUmPQ").await.worked();
     gatepass(&up, "revoke all").await.worked();
+}
+
+#[tokio::test]
+async fn a_revocation_finds_users_by_their_names_and_says_where_nobody_has_the_name() {
+    let up = Up::start().await;
+    let berta = Admin::login(&up).await.create_user("berta", &["admin"]).await;
+    Admin::login(&up).await.create_user("batch", &[]).await;
+    let session = up.native_login("berta").await;
+    let done = gatepass(&up, "revoke subject berta").await.json();
+    assert_eq!((&done["id"], &done["known"]), (&json!(berta), &json!(true)));
+    up.refused("a token of a user who was revoked by name", &session.access_token).await;
+    gatepass(&up, &format!("revoke subject {berta}")).await.worked();
+
+    let unknown = [
+        ("revoke subject bertha", "no user or client of that name"),
+        ("revoke client bertha", "no client of that name"),
+        // A `kid` is base64url and may well begin with a hyphen.
+        ("revoke key -mbtsoWUmPQ", "no key of that name"),
+        ("key revoke -mbtsoWUmPQ", "no key of that name"),
+    ];
+    for (line, want) in unknown {
+        let said = gatepass(&up, line).await;
+        let complaint = said.refused();
+        assert!(complaint.contains(want) && complaint.contains("announced all the same"), "{complaint}");
+    }
+    gatepass(&up, "client add batch").await.worked();
+    let both = gatepass(&up, "revoke subject batch").await.failed();
+    assert!(both.contains("both a user and a client"), "{both}");
 }
 
 #[tokio::test]

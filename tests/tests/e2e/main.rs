@@ -23,6 +23,7 @@ mod crash;
 mod dpop;
 mod exchange;
 mod faults;
+mod first_steps;
 mod flood;
 mod formats;
 mod gateway;

@@ -425,17 +425,25 @@ async fn a_file_that_is_wrong_is_refused_with_its_reason() {
 async fn clients_that_do_not_fit_fapi_2_are_named_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let address = place::free_address();
-    let text = file(address, "");
+    let signed_with = |alg: &str| {
+        file(
+            address,
+            &format!("\n[[resource_server]]\naudience = \"https://api.example\"\nalg = \"{alg}\"\n"),
+        )
+    };
     let config = folder.path().join("first.toml");
-    std::fs::write(&config, &text).unwrap();
+    std::fs::write(&config, signed_with("EdDSA")).unwrap();
     let target = ["--config", path_text(&config)];
     command::run(&["client", "add", "shop", "--redirect-uri", "https://shop.example/cb"], &target)
         .await
         .worked();
-    let strict = format!("{text}[profile]\nfapi2 = true\n");
+    let keys = async || command::run(&["key", "list"], &[&target[..], &["--json"]].concat()).await.json();
+    let before = keys().await;
+    let strict = format!("{}[profile]\nfapi2 = true\n", signed_with("ES256"));
     let said = alone::refusal("serve", folder.path(), &strict).await;
     assert!(said.contains("client shop:") && said.contains("private_key_jwt"), "{said}");
     assert!(!said.contains("operator"), "what administers this server is not held to it:\n{said}");
+    assert_eq!(keys().await, before, "a start that is refused changes no keys");
     command::run(&["client", "disable", "shop"], &target).await.worked();
     Alone::start("serve", folder.path(), address, &strict).await;
 }

@@ -148,12 +148,14 @@ const fn field(option: &'static str, member: &'static str, empty: Option<Empty>)
 }
 
 /// Every member that an option changes.
-const FIELDS: [Field; 37] = [
+const FIELDS: [Field; 39] = [
     field("name", "client_name", None),
     field("grant", "grant_types", Some(Empty::List)),
     field("scope", "scope", Some(Empty::Text)),
     field("audience", "audience", Some(Empty::List)),
     field("exchange-for", "exchange", None),
+    field("exchange-for", "exchange.for", None),
+    field("exchange-from", "exchange.from", None),
     field("redirect-uri", "redirect_uris", Some(Empty::List)),
     field("post-logout-redirect-uri", "post_logout_redirect_uris", Some(Empty::List)),
     field("backchannel-logout-uri", "backchannel_logout_uri", Some(Empty::Null)),
@@ -329,6 +331,7 @@ mod tests {
         let cases = [
             (r#""require_pkce" is not valid: why"#, "--require-pkce is not valid: why"),
             (r#""jwks_uri" is not valid: "jwks" too"#, "--jwks-uri is not valid: --jwks too"),
+            (r#""exchange.from" is not valid: why"#, "--exchange-from is not valid: why"),
             ("the scope is not known", "the scope is not known"),
         ];
         for (said, want) in cases {

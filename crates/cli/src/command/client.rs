@@ -9,11 +9,13 @@ use super::{segment, show, show_list};
 use crate::api::{Api, Refused};
 use crate::args::client_update::{Grant, in_options};
 use crate::args::{Client, ClientUpdate, Target};
+use crate::backend::OPERATOR;
 use crate::complaint::Complaint;
 use crate::input::Input;
 use crate::key_file::{Key, KeyFile};
 
 pub(crate) async fn run(target: &Target, command: Client) -> anyhow::Result<()> {
+    require_not_own(&command)?;
     let api = Api::open(target).await?;
     let done = carry_out(&api, target, command).await;
     api.close().await?;
@@ -58,9 +60,12 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             grants: named,
         } => {
             let name = name.or_else(|| id.clone()).unwrap_or_else(|| "unnamed".to_owned());
-            let mut grants = match (redirect_uris.is_empty() && !device, public) {
-                (false, _) | (true, true) => vec!["refresh_token"],
-                (true, false) => vec!["client_credentials"],
+            let logs_in = !redirect_uris.is_empty() || device;
+            let mut grants = match (logs_in, public) {
+                // What an assertion gives is no session.
+                (false, true) if jwt_bearer => vec![],
+                (true, _) | (false, true) => vec!["refresh_token"],
+                (false, false) => vec!["client_credentials"],
             };
             if !redirect_uris.is_empty() {
                 grants.push("authorization_code");
@@ -160,6 +165,24 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
         Client::Enable { id } => show(target, &change(&id, json!({ "disabled": false })).await?),
     }
     Ok(())
+}
+
+/// With the operator's client changed, no command of this machine would get in any more to change it back.
+fn require_not_own(command: &Client) -> Result<(), Complaint> {
+    let id = match command {
+        Client::Update(update) => &update.id,
+        Client::Secret { id }
+        | Client::Keys { id, .. }
+        | Client::Certificate { id, .. }
+        | Client::Disable { id } => id,
+        _ => return Ok(()),
+    };
+    match id == OPERATOR {
+        true => Err(Complaint::unusable(format!(
+            "{OPERATOR} is the client of the command line itself, which would be locked out"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// What is to change about a client, with what stands in files.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::revoke::require_known;
 use super::show;
 use crate::api::{self, Api};
 use crate::args::{Key, Target};
@@ -33,7 +34,9 @@ async fn carry_out(api: &Api, target: &Target, command: Key) -> anyhow::Result<(
         }
         Key::Revoke { kid, reason } => {
             let body = json!({ "kind": "key", "id": kid, "reason": reason });
-            show(target, &api.post("/revocations", body).await?);
+            let answer = api.post("/revocations", body).await?;
+            show(target, &answer);
+            require_known(&answer)?;
         }
         Key::CreatePkcs11 => {} // before there is a store
     }

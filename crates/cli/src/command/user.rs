@@ -4,6 +4,7 @@ mod import;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
 use super::{segment, show, show_list};
 use crate::api::Api;
@@ -30,11 +31,9 @@ async fn carry_out(api: &Api, target: &Target, command: User) -> anyhow::Result<
             if let (Some(name), Some(body)) = (display_name, body.as_object_mut()) {
                 body.insert("name".to_owned(), json!(name));
             }
-            let mut user = api.post("/users", body).await?;
-            if let (true, Some(user)) = (generated, user.as_object_mut()) {
-                user.insert("password".to_owned(), json!(*password));
-            }
-            show(target, &user);
+            let user = api.post("/users", body).await?;
+            show(target, &with_password(user, generated.then_some(&password)));
+            warn_of_undefined(api, &roles).await?;
         }
         User::Import { file, skip_existing } => import::run(api, target, &file, skip_existing).await?,
         User::List => {
@@ -42,13 +41,14 @@ async fn carry_out(api: &Api, target: &Target, command: User) -> anyhow::Result<
             show_list(target, users, &["id", "username", "roles", "disabled"]);
         }
         User::Show { name } => show(target, &find(api, &name).await?),
-        User::Roles { name, roles } => change(api, target, &name, json!({ "roles": roles })).await?,
+        User::Roles { name, roles } => {
+            change(api, target, &name, json!({ "roles": roles })).await?;
+            warn_of_undefined(api, &roles).await?;
+        }
         User::Password { name, password_file } => {
             let (password, generated) = password(password_file.as_deref())?;
-            change(api, target, &name, json!({ "password": *password })).await?;
-            if generated && !target.json {
-                print::line(format!("{:<16}{}", "password", *password));
-            }
+            let user = changed(api, &name, json!({ "password": *password })).await?;
+            show(target, &with_password(user, generated.then_some(&password)));
         }
         User::DisplayName { name, display_name } => {
             change(api, target, &name, json!({ "name": display_name })).await?;
@@ -89,8 +89,37 @@ async fn carry_out(api: &Api, target: &Target, command: User) -> anyhow::Result<
 }
 
 async fn change(api: &Api, target: &Target, name: &str, change: Value) -> anyhow::Result<()> {
+    show(target, &changed(api, name, change).await?);
+    Ok(())
+}
+
+async fn changed(api: &Api, name: &str, change: Value) -> anyhow::Result<Value> {
     let user = find(api, name).await?;
-    show(target, &api.patch(&format!("/users/{}", print::said(&user, "id")), change).await?);
+    api.patch(&format!("/users/{}", print::said(&user, "id")), change).await
+}
+
+/// With a password that was made up, which is shown here and never again.
+fn with_password(mut user: Value, generated: Option<&Zeroizing<String>>) -> Value {
+    if let (Some(password), Some(user)) = (generated, user.as_object_mut()) {
+        user.insert("password".to_owned(), json!(**password));
+    }
+    user
+}
+
+/// A role may be held before it is defined, and allows nothing until then.
+async fn warn_of_undefined(api: &Api, roles: &[String]) -> anyhow::Result<()> {
+    if roles.is_empty() {
+        return Ok(());
+    }
+    let answer = api.get("/roles").await?;
+    let defined = answer.get("roles").and_then(Value::as_array).cloned().unwrap_or_default();
+    for role in
+        roles.iter().filter(|role| !defined.iter().any(|defined| print::said(defined, "name") == **role))
+    {
+        print::warn(format!(
+            "the role {role:?} is not defined and allows nothing: gatepass role set {role} SCOPE ..."
+        ));
+    }
     Ok(())
 }
 
@@ -131,7 +160,7 @@ async fn find(api: &Api, name: &str) -> anyhow::Result<Value> {
 }
 
 /// The password of a file, or a generated one; and which.
-fn password(file: Option<&std::path::Path>) -> anyhow::Result<(zeroize::Zeroizing<String>, bool)> {
+fn password(file: Option<&std::path::Path>) -> anyhow::Result<(Zeroizing<String>, bool)> {
     match file {
         Some(file) => Ok((read_password(file)?, false)),
         None => Ok((generate_password()?, true)),

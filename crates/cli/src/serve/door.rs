@@ -8,7 +8,7 @@ use axum::Router;
 use gatepass_server::Limits;
 use gatepass_tls::{Asked, Pair, ServerFiles, ServerTls};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -55,9 +55,15 @@ impl Doors {
     }
 
     /// Reads the files of certificates again, now and then and at each SIGHUP, until `stop`.
-    pub(super) fn follow(&self, data: DataDir, stop: CancellationToken) -> anyhow::Result<JoinHandle<()>> {
-        let Some(main) = self.main.tls.clone() else { return Ok(tokio::spawn(async {})) };
-        let mut hangups = signal(SignalKind::hangup())?;
+    pub(super) fn follow(
+        &self,
+        mut hangups: Signal,
+        data: DataDir,
+        stop: CancellationToken,
+    ) -> JoinHandle<()> {
+        let Some(main) = self.main.tls.clone() else {
+            return tokio::spawn(async {});
+        };
         let url = self.main.url();
         let others = self.certificates.as_ref().and_then(|door| door.tls.clone());
         let all: Arc<[Arc<ServerTls>]> = [main].into_iter().chain(others).collect();
@@ -75,7 +81,7 @@ impl Doors {
                 }
             }
         };
-        Ok(tokio::spawn(async move { stop.run_until_cancelled_owned(follow).await.unwrap_or_default() }))
+        tokio::spawn(async move { stop.run_until_cancelled_owned(follow).await.unwrap_or_default() })
     }
 }
 

@@ -22,7 +22,15 @@ pub(super) fn check_access_log(
             return Err(source.error(path, "an empty path names no file").hint(hint));
         }
         "-" => Target::Stdout,
-        file => Target::File(source.folder.join(file)),
+        file => {
+            let file = source.folder.join(file);
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                let message = format!("there is no folder `{}` for the access log", folder.display());
+                return Err(source.error(path, message).hint("make it, or name a file elsewhere"));
+            }
+            Target::File(file)
+        }
     };
     Ok(Some(AccessLogSettings { target, identity: identity.unwrap_or(true) }))
 }

@@ -60,6 +60,10 @@ impl Issuer {
             (Credential::Keys(_), Some(None)) => return Err(AdminError::NoSigningKey),
             (_, Some(keys)) => client.extensions.keys = keys,
         }
+        let has_secret = matches!(client.credential, Credential::Secret(_) | Credential::SharedSecret(_));
+        if new_secret && !has_secret {
+            return Err(AdminError::NoSecret);
+        }
         let new = match (&client.credential, certificate) {
             (Credential::Certificate(_), Some(certificate)) => NewCredential::Certificate(certificate),
             (_, Some(_)) => return Err(AdminError::NotByCertificate),

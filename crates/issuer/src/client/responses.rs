@@ -38,7 +38,7 @@ macro_rules! response_formats {
         }
 
         /// What is to change about them; `None` leaves it, `Some(None)` goes back to the default.
-        #[derive(Clone, Debug, Default)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
         #[allow(missing_docs)] // the names are those of `ResponseFormats`
         pub struct ChangeResponses {
             $(pub $member: Option<Option<$type>>,)*

@@ -69,8 +69,18 @@ impl KnownWords {
 
 /// Why `password` is easy to guess, if it is: in fewer than a hundred million attempts, which is years of guessing
 /// against the throttle and moments where a store was stolen. Takes milliseconds; hashing threads do it.
+///
+/// What stands between words hides from zxcvbn that they repeat and run on, so they are looked at joined too.
 pub(super) fn weakness(password: &Password, known: &KnownWords) -> Option<Weakness> {
-    let looked_at: Zeroizing<String> = Zeroizing::new(password.0.chars().take(LOOKED_AT).collect());
+    let mut joined = Zeroizing::new(String::with_capacity(password.0.len()));
+    joined.extend(password.0.chars().filter(|c| c.is_alphanumeric()));
+    let is_other = !joined.is_empty() && *joined != *password.0;
+    let weakness = weakness_of(&password.0, known);
+    weakness.or_else(|| is_other.then(|| weakness_of(&joined, known)).flatten())
+}
+
+fn weakness_of(text: &str, known: &KnownWords) -> Option<Weakness> {
+    let looked_at: Zeroizing<String> = Zeroizing::new(text.chars().take(LOOKED_AT).collect());
     let words: Vec<&str> = known.0.iter().map(String::as_str).collect();
     // Its matchers unwrap what their expressions found. What they stumble over is in no list.
     let guessed = catch_unwind(|| zxcvbn(&looked_at, &words)).ok()?;
@@ -118,7 +128,17 @@ mod tests {
             ("product", "gatepassgatepass", Some(Weakness::Repeated)),
             ("date", "13.05.1987", Some(Weakness::Date)),
             ("word", "incomprehensible", Some(Weakness::Word)),
+            ("words_apart", "password password", Some(Weakness::Repeated)),
+            ("words_apart_in_other_cases", "Passw0rd Passw0rd", Some(Weakness::Repeated)),
+            ("product_apart", "gatepass gatepass", Some(Weakness::Repeated)),
+            ("dates_apart", "2026-11-23 2026-11-23", Some(Weakness::Repeated)),
+            ("birthday_apart", "01011990 01011990", Some(Weakness::Repeated)),
+            ("keyboard_apart", "qwerty asdfgh zxcvbn", Some(Weakness::Common)),
+            ("word_with_year", "administrator2026!", Some(Weakness::Word)),
             ("words", "correct horse battery staple", None),
+            ("words_with_hyphens", "tangled-violet-harbour-71", None),
+            ("words_with_points", "lamp.orbit.canoe.thirty", None),
+            ("short_words", "mud hat ink owl pond", None),
             ("random", "hq7z-mm3w-x9ab-tc2k", None),
             ("other_script", "кони пьют холодную воду", None),
             ("longer_than_looked_at", &"tangled violet harbour ".repeat(20), None),

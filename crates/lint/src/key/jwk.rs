@@ -115,8 +115,9 @@ pub(crate) fn check(json: &Json, path: &str, setting: Setting, guesser: &Guesser
     };
     labels(key, path, found);
     algorithm(key, kty, path, found);
-    if setting == Setting::Set {
-        published(key, kty, path, found);
+    match setting {
+        Setting::Set => published(key, kty, path, found),
+        Setting::Alone => kept(key, path, found),
     }
     match kty {
         "RSA" => {
@@ -227,14 +228,25 @@ fn published(key: &Object, kty: &str, path: &str, found: &mut Found<'_>) {
             format_args!("a shared secret stands in a set that is there to be published"),
         );
     }
-    let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"].into_iter().find(|name| key.has(name));
-    if let Some(name) = private {
+    if let Some(name) = private_member(key) {
         found.add(
             &PRIVATE_PUBLISHED,
             format_args!("{path}.{name}"),
             format_args!("the private half stands in a set that is there to be published"),
         );
     }
+}
+
+fn kept(key: &Object, path: &str, found: &mut Found<'_>) {
+    if let Some(name) = private_member(key) {
+        let path = format_args!("{path}.{name}");
+        found.add(&PRIVATE_KEY_PLAIN, path, format_args!("the private half stands here in the clear"));
+    }
+}
+
+/// The first member that only the key's owner may see.
+fn private_member(key: &Object) -> Option<&'static str> {
+    ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"].into_iter().find(|name| key.has(name))
 }
 
 fn elliptic(key: &Object, path: &str, found: &mut Found<'_>) {

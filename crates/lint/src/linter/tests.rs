@@ -330,6 +330,19 @@ fn pem_documents_are_read_and_their_keys_judged() {
 }
 
 #[test]
+fn a_private_key_in_the_clear_is_noted_as_a_jwk_too() {
+    // RFC 8037 appendix A.1.
+    let public = json!({"kty": "OKP", "crv": "Ed25519", "kid": "a", "use": "sig", "alg": "EdDSA",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+    let mut private = public.clone();
+    private["d"] = json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
+    let found = |key: &serde_json::Value| Input::Text(None, key.to_string()).rules();
+    assert_eq!(found(&public), BTreeSet::new());
+    assert_eq!(found(&private), BTreeSet::from(["GP223"]));
+    assert!(found(&json!({ "keys": [private] })).contains("GP210"), "published it is worse");
+}
+
+#[test]
 fn what_cannot_be_read_is_refused_with_its_reason() {
     let cases: [(&[u8], &str); 6] = [
         (b"", "neither a token"),

@@ -302,7 +302,7 @@ rules! {
             that it ends up in included.",
         mend: "Keep it out of images and repositories, readable by its service alone, or encrypt it at rest.",
         reference: "RFC 7517 section 9.1",
-        bad: Sample::Words("a file with `-----BEGIN PRIVATE KEY-----`"),
-        good: Sample::Words("a file with `-----BEGIN ENCRYPTED PRIVATE KEY-----`"),
+        bad: Sample::Words("a file with `-----BEGIN PRIVATE KEY-----`, or a JWK with `d`"),
+        good: Sample::Words("a file with `-----BEGIN ENCRYPTED PRIVATE KEY-----`, or the public half"),
     };
 }

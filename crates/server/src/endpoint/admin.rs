@@ -204,6 +204,11 @@ impl From<AdminError> for Problem {
             AdminError::Password(why) => Self::invalid_value("password", why),
             AdminError::PasswordHash(why) => Self::invalid_value("password_hash", why),
             AdminError::UnknownAudience(_) => Self::invalid_value("audience", detail),
+            AdminError::UnknownExchangeAudience { wants: true, .. } => {
+                Self::invalid_value("exchange.for", detail)
+            }
+            AdminError::UnknownExchangeAudience { .. } => Self::invalid_value("exchange.from", detail),
+            AdminError::NoSecret => Self::invalid_value("new_secret", detail),
             AdminError::NoRedirectUri => Self::invalid_value("redirect_uris", detail),
             AdminError::NeedsPkce => Self::invalid_value("require_pkce", detail),
             AdminError::Profile(why) => Self::invalid_request(why.to_string()),

@@ -146,6 +146,10 @@ async fn a_clients_secret_is_shown_once() {
         json!({ "client_name": "phone app", "confidential": false, "grant_types": ["refresh_token"] });
     let public = admin.send(Method::POST, "clients", public).await.expect(StatusCode::CREATED).json();
     assert!(public.get("client_secret").is_none());
+    let path = format!("clients/{}", public["client_id"].as_str().unwrap());
+    let refused = admin.send(Method::PATCH, &path, json!({ "new_secret": true })).await;
+    assert_eq!(refused.problem(), (400, "invalid-request".into()));
+    assert!(refused.json()["detail"].as_str().unwrap().contains("the client has no secret"));
     assert_eq!(public["client_id"].as_str().unwrap().len(), 16);
 }
 
@@ -215,12 +219,40 @@ async fn what_is_revoked_is_refused_from_then_on() {
         let call = fixture.post("/admin/v1/revocations").bearer(&token).json(&body);
         let answer = call.send().await.expect(StatusCode::CREATED).json();
         assert_eq!((&answer["kind"], answer["id"].as_str()), (&json!(kind), id.as_str().or(Some(""))));
+        let known = if kind == "token" { None } else { Some(&Value::Bool(true)) };
+        assert_eq!(answer.get("known"), known, "{kind}: tokens are not kept one by one");
         let seq = answer["seq"].as_u64().unwrap();
         assert!(seq > last, "{kind}");
         last = seq;
         let refused = fixture.get("/session/list").bearer(&alice.access).send().await;
         assert_eq!(refused.problem().0, 401, "{kind}");
         assert!(!String::from_utf8_lossy(&refused.body).contains("laptop"), "{kind}: the reason is ours");
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_says_whether_anything_has_that_name() {
+    let admin = Admin::new().await;
+    let nobody = gatepass_jose::base64url::encode(&[7; 16]);
+    let cases = [
+        ("subject", admin.fixture.alice.to_string(), Some(true)),
+        ("subject", "batch".into(), Some(true)),
+        ("subject", "alice".into(), Some(false)),
+        ("subject", nobody.clone(), Some(false)),
+        ("client", "batch".into(), Some(true)),
+        ("client", "first-party".into(), Some(true)),
+        ("client", "nobody".into(), Some(false)),
+        ("client", "https://app.example/client.json".into(), None),
+        ("session", nobody, Some(false)),
+        ("session", "no session".into(), Some(false)),
+        ("key", "nobody".into(), Some(false)),
+        ("token", "nobody".into(), None),
+    ];
+    for (kind, id, known) in cases {
+        let token = admin.fixture.admin().await; // the one before may be among what was taken back
+        let call = admin.fixture.post("/admin/v1/revocations").bearer(&token);
+        let answer = call.json(&json!({ "kind": kind, "id": id })).send().await.expect(StatusCode::CREATED);
+        assert_eq!(answer.json().get("known").and_then(Value::as_bool), known, "{kind} {id}");
     }
 }
 
@@ -357,6 +389,30 @@ async fn what_the_admin_api_refuses() {
             json!({ "audience": ["https://x.example"] }),
             (400, "invalid-request"),
             "\"audience\" is not valid",
+        ),
+        (
+            "unknown_audience_to_exchange_for",
+            &patch,
+            "clients/batch",
+            json!({ "exchange": { "for": ["https://x.example"] } }),
+            (400, "invalid-request"),
+            "\"exchange.for\" is not valid",
+        ),
+        (
+            "issuer_to_exchange_for",
+            &patch,
+            "clients/batch",
+            json!({ "exchange": { "for": ["https://auth.example.com"] } }),
+            (400, "invalid-request"),
+            "\"exchange.for\" is not valid",
+        ),
+        (
+            "unknown_audience_to_exchange_from",
+            &patch,
+            "clients/batch",
+            json!({ "exchange": { "for": ["https://api.example.com"], "from": ["https://x.example"] } }),
+            (400, "invalid-request"),
+            "\"exchange.from\" is not valid",
         ),
         ("unknown_client", &patch, "clients/nobody", json!({}), (404, "not-found"), ""),
         (

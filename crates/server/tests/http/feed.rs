@@ -72,7 +72,7 @@ impl Stream {
 }
 
 async fn revoke(fixture: &Fixture, id: &str) -> u64 {
-    fixture.issuer.revoke(Kind::Token, id, Reason::ADMIN, fixture.now()).await.unwrap()
+    fixture.issuer.revoke(Kind::Token, id, Reason::ADMIN, fixture.now()).await.unwrap().seq
 }
 
 async fn snapshot(fixture: &Fixture) -> Snapshot {

@@ -242,6 +242,11 @@ fn what_is_refused_where_and_with_which_advice() {
         ("listen = '[::]:1'\nforwarded = 'rfc7293'".into(), Some(2), "unknown variant `rfc7293`"),
         ("listen = '[::]:1'\n[access_log]\nidentity = true".into(), Some(2), "`path` is missing here"),
         ("listen = '[::]:1'\n[access_log]\npath = ''".into(), Some(3), "an empty path names no file"),
+        (
+            "listen = '[::]:1'\n[access_log]\npath = '/nowhere/access.log'".into(),
+            Some(3),
+            "there is no folder `/nowhere` for the access log",
+        ),
         ("listen = '[::]:1'\n[access_log]\npaht = '-'".into(), Some(3), "did you mean `path`?"),
         ("listen = '[::]:1'\n[tracing]\nsample = 0.5".into(), Some(2), "`otlp` is missing here"),
         (

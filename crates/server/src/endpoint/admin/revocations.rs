@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use gatepass_issuer::admin::Revoked;
 use gatepass_revocation::{Entry, Kind, Reason};
 use http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -48,6 +49,10 @@ pub(super) struct RevocationAnswer {
     id: String,
     /// The place in the revocation log at which every guard has it.
     seq: u64,
+    /// Whether something of that name is here; what is not was announced all the same. Left out where that is not kept: for
+    /// `token`, and for a client whose name is a URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<bool>,
 }
 
 /// Take back tokens, sessions, keys, or everything
@@ -66,8 +71,8 @@ pub(super) async fn create(
     let CreateRequest { kind, id, reason } = request;
     let id = id.unwrap_or_default();
     Entry::require_id(kind, &id).map_err(|error| Problem::invalid_value("id", error))?;
-    let seq = server.issuer.revoke(kind, &id, reason, server.now()).await?;
-    Ok((StatusCode::CREATED, JsonAnswer(RevocationAnswer { kind, id, seq })).into_response())
+    let Revoked { seq, known } = server.issuer.revoke(kind, &id, reason, server.now()).await?;
+    Ok((StatusCode::CREATED, JsonAnswer(RevocationAnswer { kind, id, seq, known })).into_response())
 }
 
 fn admin() -> Reason {
