@@ -173,7 +173,7 @@ async fn sighup_ends_a_server_with_nothing_to_load_again_no_more_than_any_other(
     server.process.signal("HUP");
     wait::until("the server to say what it did", Duration::from_secs(5), async || {
         assert!(server.process.ended().is_none(), "{}", server.process.log());
-        server.process.log().contains("nothing to load again").then_some(())
+        server.process.log().contains("secrets of resource servers read again").then_some(())
     })
     .await;
     send(http::client().get(server.url("/livez"))).await.expect(200);
