@@ -346,6 +346,12 @@ pub(crate) enum Client {
         /// Where the redirect URIs of its sector are listed, if those have several hosts
         #[arg(long, value_name = "URI", requires = "pairwise")]
         sector_identifier_uri: Option<String>,
+        /// The only algorithm of its assertions, which its keys are for that do not say theirs, such as PS256
+        #[arg(long, value_name = "ALG")]
+        auth_signing_alg: Option<String>,
+        /// The only algorithm of its signed requests
+        #[arg(long, value_name = "ALG")]
+        request_signing_alg: Option<String>,
         #[command(flatten)]
         responses: Responses,
         /// It is your own: users are not asked whether they allow it

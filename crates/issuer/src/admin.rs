@@ -16,6 +16,7 @@ use crate::client::{
     ChangeResponses, Client, ClientExtensions, ClientKeySource, ClientKeys, ClientLogout, ClientSecret,
     Credential, ExchangePolicy, GrantType, InvalidEncryption, NotificationUri,
 };
+use crate::client_key_sets::require_registered_algs;
 use crate::email::Email;
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
@@ -312,6 +313,10 @@ pub struct ChangeClient {
     pub subject_type: Option<SubjectType>,
     /// Where the redirect URIs of its sector are listed, or nowhere.
     pub sector_identifier_uri: Option<Option<NotificationUri>>,
+    /// The only algorithm of its assertions, or any that one of its keys is for.
+    pub token_endpoint_auth_signing_alg: Option<Option<Alg>>,
+    /// The only algorithm of its request objects, or any that one of its keys is for.
+    pub request_object_signing_alg: Option<Option<Alg>>,
     /// In which form it is told things.
     pub responses: ChangeResponses,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
@@ -475,7 +480,15 @@ impl Issuer {
             return Err(AdminError::AlgNotYet { alg, from });
         }
         responses.require_encryptable(client.keys())?;
-        Ok(())
+        match client.keys() {
+            // What is published is looked at when it has been fetched.
+            Some(ClientKeySource::Published { .. }) => Ok(()),
+            keys => {
+                let given = keys.and_then(ClientKeySource::given);
+                let given = given.map(|keys| keys.verifying(&client.signing_algs(self.config.profile)));
+                require_registered_algs(client, &given.unwrap_or_default())
+            }
+        }
     }
 
     /// The client of that id.
@@ -551,6 +564,12 @@ impl Issuer {
         if let Some(uri) = change.sector_identifier_uri {
             extensions.sector_identifier_uri = uri;
         }
+        if let Some(alg) = change.token_endpoint_auth_signing_alg {
+            extensions.token_endpoint_auth_signing_alg = alg;
+        }
+        if let Some(alg) = change.request_object_signing_alg {
+            extensions.request_object_signing_alg = alg;
+        }
         extensions.responses = change.responses.of(std::mem::take(&mut extensions.responses));
         let secret =
             self.change_credential(&mut client, change.keys, change.certificate, change.new_secret)?;
@@ -560,6 +579,7 @@ impl Issuer {
             || before.extensions.sector_identifier_uri != client.extensions.sector_identifier_uri;
         let is_keyed = before.keys() != client.keys()
             || before.extensions.responses != client.extensions.responses
+            || !before.extensions.registered_algs().eq(client.extensions.registered_algs())
             || before.extensions.require_signed_request_object
                 != client.extensions.require_signed_request_object;
         if is_keyed {

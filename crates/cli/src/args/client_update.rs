@@ -65,6 +65,12 @@ pub(crate) struct ClientUpdate {
     sector_identifier_uri: Option<String>,
     #[command(flatten)]
     switches: Switches,
+    /// The only algorithm of its assertions, which its keys are for that do not say theirs
+    #[arg(long, value_name = "ALG")]
+    auth_signing_alg: Option<String>,
+    /// The only algorithm of its signed requests
+    #[arg(long, value_name = "ALG")]
+    request_signing_alg: Option<String>,
     #[command(flatten)]
     responses: Responses,
     /// Something that it is not to have any more, any number of times, such as `scope` or `jwks-uri`
@@ -145,7 +151,7 @@ const fn field(option: &'static str, member: &'static str, empty: Option<Empty>)
 }
 
 /// Every member that an option changes.
-const FIELDS: [Field; 34] = [
+const FIELDS: [Field; 36] = [
     field("name", "client_name", None),
     field("grant", "grant_types", Some(Empty::List)),
     field("scope", "scope", Some(Empty::Text)),
@@ -168,6 +174,8 @@ const FIELDS: [Field; 34] = [
     field("dpop", "dpop_bound_access_tokens", None),
     field("certificate-bound", "tls_client_certificate_bound_access_tokens", None),
     field("pairwise", "subject_type", None),
+    field("auth-signing-alg", "token_endpoint_auth_signing_alg", Some(Empty::Null)),
+    field("request-signing-alg", "request_object_signing_alg", Some(Empty::Null)),
     field("id-token-signed-alg", "id_token_signed_response_alg", Some(Empty::Null)),
     field("id-token-encrypted-alg", "id_token_encrypted_response_alg", Some(Empty::Null)),
     field("id-token-encrypted-enc", "id_token_encrypted_response_enc", Some(Empty::Null)),
@@ -224,6 +232,8 @@ impl ClientUpdate {
             ("jwks_uri", text(self.jwks_uri)),
             ("authorization_details_types", list(self.details_types)),
             ("sector_identifier_uri", text(self.sector_identifier_uri)),
+            ("token_endpoint_auth_signing_alg", text(self.auth_signing_alg)),
+            ("request_object_signing_alg", text(self.request_signing_alg)),
             ("trusted", switch(self.switches.trusted)),
             ("require_pkce", switch(self.switches.require_pkce)),
             ("require_pushed_authorization_requests", switch(self.switches.require_pushed)),
@@ -288,6 +298,10 @@ mod tests {
                 json!({ "exchange": { "for": ["https://a"], "from": ["https://b"], "impersonate": true } }),
             ),
             ("web --userinfo-signed-alg ES256", json!({ "userinfo_signed_response_alg": "ES256" })),
+            (
+                "web --auth-signing-alg PS256 --clear request-signing-alg",
+                json!({ "token_endpoint_auth_signing_alg": "PS256", "request_object_signing_alg": null }),
+            ),
             ("web --clear userinfo-signed-alg", json!({ "userinfo_signed_response_alg": null })),
         ];
         for (line, want) in cases {

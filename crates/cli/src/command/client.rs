@@ -51,6 +51,8 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             details_types,
             pairwise,
             sector_identifier_uri,
+            auth_signing_alg,
+            request_signing_alg,
             responses,
             trusted,
             require_pkce,
@@ -96,6 +98,8 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 ("subject_type", pairwise.then(|| "pairwise".to_owned())),
                 ("sector_identifier_uri", sector_identifier_uri),
                 ("jwks_uri", jwks_uri),
+                ("token_endpoint_auth_signing_alg", auth_signing_alg),
+                ("request_object_signing_alg", request_signing_alg),
             ];
             optional.extend(
                 formats.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))),

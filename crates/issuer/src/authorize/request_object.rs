@@ -4,7 +4,7 @@
 //! They are taken by value alone. A reference would make this server fetch addresses that others choose.
 
 use gatepass_jose::{
-    Audience, JsonError, KeySet, Malformed, Timestamp, Typ, decode_unverified, jws, not_null,
+    Alg, Audience, JsonError, KeySet, Malformed, Timestamp, Typ, decode_unverified, jws, not_null,
     parse_strict_json,
 };
 use serde::Deserialize;
@@ -46,6 +46,9 @@ pub(crate) enum RequestObjectRejection {
     Malformed(#[from] Malformed),
     #[error("its type is not {TYP}")]
     Typ,
+    /// [OpenID Connect Core 1.0 section 6.3.2](https://openid.net/specs/openid-connect-core-1_0.html#SignedRequestObject).
+    #[error("its algorithm is not {0}, which the client is registered with")]
+    Alg(Alg),
     #[error("its signature is not accepted: {0}")]
     Jws(#[from] jws::Rejection),
     #[error("its claims cannot be read: {0}")]
@@ -84,8 +87,14 @@ impl RequestObject {
         issuer: &str,
         now: Timestamp,
     ) -> Result<Self, RequestObjectRejection> {
-        if !decode_unverified(jwt)?.unverified_typ().is_some_and(|typ| TYP.matches(typ)) {
+        let header = decode_unverified(jwt)?;
+        if !header.unverified_typ().is_some_and(|typ| TYP.matches(typ)) {
             return Err(RequestObjectRejection::Typ);
+        }
+        if let Some(alg) = client.extensions.request_object_signing_alg
+            && header.unverified_alg() != alg.name()
+        {
+            return Err(RequestObjectRejection::Alg(alg));
         }
         let verified = jws::Verifier::new(keys).verify(jwt)?;
         let members: Map<String, Value> = parse_strict_json(verified.payload())?;
@@ -158,12 +167,13 @@ fn text(name: &str, value: Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use gatepass_jose::{Alg, JwkSet, SecretKey, SigningKey, jwt};
+    use gatepass_jose::{JwkSet, SecretKey, SigningKey, jwt};
     use serde_json::json;
 
     use super::*;
     use crate::authorize::request::tests::client as plain_client;
     use crate::client::{ClientKeys, Credential};
+    use crate::profile::Profile;
 
     const NOW: i64 = 1_763_780_000;
     const ISSUER: &str = "https://auth.example.com";
@@ -175,7 +185,8 @@ mod tests {
 
     fn verify(object: &str, client: &Client) -> Result<RequestObject, RequestObjectRejection> {
         let given = client.keys().and_then(|keys| keys.given());
-        let keys = given.map(ClientKeys::verifying).unwrap_or_default();
+        let algs = client.signing_algs(Profile::OAuth21);
+        let keys = given.map(|keys| keys.verifying(&algs)).unwrap_or_default();
         RequestObject::verify(object, client, keys, ISSUER, Timestamp::from_secs(NOW))
     }
 
@@ -197,7 +208,7 @@ mod tests {
 
     #[test]
     fn which_objects_are_taken() {
-        use RequestObjectRejection::*;
+        use RequestObjectRejection::{Audience, ClaimTypes, Client, NotInside, Parameter, Window};
         let key = SigningKey::generate(Alg::ES256, Some("k")).unwrap();
         let cases: [(&str, Value, Result<(), RequestObjectRejection>); 21] = [
             ("good", claims(), Ok(())),
@@ -230,6 +241,24 @@ mod tests {
                 assert_eq!(object.params().max_age, Some("60"), "{name}");
                 assert!(object.pairs().all(|(name, _)| !CLAIMS.contains(&name)), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn an_object_has_the_algorithm_that_is_registered() {
+        let keys = [Alg::ES256, Alg::EdDSA].map(|alg| SigningKey::generate(alg, Some(alg.name())).unwrap());
+        let public = keys.iter().map(|key| key.public_jwk().unwrap()).collect();
+        let both = Credential::Keys(ClientKeys::new(JwkSet { keys: public }).unwrap().into());
+        for (registered, want) in [
+            (None, [None, None]),
+            (Some(Alg::ES256), [None, Some(RequestObjectRejection::Alg(Alg::ES256))]),
+            (Some(Alg::EdDSA), [Some(RequestObjectRejection::Alg(Alg::EdDSA)), None]),
+        ] {
+            let mut client = Client { credential: both.clone(), ..plain_client() };
+            client.extensions.request_object_signing_alg = registered;
+            let found =
+                keys.each_ref().map(|key| verify(&jwt::sign(&TYP, &claims(), key).unwrap(), &client).err());
+            assert_eq!(found, want, "{registered:?}");
         }
     }
 

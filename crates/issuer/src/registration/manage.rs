@@ -208,6 +208,8 @@ fn change_to(new: NewClient) -> ChangeClient {
         frontchannel_logout_uri: Some(new.sign_on.logout.frontchannel),
         subject_type: Some(new.extensions.subject_type),
         sector_identifier_uri: Some(new.extensions.sector_identifier_uri),
+        token_endpoint_auth_signing_alg: Some(new.extensions.token_endpoint_auth_signing_alg),
+        request_object_signing_alg: Some(new.extensions.request_object_signing_alg),
         responses: ChangeResponses::to(new.extensions.responses),
         keys: Some(match new.credential {
             NewCredential::Keys(keys) => Some(keys),

@@ -9,7 +9,7 @@ use gatepass_issuer::client::{ClientExtensions, ClientKeys, GrantType};
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_issuer::registration::ClientMetadata;
-use gatepass_jose::parse_strict_json;
+use gatepass_jose::{Alg, parse_strict_json};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde::de::value::{Error as NameError, StrDeserializer};
@@ -30,6 +30,8 @@ struct Document {
     jwks: Option<ClientKeys>,
     #[serde(default)]
     dpop_bound_access_tokens: bool,
+    token_endpoint_auth_signing_alg: Option<Alg>,
+    request_object_signing_alg: Option<Alg>,
     client_secret: Option<IgnoredAny>,
     client_secret_expires_at: Option<IgnoredAny>,
 }
@@ -58,6 +60,8 @@ pub(super) fn parse(id: &ClientId, body: &[u8]) -> Result<ClientMetadata, Docume
         require_pushed: false,
         extensions: ClientExtensions {
             dpop_bound_access_tokens: document.dpop_bound_access_tokens,
+            token_endpoint_auth_signing_alg: document.token_endpoint_auth_signing_alg,
+            request_object_signing_alg: document.request_object_signing_alg,
             ..ClientExtensions::default()
         },
     })
@@ -121,6 +125,8 @@ mod tests {
             ("a_secret", but("client_secret", json!("s")), false),
             ("an_end_of_a_secret", but("client_secret_expires_at", json!(0)), false),
             ("by_secret", but("token_endpoint_auth_method", json!("client_secret_basic")), false),
+            ("an_algorithm_to_sign_with", but("request_object_signing_alg", json!("ES256")), true),
+            ("unsigned_requests", but("request_object_signing_alg", json!("none")), false),
             ("no_keys", but("token_endpoint_auth_method", json!("private_key_jwt")), false),
             ("plain_http", but("redirect_uris", json!(["http://agent.example/cb"])), false),
             ("script", but("redirect_uris", json!(["javascript:alert(1)"])), false),

@@ -10,6 +10,7 @@ mod audit;
 mod browser;
 mod certificates;
 mod claims;
+mod client_algs;
 mod client_documents;
 mod cors;
 mod demands;

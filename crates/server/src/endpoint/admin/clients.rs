@@ -137,6 +137,12 @@ pub(super) struct CreateRequest {
     /// Where the redirect URIs of its sector are listed, if those have several hosts.
     #[schema(value_type = Option<String>)]
     sector_identifier_uri: Option<NotificationUri>,
+    /// The only algorithm of its assertions; if left out any that one of its keys is for.
+    #[schema(value_type = Option<String>, example = "PS256")]
+    token_endpoint_auth_signing_alg: Option<Alg>,
+    /// The only algorithm of its request objects (RFC 9101); if left out any that one of its keys is for.
+    #[schema(value_type = Option<String>, example = "PS256")]
+    request_object_signing_alg: Option<Alg>,
     /// What signs its ID tokens and logout tokens; `ES256` if left out.
     #[schema(value_type = Option<String>, example = "ES256")]
     id_token_signed_response_alg: Option<Alg>,
@@ -261,6 +267,14 @@ pub(super) struct ChangeRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     sector_identifier_uri: Option<Option<NotificationUri>>,
+    /// The only algorithm of its assertions; null: any that one of its keys is for.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    token_endpoint_auth_signing_alg: Option<Option<Alg>>,
+    /// The only algorithm of its request objects (RFC 9101); null: any that one of its keys is for.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    request_object_signing_alg: Option<Option<Alg>>,
     /// What signs its ID tokens and logout tokens; null: `ES256`.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
@@ -401,6 +415,14 @@ pub(super) struct ClientAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     sector_identifier_uri: Option<NotificationUri>,
+    /// The only algorithm of its assertions; left out where it has not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    token_endpoint_auth_signing_alg: Option<Alg>,
+    /// The only algorithm of its request objects (RFC 9101); left out where it has not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    request_object_signing_alg: Option<Alg>,
     /// What signs its ID tokens and logout tokens; left out where it has not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -514,6 +536,8 @@ pub(super) async fn create(
             subject_type: request.subject_type,
             sector_identifier_uri: request.sector_identifier_uri,
             keys: other_keys,
+            token_endpoint_auth_signing_alg: request.token_endpoint_auth_signing_alg,
+            request_object_signing_alg: request.request_object_signing_alg,
             responses: of_same_names!(ResponseFormats, request),
         },
     };
@@ -597,6 +621,8 @@ pub(super) async fn change(
         authorization_details_types: request.authorization_details_types,
         subject_type: request.subject_type,
         sector_identifier_uri: request.sector_identifier_uri,
+        token_endpoint_auth_signing_alg: request.token_endpoint_auth_signing_alg,
+        request_object_signing_alg: request.request_object_signing_alg,
         responses: of_same_names!(ChangeResponses, request),
         disabled: request.disabled,
         keys,
@@ -678,6 +704,8 @@ impl ClientAnswer {
             authorization_details_types: client.extensions.authorization_details_types,
             subject_type: client.extensions.subject_type,
             sector_identifier_uri: client.extensions.sector_identifier_uri,
+            token_endpoint_auth_signing_alg: client.extensions.token_endpoint_auth_signing_alg,
+            request_object_signing_alg: client.extensions.request_object_signing_alg,
             id_token_signed_response_alg: responses.id_token_signed_response_alg,
             id_token_encrypted_response_alg: responses.id_token_encrypted_response_alg,
             id_token_encrypted_response_enc: responses.id_token_encrypted_response_enc,

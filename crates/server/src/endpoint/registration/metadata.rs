@@ -13,6 +13,7 @@ use gatepass_issuer::client::{
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_issuer::registration::{ClientMetadata, Registered};
+use gatepass_jose::Alg;
 use gatepass_token::ScopeSet;
 use http::StatusCode;
 use serde::de::IgnoredAny;
@@ -41,6 +42,8 @@ pub(crate) struct Metadata {
     sector_identifier_uri: Option<NotificationUri>,
     backchannel_logout_uri: Option<NotificationUri>,
     frontchannel_logout_uri: Option<NotificationUri>,
+    token_endpoint_auth_signing_alg: Option<Alg>,
+    request_object_signing_alg: Option<Alg>,
     #[serde(flatten)]
     responses: ResponseFormats,
     // Not served.
@@ -106,6 +109,10 @@ pub(super) struct MetadataAnswer {
     subject_type: SubjectType,
     #[serde(skip_serializing_if = "Option::is_none")]
     sector_identifier_uri: Option<NotificationUri>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_endpoint_auth_signing_alg: Option<Alg>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_object_signing_alg: Option<Alg>,
     #[serde(flatten)]
     responses: ResponseFormats,
 }
@@ -158,6 +165,8 @@ impl Metadata {
                 subject_type: self.subject_type.unwrap_or_default(),
                 sector_identifier_uri: self.sector_identifier_uri,
                 keys: other_keys,
+                token_endpoint_auth_signing_alg: self.token_endpoint_auth_signing_alg,
+                request_object_signing_alg: self.request_object_signing_alg,
                 responses: self.responses,
                 ..ClientExtensions::default()
             },
@@ -251,6 +260,8 @@ impl MetadataAnswer {
             authorization_details_types: client.extensions.authorization_details_types,
             subject_type: client.extensions.subject_type,
             sector_identifier_uri: client.extensions.sector_identifier_uri,
+            token_endpoint_auth_signing_alg: client.extensions.token_endpoint_auth_signing_alg,
+            request_object_signing_alg: client.extensions.request_object_signing_alg,
             responses: client.extensions.responses.spelled_out(),
         }
     }

@@ -84,6 +84,8 @@ pub(crate) fn client(id: &str) -> Client {
             subject_type: Default::default(),
             sector_identifier_uri: Some("https://app.example.com/uris".parse().unwrap()),
             keys: None,
+            token_endpoint_auth_signing_alg: Some(gatepass_jose::Alg::HS256),
+            request_object_signing_alg: Some(gatepass_jose::Alg::PS256),
             responses: ResponseFormats {
                 userinfo_signed_response_alg: Some(gatepass_jose::Alg::ES256),
                 ..ResponseFormats::default()
