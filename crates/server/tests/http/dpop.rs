@@ -125,9 +125,7 @@ async fn a_login_refresh_and_userinfo_with_a_key() {
     assert_eq!(claims(access(&second))["cnf"]["jkt"], key.jkt());
 
     for (what, token_type) in [("access_token", json!("DPoP")), ("refresh_token", Value::Null)] {
-        let form = encode([("token", second[what].as_str().unwrap())]);
-        let told = fixture.post("/oauth/introspect").basic("batch", &fixture.secret).form(&form);
-        let told = told.send().await.expect(StatusCode::OK).json();
+        let told = fixture.introspected(second[what].as_str().unwrap()).await;
         assert_eq!(told["cnf"]["jkt"], key.jkt(), "{what}");
         assert_eq!(told.get("token_type").cloned().unwrap_or_default(), token_type, "{what}");
     }
