@@ -55,7 +55,12 @@ impl RegistrationToken {
         Self(Zeroizing::new(format!("gpm_{}", base64url::encode(bytes))))
     }
 
-    /// The text, shown once.
+    /// One that a client has shown, and that opened its registration.
+    fn shown(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+
+    /// The text: shown when it is made, and to whoever shows it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -159,8 +164,8 @@ pub struct Registered {
     pub client: Client,
     /// Its secret, where it was made just now.
     pub secret: Option<ClientSecret>,
-    /// What its registration is managed with from now on; `None`: as before.
-    pub token: Option<RegistrationToken>,
+    /// What its registration is managed with from now on.
+    pub token: RegistrationToken,
 }
 
 /// Why a registration is not made, shown, changed or removed

@@ -17,7 +17,8 @@ use gatepass_jose::Alg;
 use gatepass_token::ScopeSet;
 use http::StatusCode;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use zeroize::Zeroizing;
 
 use crate::endpoint::admin::require_name;
 use crate::oauth_error::OAuthError;
@@ -26,6 +27,8 @@ use crate::oauth_error::OAuthError;
 #[derive(Deserialize)]
 pub(crate) struct Metadata {
     client_id: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    client_secret: Option<Zeroizing<String>>,
     client_name: Option<String>,
     redirect_uris: Option<Vec<String>>,
     post_logout_redirect_uris: Option<Vec<String>>,
@@ -84,8 +87,7 @@ pub(super) struct MetadataAnswer {
     /// Never.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret_expires_at: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    registration_access_token: Option<String>,
+    registration_access_token: String,
     registration_client_uri: String,
     client_name: String,
     redirect_uris: Vec<RedirectUri>,
@@ -135,6 +137,11 @@ impl Metadata {
             )),
             false => Ok(()),
         }
+    }
+
+    /// The secret that a change says the client has. In a registration it means nothing: secrets are made here.
+    pub(super) fn take_secret(&mut self) -> Option<Zeroizing<String>> {
+        self.client_secret.take()
     }
 
     pub(super) fn check(self) -> Result<ClientMetadata, OAuthError> {
@@ -206,6 +213,10 @@ fn credential(
     Ok(new)
 }
 
+fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(Zeroizing::new))
+}
+
 fn redirect_uris(texts: Option<Vec<String>>) -> Result<Vec<RedirectUri>, OAuthError> {
     let uris = texts.unwrap_or_default();
     if uris.len() > RedirectUri::MOST {
@@ -241,7 +252,7 @@ impl MetadataAnswer {
             client_id_issued_at: client.created_at.as_secs(),
             client_secret_expires_at: secret.is_some().then_some(0),
             client_secret: secret.map(|secret| secret.expose().to_owned()),
-            registration_access_token: token.map(|token| token.expose().to_owned()),
+            registration_access_token: token.expose().to_owned(),
             registration_client_uri,
             client_name: client.name,
             redirect_uris: client.redirect_uris,
