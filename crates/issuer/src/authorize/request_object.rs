@@ -63,7 +63,7 @@ pub(crate) enum RequestObjectRejection {
     Window(#[from] WindowRejection),
     #[error("{0} cannot stand inside")]
     NotInside(&'static str),
-    #[error("a parameter in it is neither text nor a number")]
+    #[error("a parameter in it that is known here has another type")]
     Parameter,
 }
 
@@ -117,10 +117,17 @@ impl RequestObject {
         if let Some(name) = NOT_INSIDE.into_iter().find(|name| members.contains_key(*name)) {
             return Err(RequestObjectRejection::NotInside(name));
         }
-        let params = members.into_iter().filter(|(name, _)| !CLAIMS.contains(&name.as_str()));
-        let params = params.map(|(name, value)| pairs(name, value));
-        let params = params.collect::<Option<Vec<_>>>().ok_or(RequestObjectRejection::Parameter)?;
-        Ok(Self { params: params.into_iter().flatten().collect(), once })
+        let mut params = Vec::with_capacity(members.len());
+        for (name, value) in members.into_iter().filter(|(name, _)| !CLAIMS.contains(&name.as_str())) {
+            let is_known = AuthorizationParams::knows(&name);
+            match pairs(name, value) {
+                Some(pairs) => params.extend(pairs),
+                None if is_known => return Err(RequestObjectRejection::Parameter),
+                // RFC 9101 section 4: what is not known is passed over, whatever it is.
+                None => {}
+            }
+        }
+        Ok(Self { params, once })
     }
 
     /// The request that was signed.
@@ -158,9 +165,9 @@ fn text(name: &str, value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         Value::Number(number) => Some(number.to_string()),
-        // The parameters that are JSON in a query too (RFC 9396 section 2, OpenID Connect Core 1.0 section 5.5).
+        // The parameters that are JSON in a query too (RFC 9396 section 2, OpenID Connect Core 1.0 sections 5.5 and 7.2.1).
         Value::Array(_) if name == "authorization_details" => Some(value.to_string()),
-        Value::Object(_) if name == "claims" => Some(value.to_string()),
+        Value::Object(_) if ["claims", "registration"].contains(&name) => Some(value.to_string()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
@@ -210,7 +217,7 @@ mod tests {
     fn which_objects_are_taken() {
         use RequestObjectRejection::{Audience, ClaimTypes, Client, NotInside, Parameter, Window};
         let key = SigningKey::generate(Alg::ES256, Some("k")).unwrap();
-        let cases: [(&str, Value, Result<(), RequestObjectRejection>); 21] = [
+        let cases: [(&str, Value, Result<(), RequestObjectRejection>); 29] = [
             ("good", claims(), Ok(())),
             ("several_audiences", with("aud", json!(["https://other.example", ISSUER])), Ok(())),
             ("claims", with("claims", json!({ "id_token": { "acr": null } })), Ok(())),
@@ -230,6 +237,18 @@ mod tests {
             ("an_object_inside", with("request", json!("e30.e30.")), Err(NotInside("request"))),
             ("a_reference_inside", with("request_uri", json!("urn:x")), Err(NotInside("request_uri"))),
             ("a_list", with("scope", json!(["openid"])), Err(Parameter)),
+            ("known_and_true", with("prompt", json!(true)), Err(Parameter)),
+            ("known_and_an_object", with("state", json!({ "a": 1 })), Err(Parameter)),
+            (
+                "details_that_are_no_list",
+                with("authorization_details", json!({ "type": "a" })),
+                Err(Parameter),
+            ),
+            ("a_resource_that_is_an_object", with("resource", json!({})), Err(Parameter)),
+            ("unknown_and_true", with("foo", json!(true)), Ok(())),
+            ("unknown_and_an_object", with("foo", json!({ "a": [null] })), Ok(())),
+            ("unknown_and_a_list", with("foo", json!([1])), Ok(())),
+            ("unknown_text", with("foo", json!("bar")), Ok(())),
             ("resources", with("resource", json!(["https://a.example", "https://b.example"])), Ok(())),
             ("resources_of_another_type", with("resource", json!(["https://a.example", 1])), Err(Parameter)),
         ];
