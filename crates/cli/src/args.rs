@@ -384,6 +384,9 @@ pub(crate) enum Client {
         /// A scope that such a client may ask for, any number of times
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
+        /// A type of authorization details that such a client may ask for (RFC 9396), any number of times
+        #[arg(long = "authorization-details-type", value_name = "TYPE")]
+        details_types: Vec<String>,
         /// Such a client acts for itself and logs nobody in
         #[arg(long)]
         machines: bool,

@@ -409,6 +409,7 @@ impl RawClientDocuments {
             policy: RegistrationPolicy {
                 scope,
                 grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+                authorization_details_types: Vec::new(),
             },
             fetch: Fetch::new(origins),
         })

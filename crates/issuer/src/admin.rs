@@ -465,10 +465,7 @@ impl Issuer {
     /// What the client registers of extensions is what this server is configured for.
     fn require_served(&self, client: &Client, now: Timestamp) -> Result<(), AdminError> {
         let ClientExtensions { authorization_details_types, responses, .. } = &client.extensions;
-        let known = &self.config.authorization_details_types;
-        if let Some(unknown) = authorization_details_types.iter().find(|name| !known.contains(name)) {
-            return Err(AdminError::UnknownDetailsType(unknown.clone()));
-        }
+        self.require_details_types(authorization_details_types)?;
         let signing = self.config.response_signing_algs();
         if let Some(unserved) = responses.signing_algs().find(|alg| !signing.contains(alg)) {
             return Err(AdminError::UnservedAlg(unserved));
@@ -488,6 +485,15 @@ impl Issuer {
                 let given = given.map(|keys| keys.verifying(&client.signing_algs(self.config.profile)));
                 require_registered_algs(client, &given.unwrap_or_default())
             }
+        }
+    }
+
+    /// Demands that authorization details of these types are configured.
+    pub(crate) fn require_details_types(&self, types: &[String]) -> Result<(), AdminError> {
+        let known = &self.config.authorization_details_types;
+        match types.iter().find(|name| !known.contains(name)) {
+            Some(unknown) => Err(AdminError::UnknownDetailsType(unknown.clone())),
+            None => Ok(()),
         }
     }
 

@@ -135,11 +135,12 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             let body = changes(*update)?;
             show(target, &change(&id, body).await.map_err(of_options)?);
         }
-        Client::RegistrationToken { uses, lifetime, scopes, machines } => {
+        Client::RegistrationToken { uses, lifetime, scopes, details_types, machines } => {
             let body = json!({
                 "uses": uses,
                 "expires_in": lifetime.as_secs(),
                 "scope": scopes.join(" "),
+                "authorization_details_types": details_types,
                 "grant_types": machines.then_some(["client_credentials"]),
             });
             show(target, &api.post("/registration-tokens", body).await?);

@@ -7,6 +7,7 @@ const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
 
 fn metadata() -> ClientMetadata {
     ClientMetadata {
+        authorization_details_types: None,
         name: Some("Agent".into()),
         credential: NewCredential::None,
         grants: vec![GrantType::AuthorizationCode, GrantType::ClientCredentials],
@@ -39,6 +40,7 @@ fn documents(fresh_for: u64) -> (Arc<Source>, ClientDocuments) {
     let source = Arc::new(Source { document: Mutex::new(Ok(document)), asked: AtomicUsize::new(0) });
     let policy = RegistrationPolicy {
         scope: "orders:read".parse().unwrap(),
+        authorization_details_types: Vec::new(),
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
     };
     (source.clone(), ClientDocuments::new(policy, source))

@@ -26,6 +26,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<(InitialAccessToken, RegistrationToken), AdminError> {
         new.require_bounded()?;
+        self.require_details_types(&new.policy.authorization_details_types)?;
         let token = RegistrationToken::initial(&random()?);
         let row = InitialAccessToken {
             digest: self.secrets.registration_token_digest(token.expose()),
@@ -132,7 +133,13 @@ impl Issuer {
         if let Some(secret) = secret {
             self.require_own_secret(&before, secret)?;
         }
-        let new = registration.policy.allow(metadata)?;
+        let mut policy = registration.policy;
+        // What an operator has given it comes back with what it has read, and stays where it says nothing of it.
+        let mut given = before.extensions.authorization_details_types.clone();
+        given.retain(|one| !policy.authorization_details_types.contains(one));
+        policy.authorization_details_types.extend(given);
+        let is_said = metadata.authorization_details_types.is_some();
+        let new = policy.allow(metadata)?;
         self.require_public(&new)?;
         if !is_same_way(&before.credential, &new.credential) {
             let why = "token_endpoint_auth_method cannot be changed: register anew";
@@ -143,7 +150,9 @@ impl Issuer {
             old: registration.digest,
             new: self.secrets.registration_token_digest(token.expose()),
         };
-        let changed = self.change_client_and(id, change_to(new), Some(rotation), now).await;
+        let types = is_said.then(|| new.extensions.authorization_details_types.clone());
+        let change = ChangeClient { authorization_details_types: types, ..change_to(new) };
+        let changed = self.change_client_and(id, change, Some(rotation), now).await;
         let (client, _) = match changed {
             Err(AdminError::Unknown) => return Err(RegistrationError::Token), // another change came between
             changed => changed?,

@@ -58,6 +58,7 @@ pub(super) fn parse(id: &ClientId, body: &[u8]) -> Result<ClientMetadata, Docume
         backchannel_logout_uri: None,
         frontchannel_logout_uri: None,
         require_pushed: false,
+        authorization_details_types: None,
         extensions: ClientExtensions {
             dpop_bound_access_tokens: document.dpop_bound_access_tokens,
             token_endpoint_auth_signing_alg: document.token_endpoint_auth_signing_alg,

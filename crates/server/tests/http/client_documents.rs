@@ -63,6 +63,7 @@ impl Host {
         let policy = RegistrationPolicy {
             scope: "orders:read".parse().unwrap(),
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+            authorization_details_types: Vec::new(),
         };
         let fetch = Fetch::new(vec![self.origin.parse().unwrap()]);
         let documents = ClientDocuments::new(policy, Arc::new(fetch));

@@ -131,6 +131,7 @@ impl Servers {
         let policy = RegistrationPolicy {
             scope: "orders:read".parse().unwrap(),
             grants: vec![GrantType::AuthorizationCode],
+            authorization_details_types: Vec::new(),
         };
         let documents = ClientDocuments::new(policy, self.fetch());
         let finish = |issuer: gatepass_issuer::Issuer| {

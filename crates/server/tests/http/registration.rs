@@ -376,6 +376,11 @@ async fn a_client_registers_what_browsers_open_when_they_log_out() {
     let wanted = with(metadata(), "frontchannel_logout_uri", uri.clone());
     let registered = register(&fixture, &token, &wanted).await.expect(StatusCode::CREATED).json();
     assert_eq!(registered["frontchannel_logout_uri"], uri);
+    assert_eq!(
+        registered["frontchannel_logout_session_required"], true,
+        "`iss` and `sid` always come with it"
+    );
+    assert!(registered.get("backchannel_logout_session_required").is_none(), "it gets no logout tokens");
     let change = with(metadata(), "client_id", registered["client_id"].clone());
     let changed = Managed::of(&fixture, &registered).put(&change).await.expect(StatusCode::OK).json();
     assert!(changed.get("frontchannel_logout_uri").is_none(), "left out, it is gone");

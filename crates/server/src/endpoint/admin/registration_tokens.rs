@@ -40,6 +40,9 @@ pub(super) struct CreateRequest {
     /// The grants that it may use: those for which a user is asked, if left out.
     #[schema(value_type = Option<Vec<String>>, example = json!(["authorization_code", "refresh_token"]))]
     grant_types: Option<Vec<GrantType>>,
+    /// The types of authorization details that it may ask for (RFC 9396).
+    #[serde(default)]
+    authorization_details_types: Vec<String>,
 }
 
 /// A token with which clients register themselves. The token itself is shown once, when it is made.
@@ -61,6 +64,8 @@ pub(super) struct TokenAnswer {
     /// The grants that it may use.
     #[schema(value_type = Vec<String>)]
     grant_types: Vec<GrantType>,
+    /// The types of authorization details that it may ask for (RFC 9396).
+    authorization_details_types: Vec<String>,
     /// When it was made, in seconds since 1970.
     created_at: i64,
 }
@@ -91,7 +96,11 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let grants = request.grant_types.unwrap_or_else(|| DEFAULT_GRANTS.to_vec());
     let new = NewInitialAccessToken {
-        policy: RegistrationPolicy { scope: request.scope, grants },
+        policy: RegistrationPolicy {
+            scope: request.scope,
+            grants,
+            authorization_details_types: request.authorization_details_types,
+        },
         uses: request.uses,
         lifetime: Duration::from_secs(request.expires_in),
     };
@@ -145,6 +154,7 @@ impl TokenAnswer {
             expires_at: row.expires_at.as_secs(),
             scope: row.policy.scope,
             grant_types: row.policy.grants,
+            authorization_details_types: row.policy.authorization_details_types,
             created_at: row.created_at.as_secs(),
         }
     }

@@ -41,6 +41,7 @@ pub(crate) struct Metadata {
     require_pushed_authorization_requests: Option<bool>,
     dpop_bound_access_tokens: Option<bool>,
     require_signed_request_object: Option<bool>,
+    authorization_details_types: Option<Vec<String>>,
     subject_type: Option<SubjectType>,
     sector_identifier_uri: Option<NotificationUri>,
     backchannel_logout_uri: Option<NotificationUri>,
@@ -94,8 +95,14 @@ pub(super) struct MetadataAnswer {
     post_logout_redirect_uris: Vec<RedirectUri>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_logout_uri: Option<NotificationUri>,
+    /// `sid` is in every logout token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backchannel_logout_session_required: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     frontchannel_logout_uri: Option<NotificationUri>,
+    /// `iss` and `sid` are always with the URI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frontchannel_logout_session_required: Option<bool>,
     token_endpoint_auth_method: AuthMethod,
     grant_types: Vec<GrantType>,
     response_types: Vec<&'static str>,
@@ -166,6 +173,7 @@ impl Metadata {
             backchannel_logout_uri: self.backchannel_logout_uri,
             frontchannel_logout_uri: self.frontchannel_logout_uri,
             require_pushed: self.require_pushed_authorization_requests.unwrap_or_default(),
+            authorization_details_types: self.authorization_details_types,
             extensions: ClientExtensions {
                 dpop_bound_access_tokens: self.dpop_bound_access_tokens.unwrap_or_default(),
                 require_signed_request_object: self.require_signed_request_object.unwrap_or_default(),
@@ -257,7 +265,9 @@ impl MetadataAnswer {
             client_name: client.name,
             redirect_uris: client.redirect_uris,
             post_logout_redirect_uris: client.post_logout_redirect_uris,
+            backchannel_logout_session_required: client.logout.backchannel.is_some().then_some(true),
             backchannel_logout_uri: client.logout.backchannel,
+            frontchannel_logout_session_required: client.logout.frontchannel.is_some().then_some(true),
             frontchannel_logout_uri: client.logout.frontchannel,
             token_endpoint_auth_method: method,
             grant_types: client.grants,

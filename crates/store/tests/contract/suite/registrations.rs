@@ -11,7 +11,11 @@ use super::Engine;
 use super::sample::*;
 
 fn policy() -> RegistrationPolicy {
-    RegistrationPolicy { scope: "orders:read".parse().unwrap(), grants: vec![GrantType::AuthorizationCode] }
+    RegistrationPolicy {
+        scope: "orders:read".parse().unwrap(),
+        grants: vec![GrantType::AuthorizationCode],
+        authorization_details_types: vec!["payment".into()],
+    }
 }
 
 fn token(name: u8, uses_left: u32) -> InitialAccessToken {
