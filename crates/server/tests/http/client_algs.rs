@@ -9,17 +9,17 @@ use crate::fixture::{Answer, Fixture, ISSUER, with};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-fn rsa(alg: Alg) -> SigningKey {
+pub(crate) fn rsa(alg: Alg) -> SigningKey {
     SigningKey::generate_rsa(alg, Some("k1"), RsaSize::Bits2048).unwrap()
 }
 
 /// The same key, for another algorithm.
-fn for_alg(key: &SigningKey, alg: Alg) -> SigningKey {
+pub(crate) fn for_alg(key: &SigningKey, alg: Alg) -> SigningKey {
     SigningKey::from_private_bytes(alg, key.kid(), &key.to_private_bytes().unwrap()).unwrap()
 }
 
 /// Its public half, which does not say what it is for.
-fn bare(key: &SigningKey) -> Value {
+pub(crate) fn bare(key: &SigningKey) -> Value {
     let mut jwk = serde_json::to_value(key.public_jwk().unwrap()).unwrap();
     jwk.as_object_mut().unwrap().retain(|name, _| !["alg", "use"].contains(&name.as_str()));
     jwk
@@ -41,7 +41,7 @@ async fn register(fixture: &Fixture, metadata: &Value) -> Answer {
 }
 
 /// How a client fares that signs with this key.
-async fn ask(fixture: &Fixture, client: &str, key: &SigningKey, jti: &str) -> u16 {
+pub(crate) async fn ask(fixture: &Fixture, client: &str, key: &SigningKey, jti: &str) -> u16 {
     let now = fixture.now().as_secs();
     let claims = json!({ "iss": client, "sub": client, "aud": ISSUER, "exp": now + 60, "jti": jti });
     let assertion = jwt::sign(&Typ::new("JWT"), &claims, key).unwrap();

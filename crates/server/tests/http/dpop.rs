@@ -383,6 +383,7 @@ async fn with_a_clock_off_by(fixture: &Fixture, seconds: i64) -> [u16; 2] {
     let first = show().await;
     // Past the age of any `iat`, within that of its nonce.
     fixture.pass(std::time::Duration::from_secs(100));
+    fixture.issuer.maintain(fixture.now()).await.unwrap();
     [first, show().await]
 }
 
