@@ -410,6 +410,12 @@ pub(crate) enum Client {
         /// Where the redirect URIs of its sector are listed, if those have several hosts
         #[arg(long, value_name = "URI", requires = "pairwise")]
         sector_identifier_uri: Option<String>,
+        /// The only algorithm of its assertions, which its keys are for that do not say theirs, such as PS256
+        #[arg(long, value_name = "ALG")]
+        auth_signing_alg: Option<String>,
+        /// The only algorithm of its signed requests
+        #[arg(long, value_name = "ALG")]
+        request_signing_alg: Option<String>,
         #[command(flatten)]
         logins: Logins,
         #[command(flatten)]
@@ -450,6 +456,9 @@ pub(crate) enum Client {
         /// A resource server that such a client may ask for, any number of times; the default one where left out
         #[arg(long = "audience", value_name = "AUD")]
         audiences: Vec<String>,
+        /// A type of authorization details that such a client may ask for (RFC 9396), any number of times
+        #[arg(long = "authorization-details-type", value_name = "TYPE")]
+        details_types: Vec<String>,
         /// Such a client acts for itself and logs nobody in
         #[arg(long)]
         machines: bool,

@@ -431,6 +431,7 @@ impl RawClientDocuments {
                 scope,
                 grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
                 audience: self.audience.clone(),
+                authorization_details_types: Vec::new(),
             },
             fetch: Fetch::new(origins),
         })

@@ -291,7 +291,8 @@ pub enum WhenStale {
 pub struct Introspection {
     /// The introspection endpoint; `None` takes the one that the issuer's metadata name.
     pub endpoint: Option<Url>,
-    /// The client that the guard is.
+    /// The client that the guard is. At an issuer of gatepass it is registered for the guard's audience: others are told of
+    /// their own tokens alone.
     pub client_id: String,
     /// Its secret, sent as HTTP Basic authentication (RFC 6749 section 2.3.1).
     pub client_secret: ClientSecret,

@@ -264,7 +264,11 @@ impl DpopProblem {
             DpopProblem::Repeated => "dpop-repeated",
             DpopProblem::Rejected(DpopRejection::Method) => "dpop-method",
             DpopProblem::Rejected(DpopRejection::Uri) => "dpop-uri",
-            DpopProblem::Rejected(DpopRejection::Stale { .. }) => "dpop-stale",
+            DpopProblem::Rejected(
+                DpopRejection::Stale { .. }
+                | DpopRejection::Expired { .. }
+                | DpopRejection::NotYetValid { .. },
+            ) => "dpop-stale",
             DpopProblem::Rejected(DpopRejection::AccessToken) => "dpop-access-token",
             DpopProblem::Rejected(DpopRejection::Signature) => "dpop-signature",
             DpopProblem::Rejected(_) => "dpop-malformed",

@@ -19,6 +19,7 @@ use crate::client::{
     AcrValues, ChangeResponses, Client, ClientExtensions, ClientKeySource, ClientKeys, ClientLogout,
     ClientSecret, Credential, ExchangePolicy, GrantType, InvalidEncryption, NotificationUri,
 };
+use crate::client_key_sets::require_registered_algs;
 use crate::email::Email;
 use crate::feed::Sweep;
 use crate::id::{ClientId, SessionId, UserId};
@@ -333,6 +334,10 @@ pub struct ChangeClient {
     pub require_auth_time: Option<bool>,
     /// How else it would like its users to log in where a request does not say.
     pub default_acr_values: Option<AcrValues>,
+    /// The only algorithm of its assertions, or any that one of its keys is for.
+    pub token_endpoint_auth_signing_alg: Option<Option<Alg>>,
+    /// The only algorithm of its request objects, or any that one of its keys is for.
+    pub request_object_signing_alg: Option<Option<Alg>>,
     /// In which form it is told things.
     pub responses: ChangeResponses,
     /// Disabling takes the client's tokens back and ends the sessions that it started.
@@ -483,10 +488,7 @@ impl Issuer {
     /// What the client registers of extensions is what this server is configured for.
     fn require_served(&self, client: &Client, now: Timestamp) -> Result<(), AdminError> {
         let ClientExtensions { authorization_details_types, responses, .. } = &client.extensions;
-        let known = &self.config.authorization_details_types;
-        if let Some(unknown) = authorization_details_types.iter().find(|name| !known.contains(name)) {
-            return Err(AdminError::UnknownDetailsType(unknown.clone()));
-        }
+        self.require_details_types(authorization_details_types)?;
         let signing = self.config.response_signing_algs();
         if let Some(unserved) = responses.signing_algs().find(|alg| !signing.contains(alg)) {
             return Err(AdminError::UnservedAlg(unserved));
@@ -499,7 +501,24 @@ impl Issuer {
             return Err(AdminError::AlgNotYet { alg, wait });
         }
         responses.require_encryptable(client.keys())?;
-        Ok(())
+        match client.keys() {
+            // What is published is looked at when it has been fetched.
+            Some(ClientKeySource::Published { .. }) => Ok(()),
+            keys => {
+                let given = keys.and_then(ClientKeySource::given);
+                let given = given.map(|keys| keys.verifying(&client.signing_algs(self.config.profile)));
+                require_registered_algs(client, &given.unwrap_or_default())
+            }
+        }
+    }
+
+    /// Demands that authorization details of these types are configured.
+    pub(crate) fn require_details_types(&self, types: &[String]) -> Result<(), AdminError> {
+        let known = &self.config.authorization_details_types;
+        match types.iter().find(|name| !known.contains(name)) {
+            Some(unknown) => Err(AdminError::UnknownDetailsType(unknown.clone())),
+            None => Ok(()),
+        }
     }
 
     /// The client of that id.
@@ -581,6 +600,12 @@ impl Issuer {
             extensions.default_acr_values = values;
         }
         let resets_id_token_alg = change.responses.id_token_signed_response_alg == Some(None);
+        if let Some(alg) = change.token_endpoint_auth_signing_alg {
+            extensions.token_endpoint_auth_signing_alg = alg;
+        }
+        if let Some(alg) = change.request_object_signing_alg {
+            extensions.request_object_signing_alg = alg;
+        }
         extensions.responses = change.responses.of(std::mem::take(&mut extensions.responses));
         if resets_id_token_alg {
             self.settle_id_token_alg(&mut extensions.responses, now);
@@ -593,6 +618,7 @@ impl Issuer {
             || before.extensions.sector_identifier_uri != client.extensions.sector_identifier_uri;
         let is_keyed = before.keys() != client.keys()
             || before.extensions.responses != client.extensions.responses
+            || !before.extensions.registered_algs().eq(client.extensions.registered_algs())
             || before.extensions.require_signed_request_object
                 != client.extensions.require_signed_request_object;
         if is_keyed {

@@ -28,6 +28,7 @@ pub use self::request_object::RequestObject;
 use self::request_object::RequestObjectRejection;
 pub use self::response::ResponseMode;
 pub use self::step::{Done, Situation, Step, decide};
+use crate::client::Client;
 use crate::code::{AuthorizationCode, CODE_LIFETIME, Code};
 use crate::consent::allowed_at;
 use crate::id::ClientId;
@@ -109,7 +110,8 @@ pub enum AuthorizeError {
         /// nobody is to be asked ([RFC 9700 section 4.11.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.11.2)).
         at_once: bool,
     },
-    /// What the client is said to have signed is not accepted, and so neither is where it says to go back to.
+    /// What the client is said to have signed is not accepted, and so neither is where it says to go back to; and nothing
+    /// beside it says where.
     #[error("the request object is not accepted: {0}")]
     RequestObject(InvalidRequestObject),
     /// The store failed before the client was known.
@@ -121,12 +123,6 @@ pub enum AuthorizeError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(transparent)]
 pub struct InvalidRequestObject(RequestObjectRejection);
-
-impl From<RequestObjectRejection> for AuthorizeError {
-    fn from(rejection: RequestObjectRejection) -> Self {
-        Self::RequestObject(InvalidRequestObject(rejection))
-    }
-}
 
 /// What is wrong with a request that cannot be answered to its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -174,14 +170,9 @@ impl Issuer {
         let client = self.client_of(&id, now).await?.filter(|client| !client.disabled);
         let client = client.ok_or(PageError::Client)?;
         let object = match params.request {
-            Some(_) if params.request_uri.is_some() => {
-                return Err(RequestObjectRejection::WithReference.into());
-            }
             Some(jwt) => {
-                let kid = request_object::unverified_kid(jwt)?;
-                let keys = self.client_verifying(&client, kid.as_deref(), now).await;
-                let keys = keys.map_err(RequestObjectRejection::from)?;
-                Some(RequestObject::verify(jwt, &client, keys, self.config.issuer.as_str(), now)?)
+                let verified = self.verify_request_object(jwt, params, &client, now).await;
+                Some(verified.map_err(|why| refused_object(why, params, &client, arrival))?)
             }
             None => None,
         };
@@ -216,6 +207,21 @@ impl Issuer {
         request.hint = self.read_hint(params.id_token_hint);
         request.object = object;
         Ok(request)
+    }
+
+    async fn verify_request_object(
+        &self,
+        jwt: &str,
+        beside: &AuthorizationParams<'_>,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<RequestObject, RequestObjectRejection> {
+        if beside.request_uri.is_some() {
+            return Err(RequestObjectRejection::WithReference);
+        }
+        let kid = request_object::unverified_kid(jwt)?;
+        let keys = self.client_verifying(client, kid.as_deref(), now).await?;
+        RequestObject::verify(jwt, client, keys, self.config.issuer.as_str(), now)
     }
 
     /// What comes next for somebody who is logged in as `login`, or not at all.
@@ -329,6 +335,8 @@ impl Issuer {
     }
 }
 
+const INVALID_REQUEST_OBJECT: Refusal =
+    Refusal::new("invalid_request_object", "the signed request (RFC 9101) is not accepted");
 const NOT_PUSHED: Refusal = Refusal::new("invalid_request", "the client must push its requests (RFC 9126)");
 const NOT_SIGNED: Refusal =
     Refusal::new("invalid_request", "the client must sign its requests (RFC 9101): request is missing");
@@ -337,6 +345,25 @@ const UNKNOWN_RESOURCE: Refusal = Refusal::new(
     "invalid_target",
     "the client may not have tokens for one of these resources, or names more than 8",
 );
+
+/// How a request is refused whose object is. The client is told where what stands beside the object leads to it
+/// ([RFC 9101 section 6.2](https://www.rfc-editor.org/rfc/rfc9101#section-6.2)): that is as good as a request that nobody has
+/// signed. A client that pushes its request hears why.
+fn refused_object(
+    why: RequestObjectRejection,
+    beside: &AuthorizationParams<'_>,
+    client: &Client,
+    arrival: Arrival,
+) -> AuthorizeError {
+    tracing::info!(target: "gatepass::audit", event = "request-object-refused", %why);
+    let requested = beside.redirect_uri.filter(|_| arrival == Arrival::WithBrowser);
+    let Some(redirect_uri) = requested.and_then(|uri| client.registered_redirect_uri(uri)) else {
+        return AuthorizeError::RequestObject(InvalidRequestObject(why));
+    };
+    let (back, _) = beside.back(client.id.clone(), redirect_uri);
+    let at_once = client.trusted || beside.is_silent();
+    AuthorizeError::Refused { back: Box::new(back), refusal: INVALID_REQUEST_OBJECT, at_once }
+}
 
 /// When a user showed who they are. With a provider that may be long before they came here, unless they were asked anew
 /// for this very request; a provider that says nothing of it may mean any time.

@@ -8,12 +8,13 @@ mod responses;
 use std::borrow::Cow;
 use std::fmt;
 
-use gatepass_jose::{Timestamp, base64url};
+use gatepass_jose::{Alg, Timestamp, base64url};
 use gatepass_token::ScopeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::RegisteredCertificate;
 use crate::id::ClientId;
+use crate::profile::Profile;
 use crate::redirect_uri::{RedirectUri, RegisteredRedirectUri};
 use crate::subject::SubjectType;
 
@@ -121,6 +122,13 @@ impl Client {
         }
     }
 
+    /// The algorithms of what it signs with keys of its own, those that it has registered first, then those of `profile`: a
+    /// key that does not say its algorithm is bound to the first that it is good for.
+    pub(crate) fn signing_algs(&self, profile: Profile) -> Vec<Alg> {
+        let (within, beyond): (Vec<_>, Vec<_>) = ClientKeys::algs().partition(|alg| profile.takes(*alg));
+        self.extensions.registered_algs().chain(within).chain(beyond).collect()
+    }
+
     /// Whether it can keep a secret, and so prove who it is.
     #[must_use]
     pub fn is_confidential(&self) -> bool {
@@ -169,8 +177,22 @@ pub struct ClientExtensions {
     /// Public keys of a client that does not authenticate with them: to sign requests with, and to be encrypted for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<ClientKeySource>,
+    /// The only algorithm of its assertions; `None`: any that one of its keys is for
+    /// ([OpenID Connect Registration 1.0 section 2](https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg: Option<Alg>,
+    /// The only algorithm of its request objects; `None`: any that one of its keys is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_object_signing_alg: Option<Alg>,
     /// In which form it is told things.
     pub responses: ResponseFormats,
+}
+
+impl ClientExtensions {
+    /// The algorithms that it has said it signs with.
+    pub(crate) fn registered_algs(&self) -> impl Iterator<Item = Alg> + use<> {
+        self.token_endpoint_auth_signing_alg.into_iter().chain(self.request_object_signing_alg)
+    }
 }
 
 /// How a client proves who it is, in the one way that it is registered for.

@@ -21,7 +21,7 @@ use crate::secrets::{SecretError, Secrets};
 /// wrote before it. Anything else is a text of another kind, such as a request object under the same key.
 const TYPS: [Typ; 2] = [Typ::new("client-authentication+jwt"), Typ::new("JWT")];
 /// The algorithm of assertions under a shared secret: the secret's 43 characters are too few for its siblings.
-const SHARED_SECRET_ALG: Alg = Alg::HS256;
+pub(crate) const SHARED_SECRET_ALG: Alg = Alg::HS256;
 
 /// The algorithms with which clients may sign assertions.
 #[must_use]
@@ -52,6 +52,8 @@ pub(crate) enum AssertionRejection {
     Malformed(#[from] Malformed),
     #[error("its type is another")]
     Typ,
+    #[error("its algorithm is not {0}, which the client is registered with")]
+    Alg(Alg),
     #[error("its signature is not accepted: {0}")]
     Jws(#[from] jws::Rejection),
     #[error("its claims cannot be read: {0}")]
@@ -103,10 +105,10 @@ pub(crate) fn shared_key(client: &Client, secrets: &Secrets) -> Result<KeySet, A
     }
 }
 
-/// Verifies an assertion of `client` to `issuer`. That it was not used before is left to the caller.
+/// Verifies an assertion of `client`, whose keys these are, to `issuer`. That it was not used before is left to the caller.
 pub(crate) fn verify(
     assertion: &str,
-    client: &ClientId,
+    client: &Client,
     keys: KeySet,
     issuer: &str,
     now: Timestamp,
@@ -115,9 +117,14 @@ pub(crate) fn verify(
     if header.unverified_typ().is_some_and(|found| !TYPS.iter().any(|typ| typ.matches(found))) {
         return Err(AssertionRejection::Typ);
     }
+    if let Some(alg) = client.extensions.token_endpoint_auth_signing_alg
+        && header.unverified_alg() != alg.name()
+    {
+        return Err(AssertionRejection::Alg(alg));
+    }
     let verified = jws::Verifier::new(keys).verify(assertion)?;
     let claims: AssertionClaims = parse_strict_json(verified.payload())?;
-    if claims.iss != client.as_str() || claims.sub != client.as_str() {
+    if [&claims.iss, &claims.sub].into_iter().any(|name| name != client.id.as_str()) {
         return Err(AssertionRejection::Subject);
     }
     // The sole value: an assertion that is good elsewhere too may come from there. The token endpoint's URL, which
@@ -127,7 +134,7 @@ pub(crate) fn verify(
     }
     let forget_after = claims.window.require_current(now)?;
     require_jti(&claims.jti)?;
-    let jti = JtiDigest::of("client assertion", client.as_str(), &claims.jti);
+    let jti = JtiDigest::of("client assertion", client.id.as_str(), &claims.jti);
     Ok(ClientAssertion { jti, forget_after })
 }
 

@@ -231,7 +231,7 @@ impl Issuer {
         };
         let keys = keys.map_err(|rejection| denied(&rejection))?;
         let issuer = self.config.issuer.as_str();
-        let verified = client_assertion::verify(assertion, &client.id, keys, issuer, now);
+        let verified = client_assertion::verify(assertion, &client, keys, issuer, now);
         let verified = verified.map_err(|rejection| denied(&rejection))?;
         match self.store.consume_jti(verified.jti, verified.forget_after).await? {
             true => Ok(AuthenticatedClient::Confidential(Box::new(client))),

@@ -19,6 +19,7 @@ use crate::admin::AdminError;
 use crate::client::{
     Client, ClientKeySource, ClientKeys, Credential, InvalidEncryption, NotificationUri, encryption_key,
 };
+use crate::client_assertion::SHARED_SECRET_ALG;
 use crate::issuer::Issuer;
 use crate::profile::Profile;
 use crate::remote_document::Fetches;
@@ -95,6 +96,30 @@ impl ClientKeySets {
     }
 }
 
+/// Demands that a client can sign with what it says that it signs with, by `keys`, which are its own.
+pub(crate) fn require_registered_algs(client: &Client, keys: &KeySet) -> Result<(), AdminError> {
+    let has_key = |alg| keys.keys().iter().any(|key| key.alg() == alg);
+    let extensions = &client.extensions;
+    if let Some(alg) = extensions.token_endpoint_auth_signing_alg {
+        let is_its = match &client.credential {
+            Credential::Keys(_) => has_key(alg),
+            Credential::SharedSecret(_) => alg == SHARED_SECRET_ALG,
+            Credential::None | Credential::Secret(_) | Credential::Certificate(_) => false,
+        };
+        if !is_its {
+            let why = "the client signs no assertions with that token_endpoint_auth_signing_alg: it has no such key, or authenticates otherwise";
+            return Err(AdminError::NotRegistrable("token_endpoint_auth_signing_alg", why));
+        }
+    }
+    match extensions.request_object_signing_alg {
+        Some(alg) if !has_key(alg) => {
+            let why = "the client has no key for that request_object_signing_alg";
+            Err(AdminError::NotRegistrable("request_object_signing_alg", why))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Issuer {
     /// Lets registered clients publish their keys at a `jwks_uri`, which `source` fetches.
     #[must_use]
@@ -111,10 +136,22 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<KeySet, NoClientKeys> {
         match client.keys().ok_or(NoClientKeys::None)? {
-            ClientKeySource::Given(keys) => Ok(keys.verifying()),
+            ClientKeySource::Given(keys) => Ok(keys.verifying(&client.signing_algs(self.config.profile))),
             ClientKeySource::Published { jwks_uri } => {
                 let set = self.key_sets(client)?.find(jwks_uri, |set| set.verifies(kid), now).await?;
-                Ok((*set.verifying).clone())
+                Ok(self.own_keys(client, &set))
+            }
+        }
+    }
+
+    /// The keys of a client's published set that sign, as it has registered what it signs with.
+    fn own_keys(&self, client: &Client, set: &PublishedSet) -> KeySet {
+        let profile = self.config.profile;
+        match client.extensions.registered_algs().next() {
+            None => (*set.verifying).clone(),
+            Some(_) => {
+                let algs = client.signing_algs(profile).into_iter().filter(|alg| profile.takes(*alg));
+                KeySet::from_jwks(&set.jwks, &algs.collect::<Vec<_>>())
             }
         }
     }
@@ -169,6 +206,7 @@ impl Issuer {
         if signs && set.verifying.is_empty() {
             return Err(refused("it has no key to sign with"));
         }
+        require_registered_algs(client, &self.own_keys(client, &set))?;
         match missing(&set) {
             Some(alg) => Err(InvalidEncryption::NoKey(alg).into()),
             None => Ok(()),

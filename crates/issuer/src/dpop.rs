@@ -184,11 +184,14 @@ impl Issuer {
         let Some(shown) = shown else { return Ok(None) };
         let accepted = self.proofs.nonces.as_ref().map(|nonces| nonces.accepted(now));
         let accepted = accepted.as_ref().map(|accepted| accepted.each_ref().map(String::as_str));
+        let taken_for = self.proofs.nonces.as_ref().map(DpopNonces::taken_for).unwrap_or_default();
         let request = DpopRequest {
             method: &shown.method,
             uri: &shown.uri,
             access_token,
-            nonce: accepted.as_ref().map_or(DpopNonce::NotAsked, |accepted| DpopNonce::OneOf(accepted)),
+            nonce: accepted
+                .as_ref()
+                .map_or(DpopNonce::NotAsked, |nonces| DpopNonce::InsteadOfIat { nonces, taken_for }),
         };
         let verified = self.proofs.verifier.verify(&shown.proof, &request, now);
         let proof = verified.map_err(|rejection| match rejection {

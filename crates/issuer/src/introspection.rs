@@ -72,12 +72,19 @@ impl Issuer {
         }))
     }
 
-    /// What a signed answer may tell `client` of a token: nothing but that it is not active, unless it was issued to
-    /// this client, or is for an audience that this client may have tokens for
-    /// ([RFC 9701 section 5](https://www.rfc-editor.org/rfc/rfc9701#section-5)). Of a client that nobody has registered,
-    /// which anybody can be, no audience counts.
-    #[must_use]
-    pub fn limit_introspection(&self, client: &Client, found: Introspection) -> Introspection {
+    /// What `client` may be told of a token: nothing but that it is not active, unless it was issued to this client, or is an
+    /// access token for an audience that an operator lets this client have tokens for, as they do with a resource server
+    /// that asks ([RFC 7662 section 4](https://www.rfc-editor.org/rfc/rfc7662#section-4),
+    /// [RFC 9701 section 5](https://www.rfc-editor.org/rfc/rfc9701#section-5)).
+    /// Of a client that nobody has registered, which anybody can be, no audience counts.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn limit_introspection(
+        &self,
+        client: &Client,
+        found: Introspection,
+    ) -> Result<Introspection, StoreError> {
         let is_theirs = match &found {
             Introspection::Inactive => true,
             Introspection::AccessToken(claims) => {
@@ -86,11 +93,20 @@ impl Issuer {
                 let may_have =
                     |audience| is_known && audience != issuer && self.may_have(client, Some(audience));
                 claims.client_id == client.id.as_str()
-                    || claims.aud.iter().any(|audience| audience == client.id.as_str() || may_have(audience))
+                    || claims.aud.contains(client.id.as_str())
+                    || claims.aud.iter().any(may_have) && self.is_an_operators(client).await?
             }
             Introspection::RefreshToken(session) => session.client == client.id,
         };
-        if is_theirs { found } else { Introspection::Inactive }
+        Ok(if is_theirs { found } else { Introspection::Inactive })
+    }
+
+    /// Whether an operator stands behind what a client is for: they registered it, or have given it audiences.
+    async fn is_an_operators(&self, client: &Client) -> Result<bool, StoreError> {
+        if !client.audience.is_empty() {
+            return Ok(true);
+        }
+        Ok(!client.id.is_url() && self.store.find_registration(&client.id).await?.is_none())
     }
 
     /// Signs an answer for the client that asked, and encrypts it where the client wants that.

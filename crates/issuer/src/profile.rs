@@ -7,7 +7,7 @@ use gatepass_jose::Alg;
 use thiserror::Error;
 
 use crate::binding::Binding;
-use crate::client::{Client, ClientKeys, Credential};
+use crate::client::{Client, Credential};
 use crate::config::{Config, Signing};
 use crate::id::ClientId;
 use crate::issuer::Issuer;
@@ -77,7 +77,7 @@ impl Profile {
                 return Err(ProfileMismatch::Authentication);
             }
         };
-        let given = keys.map(ClientKeys::verifying).unwrap_or_default();
+        let given = keys.map(|keys| keys.verifying(&client.signing_algs(self))).unwrap_or_default();
         if let Some(key) = given.keys().iter().find(|key| !self.takes(key.alg())) {
             return Err(ProfileMismatch::ClientAlg(key.alg()));
         }
@@ -155,6 +155,7 @@ mod tests {
     use super::*;
     use crate::authorize::test_client;
     use crate::certificate::RegisteredCertificate;
+    use crate::client::ClientKeys;
     use crate::config::{ResourceServer, ResourceServers, SharedSecret};
 
     const ISSUER: &str = "https://auth.example.com";

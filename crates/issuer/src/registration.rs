@@ -55,7 +55,12 @@ impl RegistrationToken {
         Self(Zeroizing::new(format!("gpm_{}", base64url::encode(bytes))))
     }
 
-    /// The text, shown once.
+    /// One that a client has shown, and that opened its registration.
+    fn shown(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+
+    /// The text: shown when it is made, and to whoever shows it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -89,6 +94,10 @@ pub struct RegistrationPolicy {
     /// The resource servers that they may ask for, the first of which is their default; empty: the issuer's default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audience: Vec<String>,
+    /// The types of authorization details that they may ask for
+    /// ([RFC 9396 section 10](https://www.rfc-editor.org/rfc/rfc9396#section-10)).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorization_details_types: Vec<String>,
 }
 
 /// An initial access token's row.
@@ -151,6 +160,8 @@ pub struct ClientMetadata {
     pub frontchannel_logout_uri: Option<NotificationUri>,
     /// Whether it must push its authorization requests.
     pub require_pushed: bool,
+    /// The types of authorization details that it wants to ask for; `None`: it says nothing of them.
+    pub authorization_details_types: Option<Vec<String>>,
     /// What it registers beyond that.
     pub extensions: ClientExtensions,
 }
@@ -162,8 +173,8 @@ pub struct Registered {
     pub client: Client,
     /// Its secret, where it was made just now.
     pub secret: Option<ClientSecret>,
-    /// What its registration is managed with from now on; `None`: as before.
-    pub token: Option<RegistrationToken>,
+    /// What its registration is managed with from now on.
+    pub token: RegistrationToken,
 }
 
 /// Why a registration is not made, shown, changed or removed
@@ -200,10 +211,13 @@ impl From<AdminError> for RegistrationError {
 
 impl RegistrationPolicy {
     /// What a client may be that says this of itself.
-    pub(crate) fn allow(&self, metadata: ClientMetadata) -> Result<NewClient, RegistrationError> {
+    pub(crate) fn allow(&self, mut metadata: ClientMetadata) -> Result<NewClient, RegistrationError> {
         if !metadata.grants.iter().all(|grant| self.grants.contains(grant)) {
             let why = "grant_types has one that the initial access token does not allow";
             return Err(RegistrationError::Metadata(why.into()));
+        }
+        if let Some(types) = &metadata.authorization_details_types {
+            metadata.extensions.authorization_details_types = self.details_types_of(types)?;
         }
         Ok(NewClient {
             id: None,
@@ -225,6 +239,15 @@ impl RegistrationPolicy {
             exchange: None,
             extensions: metadata.extensions,
         })
+    }
+
+    fn details_types_of(&self, asked: &[String]) -> Result<Vec<String>, RegistrationError> {
+        let known = &self.authorization_details_types;
+        if !asked.iter().all(|one| known.contains(one)) {
+            let why = "authorization_details_types has one that the initial access token does not allow";
+            return Err(RegistrationError::Metadata(why.into()));
+        }
+        Ok(known.iter().filter(|one| asked.contains(one)).cloned().collect())
     }
 
     /// Scopes about the user are every client's that logs users in, and those without meaning are passed over.
@@ -287,6 +310,7 @@ mod tests {
             backchannel_logout_uri: None,
             frontchannel_logout_uri: None,
             require_pushed: false,
+            authorization_details_types: None,
             extensions: ClientExtensions::default(),
         }
     }
@@ -297,6 +321,7 @@ mod tests {
             scope: "orders:read orders:write".parse().unwrap(),
             grants: vec![GrantType::AuthorizationCode, GrantType::ClientCredentials],
             audience: Vec::new(),
+            authorization_details_types: vec!["payment".into(), "account".into()],
         };
         let (code, machine) = (&[GrantType::AuthorizationCode][..], &[GrantType::ClientCredentials][..]);
         let cases = [
@@ -315,6 +340,21 @@ mod tests {
             let allowed = policy.allow(metadata(scope, grants));
             assert_eq!(allowed.ok().map(|client| client.scope.to_string()).as_deref(), want, "{name}");
         }
+        let types = [
+            (None, Some(vec![])),
+            (Some(vec!["payment"]), Some(vec!["payment"])),
+            (Some(vec!["account", "payment", "account"]), Some(vec!["payment", "account"])),
+            (Some(vec![]), Some(vec![])),
+            (Some(vec!["payment", "health"]), None),
+        ];
+        for (asked, want) in types {
+            let asked = asked.map(|types| types.into_iter().map(str::to_owned).collect::<Vec<_>>());
+            let metadata =
+                ClientMetadata { authorization_details_types: asked.clone(), ..metadata(None, code) };
+            let allowed = policy.allow(metadata).ok().map(|new| new.extensions.authorization_details_types);
+            let want = want.map(|types: Vec<&str>| types.into_iter().map(str::to_owned).collect());
+            assert_eq!(allowed, want, "{asked:?}");
+        }
         let client = policy.allow(metadata(None, code)).unwrap();
         assert!(client.sign_on.require_pkce && !client.sign_on.trusted && client.exchange.is_none());
     }
@@ -326,6 +366,7 @@ mod tests {
                 scope: scope.parse().unwrap(),
                 grants: vec![grant],
                 audience: Vec::new(),
+                authorization_details_types: Vec::new(),
             },
             uses,
             lifetime: Duration::from_secs(secs),

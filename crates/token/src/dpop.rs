@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
-use gatepass_jose::{Alg, Jwk, NumericDate, Timestamp, Typ, VerifyingKey, base64url, parse_strict_json};
+use gatepass_jose::{
+    Alg, Jwk, NumericDate, Timestamp, Typ, VerifyingKey, base64url, not_null, parse_strict_json,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -48,8 +50,17 @@ pub struct DpopRequest<'r> {
 pub enum DpopNonce<'n> {
     /// The server asks for none; one that is there means nothing.
     NotAsked,
-    /// One of these: the server's current nonce, and those before it that it still takes.
+    /// One of these: the server's current nonce, and those beside it that it takes.
     OneOf(&'n [&'n str]),
+    /// One of these, which says when the proof was made by the server's clock, so that the client's does not matter:
+    /// `iat` may be any ([RFC 9449 section 4.3](https://www.rfc-editor.org/rfc/rfc9449#section-4.3), item 11). Such a proof
+    /// can be shown for longer than one with a good `iat`: for servers that all know which ones were used.
+    InsteadOfIat {
+        /// The nonces.
+        nonces: &'n [&'n str],
+        /// For how long from now on one of them is taken at most.
+        taken_for: Duration,
+    },
 }
 
 /// Verifies proofs. It keeps no memory of them: that each is used once is up to the caller's replay cache,
@@ -95,7 +106,8 @@ pub struct DpopProof {
     pub jti: String,
     /// When the client made it, by the client's clock.
     pub iat: Timestamp,
-    /// From when on this proof would be refused as too old, so that a replay cache may forget it.
+    /// From when on this proof would be refused as too old, for its `iat` or for its nonce, so that a replay cache may
+    /// forget it.
     pub forget_after: Timestamp,
     /// The `nonce` in it: one of those asked for, or whatever it is where none was.
     pub nonce: Option<String>,
@@ -125,8 +137,8 @@ pub enum DpopRejection {
     /// The signature is not that key's over this text.
     #[error("the proof's signature does not verify")]
     Signature,
-    /// `jti`, `htm`, `htu` or `iat` is missing or has the wrong type, or `jti` is empty or too long.
-    #[error("the proof lacks `jti`, `htm`, `htu` or `iat`, or one of them has the wrong form")]
+    /// `jti`, `htm`, `htu` or `iat` is missing, a claim has the wrong type, or `jti` is empty or too long.
+    #[error("the proof lacks `jti`, `htm`, `htu` or `iat`, or one of its claims has the wrong form")]
     Claims,
     /// `htm` is not the request's method.
     #[error("the proof was made for another method")]
@@ -145,18 +157,41 @@ pub enum DpopRejection {
         /// The verifier's clock.
         now: Timestamp,
     },
+    /// `exp` is not after now. A proof needs none; one that has it is good for no longer
+    /// ([RFC 7519 section 4.1.4](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.4)).
+    #[error("the proof expired at {exp}, and it is {now}")]
+    Expired {
+        /// Until when the client wants it to be good.
+        exp: Timestamp,
+        /// The verifier's clock.
+        now: Timestamp,
+    },
+    /// `nbf` is further ahead than clocks may differ
+    /// ([RFC 7519 section 4.1.5](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.5)).
+    #[error("the proof is good from {nbf} on, and it is {now}")]
+    NotYetValid {
+        /// From when on the client wants it to be good.
+        nbf: Timestamp,
+        /// The verifier's clock.
+        now: Timestamp,
+    },
     /// `ath` is missing or not the digest of the request's access token.
     #[error("the proof was made for another access token")]
     AccessToken,
 }
 
-/// The claims of a proof ([RFC 9449 section 4.2](https://www.rfc-editor.org/rfc/rfc9449#section-4.2)).
+/// The claims of a proof ([RFC 9449 section 4.2](https://www.rfc-editor.org/rfc/rfc9449#section-4.2)), and those of any JWT
+/// that say when it is good.
 #[derive(Deserialize)]
 struct ProofClaims {
     jti: String,
     htm: String,
     htu: String,
     iat: NumericDate,
+    #[serde(default, deserialize_with = "not_null")]
+    exp: Option<NumericDate>,
+    #[serde(default, deserialize_with = "not_null")]
+    nbf: Option<NumericDate>,
     ath: Option<String>,
     nonce: Option<String>,
 }
@@ -170,7 +205,7 @@ impl DpopVerifier {
         Self { algs, window: Duration::from_secs(60) }
     }
 
-    /// Sets how far `iat` may lie from now, in either direction; five minutes at most.
+    /// Sets how far `iat` may lie from now, in either direction, and `nbf` after it; five minutes at most.
     #[must_use]
     pub fn with_window(mut self, window: Duration) -> Self {
         self.window = window.min(MAX_WINDOW);
@@ -214,12 +249,12 @@ impl DpopVerifier {
         if claims.jti.is_empty() || claims.jti.len() > MAX_JTI {
             return Err(DpopRejection::Claims);
         }
-        let iat = self.require_request(&claims, request, now)?;
+        let forget_after = self.require_request(&claims, request, now)?;
         Ok(DpopProof {
             jkt: key.thumbprint,
             jti: claims.jti,
-            iat,
-            forget_after: iat.saturating_add(self.window),
+            iat: claims.iat.0,
+            forget_after,
             nonce: claims.nonce,
         })
     }
@@ -241,6 +276,7 @@ impl DpopVerifier {
         Ok(ProofKey { verifying, thumbprint: jwk.thumbprint() })
     }
 
+    /// Demands that the proof was made for this request, just now. From when on it would be refused as too old.
     fn require_request(
         &self,
         claims: &ProofClaims,
@@ -254,15 +290,28 @@ impl DpopVerifier {
         if Target::parse(&claims.htu) != Some(asked) {
             return Err(DpopRejection::Uri);
         }
-        if let DpopNonce::OneOf(nonces) = request.nonce {
+        if let DpopNonce::OneOf(nonces) | DpopNonce::InsteadOfIat { nonces, .. } = request.nonce {
             let nonce = claims.nonce.as_deref().ok_or(DpopRejection::Nonce)?;
             if !nonces.contains(&nonce) {
                 return Err(DpopRejection::Nonce);
             }
         }
         let iat = claims.iat.0;
-        if iat.saturating_add(self.window) <= now || now.saturating_add(self.window) < iat {
-            return Err(DpopRejection::Stale { iat, now });
+        let forget_after = match request.nonce {
+            DpopNonce::InsteadOfIat { taken_for, .. } => now.saturating_add(taken_for),
+            DpopNonce::NotAsked | DpopNonce::OneOf(_) => {
+                if iat.saturating_add(self.window) <= now || now.saturating_add(self.window) < iat {
+                    return Err(DpopRejection::Stale { iat, now });
+                }
+                iat.saturating_add(self.window)
+            }
+        };
+        // `exp` by the letter: a client whose clock may be off leaves it out, and has the window for that.
+        if let Some(NumericDate(exp)) = claims.exp.filter(|exp| exp.0 <= now) {
+            return Err(DpopRejection::Expired { exp, now });
+        }
+        if let Some(NumericDate(nbf)) = claims.nbf.filter(|nbf| now.saturating_add(self.window) < nbf.0) {
+            return Err(DpopRejection::NotYetValid { nbf, now });
         }
         if let Some(token) = request.access_token {
             let ath = base64url::encode(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
@@ -270,7 +319,7 @@ impl DpopVerifier {
             verify_slices_are_equal(ath.as_bytes(), claimed.as_bytes())
                 .map_err(|_| DpopRejection::AccessToken)?;
         }
-        Ok(iat)
+        Ok(forget_after)
     }
 }
 

@@ -124,6 +124,28 @@ async fn a_private_key_is_not_registered() {
 }
 
 #[tokio::test]
+async fn public_keys_in_pem_are_registered() {
+    let up = Up::start().await;
+    for (alg, other) in [("RS256", Some("PS256")), ("EdDSA", None), ("ES256", None)] {
+        let [private, public, pem] =
+            ["own.jwk", "public.jwk", "public.pem"].map(|name| up.folder().join(format!("{alg}-{name}")));
+        let [private, public, pem] = [&private, &public, &pem].map(|file| path_text(file));
+        let generate = ["jwk", "generate", "--alg", alg, "--out", private, "--public-out", public];
+        command::run(&generate, &[]).await.worked();
+        command::run(&["jwk", "convert", public, "--to", "pem", "--out", pem], &[]).await.worked();
+        let add = format!("client add --auth private_key_jwt --jwks {pem}");
+        let made = gatepass(&up, &add).await.json();
+        assert!(made["jwks"]["keys"][0].get("alg").is_none(), "{made}");
+        if let Some(other) = other {
+            let made = gatepass(&up, &format!("{add} --auth-signing-alg {other}")).await.json();
+            assert_eq!(made["token_endpoint_auth_signing_alg"], other, "{made}");
+        }
+        let refused = gatepass(&up, &format!("{add} --request-signing-alg ES384")).await.failed();
+        assert!(refused.contains("--request-signing-alg"), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_role_says_what_its_holders_may_do() {
     let up = Up::start().await;
     let berta = Admin::login(&up).await.create_user("berta", &["clerk"]).await;

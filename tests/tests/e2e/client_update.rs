@@ -44,10 +44,12 @@ async fn a_client_is_changed_in_all_that_it_has() {
     update(&up, &uris, want).await;
     let scope = json!({ "scope": "orders:read orders:write", "trusted": true, "require_pushed_authorization_requests": true });
     update(&up, "--scope orders:read --scope orders:write --trusted --require-pushed", scope).await;
-    let options =
-        format!("--jwks {public} --require-signed-request --dpop --id-token-signed-alg ES256 --pairwise");
+    let options = format!(
+        "--jwks {public} --require-signed-request --dpop --id-token-signed-alg ES256 --pairwise --request-signing-alg ES256"
+    );
     let want = json!({
         "require_signed_request_object": true, "dpop_bound_access_tokens": true,
+        "request_object_signing_alg": "ES256",
         "id_token_signed_response_alg": "ES256", "subject_type": "pairwise",
     });
     update(&up, &options, want).await;
@@ -58,8 +60,9 @@ async fn a_client_is_changed_in_all_that_it_has() {
     update(&up, logins, want).await;
     // And on the store of a server that does not run.
     up.stop("TERM").await;
-    let less = "--clear scope --clear backchannel-logout-uri --clear id-token-signed-alg --trusted=false --grant authorization_code";
+    let less = "--clear scope --clear backchannel-logout-uri --clear id-token-signed-alg --clear request-signing-alg --trusted=false --grant authorization_code";
     let want = json!({
+        "request_object_signing_alg": null,
         "scope": "", "backchannel_logout_uri": null, "id_token_signed_response_alg": "RS256", "trusted": false,
         "grant_types": ["authorization_code"], "client_name": "Shop", "require_pkce": false,
         "redirect_uris": ["https://shop.example/a", "https://shop.example/b"],
@@ -77,6 +80,7 @@ async fn a_client_is_changed_in_all_that_it_has() {
         ("client update app --redirect-uri javascript:alert(1)", "redirect_uris"),
         ("client update app --audience https://nobody.example", "--audience"),
         ("client update app --require-pushed", "--require-pushed"),
+        ("client update app --auth-signing-alg ES256", "--auth-signing-alg"),
         ("client update app --jwks nowhere.jwk", "nowhere.jwk"),
         ("client update app", "nothing is to change"),
         ("client update nobody --name x", "nothing here of that name"),

@@ -66,6 +66,12 @@ pub(crate) struct ClientUpdate {
     sector_identifier_uri: Option<String>,
     #[command(flatten)]
     switches: Switches,
+    /// The only algorithm of its assertions, which its keys are for that do not say theirs
+    #[arg(long, value_name = "ALG")]
+    auth_signing_alg: Option<String>,
+    /// The only algorithm of its signed requests
+    #[arg(long, value_name = "ALG")]
+    request_signing_alg: Option<String>,
     #[command(flatten)]
     logins: Logins,
     #[command(flatten)]
@@ -148,7 +154,7 @@ const fn field(option: &'static str, member: &'static str, empty: Option<Empty>)
 }
 
 /// Every member that an option changes.
-const FIELDS: [Field; 39] = [
+const FIELDS: [Field; 41] = [
     field("name", "client_name", None),
     field("grant", "grant_types", Some(Empty::List)),
     field("scope", "scope", Some(Empty::Text)),
@@ -176,6 +182,8 @@ const FIELDS: [Field; 39] = [
     field("default-max-age", "default_max_age", Some(Empty::Null)),
     field("require-auth-time", "require_auth_time", None),
     field("default-acr-value", "default_acr_values", Some(Empty::List)),
+    field("auth-signing-alg", "token_endpoint_auth_signing_alg", Some(Empty::Null)),
+    field("request-signing-alg", "request_object_signing_alg", Some(Empty::Null)),
     field("id-token-signed-alg", "id_token_signed_response_alg", Some(Empty::Null)),
     field("id-token-encrypted-alg", "id_token_encrypted_response_alg", Some(Empty::Null)),
     field("id-token-encrypted-enc", "id_token_encrypted_response_enc", Some(Empty::Null)),
@@ -232,6 +240,8 @@ impl ClientUpdate {
             ("jwks_uri", text(self.jwks_uri)),
             ("authorization_details_types", list(self.details_types)),
             ("sector_identifier_uri", text(self.sector_identifier_uri)),
+            ("token_endpoint_auth_signing_alg", text(self.auth_signing_alg)),
+            ("request_object_signing_alg", text(self.request_signing_alg)),
             ("trusted", switch(self.switches.trusted)),
             ("require_pkce", switch(self.switches.require_pkce)),
             ("require_pushed_authorization_requests", switch(self.switches.require_pushed)),
@@ -297,6 +307,10 @@ mod tests {
                 json!({ "exchange": { "for": ["https://a"], "from": ["https://b"], "impersonate": true } }),
             ),
             ("web --userinfo-signed-alg ES256", json!({ "userinfo_signed_response_alg": "ES256" })),
+            (
+                "web --auth-signing-alg PS256 --clear request-signing-alg",
+                json!({ "token_endpoint_auth_signing_alg": "PS256", "request_object_signing_alg": null }),
+            ),
             ("web --clear userinfo-signed-alg", json!({ "userinfo_signed_response_alg": null })),
             ("web --default-max-age 5m", json!({ "default_max_age": 300 })),
             ("web --default-max-age 0s", json!({ "default_max_age": 0 })),

@@ -54,6 +54,8 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             pairwise,
             sector_identifier_uri,
             logins,
+            auth_signing_alg,
+            request_signing_alg,
             responses,
             trusted,
             require_pkce,
@@ -102,6 +104,8 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 ("subject_type", pairwise.then(|| "pairwise".to_owned())),
                 ("sector_identifier_uri", sector_identifier_uri),
                 ("jwks_uri", jwks_uri),
+                ("token_endpoint_auth_signing_alg", auth_signing_alg),
+                ("request_object_signing_alg", request_signing_alg),
             ];
             optional.extend(
                 formats.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))),
@@ -138,12 +142,13 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             let body = changes(*update)?;
             show(target, &change(&id, body).await.map_err(of_options)?);
         }
-        Client::RegistrationToken { uses, lifetime, scopes, audiences, machines } => {
+        Client::RegistrationToken { uses, lifetime, scopes, audiences, details_types, machines } => {
             let body = json!({
                 "uses": uses,
                 "expires_in": lifetime.as_secs(),
                 "scope": scopes.join(" "),
                 "audience": audiences,
+                "authorization_details_types": details_types,
                 "grant_types": machines.then_some(["client_credentials"]),
             });
             show(target, &api.post("/registration-tokens", body).await.map_err(of_options)?);

@@ -1,5 +1,6 @@
 //! An authorization request, checked against its client's registration.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use gatepass_token::{AuthorizationDetails, CodeChallenge, InvalidCodeChallenge, ScopeSet};
@@ -131,6 +132,17 @@ impl<'p> AuthorizationParams<'p> {
             request_uri: find("request_uri"),
             registration: find("registration"),
         }
+    }
+
+    /// Whether a parameter of that name means something here.
+    pub(super) fn knows(name: &str) -> bool {
+        let is_known = Cell::new(name == "resource");
+        let ask = |known| {
+            is_known.set(is_known.get() || known == name);
+            None
+        };
+        Self::of(ask, NamedResources::default());
+        is_known.get()
     }
 
     /// Whether nobody is to be asked for anything.

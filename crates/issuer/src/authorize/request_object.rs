@@ -4,7 +4,7 @@
 //! They are taken by value alone. A reference would make this server fetch addresses that others choose.
 
 use gatepass_jose::{
-    Audience, JsonError, KeySet, Malformed, Timestamp, Typ, decode_unverified, jws, not_null,
+    Alg, Audience, JsonError, KeySet, Malformed, Timestamp, Typ, decode_unverified, jws, not_null,
     parse_strict_json,
 };
 use serde::Deserialize;
@@ -46,6 +46,9 @@ pub(crate) enum RequestObjectRejection {
     Malformed(#[from] Malformed),
     #[error("its type is not {TYP}")]
     Typ,
+    /// [OpenID Connect Core 1.0 section 6.3.2](https://openid.net/specs/openid-connect-core-1_0.html#SignedRequestObject).
+    #[error("its algorithm is not {0}, which the client is registered with")]
+    Alg(Alg),
     #[error("its signature is not accepted: {0}")]
     Jws(#[from] jws::Rejection),
     #[error("its claims cannot be read: {0}")]
@@ -60,7 +63,7 @@ pub(crate) enum RequestObjectRejection {
     Window(#[from] WindowRejection),
     #[error("{0} cannot stand inside")]
     NotInside(&'static str),
-    #[error("a parameter in it is neither text nor a number")]
+    #[error("a parameter in it that is known here has another type")]
     Parameter,
 }
 
@@ -84,8 +87,14 @@ impl RequestObject {
         issuer: &str,
         now: Timestamp,
     ) -> Result<Self, RequestObjectRejection> {
-        if !decode_unverified(jwt)?.unverified_typ().is_some_and(|typ| TYP.matches(typ)) {
+        let header = decode_unverified(jwt)?;
+        if !header.unverified_typ().is_some_and(|typ| TYP.matches(typ)) {
             return Err(RequestObjectRejection::Typ);
+        }
+        if let Some(alg) = client.extensions.request_object_signing_alg
+            && header.unverified_alg() != alg.name()
+        {
+            return Err(RequestObjectRejection::Alg(alg));
         }
         let verified = jws::Verifier::new(keys).verify(jwt)?;
         let members: Map<String, Value> = parse_strict_json(verified.payload())?;
@@ -108,10 +117,17 @@ impl RequestObject {
         if let Some(name) = NOT_INSIDE.into_iter().find(|name| members.contains_key(*name)) {
             return Err(RequestObjectRejection::NotInside(name));
         }
-        let params = members.into_iter().filter(|(name, _)| !CLAIMS.contains(&name.as_str()));
-        let params = params.map(|(name, value)| pairs(name, value));
-        let params = params.collect::<Option<Vec<_>>>().ok_or(RequestObjectRejection::Parameter)?;
-        Ok(Self { params: params.into_iter().flatten().collect(), once })
+        let mut params = Vec::with_capacity(members.len());
+        for (name, value) in members.into_iter().filter(|(name, _)| !CLAIMS.contains(&name.as_str())) {
+            let is_known = AuthorizationParams::knows(&name);
+            match pairs(name, value) {
+                Some(pairs) => params.extend(pairs),
+                None if is_known => return Err(RequestObjectRejection::Parameter),
+                // RFC 9101 section 4: what is not known is passed over, whatever it is.
+                None => {}
+            }
+        }
+        Ok(Self { params, once })
     }
 
     /// The request that was signed.
@@ -149,21 +165,22 @@ fn text(name: &str, value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         Value::Number(number) => Some(number.to_string()),
-        // The parameters that are JSON in a query too (RFC 9396 section 2, OpenID Connect Core 1.0 section 5.5).
+        // The parameters that are JSON in a query too (RFC 9396 section 2, OpenID Connect Core 1.0 sections 5.5 and 7.2.1).
         Value::Array(_) if name == "authorization_details" => Some(value.to_string()),
-        Value::Object(_) if name == "claims" => Some(value.to_string()),
+        Value::Object(_) if ["claims", "registration"].contains(&name) => Some(value.to_string()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use gatepass_jose::{Alg, JwkSet, SecretKey, SigningKey, jwt};
+    use gatepass_jose::{JwkSet, SecretKey, SigningKey, jwt};
     use serde_json::json;
 
     use super::*;
     use crate::authorize::request::tests::client as plain_client;
     use crate::client::{ClientKeys, Credential};
+    use crate::profile::Profile;
 
     const NOW: i64 = 1_763_780_000;
     const ISSUER: &str = "https://auth.example.com";
@@ -175,7 +192,8 @@ mod tests {
 
     fn verify(object: &str, client: &Client) -> Result<RequestObject, RequestObjectRejection> {
         let given = client.keys().and_then(|keys| keys.given());
-        let keys = given.map(ClientKeys::verifying).unwrap_or_default();
+        let algs = client.signing_algs(Profile::OAuth21);
+        let keys = given.map(|keys| keys.verifying(&algs)).unwrap_or_default();
         RequestObject::verify(object, client, keys, ISSUER, Timestamp::from_secs(NOW))
     }
 
@@ -197,9 +215,9 @@ mod tests {
 
     #[test]
     fn which_objects_are_taken() {
-        use RequestObjectRejection::*;
+        use RequestObjectRejection::{Audience, ClaimTypes, Client, NotInside, Parameter, Window};
         let key = SigningKey::generate(Alg::ES256, Some("k")).unwrap();
-        let cases: [(&str, Value, Result<(), RequestObjectRejection>); 21] = [
+        let cases: [(&str, Value, Result<(), RequestObjectRejection>); 29] = [
             ("good", claims(), Ok(())),
             ("several_audiences", with("aud", json!(["https://other.example", ISSUER])), Ok(())),
             ("claims", with("claims", json!({ "id_token": { "acr": null } })), Ok(())),
@@ -219,6 +237,18 @@ mod tests {
             ("an_object_inside", with("request", json!("e30.e30.")), Err(NotInside("request"))),
             ("a_reference_inside", with("request_uri", json!("urn:x")), Err(NotInside("request_uri"))),
             ("a_list", with("scope", json!(["openid"])), Err(Parameter)),
+            ("known_and_true", with("prompt", json!(true)), Err(Parameter)),
+            ("known_and_an_object", with("state", json!({ "a": 1 })), Err(Parameter)),
+            (
+                "details_that_are_no_list",
+                with("authorization_details", json!({ "type": "a" })),
+                Err(Parameter),
+            ),
+            ("a_resource_that_is_an_object", with("resource", json!({})), Err(Parameter)),
+            ("unknown_and_true", with("foo", json!(true)), Ok(())),
+            ("unknown_and_an_object", with("foo", json!({ "a": [null] })), Ok(())),
+            ("unknown_and_a_list", with("foo", json!([1])), Ok(())),
+            ("unknown_text", with("foo", json!("bar")), Ok(())),
             ("resources", with("resource", json!(["https://a.example", "https://b.example"])), Ok(())),
             ("resources_of_another_type", with("resource", json!(["https://a.example", 1])), Err(Parameter)),
         ];
@@ -230,6 +260,24 @@ mod tests {
                 assert_eq!(object.params().max_age, Some("60"), "{name}");
                 assert!(object.pairs().all(|(name, _)| !CLAIMS.contains(&name)), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn an_object_has_the_algorithm_that_is_registered() {
+        let keys = [Alg::ES256, Alg::EdDSA].map(|alg| SigningKey::generate(alg, Some(alg.name())).unwrap());
+        let public = keys.iter().map(|key| key.public_jwk().unwrap()).collect();
+        let both = Credential::Keys(ClientKeys::new(JwkSet { keys: public }).unwrap().into());
+        for (registered, want) in [
+            (None, [None, None]),
+            (Some(Alg::ES256), [None, Some(RequestObjectRejection::Alg(Alg::ES256))]),
+            (Some(Alg::EdDSA), [Some(RequestObjectRejection::Alg(Alg::EdDSA)), None]),
+        ] {
+            let mut client = Client { credential: both.clone(), ..plain_client() };
+            client.extensions.request_object_signing_alg = registered;
+            let found =
+                keys.each_ref().map(|key| verify(&jwt::sign(&TYP, &claims(), key).unwrap(), &client).err());
+            assert_eq!(found, want, "{registered:?}");
         }
     }
 

@@ -15,9 +15,10 @@ const MAX_KEYS: usize = 16;
 
 /// The public keys of a client: 1 to 16, no two that a header could not tell apart.
 ///
-/// Each is for one thing. A key for signatures, of assertions and request objects, is bound to one algorithm; a key that is
-/// encrypted for says so, by `use`, `key_ops` or `alg`, or is of a type that nothing can be signed with. Which of a
-/// client's keys is which is never told by what somebody wants to do with it.
+/// Each is for one thing. A key for signatures, of assertions and request objects, is bound to one algorithm: its `alg`, or
+/// else one that the client has registered to sign with, or else the usual one of its type (RS256, EdDSA, or that of
+/// its curve). A key that is encrypted for says so, by `use`, `key_ops` or `alg`, or is of a type that nothing can be
+/// signed with. Which of a client's keys is which is never told by what somebody wants to do with it.
 ///
 /// They are given by value; see [`ClientKeySource`] for those that are not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -90,13 +91,11 @@ pub enum InvalidClientKeys {
     /// There is none, or there are too many.
     #[error("a client has 1 to {MAX_KEYS} keys")]
     Count,
-    /// The key could be used with several algorithms, or with none that is served.
-    #[error(
-        "the key {0} does not say which algorithm it is for (alg or use), or it is for none that is served"
-    )]
+    /// The key can be used with no algorithm that is served.
+    #[error("the key {0} is for no algorithm that is served")]
     Alg(String),
-    /// Two keys have the same name and are for the same.
-    #[error("two of the keys have the same kid, or none, and are for the same")]
+    /// Two keys have the same name and could be for the same.
+    #[error("two of the keys have the same kid, or none, and could be for the same")]
     Ambiguous,
 }
 
@@ -114,32 +113,35 @@ impl ClientKeys {
         if !(1..=MAX_KEYS).contains(&set.keys.len()) {
             return Err(InvalidClientKeys::Count);
         }
-        let mut names = Vec::with_capacity(set.keys.len());
+        let mut named: Vec<(Option<&str>, Vec<&str>)> = Vec::with_capacity(set.keys.len());
         for jwk in &set.keys {
-            let mut signing = signing_algs(jwk);
-            let purpose = match (signing.next(), signing.next()) {
-                (Some(alg), None) => alg.name(),
-                (None, _) if encryption_algs(jwk).next().is_some() => key_type(jwk),
-                _ => return Err(InvalidClientKeys::Alg(Shown(jwk.kid.as_deref()).to_string())),
-            };
-            names.push((jwk.kid.as_deref(), purpose));
-        }
-        let is_repeated = |(at, name)| names.iter().skip(at + 1).any(|other| other == name);
-        if names.iter().enumerate().any(is_repeated) {
-            return Err(InvalidClientKeys::Ambiguous);
+            let kid = jwk.kid.as_deref();
+            let mut purposes: Vec<&str> = signing_algs(jwk).map(Alg::name).collect();
+            if purposes.is_empty() && encryption_algs(jwk).next().is_some() {
+                purposes.push(key_type(jwk));
+            }
+            if purposes.is_empty() {
+                return Err(InvalidClientKeys::Alg(Shown(kid).to_string()));
+            }
+            let shares = |other: &Vec<&str>| other.iter().any(|one| purposes.contains(one));
+            if named.iter().any(|(name, others)| *name == kid && shares(others)) {
+                return Err(InvalidClientKeys::Ambiguous);
+            }
+            named.push((kid, purposes));
         }
         Ok(Self(set))
     }
 
-    /// The keys for signatures, ready for use.
-    pub(crate) fn verifying(&self) -> KeySet {
-        KeySet::from_jwks(&self.0, &Self::algs().collect::<Vec<_>>())
+    /// The keys for signatures, ready for use. One that does not say its algorithm is bound to the first of `algs` that it
+    /// is good for; one that is good for none of them is left out.
+    pub(crate) fn verifying(&self, algs: &[Alg]) -> KeySet {
+        KeySet::from_jwks(&self.0, algs)
     }
 
     /// Whether the client can sign with one of them.
     #[must_use]
     pub fn can_sign(&self) -> bool {
-        !self.verifying().is_empty()
+        self.0.keys.iter().any(|jwk| signing_algs(jwk).next().is_some())
     }
 
     /// The first key that can be encrypted for with `alg`.
@@ -216,13 +218,18 @@ mod tests {
         let unnamed = |jwk: &Jwk| Jwk { alg: None, ..jwk.clone() };
         let many =
             |count: usize| (0..count).map(|at| Jwk { kid: Some(format!("{at}")), ..ec.clone() }).collect();
-        let cases: [(&str, Vec<Jwk>, Result<usize, InvalidClientKeys>); 10] = [
+        let unknown = Jwk { alg: serde_json::from_str("\"RSA-OAEP-512\"").unwrap(), ..rsa.clone() };
+        let cases: [(&str, Vec<Jwk>, Result<usize, InvalidClientKeys>); 14] = [
             ("one", vec![ec.clone()], Ok(1)),
             ("two_of_one_name_and_other_algorithms", vec![ec.clone(), ed.clone()], Ok(2)),
             ("a_curve_decides_its_algorithm", vec![unnamed(&ec)], Ok(1)),
             ("rsa_with_its_algorithm", vec![rsa.clone()], Ok(1)),
-            ("rsa_without", vec![unnamed(&rsa)], Err(InvalidClientKeys::Alg("\"r\"".into()))),
-            ("ed25519_without", vec![unnamed(&ed)], Err(InvalidClientKeys::Alg("\"a\"".into()))),
+            ("rsa_without", vec![unnamed(&rsa)], Ok(1)),
+            ("ed25519_without", vec![unnamed(&ed)], Ok(1)),
+            ("rsa_for_what_is_not_served", vec![unknown], Err(InvalidClientKeys::Alg("\"r\"".into()))),
+            ("rsa_with_and_without", vec![rsa.clone(), unnamed(&rsa)], Err(InvalidClientKeys::Ambiguous)),
+            ("ec_and_rsa_without", vec![ec.clone(), Jwk { kid: ec.kid.clone(), ..unnamed(&rsa) }], Ok(2)),
+            ("ed25519_twice_without", vec![unnamed(&ed), ed.clone()], Err(InvalidClientKeys::Ambiguous)),
             ("the_same_twice", vec![ec.clone(), ec.clone()], Err(InvalidClientKeys::Ambiguous)),
             ("none", vec![], Err(InvalidClientKeys::Count)),
             ("sixteen", many(16), Ok(16)),
@@ -230,7 +237,30 @@ mod tests {
         ];
         for (name, keys, want) in cases {
             let made = ClientKeys::new(JwkSet { keys });
-            assert_eq!(made.map(|keys| keys.verifying().keys().len()), want, "{name}");
+            assert_eq!(made.map(|keys| verifying(&keys).keys().len()), want, "{name}");
+        }
+    }
+
+    fn verifying(keys: &ClientKeys) -> KeySet {
+        keys.verifying(&ClientKeys::algs().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_key_that_does_not_say_its_algorithm_is_bound_to_one() {
+        let rsa = SigningKey::generate_rsa(Alg::PS256, Some("r"), RsaSize::Bits2048).unwrap();
+        let bare = |jwk: Jwk| Jwk { alg: None, key_use: None, ..jwk };
+        let keys = [rsa.public_jwk().unwrap(), jwk(Alg::EdDSA, "e"), jwk(Alg::ES384, "c")].map(bare).to_vec();
+        let keys = ClientKeys::new(JwkSet { keys }).unwrap();
+        let cases: [(&[Alg], [Alg; 3]); 4] = [
+            (&[], [Alg::RS256, Alg::EdDSA, Alg::ES384]),
+            (&[Alg::PS256], [Alg::PS256, Alg::EdDSA, Alg::ES384]),
+            (&[Alg::Ed25519, Alg::RS512], [Alg::RS512, Alg::Ed25519, Alg::ES384]),
+            (&[Alg::ES256], [Alg::RS256, Alg::EdDSA, Alg::ES384]),
+        ];
+        for (registered, want) in cases {
+            let algs: Vec<Alg> = registered.iter().copied().chain(ClientKeys::algs()).collect();
+            let found: Vec<Alg> = keys.verifying(&algs).keys().iter().map(|key| key.alg()).collect();
+            assert_eq!(found, want, "{registered:?}");
         }
     }
 
@@ -259,7 +289,7 @@ mod tests {
             ("p256_that_says_nothing_signs", silent(&ec), Some(([false; 4], true))),
             ("for_signatures", sig.clone(), Some(([false; 4], true))),
             ("for_signatures_without_alg", without_alg(&sig), Some(([false; 4], true))),
-            ("rsa_that_says_nothing", silent(&rsa), None),
+            ("rsa_that_says_nothing_signs", silent(&rsa), Some(([false; 4], true))),
             ("an_algorithm_that_is_not_served", rsa_oaep_512, None),
         ];
         for (name, jwk, want) in cases {
@@ -271,7 +301,7 @@ mod tests {
         // Beside each other each keeps to its own.
         let both = ClientKeys::new(JwkSet { keys: vec![sig, ec.clone(), x25519] }).unwrap();
         assert_eq!(both.encryption(EcdhEs).unwrap().kid(), "e");
-        assert_eq!(both.verifying().keys().len(), 1);
+        assert_eq!(verifying(&both).keys().len(), 1);
         let twice = JwkSet { keys: vec![ec.clone(), for_encryption(EcdhEs, Some(Curve::P256), "e")] };
         assert_eq!(ClientKeys::new(twice), Err(InvalidClientKeys::Ambiguous));
     }

@@ -2,6 +2,7 @@ use gatepass_jose::{SecretKey, SigningKey, jwt};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::authorize::test_client;
 
 const ISSUER: &str = "https://auth.example.com";
 const NOW: i64 = 1_763_780_000;
@@ -30,8 +31,15 @@ fn with(name: &str, value: Value) -> Value {
 }
 
 fn check(token: &str, keys: KeySet) -> Result<Timestamp, AssertionRejection> {
-    let now = Timestamp::from_secs(NOW);
-    verify(token, &"shop".parse().unwrap(), keys, ISSUER, now).map(|assertion| assertion.forget_after)
+    check_with(None, token, keys)
+}
+
+/// The same for a client that has registered `alg`.
+fn check_with(alg: Option<Alg>, token: &str, keys: KeySet) -> Result<Timestamp, AssertionRejection> {
+    let mut client = Client { id: "shop".parse().unwrap(), ..test_client() };
+    client.extensions.token_endpoint_auth_signing_alg = alg;
+    let verified = verify(token, &client, keys, ISSUER, Timestamp::from_secs(NOW));
+    verified.map(|assertion| assertion.forget_after)
 }
 
 #[test]
@@ -109,6 +117,20 @@ fn an_assertion_is_under_the_clients_own_key_and_its_algorithm() {
     let token = jwt::sign(&JWT, &claims(), &shared).unwrap();
     assert!(check(&token, set(&shared)).is_ok());
     assert!(check(&token, set(&key)).is_err(), "a secret where a key is registered");
+}
+
+#[test]
+fn an_assertion_has_the_algorithm_that_is_registered() {
+    let (ec, ed) = (key(), SigningKey::generate(Alg::EdDSA, Some("k2")).unwrap());
+    let both = || KeySet::new([&ec, &ed].map(|key| key.verifying_key().unwrap()).to_vec());
+    for (key, own, other) in [(&ec, Alg::ES256, Alg::EdDSA), (&ed, Alg::EdDSA, Alg::ES256)] {
+        let token = jwt::sign(&JWT, &claims(), key).unwrap();
+        for registered in [None, Some(own)] {
+            assert!(check_with(registered, &token, both()).is_ok(), "{own} for {registered:?}");
+        }
+        let refused = check_with(Some(other), &token, both());
+        assert_eq!(refused, Err(AssertionRejection::Alg(other)), "{own}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
 
 fn metadata() -> ClientMetadata {
     ClientMetadata {
+        authorization_details_types: None,
         name: Some("Agent".into()),
         credential: NewCredential::None,
         grants: vec![GrantType::AuthorizationCode, GrantType::ClientCredentials],
@@ -47,6 +48,7 @@ fn documents(fresh_for: u64) -> (Arc<Source>, ClientDocuments) {
     let source = Arc::new(Source { document: Mutex::new(Ok(document)), asked: AtomicUsize::new(0) });
     let policy = RegistrationPolicy {
         scope: "orders:read".parse().unwrap(),
+        authorization_details_types: Vec::new(),
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
         audience: vec!["https://tools.example".to_owned()],
     };

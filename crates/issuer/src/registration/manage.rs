@@ -1,5 +1,6 @@
 //! What operators, and clients about themselves, do.
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use gatepass_jose::Timestamp;
 use gatepass_revocation::{Kind, Reason};
 
@@ -26,6 +27,7 @@ impl Issuer {
     ) -> Result<(InitialAccessToken, RegistrationToken), AdminError> {
         new.require_bounded()?;
         self.require_audiences(&new.policy.audience)?;
+        self.require_details_types(&new.policy.authorization_details_types)?;
         let token = RegistrationToken::initial(&random()?);
         let row = InitialAccessToken {
             digest: self.secrets.registration_token_digest(token.expose()),
@@ -96,19 +98,27 @@ impl Issuer {
         tracing::info!(
             target: "gatepass::audit", event = "client-registered", client_id = %client.id, with = found.id
         );
-        Ok(Registered { client, secret, token: Some(token) })
+        Ok(Registered { client, secret, token })
     }
 
-    /// The client that manages its registration with this token.
+    /// The client that manages its registration with this token, which goes on being good
+    /// ([RFC 7592 section 3](https://www.rfc-editor.org/rfc/rfc7592#section-3) wants it told).
     ///
     /// # Errors
     /// [`RegistrationError::Token`]: for a client that does not exist too.
-    pub async fn registered_client(&self, token: &str, id: &ClientId) -> Result<Client, RegistrationError> {
-        Ok(self.require_registration(token, id).await?.1)
+    pub async fn registered_client(
+        &self,
+        token: &str,
+        id: &ClientId,
+    ) -> Result<Registered, RegistrationError> {
+        let (_, client) = self.require_registration(token, id).await?;
+        Ok(Registered { client, secret: None, token: RegistrationToken::shown(token) })
     }
 
     /// Changes a client to what it says of itself now. What it leaves out is left out from now on. How it
-    /// authenticates stays, and so does its secret. The token that it came with is good for nothing afterwards.
+    /// authenticates stays, and so does its secret: if it says `secret`, it is that one
+    /// ([RFC 7592 section 2.2](https://www.rfc-editor.org/rfc/rfc7592#section-2.2)). The token that it came with is good for
+    /// nothing afterwards.
     ///
     /// # Errors
     /// [`RegistrationError`]; the token stays good then.
@@ -117,10 +127,20 @@ impl Issuer {
         token: &str,
         id: &ClientId,
         metadata: ClientMetadata,
+        secret: Option<&str>,
         now: Timestamp,
     ) -> Result<Registered, RegistrationError> {
         let (registration, before) = self.require_registration(token, id).await?;
-        let new = registration.policy.allow(metadata)?;
+        if let Some(secret) = secret {
+            self.require_own_secret(&before, secret)?;
+        }
+        let mut policy = registration.policy;
+        // What an operator has given it comes back with what it has read, and stays where it says nothing of it.
+        let mut given = before.extensions.authorization_details_types.clone();
+        given.retain(|one| !policy.authorization_details_types.contains(one));
+        policy.authorization_details_types.extend(given);
+        let is_said = metadata.authorization_details_types.is_some();
+        let new = policy.allow(metadata)?;
         self.require_public(&new)?;
         if !is_same_way(&before.credential, &new.credential) {
             let why = "token_endpoint_auth_method cannot be changed: register anew";
@@ -131,12 +151,27 @@ impl Issuer {
             old: registration.digest,
             new: self.secrets.registration_token_digest(token.expose()),
         };
-        let changed = self.change_client_and(id, change_to(new), Some(rotation), now).await;
+        let types = is_said.then(|| new.extensions.authorization_details_types.clone());
+        let change = ChangeClient { authorization_details_types: types, ..change_to(new) };
+        let changed = self.change_client_and(id, change, Some(rotation), now).await;
         let (client, _) = match changed {
             Err(AdminError::Unknown) => return Err(RegistrationError::Token), // another change came between
             changed => changed?,
         };
-        Ok(Registered { client, secret: None, token: Some(token) })
+        Ok(Registered { client, secret: None, token })
+    }
+
+    fn require_own_secret(&self, client: &Client, said: &str) -> Result<(), RegistrationError> {
+        let is_its = match &client.credential {
+            Credential::Secret(digest) => self.secrets.is_secret(said, *digest),
+            Credential::SharedSecret(sealed) => {
+                let secret = self.secrets.open_client_secret(&client.id, sealed)?;
+                verify_slices_are_equal(secret.expose(), said.as_bytes()).is_ok()
+            }
+            Credential::None | Credential::Keys(_) | Credential::Certificate(_) => false,
+        };
+        let why = "client_secret is not the client's";
+        is_its.then_some(()).ok_or(RegistrationError::Metadata(why.into()))
     }
 
     /// Removes a client: its registration, its sessions and tokens, and what users have allowed it.
@@ -212,6 +247,8 @@ fn change_to(new: NewClient) -> ChangeClient {
         default_max_age: Some(new.extensions.default_max_age),
         require_auth_time: Some(new.extensions.require_auth_time),
         default_acr_values: Some(new.extensions.default_acr_values),
+        token_endpoint_auth_signing_alg: Some(new.extensions.token_endpoint_auth_signing_alg),
+        request_object_signing_alg: Some(new.extensions.request_object_signing_alg),
         responses: ChangeResponses::to(new.extensions.responses),
         keys: Some(match new.credential {
             NewCredential::Keys(keys) => Some(keys),

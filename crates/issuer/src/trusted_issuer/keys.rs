@@ -59,7 +59,7 @@ impl TrustedKeys {
     /// The keys to verify with what names `kid`.
     pub(super) async fn find(&self, kid: Option<&str>, now: Timestamp) -> Result<Arc<KeySet>, KeySetError> {
         match self {
-            Self::Given(keys) => Ok(Arc::new(keys.verifying())),
+            Self::Given(keys) => Ok(Arc::new(keys.verifying(&ClientKeys::algs().collect::<Vec<_>>()))),
             Self::Published(keys) => Ok(keys.find(|set| set.verifies(kid), now).await?.verifying),
         }
     }

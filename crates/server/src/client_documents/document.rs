@@ -11,7 +11,7 @@ use gatepass_issuer::client::{
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_issuer::registration::ClientMetadata;
-use gatepass_jose::parse_strict_json;
+use gatepass_jose::{Alg, parse_strict_json};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde::de::value::{Error as NameError, StrDeserializer};
@@ -38,6 +38,8 @@ struct Document {
     require_auth_time: bool,
     #[serde(default)]
     default_acr_values: AcrValues,
+    token_endpoint_auth_signing_alg: Option<Alg>,
+    request_object_signing_alg: Option<Alg>,
     client_secret: Option<IgnoredAny>,
     client_secret_expires_at: Option<IgnoredAny>,
 }
@@ -64,11 +66,14 @@ pub(super) fn parse(id: &ClientId, body: &[u8]) -> Result<ClientMetadata, Docume
         backchannel_logout_uri: None,
         frontchannel_logout_uri: None,
         require_pushed: false,
+        authorization_details_types: None,
         extensions: ClientExtensions {
             dpop_bound_access_tokens: document.dpop_bound_access_tokens,
             default_max_age: document.default_max_age,
             require_auth_time: document.require_auth_time,
             default_acr_values: document.default_acr_values,
+            token_endpoint_auth_signing_alg: document.token_endpoint_auth_signing_alg,
+            request_object_signing_alg: document.request_object_signing_alg,
             ..ClientExtensions::default()
         },
     })
@@ -153,6 +158,8 @@ mod tests {
             ("a_secret", but("client_secret", json!("s")), false),
             ("an_end_of_a_secret", but("client_secret_expires_at", json!(0)), false),
             ("by_secret", but("token_endpoint_auth_method", json!("client_secret_basic")), false),
+            ("an_algorithm_to_sign_with", but("request_object_signing_alg", json!("ES256")), true),
+            ("unsigned_requests", but("request_object_signing_alg", json!("none")), false),
             ("no_keys", but("token_endpoint_auth_method", json!("private_key_jwt")), false),
             ("an_address_of_no_keys", keys(json!({ "jwks_uri": "http://keys.example/jwks" })), false),
             (

@@ -222,10 +222,7 @@ impl From<AuthorizeError> for Stop {
         match error {
             AuthorizeError::Page(error) => error.into(),
             AuthorizeError::Refused { back, refusal, .. } => Self::Offer(back, refusal),
-            AuthorizeError::RequestObject(why) => {
-                tracing::info!(target: "gatepass::audit", event = "request-object-refused", %why);
-                Self::bad_request(|t| &t.unsigned_request)
-            }
+            AuthorizeError::RequestObject(_) => Self::bad_request(|t| &t.unsigned_request),
             AuthorizeError::Store(error) => error.into(),
             error => Self::internal(&error),
         }

@@ -79,20 +79,19 @@ pub(crate) async fn introspect(
     let now = server.now();
     let client = require_entitled(&server, &headers, &proof, &form, now).await?;
     let token = form.find("token").ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
-    let mut found = server.issuer.introspect(token, now).await?;
-    // Anybody can be such a client, and is told of no token of others': RFC 7662 section 2.1.
-    if let Some(stranger) = client.as_ref().filter(|client| client.id.is_url()) {
-        found = server.issuer.limit_introspection(stranger, found);
-    }
+    let found = server.issuer.introspect(token, now).await?;
+    let found = match &client {
+        Some(client) => server.issuer.limit_introspection(client, found).await?,
+        None => found,
+    };
+    let answer = IntrospectionAnswer::of(found, &server);
     if !wants_signed(&headers) {
-        let answer = IntrospectionAnswer::of(found, &server);
         return Ok(([(VARY, "Accept")], axum::Json(answer)).into_response());
     }
-    // A signature is good anywhere, so it is made for a client that has a name, and says what that one may know.
+    // A signature is good anywhere, so it is made for a client that has a name.
     let client = client.ok_or_else(|| {
         OAuthError::invalid_request("a signed answer is for a client that authenticates as itself")
     })?;
-    let answer = IntrospectionAnswer::of(server.issuer.limit_introspection(&client, found), &server);
     let jwt = server.issuer.sign_introspection(&client, &answer, now).await?;
     Ok(([(CONTENT_TYPE, SIGNED), (VARY, "Accept")], jwt).into_response())
 }
@@ -109,7 +108,7 @@ fn wants_signed(headers: &HeaderMap) -> bool {
 }
 
 /// Only who can keep a secret may ask, or anybody could try out tokens here (RFC 7662 section 2.1). Who asks; `None`
-/// for an administrator.
+/// for an administrator, who may be told of every token.
 async fn require_entitled(
     server: &Server,
     headers: &HeaderMap,

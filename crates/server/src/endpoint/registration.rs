@@ -37,8 +37,8 @@ pub(crate) async fn find(
     headers: HeaderMap,
 ) -> Result<Response, OAuthError> {
     let token = bearer::token(&headers)?;
-    let client = server.issuer.registered_client(token, &client_id(&id)?).await?;
-    Ok(answer(&server, Registered { client, secret: None, token: None }).into_response())
+    let registered = server.issuer.registered_client(token, &client_id(&id)?).await?;
+    Ok(answer(&server, registered).into_response())
 }
 
 /// `PUT /oauth/register/{client_id}`
@@ -52,9 +52,11 @@ pub(crate) async fn change(
     let id = client_id(&id)?;
     // Whoever may not change it is not told what is wrong with the change.
     server.issuer.registered_client(token, &id).await?;
-    let metadata = read(body)?;
+    let mut metadata = read(body)?;
     metadata.require_about(&id)?;
-    let changed = server.issuer.change_registration(token, &id, metadata.check()?, server.now()).await?;
+    let secret = metadata.take_secret();
+    let (secret, metadata) = (secret.as_ref().map(|secret| secret.as_str()), metadata.check()?);
+    let changed = server.issuer.change_registration(token, &id, metadata, secret, server.now()).await?;
     Ok(answer(&server, changed).into_response())
 }
 

@@ -13,6 +13,7 @@ use gatepass_issuer::signals::{
     Delivery, EventType, NewDelivery, Stream, StreamChange, StreamError, StreamStatus, VerificationError,
 };
 use gatepass_issuer::{SIGNALS_MANAGE, SIGNALS_READ};
+use gatepass_jose::Audience;
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -31,11 +32,15 @@ use crate::server::Server;
 const PUSH: &str = "urn:ietf:rfc:8935";
 const POLL: &str = "urn:ietf:rfc:8936";
 
-/// What a receiver says about its stream. Members that are the transmitter's (`iss`, `aud`, …) may come back and are
-/// passed over, as the specification allows.
+/// What a receiver says about its stream. Members that are the transmitter's may come back with a change, and must be what
+/// they are then.
 #[derive(Deserialize)]
 pub(crate) struct StreamRequest {
     stream_id: Option<StreamId>,
+    iss: Option<String>,
+    aud: Option<Audience>,
+    events_supported: Option<Vec<String>>,
+    events_delivered: Option<Vec<String>>,
     delivery: Option<DeliveryRequest>,
     events_requested: Option<Vec<String>>,
     #[serde(default, deserialize_with = "given")]
@@ -115,10 +120,12 @@ pub(crate) async fn change(
     proof: Proof,
     Json(request): Json<StreamRequest>,
 ) -> Result<Response, Problem> {
-    let delivery = request.delivery.map(DeliveryRequest::check).transpose()?;
-    let StreamRequest { events_requested, description, .. } = request;
-    let change = StreamChange { delivery, events_requested, description, status: None };
-    changed(&server, &headers, &proof, request.stream_id, change).await
+    let change = |request: StreamRequest| {
+        let delivery = request.delivery.map(DeliveryRequest::check).transpose()?;
+        let StreamRequest { events_requested, description, .. } = request;
+        Ok(StreamChange { delivery, events_requested, description, status: None })
+    };
+    changed(&server, &headers, &proof, request, change).await
 }
 
 /// `PUT /ssf/stream`: what is left out is as if the stream were new.
@@ -128,25 +135,28 @@ pub(crate) async fn replace(
     proof: Proof,
     Json(request): Json<StreamRequest>,
 ) -> Result<Response, Problem> {
-    let change = StreamChange {
-        delivery: Some(request.delivery.map_or_else(poll_delivery, DeliveryRequest::check)?),
-        events_requested: Some(request.events_requested.unwrap_or_else(every_event)),
-        description: Some(request.description.flatten()),
-        status: None,
+    let change = |request: StreamRequest| {
+        Ok(StreamChange {
+            delivery: Some(request.delivery.map_or_else(poll_delivery, DeliveryRequest::check)?),
+            events_requested: Some(request.events_requested.unwrap_or_else(every_event)),
+            description: Some(request.description.flatten()),
+            status: None,
+        })
     };
-    changed(&server, &headers, &proof, request.stream_id, change).await
+    changed(&server, &headers, &proof, request, change).await
 }
 
 async fn changed(
     server: &Server,
     headers: &HeaderMap,
     proof: &Proof,
-    id: Option<StreamId>,
-    change: StreamChange,
+    request: StreamRequest,
+    change: impl FnOnce(StreamRequest) -> Result<StreamChange, Problem>,
 ) -> Result<Response, Problem> {
     let receiver = receiver(server, headers, proof, true).await?;
-    let id = id.ok_or_else(|| Problem::invalid_value("stream_id", "it is missing"))?;
-    let stream = server.issuer.change_stream(&receiver, id, change).await?;
+    let id = request.stream_id.ok_or_else(|| Problem::invalid_value("stream_id", "it is missing"))?;
+    request.require_true(server, &server.issuer.find_stream(&receiver, Some(id)).await?)?;
+    let stream = server.issuer.change_stream(&receiver, id, change(request)?).await?;
     Ok(axum::Json(answer(server, &stream)).into_response())
 }
 
@@ -222,6 +232,37 @@ fn stream_id(uri: &Uri) -> Result<Option<StreamId>, Problem> {
     query.find("stream_id").map(str::parse).transpose().map_err(|_| Problem::not_found())
 }
 
+impl StreamRequest {
+    /// Demands that what is not the receiver's to change is what it is
+    /// ([sections 8.1.1.3 and 8.1.1.4](https://openid.net/specs/openid-sharedsignals-framework-1_0-final.html#section-8.1.1.3)).
+    fn require_true(&self, server: &Server, stream: &Stream) -> Result<(), Problem> {
+        let known = answer(server, stream);
+        let differ = |said: &Option<Vec<String>>, known: &[&str]| {
+            let are = |said: &Vec<String>| {
+                said.len() == known.len() && known.iter().all(|known| said.iter().any(|said| said == known))
+            };
+            said.as_ref().is_some_and(|said| !are(said))
+        };
+        let is_elsewhere = |delivery: &DeliveryRequest| {
+            let url = delivery.endpoint_url.as_ref();
+            delivery.method == POLL && url.is_some_and(|url| *url != poll_url(server))
+        };
+        let wrong = [
+            ("iss", self.iss.as_ref().is_some_and(|iss| iss != known.iss)),
+            ("aud", self.aud.as_ref().is_some_and(|aud| !aud.iter().eq([known.aud.as_str()]))),
+            ("events_supported", differ(&self.events_supported, &known.events_supported)),
+            ("events_delivered", differ(&self.events_delivered, &known.events_delivered)),
+            ("delivery.endpoint_url", self.delivery.as_ref().is_some_and(is_elsewhere)),
+        ];
+        match wrong.into_iter().find(|(_, is_wrong)| *is_wrong) {
+            Some((member, _)) => {
+                Err(Problem::invalid_value(member, "it is this server's to say, which says another"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 impl DeliveryRequest {
     fn check(self) -> Result<NewDelivery, Problem> {
         let delivery = match (self.method.as_str(), self.endpoint_url) {
@@ -247,6 +288,10 @@ fn poll_delivery() -> Result<NewDelivery, Problem> {
     Ok(NewDelivery { delivery: Delivery::Poll, authorization: None })
 }
 
+fn poll_url(server: &Server) -> String {
+    format!("{}/ssf/poll", server.issuer.name().as_str().trim_end_matches('/'))
+}
+
 fn every_event() -> Vec<String> {
     EventType::SUPPORTED.iter().map(|event| event.uri().to_owned()).collect()
 }
@@ -254,10 +299,7 @@ fn every_event() -> Vec<String> {
 fn answer<'s>(server: &'s Server, stream: &'s Stream) -> StreamAnswer<'s> {
     let delivery = match &stream.config.delivery {
         Delivery::Push(url) => json!({ "method": PUSH, "endpoint_url": url }),
-        Delivery::Poll => {
-            let base = server.issuer.name().as_str().trim_end_matches('/');
-            json!({ "method": POLL, "endpoint_url": format!("{base}/ssf/poll") })
-        }
+        Delivery::Poll => json!({ "method": POLL, "endpoint_url": poll_url(server) }),
     };
     StreamAnswer {
         stream_id: stream.id,

@@ -190,9 +190,7 @@ async fn a_bound_token_and_a_public_clients_refresh_token_are_good_with_the_cert
         let form = [("grant_type", "refresh_token"), ("client_id", "shop"), ("refresh_token", token)];
         with_certificate(fixture.post("/oauth/token").form(&encode(form)), certificate)
     };
-    let told = encode([("token", tokens["refresh_token"].as_str().unwrap())]);
-    let told =
-        fixture.post("/oauth/introspect").basic("batch", &fixture.secret).form(&told).send().await.json();
+    let told = fixture.introspected(tokens["refresh_token"].as_str().unwrap()).await;
     assert_eq!(told["cnf"], json!({ "x5t#S256": x5t }));
     assert_eq!(refresh(&tokens, Some(&thief[..])).send().await.oauth_error(), (400, "invalid_grant".into()));
     assert_eq!(refresh(&tokens, None).send().await.oauth_error(), (400, "invalid_request".into()));

@@ -92,6 +92,7 @@ async fn fixture(sites: &[&Site]) -> Fixture {
         scope: "orders:read".parse().unwrap(),
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
         audience: Vec::new(),
+        authorization_details_types: Vec::new(),
     };
     let fetch = Fetch::new(sites.iter().map(|site| site.origin.parse().unwrap()).collect());
     let keys = Arc::new(DocumentKeys::new(fetch.clone()));

@@ -64,6 +64,7 @@ impl Host {
             scope: "orders:read".parse().unwrap(),
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             audience: Vec::new(),
+            authorization_details_types: Vec::new(),
         };
         let fetch = Fetch::new(vec![self.origin.parse().unwrap()]);
         let keys = Arc::new(DocumentKeys::new(fetch.clone()));

@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::browser::*;
-use crate::fixture::{Answer, Fixture};
+use crate::fixture::{Answer, Fixture, with};
 
 const OFFLINE: &str = "openid profile offline_access orders:read";
 const DETAILS: &str =
@@ -192,4 +192,59 @@ async fn what_a_client_may_no_longer_ask_for_is_taken_back() {
     assert_eq!(told, json!({ "active": false }));
     let next = refresh(&fixture, &tokens, "").await.expect(StatusCode::OK).json();
     assert_eq!(in_token(&next), Value::Null);
+}
+
+#[tokio::test]
+async fn a_client_registers_the_types_that_its_token_allows() {
+    let fixture = fixture().await;
+    let admin = fixture.admin().await;
+    let body =
+        |types: &[&str]| json!({ "scope": "orders:read", "uses": 2, "authorization_details_types": types });
+    let make = async |types: &[&str]| {
+        fixture.post("/admin/v1/registration-tokens").bearer(&admin).json(&body(types)).send().await
+    };
+    assert_eq!(make(&["health"]).await.problem(), (400, "invalid-request".into()), "nobody knows that type");
+    let made = make(&["payment"]).await.expect(StatusCode::CREATED).json();
+    assert_eq!(made["authorization_details_types"], json!(["payment"]));
+    let metadata = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none" });
+    let saying = |types: Value| with(metadata.clone(), "authorization_details_types", types);
+    let register = async |metadata: &Value| {
+        let call = fixture.post("/oauth/register").bearer(made["token"].as_str().unwrap()).json(metadata);
+        call.send().await
+    };
+    let refused = register(&saying(json!(["payment", "account"]))).await;
+    assert_eq!(refused.oauth_error(), (400, "invalid_client_metadata".into()));
+    let silent = register(&metadata).await.expect(StatusCode::CREATED).json();
+    assert_eq!(silent["authorization_details_types"], json!([]));
+    let mut client = register(&saying(json!(["payment"]))).await.expect(StatusCode::CREATED).json();
+    assert_eq!(client["authorization_details_types"], json!(["payment"]));
+
+    let id = client["client_id"].as_str().unwrap().to_owned();
+    let mut browser = Browser::new(&fixture);
+    let query = request(&[("client_id", &id), ("scope", "orders:read"), ("authorization_details", ONE)]);
+    let tokens = fixture.post("/oauth/token").form(&exchange(&id, &browser.code(&query).await)).send().await;
+    assert_eq!(in_token(&tokens.expect(StatusCode::OK).json()), details(ONE));
+
+    // What an operator adds comes back with what was read, stays where nothing is said, and can be given up.
+    allow(&fixture, &id, &["payment", "account"]).await.expect(StatusCode::OK);
+    for (said, want) in [
+        (json!(["payment", "account"]), Some(json!(["payment", "account"]))),
+        (Value::Null, Some(json!(["payment", "account"]))),
+        (json!(["account"]), Some(json!(["account"]))),
+        (json!(["health"]), None),
+        (json!([]), Some(json!([]))),
+        (json!(["account"]), None),
+    ] {
+        let path = format!("/oauth/register/{id}");
+        let call =
+            fixture.call(Method::PUT, &path).bearer(client["registration_access_token"].as_str().unwrap());
+        let changed = call.json(&with(saying(said.clone()), "client_id", json!(id))).send().await;
+        match want {
+            None => assert_eq!(changed.oauth_error(), (400, "invalid_client_metadata".into()), "{said}"),
+            Some(want) => {
+                client = changed.expect(StatusCode::OK).json();
+                assert_eq!(client["authorization_details_types"], want, "{said}");
+            }
+        }
+    }
 }

@@ -125,9 +125,7 @@ async fn a_login_refresh_and_userinfo_with_a_key() {
     assert_eq!(claims(access(&second))["cnf"]["jkt"], key.jkt());
 
     for (what, token_type) in [("access_token", json!("DPoP")), ("refresh_token", Value::Null)] {
-        let form = encode([("token", second[what].as_str().unwrap())]);
-        let told = fixture.post("/oauth/introspect").basic("batch", &fixture.secret).form(&form);
-        let told = told.send().await.expect(StatusCode::OK).json();
+        let told = fixture.introspected(second[what].as_str().unwrap()).await;
         assert_eq!(told["cnf"]["jkt"], key.jkt(), "{what}");
         assert_eq!(told.get("token_type").cloned().unwrap_or_default(), token_type, "{what}");
     }
@@ -193,8 +191,8 @@ async fn proofs_that_prove_nothing_at_the_token_endpoint() {
         ("another_method", key.proof(&fixture, ("GET", "/oauth/token")), "invalid_dpop_proof"),
         ("another_endpoint", key.proof(&fixture, ("POST", "/oauth/par")), "invalid_dpop_proof"),
         ("another_server", changed("htu", json!("https://evil.example/oauth/token")), "invalid_dpop_proof"),
-        ("old", changed("iat", json!(fixture.now().as_secs() - 60)), "invalid_dpop_proof"),
-        ("made_ahead", changed("iat", json!(fixture.now().as_secs() + 61)), "invalid_dpop_proof"),
+        ("expired", changed("exp", json!(fixture.now().as_secs() - 30)), "invalid_dpop_proof"),
+        ("good_in_5_minutes", changed("nbf", json!(fixture.now().as_secs() + 300)), "invalid_dpop_proof"),
         ("no_nonce", changed("nonce", Value::Null), "use_dpop_nonce"),
         ("another_nonce", changed("nonce", json!("AAAAAAAAAAAAAAAAAAAAAA")), "use_dpop_nonce"),
         ("no_proof_at_all", "x".into(), "invalid_dpop_proof"),
@@ -373,6 +371,30 @@ async fn the_operators_own_apps_can_show_a_key() {
     assert_eq!(list(format!("DPoP {token}"), &stolen).send().await.problem().0, 401);
 }
 
+/// How a client's proof fares whose clock is off by that much, and once more after it was used.
+async fn with_a_clock_off_by(fixture: &Fixture, seconds: i64) -> [u16; 2] {
+    let key = Key::new();
+    let iat = json!(fixture.now().as_secs() + seconds);
+    let proof = key.sign(&with(Key::claims(fixture, TOKEN), "iat", iat));
+    let show = async || {
+        let call = token(fixture, "grant_type=client_credentials", &proof);
+        call.basic("batch", &fixture.secret).send().await.status.as_u16()
+    };
+    let first = show().await;
+    // Past the age of any `iat`, within that of its nonce.
+    fixture.pass(std::time::Duration::from_secs(100));
+    fixture.issuer.maintain(fixture.now()).await.unwrap();
+    [first, show().await]
+}
+
+#[tokio::test]
+async fn a_nonce_of_this_server_stands_for_the_clock_of_the_client() {
+    let fixture = Fixture::new().await;
+    for seconds in [-3600, -60, 0, 61, 3600] {
+        assert_eq!(with_a_clock_off_by(&fixture, seconds).await, [200, 400], "{seconds}");
+    }
+}
+
 #[tokio::test]
 async fn nonces_can_be_left_out() {
     let fixture = Fixture::with(HttpConfig::default(), |config| config.dpop.require_nonce = false).await;
@@ -380,4 +402,8 @@ async fn nonces_can_be_left_out() {
     let call = token(&fixture, "grant_type=client_credentials", &key.proof(&fixture, TOKEN));
     let answer = call.basic("batch", &fixture.secret).send().await.expect(StatusCode::OK);
     assert_eq!((answer.header("dpop-nonce"), &answer.json()["token_type"]), ("", &json!("DPoP")));
+    // Then the client's clock is all there is.
+    for (seconds, want) in [(-60, 400), (-59, 200), (60, 200), (61, 400)] {
+        assert_eq!(with_a_clock_off_by(&fixture, seconds).await[0], want, "{seconds}");
+    }
 }

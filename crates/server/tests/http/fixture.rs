@@ -116,6 +116,12 @@ impl Fixture {
         self.log_in("root").await.access
     }
 
+    /// What an administrator is told of a token, who may know of every one.
+    pub(crate) async fn introspected(&self, token: &str) -> Value {
+        let call = self.post("/oauth/introspect").bearer(&self.admin().await);
+        call.form(&format!("token={token}")).send().await.expect(StatusCode::OK).json()
+    }
+
     /// An access token that `batch` has for itself.
     pub(crate) async fn batch_token(&self) -> String {
         let call = self.post("/oauth/token").basic("batch", &self.secret);

@@ -10,6 +10,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::browser::*;
+use crate::client_algs::{ask, bare, for_alg, rsa};
 use crate::client_documents::Host;
 use crate::fixture::{Answer, Fixture, ISSUER, with};
 use crate::responses::change;
@@ -101,6 +102,32 @@ async fn a_client_signs_with_the_keys_that_it_publishes_now() {
     assert_eq!(ask(&second).await, 200);
     fixture.pass(Duration::from_secs(601));
     assert_eq!(ask(&second).await, 401);
+}
+
+#[tokio::test]
+async fn a_published_key_without_an_algorithm_is_for_the_one_that_is_registered() {
+    let host = Host::start().await;
+    let fixture = fixture(&host).await;
+    let key = rsa(Alg::RS256);
+    host.say(json!({ "keys": [bare(&key)] }));
+    let token = registration_token(&fixture).await;
+    let metadata = json!({
+        "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": host.url(),
+        "grant_types": ["client_credentials"], "response_types": [],
+    });
+    for (registered, own, other) in
+        [(None, Alg::RS256, Alg::PS256), (Some(Alg::PS256), Alg::PS256, Alg::RS256)]
+    {
+        let metadata = with(metadata.clone(), "token_endpoint_auth_signing_alg", json!(registered));
+        let client = register_self(&fixture, &token, &metadata).await.expect(StatusCode::CREATED).json();
+        let id = client["client_id"].as_str().unwrap();
+        assert_eq!(ask(&fixture, id, &for_alg(&key, own), "1").await, 200, "{registered:?}");
+        assert_eq!(ask(&fixture, id, &for_alg(&key, other), "2").await, 401, "{registered:?}");
+    }
+    for member in ["token_endpoint_auth_signing_alg", "request_object_signing_alg"] {
+        let refused = register_self(&fixture, &token, &with(metadata.clone(), member, json!("ES256"))).await;
+        assert_eq!(refused.oauth_error(), (400, "invalid_client_metadata".into()), "{member}");
+    }
 }
 
 #[tokio::test]

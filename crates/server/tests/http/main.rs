@@ -11,6 +11,7 @@ mod browser;
 mod certificates;
 mod claims;
 mod client_document_keys;
+mod client_algs;
 mod client_documents;
 mod cors;
 mod demands;

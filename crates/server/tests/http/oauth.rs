@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::browser::encode;
+use crate::browser::{claims, encode};
 use crate::fixture::{API, Fixture, ISSUER};
 
 const CREDENTIALS: &str = "grant_type=client_credentials";
@@ -157,7 +157,7 @@ async fn introspection_says_what_a_token_is_worth() {
     assert!(access["exp"].as_i64().unwrap() > access["iat"].as_i64().unwrap());
     assert_eq!(access["jti"].as_str().unwrap().len(), 22);
 
-    let refresh = introspect(&session.refresh).await.expect(StatusCode::OK).json();
+    let refresh = fixture.introspected(&session.refresh).await;
     assert_eq!((&refresh["active"], &refresh["sid"]), (&json!(true), &json!(session.session)));
     assert!(refresh.get("token_type").is_none());
 
@@ -171,7 +171,71 @@ async fn introspection_says_what_a_token_is_worth() {
     ] {
         let answer = introspect(token).await.expect(StatusCode::OK);
         assert_eq!(answer.json(), json!({ "active": false }), "{name}");
+        assert_eq!(fixture.introspected(token).await, json!({ "active": false }), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_client_is_told_of_its_own_tokens_and_of_those_for_an_audience_that_an_operator_gave_it() {
+    let fixture = Fixture::new().await;
+    let admin = fixture.admin().await;
+    let made = |path, body: Value| {
+        let call = fixture.post(path).bearer(&admin).json(&body);
+        async { call.send().await.expect(StatusCode::CREATED).json() }
+    };
+    let machine = json!({ "grant_types": ["client_credentials"] });
+    let elsewhere = json!({
+        "client_id": "elsewhere", "client_name": "elsewhere", "audience": ["https://other.example.com"],
+        "grant_types": ["client_credentials"],
+    });
+    let elsewhere = made("/admin/v1/clients", elsewhere).await;
+    let initial = made("/admin/v1/registration-tokens", machine.clone()).await;
+    let registered =
+        fixture.post("/oauth/register").bearer(initial["token"].as_str().unwrap()).json(&machine);
+    let registered = registered.send().await.expect(StatusCode::CREATED).json();
+    let of =
+        |client: &Value| ["client_id", "client_secret"].map(|name| client[name].as_str().unwrap().to_owned());
+    let (elsewhere, itself) = (of(&elsewhere), of(&registered));
+    let batch = ["batch".to_owned(), fixture.secret.clone()];
+    let own =
+        fixture.post("/oauth/token").basic(&itself[0], &itself[1]).form("grant_type=client_credentials");
+    let own = own.send().await.expect(StatusCode::OK).json()["access_token"].as_str().unwrap().to_owned();
+    let alice = fixture.log_in("alice").await;
+
+    let is_told = async |[id, secret]: &[String; 2], token: &str| {
+        let call = || fixture.post("/oauth/introspect").basic(id, secret).form(&format!("token={token}"));
+        let plain = call().send().await.expect(StatusCode::OK).json();
+        let signed = call().header("accept", "application/token-introspection+jwt").send().await;
+        let signed = claims(std::str::from_utf8(&signed.expect(StatusCode::OK).body).unwrap());
+        assert_eq!(signed["token_introspection"], plain, "both forms tell {id} the same");
+        match plain["active"] == true {
+            true => true,
+            false => {
+                assert_eq!(plain, json!({ "active": false }), "{id}");
+                false
+            }
+        }
+    };
+    let cases = [
+        ("a resource server, of a user's access token", &batch, &alice.access, true),
+        ("a resource server, of a user's refresh token", &batch, &alice.refresh, false),
+        ("another resource server", &elsewhere, &alice.access, false),
+        ("a client that registered itself", &itself, &alice.access, false),
+        ("a client that registered itself, of a refresh token", &itself, &alice.refresh, false),
+        ("a client that registered itself, of its own", &itself, &own, true),
+        ("a resource server, of another client's", &batch, &own, true),
+    ];
+    for (name, client, token, want) in cases {
+        assert_eq!(is_told(client, token).await, want, "{name}");
+    }
+    for token in [&alice.access, &alice.refresh, &own] {
+        assert_eq!(fixture.introspected(token).await["active"], true, "an administrator");
+    }
+    // Who has registered itself can be made a resource server.
+    let path = format!("/admin/v1/clients/{}", itself[0]);
+    let call = fixture.call(Method::PATCH, &path).bearer(&admin).json(&json!({ "audience": [API] }));
+    call.send().await.expect(StatusCode::OK);
+    assert!(is_told(&itself, &alice.access).await && !is_told(&itself, &alice.refresh).await);
 }
 
 #[tokio::test]
@@ -233,10 +297,7 @@ async fn tokens_are_taken_back_for_whom_they_were_issued_to() {
     for (name, call, want) in refused {
         assert_eq!(call.send().await.oauth_error(), (want.0, want.1.to_owned()), "{name}");
     }
-    let is_active = async |token: &str| {
-        let call = fixture.post("/oauth/introspect").basic("batch", secret).form(&format!("token={token}"));
-        call.send().await.json()["active"] == true
-    };
+    let is_active = async |token: &str| fixture.introspected(token).await["active"] == true;
     assert!(is_active(&batch).await && is_active(&alice.access).await && is_active(&alice.refresh).await);
 
     let done = [

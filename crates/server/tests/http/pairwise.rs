@@ -30,9 +30,7 @@ fn subject(tokens: &Value, name: &str) -> String {
 
 /// What introspection says of a token of an answer.
 async fn introspected(fixture: &Fixture, tokens: &Value, name: &str) -> Value {
-    let form = encode([("token", tokens[name].as_str().unwrap())]);
-    let call = fixture.post("/oauth/introspect").basic("batch", &fixture.secret).form(&form);
-    call.send().await.expect(StatusCode::OK).json()
+    fixture.introspected(tokens[name].as_str().unwrap()).await
 }
 
 async fn refreshed(fixture: &Fixture, client: &str, tokens: &Value) -> Value {

@@ -132,6 +132,7 @@ impl Servers {
             scope: "orders:read".parse().unwrap(),
             grants: vec![GrantType::AuthorizationCode],
             audience: Vec::new(),
+            authorization_details_types: Vec::new(),
         };
         let documents = ClientDocuments::new(policy, self.fetch(), self.fetch());
         let finish = |issuer: gatepass_issuer::Issuer| {

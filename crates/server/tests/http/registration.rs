@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatepass_issuer::{ResourceServer, ResourceServers, Signing};
-use gatepass_jose::Alg;
+use gatepass_jose::{Alg, SigningKey};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -84,7 +84,8 @@ async fn a_client_registers_itself_logs_a_user_in_changes_and_goes() {
     let managed = Managed::of(&fixture, &registered);
     let shown = managed.get().await.expect(StatusCode::OK).json();
     assert_eq!(shown["client_name"], "A new shop");
-    assert!(shown.get("registration_access_token").is_none(), "it goes on being good");
+    let told = ["registration_access_token", "registration_client_uri", "client_id"];
+    assert_eq!(told.map(|name| &shown[name]), told.map(|name| &registered[name]), "RFC 7592 section 3");
     let change = json!({
         "client_id": id, "client_name": "An old shop", "token_endpoint_auth_method": "none",
         "redirect_uris": [CALLBACK], "dpop_bound_access_tokens": true,
@@ -134,6 +135,33 @@ async fn a_machine_registers_where_it_may_and_gets_a_secret() {
     let changed = managed.put(&change).await.expect(StatusCode::OK).json();
     assert!(changed.get("client_secret").is_none());
     ask().form("grant_type=client_credentials").send().await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_change_that_says_a_secret_says_the_clients() {
+    let fixture = Fixture::new().await;
+    let body = json!({ "uses": 3, "scope": "orders:read", "grant_types": ["client_credentials"] });
+    let token = initial(&fixture, &body).await;
+    let key = SigningKey::generate(Alg::ES256, Some("k")).unwrap().public_jwk().unwrap();
+    for (method, own) in
+        [("client_secret_basic", true), ("client_secret_jwt", true), ("private_key_jwt", false)]
+    {
+        let machine = json!({ "grant_types": ["client_credentials"], "token_endpoint_auth_method": method });
+        let keys = if own { Value::Null } else { json!({ "keys": [key] }) };
+        let machine = with(machine, "jwks", keys);
+        let registered = register(&fixture, &token, &machine).await.expect(StatusCode::CREATED).json();
+        let change = with(machine, "client_id", registered["client_id"].clone());
+        let managed = Managed::of(&fixture, &registered);
+        for wrong in ["", "x", &"x".repeat(43), &managed.token] {
+            let refused = managed.put(&with(change.clone(), "client_secret", json!(wrong))).await;
+            let want = (400, "invalid_client_metadata".to_owned());
+            assert_eq!(refused.oauth_error(), want, "{method} {wrong:?}");
+        }
+        let same = with(change, "client_secret", registered["client_secret"].clone());
+        assert_eq!(same["client_secret"].is_string(), own, "{method}");
+        let changed = managed.put(&same).await.expect(StatusCode::OK).json();
+        assert_ne!(changed["registration_access_token"], registered["registration_access_token"]);
+    }
 }
 
 #[tokio::test]
@@ -354,6 +382,11 @@ async fn a_client_registers_what_browsers_open_when_they_log_out() {
     let wanted = with(metadata(), "frontchannel_logout_uri", uri.clone());
     let registered = register(&fixture, &token, &wanted).await.expect(StatusCode::CREATED).json();
     assert_eq!(registered["frontchannel_logout_uri"], uri);
+    assert_eq!(
+        registered["frontchannel_logout_session_required"], true,
+        "`iss` and `sid` always come with it"
+    );
+    assert!(registered.get("backchannel_logout_session_required").is_none(), "it gets no logout tokens");
     let change = with(metadata(), "client_id", registered["client_id"].clone());
     let changed = Managed::of(&fixture, &registered).put(&change).await.expect(StatusCode::OK).json();
     assert!(changed.get("frontchannel_logout_uri").is_none(), "left out, it is gone");

@@ -118,10 +118,17 @@ async fn what_is_no_request_object() {
         ("nothing_signed", "e30.e30.".into()),
     ];
     for (at, (name, object)) in cases.into_iter().enumerate() {
-        let beside = format!("{}&{}", query(&object), request(&[("client_id", "")]));
-        let shown = Browser::new(&fixture).authorize(&beside).await;
-        assert_eq!(shown.status, StatusCode::BAD_REQUEST, "{name}");
-        assert!(shown.header(LOCATION).is_empty(), "{name}: nobody is sent anywhere");
+        let beside = |redirect_uri| {
+            let beside = request(&[("client_id", ""), ("redirect_uri", redirect_uri)]);
+            format!("{}&{beside}", query(&object))
+        };
+        let told = sent_back(&Browser::new(&fixture).authorize(&beside(CALLBACK)).await);
+        assert_eq!((&*told["error"], &*told["state"]), ("invalid_request_object", "s&1=\"<é>"), "{name}");
+        for nowhere in ["", "https://evil.example/"] {
+            let shown = Browser::new(&fixture).authorize(&beside(nowhere)).await;
+            assert_eq!(shown.status, StatusCode::BAD_REQUEST, "{name}");
+            assert!(shown.header(LOCATION).is_empty(), "{name}: nobody is sent anywhere");
+        }
         let pushed = push(&fixture, &key, &format!("p{at}"), &encode([("request", object.as_str())])).await;
         assert_eq!(pushed.oauth_error(), (400, "invalid_request_object".into()), "{name}");
     }
@@ -133,6 +140,22 @@ async fn what_is_no_request_object() {
     let shop = with(with(good(), "iss", json!("shop")), "client_id", json!("shop"));
     let query = encode([("client_id", "shop"), ("request", &sign(&shop, &key))]);
     Browser::new(&fixture).authorize(&query).await.expect(StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_refused_object_sends_nobody_on_who_has_not_logged_in() {
+    let fixture = Fixture::new().await;
+    register(&fixture).await;
+    let refused = |prompt| format!("{}&request=e30.e30.", request(&[("prompt", prompt)]));
+    let mut browser = Browser::new(&fixture);
+    let shown = browser.authorize(&refused("")).await.expect(StatusCode::BAD_REQUEST);
+    assert!(shown.header(LOCATION).is_empty());
+    assert_eq!(told_by(&shown)["error"], "invalid_request_object", "the user may tell the application");
+    let told = sent_back(&browser.authorize(&refused("none")).await);
+    assert_eq!(told["error"], "invalid_request_object", "nobody is to be asked");
+    browser.code(&request(&[])).await;
+    let told = sent_back(&browser.authorize(&refused("")).await);
+    assert_eq!(told["error"], "invalid_request_object", "somebody has logged in");
 }
 
 #[tokio::test]

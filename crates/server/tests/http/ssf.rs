@@ -101,6 +101,41 @@ async fn a_stream_is_made_read_changed_and_removed() {
 }
 
 #[tokio::test]
+async fn what_is_the_transmitters_to_say_comes_back_as_it_is() {
+    let fixture = Fixture::new().await;
+    let token = receiver(&fixture, "siem", "ssf.manage").await;
+    let made = create(&fixture, &token, &json!({ "events_requested": [SESSION_REVOKED] })).await;
+    let (supported, delivered) = (&made["events_supported"], &made["events_delivered"]);
+    let backwards: Vec<Value> = supported.as_array().unwrap().iter().rev().cloned().collect();
+    let poll = |url: String| json!({ "method": "urn:ietf:rfc:8936", "endpoint_url": url });
+    let cases = [
+        ("iss", json!(ISSUER), true),
+        ("iss", json!("https://other.example"), false),
+        ("aud", json!("siem"), true),
+        ("aud", json!(["siem"]), true),
+        ("aud", json!("other"), false),
+        ("aud", json!(["siem", "other"]), false),
+        ("events_supported", json!(backwards), true),
+        ("events_supported", json!([SESSION_REVOKED]), false),
+        ("events_delivered", delivered.clone(), true),
+        ("events_delivered", supported.clone(), false),
+        ("delivery", poll(format!("{ISSUER}/ssf/poll")), true),
+        ("delivery", poll("https://other.example/poll".into()), false),
+    ];
+    for method in [Method::PATCH, Method::PUT] {
+        for (member, value, want) in &cases {
+            let mut change = json!({ "stream_id": made["stream_id"], "events_requested": [SESSION_REVOKED] });
+            change[*member] = value.clone();
+            let call = fixture.call(method.clone(), "/ssf/stream").bearer(&token).json(&change);
+            assert_eq!(call.send().await.status.as_u16(), if *want { 200 } else { 400 }, "{method} {change}");
+        }
+        // All of what was read comes back.
+        let call = fixture.call(method.clone(), "/ssf/stream").bearer(&token).json(&made);
+        assert_eq!(call.send().await.expect(StatusCode::OK).json(), made, "{method}");
+    }
+}
+
+#[tokio::test]
 async fn who_may_have_a_stream_and_what_is_refused() {
     let fixture = Fixture::new().await;
     let manages = receiver(&fixture, "siem", "ssf.manage ssf.read").await;

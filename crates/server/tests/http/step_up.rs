@@ -57,9 +57,7 @@ async fn access_tokens_tell_how_and_when_their_user_logged_in_however_often_they
     assert_eq!(login_of(&second["access_token"]), began);
 
     let told = async |token: &Value| {
-        let form = encode([("token", token.as_str().unwrap())]);
-        let call = fixture.post("/oauth/introspect").basic("batch", &fixture.secret).form(&form);
-        let told = call.send().await.expect(StatusCode::OK).json();
+        let told = fixture.introspected(token.as_str().unwrap()).await;
         (told["acr"].clone(), told["auth_time"].clone())
     };
     assert_eq!(told(&second["access_token"]).await, began, "introspection, RFC 9470 section 6.2");

@@ -133,8 +133,7 @@ async fn what_is_not_used_up() {
 
     // It opens nothing here, and introspection does not take it for a token.
     assert_eq!(fixture.get("/session/list").bearer(&good).send().await.status, 401);
-    let told = fixture.post("/oauth/introspect").basic("batch", &fixture.secret);
-    assert_eq!(told.form(&format!("token={good}")).send().await.json(), json!({ "active": false }));
+    assert_eq!(fixture.introspected(&good).await, json!({ "active": false }));
     assert_eq!(part(&good, 1)["iss"], ISSUER);
 
     fixture.post("/session/logout").cookie(&session.refresh).send().await.expect(StatusCode::NO_CONTENT);

@@ -67,6 +67,12 @@ impl DpopNonces {
         [period, period.saturating_sub(1), period.saturating_add(1)].map(|period| self.of_period(period))
     }
 
+    /// For how long from now on one of [`Self::accepted`] is taken at most, and so a proof with it could be shown again.
+    #[must_use]
+    pub fn taken_for(&self) -> Duration {
+        self.period.saturating_mul(3)
+    }
+
     fn period_at(&self, now: Timestamp) -> i64 {
         let seconds = i64::try_from(self.period.as_secs()).unwrap_or(i64::MAX);
         now.as_secs().div_euclid(seconds)
@@ -116,6 +122,10 @@ mod tests {
             let then = Timestamp::from_secs(now.as_secs() + seconds);
             assert_eq!(nonces(1).accepted(then).contains(&nonce), want, "{name}");
         }
+        // It was taken first at the start of the period before its own.
+        let first = Timestamp::from_secs(now.as_secs() - 239);
+        let last = first.saturating_add(nonces(1).taken_for());
+        assert!(!nonces(1).accepted(last).contains(&nonce));
     }
 
     #[test]

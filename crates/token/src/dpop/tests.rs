@@ -112,11 +112,13 @@ fn headers() {
 
 #[test]
 fn claims_of_the_request() {
-    use DpopRejection::{Claims, Method, Stale, Uri};
+    use DpopRejection::{Claims, Expired, Method, NotYetValid, Stale, Uri};
     let client = Client::new();
     let claim = |name, value: Value| with(claims(), name, value);
     let iat = |offset: i64| claim("iat", json!(NOW.as_secs() + offset));
-    let stale = |offset: i64| Err(Stale { iat: Timestamp::from_secs(NOW.as_secs() + offset), now: NOW });
+    let at = |offset: i64| Timestamp::from_secs(NOW.as_secs() + offset);
+    let stale = |offset: i64| Err(Stale { iat: at(offset), now: NOW });
+    let date = |name, offset: i64| claim(name, json!(NOW.as_secs() + offset));
     let cases = [
         (
             "query_left_out_of_the_comparison",
@@ -143,6 +145,15 @@ fn claims_of_the_request() {
         ("made_60_seconds_ago", iat(-60), stale(-60)),
         ("made_in_60_seconds", iat(60), Ok(())),
         ("made_in_61_seconds", iat(61), stale(61)),
+        ("expires_in_a_second", date("exp", 1), Ok(())),
+        ("expires_now", date("exp", 0), Err(Expired { exp: NOW, now: NOW })),
+        ("expired_30_seconds_ago", date("exp", -30), Err(Expired { exp: at(-30), now: NOW })),
+        ("exp_text", claim("exp", json!("tomorrow")), Err(Claims)),
+        ("exp_null", claim("exp", Value::Null), Err(Claims)),
+        ("good_from_now_on", date("nbf", 0), Ok(())),
+        ("good_in_60_seconds_by_a_clock_that_is_ahead", date("nbf", 60), Ok(())),
+        ("good_in_61_seconds", date("nbf", 61), Err(NotYetValid { nbf: at(61), now: NOW })),
+        ("nbf_null", claim("nbf", Value::Null), Err(Claims)),
     ];
     for (name, claims, want) in cases {
         assert_eq!(outcome(&client.sign(&client.header(), &claims), &REQUEST), want, "{name}");
@@ -174,6 +185,28 @@ fn the_nonce_must_be_one_that_the_server_gave() {
     }
     let nothing_given = DpopRequest { nonce: DpopNonce::OneOf(&[]), ..REQUEST };
     assert_eq!(outcome(&proof(Some(json!("new"))), &nothing_given), Err(DpopRejection::Nonce));
+}
+
+#[test]
+fn a_nonce_may_say_when_a_proof_was_made_and_other_dates_still_count() {
+    let client = Client::new();
+    let at = |offset: i64| json!(NOW.as_secs() + offset);
+    let claims = |iat: i64| with(with(claims(), "nonce", json!("new")), "iat", at(iat));
+    let nonce = DpopNonce::InsteadOfIat { nonces: &["new"], taken_for: Duration::from_secs(360) };
+    let request = DpopRequest { nonce, ..REQUEST };
+    let verify = |claims: Value| verifier().verify(&client.sign(&client.header(), &claims), &request, NOW);
+    for iat in [-3600, 0, 3600] {
+        let proof = verify(claims(iat)).unwrap();
+        // It could be shown again for as long as its nonce is taken, whatever it says.
+        assert_eq!(proof.forget_after, NOW.saturating_add(Duration::from_secs(360)), "{iat}");
+    }
+    assert!(matches!(verify(with(claims(0), "exp", at(0))), Err(DpopRejection::Expired { .. })));
+    assert!(matches!(verify(with(claims(0), "nbf", at(300))), Err(DpopRejection::NotYetValid { .. })));
+    assert_eq!(verify(with(claims(0), "iat", None)), Err(DpopRejection::Claims));
+    assert_eq!(verify(with(claims(0), "nonce", json!("old"))), Err(DpopRejection::Nonce));
+    let beside_iat = DpopRequest { nonce: DpopNonce::OneOf(&["new"]), ..REQUEST };
+    let stale = outcome(&client.sign(&client.header(), &claims(-3600)), &beside_iat);
+    assert!(matches!(stale, Err(DpopRejection::Stale { .. })));
 }
 
 #[test]

@@ -146,6 +146,12 @@ pub(super) struct CreateRequest {
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 8, example = json!(["urn:gatepass:acr:password"]))]
     default_acr_values: AcrValues,
+    /// The only algorithm of its assertions; if left out any that one of its keys is for.
+    #[schema(value_type = Option<String>, example = "PS256")]
+    token_endpoint_auth_signing_alg: Option<Alg>,
+    /// The only algorithm of its request objects (RFC 9101); if left out any that one of its keys is for.
+    #[schema(value_type = Option<String>, example = "PS256")]
+    request_object_signing_alg: Option<Alg>,
     /// What signs its ID tokens and logout tokens; if left out `RS256` where this server has a key for it, or else `ES256`.
     #[schema(value_type = Option<String>, example = "ES256")]
     id_token_signed_response_alg: Option<Alg>,
@@ -279,6 +285,14 @@ pub(super) struct ChangeRequest {
     /// How it would like its users to log in where a request asks for no `acr`, all of them.
     #[schema(value_type = Option<Vec<String>>, max_items = 8)]
     default_acr_values: Option<AcrValues>,
+    /// The only algorithm of its assertions; null: any that one of its keys is for.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    token_endpoint_auth_signing_alg: Option<Option<Alg>>,
+    /// The only algorithm of its request objects (RFC 9101); null: any that one of its keys is for.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    request_object_signing_alg: Option<Option<Alg>>,
     /// What signs its ID tokens and logout tokens; null: `RS256` where this server has a key for it, or else `ES256`.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
@@ -427,6 +441,14 @@ pub(super) struct ClientAnswer {
     /// How it would like its users to log in where a request asks for no `acr`.
     #[schema(value_type = Vec<String>)]
     default_acr_values: AcrValues,
+    /// The only algorithm of its assertions; left out where it has not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    token_endpoint_auth_signing_alg: Option<Alg>,
+    /// The only algorithm of its request objects (RFC 9101); left out where it has not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    request_object_signing_alg: Option<Alg>,
     /// What signs its ID tokens and logout tokens; `ES256` where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -543,6 +565,8 @@ pub(super) async fn create(
             require_auth_time: request.require_auth_time,
             default_acr_values: request.default_acr_values,
             keys: other_keys,
+            token_endpoint_auth_signing_alg: request.token_endpoint_auth_signing_alg,
+            request_object_signing_alg: request.request_object_signing_alg,
             responses: of_same_names!(ResponseFormats, request),
         },
     };
@@ -629,6 +653,8 @@ pub(super) async fn change(
         default_max_age: request.default_max_age,
         require_auth_time: request.require_auth_time,
         default_acr_values: request.default_acr_values,
+        token_endpoint_auth_signing_alg: request.token_endpoint_auth_signing_alg,
+        request_object_signing_alg: request.request_object_signing_alg,
         responses: of_same_names!(ChangeResponses, request),
         disabled: request.disabled,
         keys,
@@ -713,6 +739,8 @@ impl ClientAnswer {
             default_max_age: client.extensions.default_max_age,
             require_auth_time: client.extensions.require_auth_time,
             default_acr_values: client.extensions.default_acr_values,
+            token_endpoint_auth_signing_alg: client.extensions.token_endpoint_auth_signing_alg,
+            request_object_signing_alg: client.extensions.request_object_signing_alg,
             id_token_signed_response_alg: responses.id_token_signed_response_alg,
             id_token_encrypted_response_alg: responses.id_token_encrypted_response_alg,
             id_token_encrypted_response_enc: responses.id_token_encrypted_response_enc,

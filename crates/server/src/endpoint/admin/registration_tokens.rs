@@ -44,6 +44,9 @@ pub(super) struct CreateRequest {
     #[serde(default)]
     #[schema(example = json!(["https://orders.example.com"]))]
     audience: Vec<String>,
+    /// The types of authorization details that it may ask for (RFC 9396).
+    #[serde(default)]
+    authorization_details_types: Vec<String>,
 }
 
 /// A token with which clients register themselves. The token itself is shown once, when it is made.
@@ -67,6 +70,8 @@ pub(super) struct TokenAnswer {
     grant_types: Vec<GrantType>,
     /// The resource servers that it may ask for; empty: the issuer's default one.
     audience: Vec<String>,
+    /// The types of authorization details that it may ask for (RFC 9396).
+    authorization_details_types: Vec<String>,
     /// When it was made, in seconds since 1970.
     created_at: i64,
 }
@@ -97,7 +102,12 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let grants = request.grant_types.unwrap_or_else(|| DEFAULT_GRANTS.to_vec());
     let new = NewInitialAccessToken {
-        policy: RegistrationPolicy { scope: request.scope, grants, audience: request.audience },
+        policy: RegistrationPolicy {
+            scope: request.scope,
+            grants,
+            audience: request.audience,
+            authorization_details_types: request.authorization_details_types,
+        },
         uses: request.uses,
         lifetime: Duration::from_secs(request.expires_in),
     };
@@ -152,6 +162,7 @@ impl TokenAnswer {
             scope: row.policy.scope,
             grant_types: row.policy.grants,
             audience: row.policy.audience,
+            authorization_details_types: row.policy.authorization_details_types,
             created_at: row.created_at.as_secs(),
         }
     }

@@ -14,10 +14,12 @@ use gatepass_issuer::client::{
 use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_issuer::registration::{ClientMetadata, Registered};
+use gatepass_jose::Alg;
 use gatepass_token::ScopeSet;
 use http::StatusCode;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use zeroize::Zeroizing;
 
 use crate::endpoint::admin::require_name;
 use crate::oauth_error::OAuthError;
@@ -26,6 +28,8 @@ use crate::oauth_error::OAuthError;
 #[derive(Deserialize)]
 pub(crate) struct Metadata {
     client_id: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    client_secret: Option<Zeroizing<String>>,
     client_name: Option<String>,
     redirect_uris: Option<Vec<String>>,
     post_logout_redirect_uris: Option<Vec<String>>,
@@ -38,6 +42,7 @@ pub(crate) struct Metadata {
     require_pushed_authorization_requests: Option<bool>,
     dpop_bound_access_tokens: Option<bool>,
     require_signed_request_object: Option<bool>,
+    authorization_details_types: Option<Vec<String>>,
     subject_type: Option<SubjectType>,
     sector_identifier_uri: Option<NotificationUri>,
     default_max_age: Option<u32>,
@@ -45,6 +50,8 @@ pub(crate) struct Metadata {
     default_acr_values: Option<AcrValues>,
     backchannel_logout_uri: Option<NotificationUri>,
     frontchannel_logout_uri: Option<NotificationUri>,
+    token_endpoint_auth_signing_alg: Option<Alg>,
+    request_object_signing_alg: Option<Alg>,
     #[serde(flatten)]
     responses: ResponseFormats,
     // Not served.
@@ -85,16 +92,21 @@ pub(super) struct MetadataAnswer {
     /// Never.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret_expires_at: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    registration_access_token: Option<String>,
+    registration_access_token: String,
     registration_client_uri: String,
     client_name: String,
     redirect_uris: Vec<RedirectUri>,
     post_logout_redirect_uris: Vec<RedirectUri>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_logout_uri: Option<NotificationUri>,
+    /// `sid` is in every logout token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backchannel_logout_session_required: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     frontchannel_logout_uri: Option<NotificationUri>,
+    /// `iss` and `sid` are always with the URI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frontchannel_logout_session_required: Option<bool>,
     token_endpoint_auth_method: AuthMethod,
     grant_types: Vec<GrantType>,
     response_types: Vec<&'static str>,
@@ -115,6 +127,10 @@ pub(super) struct MetadataAnswer {
     require_auth_time: bool,
     #[serde(skip_serializing_if = "AcrValues::is_empty")]
     default_acr_values: AcrValues,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_endpoint_auth_signing_alg: Option<Alg>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_object_signing_alg: Option<Alg>,
     #[serde(flatten)]
     responses: ResponseFormats,
 }
@@ -139,6 +155,11 @@ impl Metadata {
         }
     }
 
+    /// The secret that a change says the client has. In a registration it means nothing: secrets are made here.
+    pub(super) fn take_secret(&mut self) -> Option<Zeroizing<String>> {
+        self.client_secret.take()
+    }
+
     pub(super) fn check(self) -> Result<ClientMetadata, OAuthError> {
         self.require_served()?;
         let grants = self.grant_types.unwrap_or_else(|| vec![GrantType::AuthorizationCode]);
@@ -161,6 +182,7 @@ impl Metadata {
             backchannel_logout_uri: self.backchannel_logout_uri,
             frontchannel_logout_uri: self.frontchannel_logout_uri,
             require_pushed: self.require_pushed_authorization_requests.unwrap_or_default(),
+            authorization_details_types: self.authorization_details_types,
             extensions: ClientExtensions {
                 dpop_bound_access_tokens: self.dpop_bound_access_tokens.unwrap_or_default(),
                 require_signed_request_object: self.require_signed_request_object.unwrap_or_default(),
@@ -170,6 +192,8 @@ impl Metadata {
                 require_auth_time: self.require_auth_time.unwrap_or_default(),
                 default_acr_values: self.default_acr_values.unwrap_or_default(),
                 keys: other_keys,
+                token_endpoint_auth_signing_alg: self.token_endpoint_auth_signing_alg,
+                request_object_signing_alg: self.request_object_signing_alg,
                 responses: self.responses,
                 ..ClientExtensions::default()
             },
@@ -209,6 +233,10 @@ fn credential(
     Ok(new)
 }
 
+fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(Zeroizing::new))
+}
+
 fn redirect_uris(texts: Option<Vec<String>>) -> Result<Vec<RedirectUri>, OAuthError> {
     let uris = texts.unwrap_or_default();
     if uris.len() > RedirectUri::MOST {
@@ -244,12 +272,14 @@ impl MetadataAnswer {
             client_id_issued_at: client.created_at.as_secs(),
             client_secret_expires_at: secret.is_some().then_some(0),
             client_secret: secret.map(|secret| secret.expose().to_owned()),
-            registration_access_token: token.map(|token| token.expose().to_owned()),
+            registration_access_token: token.expose().to_owned(),
             registration_client_uri,
             client_name: client.name,
             redirect_uris: client.redirect_uris,
             post_logout_redirect_uris: client.post_logout_redirect_uris,
+            backchannel_logout_session_required: client.logout.backchannel.is_some().then_some(true),
             backchannel_logout_uri: client.logout.backchannel,
+            frontchannel_logout_session_required: client.logout.frontchannel.is_some().then_some(true),
             frontchannel_logout_uri: client.logout.frontchannel,
             token_endpoint_auth_method: method,
             grant_types: client.grants,
@@ -266,6 +296,8 @@ impl MetadataAnswer {
             default_max_age: client.extensions.default_max_age,
             require_auth_time: client.extensions.require_auth_time,
             default_acr_values: client.extensions.default_acr_values,
+            token_endpoint_auth_signing_alg: client.extensions.token_endpoint_auth_signing_alg,
+            request_object_signing_alg: client.extensions.request_object_signing_alg,
             responses: client.extensions.responses.spelled_out(),
         }
     }

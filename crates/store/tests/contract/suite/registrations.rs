@@ -15,6 +15,7 @@ fn policy() -> RegistrationPolicy {
         scope: "orders:read".parse().unwrap(),
         grants: vec![GrantType::AuthorizationCode],
         audience: vec!["https://orders.example.com".into()],
+        authorization_details_types: vec!["payment".into()],
     }
 }
 
