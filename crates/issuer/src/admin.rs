@@ -102,14 +102,21 @@ pub enum AdminError {
     #[error("{0}")]
     KeySet(String),
     /// Something was to be signed for a client with an algorithm that this server has no key for.
-    #[error("this server does not sign with {0}")]
-    UnservedAlg(Alg),
+    #[error("this server does not sign with {alg}")]
+    UnservedAlg {
+        /// The member that asks for it.
+        member: &'static str,
+        /// The algorithm.
+        alg: Alg,
+    },
     /// Keys were to be rotated of an algorithm that none are published for.
     #[error("no key is published for {0}")]
     UnpublishedAlg(Alg),
     /// Something was to be signed for a client, and the key is on its way: not everybody who verifies has seen it yet.
     #[error("the key for {alg} was published a moment ago and signs in {} s; try again then", wait.as_secs() + 1)]
     AlgNotYet {
+        /// The member that asks for it.
+        member: &'static str,
         /// The algorithm.
         alg: Alg,
         /// Until its key signs.
@@ -490,15 +497,16 @@ impl Issuer {
         let ClientExtensions { authorization_details_types, responses, .. } = &client.extensions;
         self.require_details_types(authorization_details_types)?;
         let signing = self.config.response_signing_algs();
-        if let Some(unserved) = responses.signing_algs().find(|alg| !signing.contains(alg)) {
-            return Err(AdminError::UnservedAlg(unserved));
+        if let Some((member, alg)) = responses.signing_algs().find(|(_, alg)| !signing.contains(alg)) {
+            return Err(AdminError::UnservedAlg { member, alg });
         }
         let ring = self.ring.load();
-        if let Some(alg) = responses.signing_algs().find(|alg| ring.signer(*alg, now).is_none()) {
+        let mut asked = responses.signing_algs();
+        if let Some((member, alg)) = asked.find(|(_, alg)| ring.signer(*alg, now).is_none()) {
             let appointed = ring.records().filter(|key| key.alg == alg).filter_map(|key| key.signs_from);
             let next = appointed.filter(|from| *from > now).min(); // one that signed before may be there still
             let wait = next.map_or(self.config.key_terms().publish_ahead, |from| from.since(now));
-            return Err(AdminError::AlgNotYet { alg, wait });
+            return Err(AdminError::AlgNotYet { member, alg, wait });
         }
         responses.require_encryptable(client.keys())?;
         match client.keys() {

@@ -91,10 +91,9 @@ impl GrantedResources {
 /// ([RFC 3986 section 6.2.3](https://www.rfc-editor.org/rfc/rfc3986#section-6.2.3)), and clients that parse an URL write the
 /// second for the first.
 fn is_same(one: &str, other: &str) -> bool {
+    let is_host = |rest: &str| !rest.is_empty() && !rest.contains(['/', '?', '#']);
     let bare = |name: &str| match name.strip_suffix('/') {
-        Some(bare) if bare.split_once("://").is_some_and(|(_, rest)| !rest.contains(['/', '?', '#'])) => {
-            bare.len()
-        }
+        Some(bare) if bare.split_once("://").is_some_and(|(_, rest)| is_host(rest)) => bare.len(),
         _ => name.len(),
     };
     one.get(..bare(one)) == other.get(..bare(other))

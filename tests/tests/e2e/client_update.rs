@@ -108,6 +108,8 @@ async fn no_member_of_a_client_is_left_to_the_admin_api_alone() {
         ("exchange", "--exchange-for"),
         ("require_pushed_authorization_requests", "--require-pushed"),
         ("require_signed_request_object", "--require-signed-request"),
+        ("token_endpoint_auth_signing_alg", "--auth-signing-alg"),
+        ("request_object_signing_alg", "--request-signing-alg"),
         ("dpop_bound_access_tokens", "--dpop"),
         ("tls_client_certificate_bound_access_tokens", "--certificate-bound"),
         ("subject_type", "--pairwise"),

@@ -104,6 +104,15 @@ pub(crate) enum Told {
 
 impl Told {
     const ALL: [Self; 4] = [Self::IdToken, Self::UserInfo, Self::Authorization, Self::Introspection];
+
+    fn signing_member(self) -> &'static str {
+        match self {
+            Self::IdToken => "id_token_signed_response_alg",
+            Self::UserInfo => "userinfo_signed_response_alg",
+            Self::Authorization => "authorization_signed_response_alg",
+            Self::Introspection => "introspection_signed_response_alg",
+        }
+    }
 }
 
 /// How something is encrypted for a client.
@@ -132,9 +141,9 @@ pub enum InvalidEncryption {
 }
 
 impl ResponseFormats {
-    /// The algorithms that have to sign for it.
-    pub fn signing_algs(&self) -> impl Iterator<Item = Alg> {
-        Told::ALL.into_iter().filter_map(|told| self.signed(told))
+    /// The algorithms that have to sign for it, each with the member that says so.
+    pub fn signing_algs(&self) -> impl Iterator<Item = (&'static str, Alg)> {
+        Told::ALL.into_iter().filter_map(|told| Some((told.signing_member(), self.signed(told)?)))
     }
 
     /// The algorithms with which it is encrypted for.

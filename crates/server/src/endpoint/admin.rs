@@ -214,8 +214,8 @@ impl From<AdminError> for Problem {
             AdminError::Profile(why) => Self::invalid_request(why.to_string()),
             AdminError::PairwiseSubject => Self::invalid_value("id", detail),
             AdminError::Sector(_) => Self::invalid_value("sector_identifier_uri", detail),
-            AdminError::UnservedAlg(_) | AdminError::AlgNotYet { .. } => {
-                Self::invalid_value("signed_response_alg", detail)
+            AdminError::UnservedAlg { member, .. } | AdminError::AlgNotYet { member, .. } => {
+                Self::invalid_value(member, detail)
             }
             AdminError::UnpublishedAlg(_) => Self::invalid_value("alg", detail),
             AdminError::Encryption(_) => Self::invalid_value("encrypted_response_alg", detail),

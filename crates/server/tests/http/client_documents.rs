@@ -6,14 +6,16 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use gatepass_issuer::ClientDocuments;
 use gatepass_issuer::client::GrantType;
 use gatepass_issuer::registration::RegistrationPolicy;
+use gatepass_issuer::{ClientDocuments, Config};
+use gatepass_jose::Alg;
 use gatepass_server::{DocumentKeys, Fetch, HttpConfig};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, CALLBACK, claims, encode, exchange, request, sent_back, text, told_by};
+use crate::encrypted::alg_of;
 use crate::fixture::{Fixture, with};
 
 /// A server with one document, and how often it was asked for it.
@@ -69,7 +71,8 @@ impl Host {
         let fetch = Fetch::new(vec![self.origin.parse().unwrap()]);
         let keys = Arc::new(DocumentKeys::new(fetch.clone()));
         let documents = ClientDocuments::new(policy, Arc::new(fetch), keys);
-        Fixture::made(HttpConfig::default(), |_| {}, |issuer| issuer.with_client_documents(documents)).await
+        let change = |config: &mut Config| config.response_algs = vec![Alg::RS256];
+        Fixture::made(HttpConfig::default(), change, |issuer| issuer.with_client_documents(documents)).await
     }
 }
 
@@ -106,6 +109,7 @@ async fn a_client_that_nobody_has_registered_logs_a_user_in() {
     let back = sent_back(&browser.submit(&page, &[("decision", "allow")]).await);
     let body = exchange(&id, &back["code"]);
     let tokens = fixture.post("/oauth/token").form(&body).send().await.expect(StatusCode::OK).json();
+    assert_eq!(alg_of(tokens["id_token"].as_str().unwrap()), "RS256", "its document says nothing of that");
     let access = claims(tokens["access_token"].as_str().unwrap());
     assert_eq!(
         (&access["client_id"], &access["scope"]),

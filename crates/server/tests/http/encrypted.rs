@@ -49,7 +49,7 @@ async fn signed(fixture: &Fixture, jwt: &str, typ: Typ) -> Value {
     serde_json::from_slice(verified.payload()).unwrap()
 }
 
-fn alg_of(jwt: &str) -> Value {
+pub(crate) fn alg_of(jwt: &str) -> Value {
     let header = base64url::decode(jwt.split('.').next().unwrap()).unwrap();
     serde_json::from_slice::<Value>(&header).unwrap()["alg"].clone()
 }
@@ -209,14 +209,17 @@ async fn an_algorithm_that_is_configured_later_is_refused_until_its_key_signs() 
     let now = starts.now;
     let before = starts.open(&[]).await;
     let refused = before.create_client(client("a", Alg::RS256), now).await.unwrap_err();
-    assert!(matches!(refused, AdminError::UnservedAlg(Alg::RS256)), "{refused}");
+    assert!(matches!(refused, AdminError::UnservedAlg { alg: Alg::RS256, .. }), "{refused}");
     before.create_client(client("b", Alg::ES256), now).await.unwrap();
     drop(before);
 
     let after = starts.open(&[Alg::RS256]).await;
     let refused = after.create_client(client("a", Alg::RS256), now).await.unwrap_err();
     let ahead = Duration::from_secs(600);
-    assert!(matches!(refused, AdminError::AlgNotYet { alg: Alg::RS256, wait } if wait == ahead), "{refused}");
+    assert!(
+        matches!(refused, AdminError::AlgNotYet { alg: Alg::RS256, wait, .. } if wait == ahead),
+        "{refused}"
+    );
     let from = now.saturating_add(ahead);
     let responses =
         ChangeResponses { id_token_signed_response_alg: Some(Some(Alg::RS256)), ..Default::default() };

@@ -66,6 +66,8 @@ async fn userinfo_is_signed_for_a_client_that_wants_it_so() {
     for alg in ["RS256", "HS256", "none", ""] {
         let refused = change(&fixture, "shop", json!({ "userinfo_signed_response_alg": alg })).await;
         assert!((400..500).contains(&refused.status.as_u16()), "{alg}: nobody has that key");
+        let named = refused.json()["detail"].as_str().unwrap().contains("\"userinfo_signed_response_alg\"");
+        assert!(named, "{alg}: {:?}", refused.body);
     }
 }
 
