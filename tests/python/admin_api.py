@@ -29,6 +29,8 @@ def map_body(context, body):
         del body["password_hash"]
     if is_text(body.get("username"), 1, 128):
         body["username"] = f"user {next(NUMBER)}"
+    if is_text(body.get("name"), 1, 128):
+        body["name"] = "Somebody"
     return body
 
 

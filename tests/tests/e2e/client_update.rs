@@ -79,7 +79,6 @@ async fn a_client_is_changed_in_all_that_it_has() {
         ("client update app --clear redirect-uri", "--redirect-uri"),
         ("client update app --redirect-uri javascript:alert(1)", "redirect_uris"),
         ("client update app --audience https://nobody.example", "--audience"),
-        ("client update app --require-pushed", "--require-pushed"),
         ("client update app --auth-signing-alg ES256", "--auth-signing-alg"),
         ("client update app --jwks nowhere.jwk", "nowhere.jwk"),
         ("client update app", "nothing is to change"),

@@ -218,11 +218,6 @@ async fn what_a_client_says_of_itself_is_checked() {
         ("many_acrs", but("default_acr_values", json!(vec!["a"; 9])), "invalid_client_metadata"),
         ("sector", but("sector_identifier_uri", json!("https://10.0.0.1/")), "invalid_client_metadata"),
         ("unsigned", but("id_token_signed_response_alg", json!("none")), "invalid_client_metadata"),
-        (
-            "public_and_pushed",
-            but("require_pushed_authorization_requests", json!(true)),
-            "invalid_client_metadata",
-        ),
     ];
     for (name, metadata, want) in cases {
         assert_eq!(register(&fixture, &token, &metadata).await.oauth_error(), (400, want.into()), "{name}");

@@ -83,7 +83,7 @@ async fn a_user_allows_several_resource_servers_and_each_token_is_for_one() {
         assert_eq!(used_at(&next), (json!(aud), json!(scope)), "{named:?}");
         refresh = next["refresh_token"].clone();
     }
-    for refused in [&[API, OTHER][..], &["https://x.example"], &[ISSUER], &["https://other.example.com/"]] {
+    for refused in [&[API, OTHER][..], &["https://x.example"], &[ISSUER], &["https://other.example.com//"]] {
         let answer = token(&fixture, &refreshing("shop", &refresh, refused)).await;
         assert_eq!(answer.oauth_error(), (400, "invalid_target".into()), "{refused:?}");
     }

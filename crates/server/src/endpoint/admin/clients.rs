@@ -138,6 +138,7 @@ pub(super) struct CreateRequest {
     #[schema(value_type = Option<String>)]
     sector_identifier_uri: Option<NotificationUri>,
     /// How long ago its users may have logged in where a request has no `max_age`, in seconds; any time if left out.
+    #[schema(value_type = Option<u64>, maximum = 4_294_967_295_u64)]
     default_max_age: Option<u32>,
     /// Whether its ID tokens always say when their user logged in.
     #[serde(default)]
@@ -278,7 +279,7 @@ pub(super) struct ChangeRequest {
     sector_identifier_uri: Option<Option<NotificationUri>>,
     /// How long ago its users may have logged in where a request has no `max_age`, in seconds; null: any time.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<u32>)]
+    #[schema(value_type = Option<u64>, maximum = 4_294_967_295_u64)]
     default_max_age: Option<Option<u32>>,
     /// Whether its ID tokens always say when their user logged in.
     require_auth_time: Option<bool>,
@@ -435,6 +436,7 @@ pub(super) struct ClientAnswer {
     sector_identifier_uri: Option<NotificationUri>,
     /// How long ago its users may have logged in where a request has no `max_age`, in seconds; left out where any time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>, maximum = 4_294_967_295_u64)]
     default_max_age: Option<u32>,
     /// Whether its ID tokens always say when their user logged in.
     require_auth_time: bool,
