@@ -231,13 +231,13 @@ impl Transport {
                 let url = format!("{base}{}", parts.uri);
                 let sent = client.request(parts.method, &url).headers(parts.headers).body(body).send().await;
                 let cannot = |error: reqwest::Error| {
-                    Complaint::refused(format!("cannot reach {base}")).at(fetch::innermost(&error))
+                    Complaint::unusable(format!("cannot reach {base}")).at(fetch::innermost(&error))
                 };
                 let answer = sent.map_err(cannot)?;
                 let (status, headers) = (answer.status(), answer.headers().clone());
                 if status.is_redirection() {
                     let location = fetch::location(&headers);
-                    return Err(Complaint::refused(format!("{base} is no server of gatepass"))
+                    return Err(Complaint::unusable(format!("{base} is no server of gatepass"))
                         .at(format!(
                             "it redirects {} to {location}, which is not followed with a secret",
                             parts.uri
@@ -246,7 +246,7 @@ impl Transport {
                 }
                 let body = answer.bytes().await.map_err(cannot)?;
                 let answer = parse(&body).map_err(|_| {
-                    Complaint::refused(format!("{base} does not answer as a server of gatepass does"))
+                    Complaint::unusable(format!("{base} does not answer as a server of gatepass does"))
                         .at(format!("its answer to {} has status {status} and is no JSON", parts.uri))
                         .try_this("--server with the issuer's URL")
                 })?;

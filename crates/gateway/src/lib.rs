@@ -388,7 +388,7 @@
 //!
 //! With `previous_secret_file` an issuer's tokens are verified under `secret_file` or under that: none is tried under more. The gateway
 //! gets the new secret before the issuer signs with it, and keeps the old one until its last token is dead. By the `kid` of its
-//! tokens a secret is revoked as a published key is.
+//! tokens a secret is revoked as a published key is, with all that it signs under any other.
 //!
 //! # How clients find their way
 //!

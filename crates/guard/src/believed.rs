@@ -1,4 +1,4 @@
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use gatepass_jose::{Audience, Claims as _, Issuer, KeySet, Rejection, Scratch, Verified, Verifier};
 use gatepass_token::{AccessClaims, JwtAccessClaims, access_verifier, jwt_access_verifier};
@@ -13,6 +13,8 @@ pub(crate) struct Believed {
     pub(crate) payload: Vec<u8>,
     /// All claims, parsed when the first is asked for by name.
     members: OnceLock<Map<String, Value>>,
+    /// What the shared secret is called that it was verified under, whatever the token calls it.
+    secret: Option<Arc<str>>,
 }
 
 /// Which claims make an access token of a JWT.
@@ -51,12 +53,22 @@ impl Believed {
             Profile::Rfc9068 => Vouched::Rfc9068(verifier.verify_in(token, now.wall, &mut scratch)?),
             Profile::Jwt => Vouched::Jwt(verifier.verify_in(token, now.wall, &mut scratch)?),
         };
-        Ok(Self { vouched, payload: scratch.into_payload(), members: OnceLock::new() })
+        Ok(Self { vouched, payload: scratch.into_payload(), members: OnceLock::new(), secret: None })
     }
 
     /// What the issuer said, when it was asked.
     pub(crate) fn told(claims: AccessClaims, payload: Vec<u8>) -> Self {
-        Self { vouched: Vouched::Told(claims), payload, members: OnceLock::new() }
+        Self { vouched: Vouched::Told(claims), payload, members: OnceLock::new(), secret: None }
+    }
+
+    /// The same, verified under the shared secret of that name.
+    pub(crate) fn under(self, secret: Arc<str>) -> Self {
+        Self { secret: Some(secret), ..self }
+    }
+
+    /// What the shared secret is called that the token was verified under, if it was one.
+    pub(crate) fn secret(&self) -> Option<&str> {
+        self.secret.as_deref()
     }
 
     /// As [`Verifier::verify_again`].

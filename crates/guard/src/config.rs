@@ -127,7 +127,8 @@ pub enum KeySource {
     /// remembers: take it out of the set as well.
     Inline(JwkSet),
     /// A secret shared with the issuer. Whoever can verify with it can mint with it as well. One that is revoked by the `kid`
-    /// of its tokens counts no longer, but only as long as the issuer's feed remembers: replace it as well.
+    /// that gatepass gives it ([`gatepass_token::shared_secret_kid`]) counts no longer, whatever its tokens call it, but only as
+    /// long as the issuer's feed remembers: replace it as well.
     Secret {
         /// HS256, HS384 or HS512.
         alg: Alg,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatepass_jose::{Issuer, SignatureCounts};
-use gatepass_revocation::{TokenRef, View};
+use gatepass_revocation::{Kind, Revoked, TokenRef, View};
 use tokio::sync::watch;
 
 use crate::admitted::Admitted;
@@ -227,6 +227,10 @@ impl Followed {
         })?;
         for actor in claims.actors() {
             self.view.check_actor(actor, claims.minted_at())?;
+        }
+        // Whoever has a secret can sign under any `kid`.
+        if let Some(reason) = believed.secret().and_then(|secret| self.view.revoked_key(secret)) {
+            return Err(Revoked { kind: Kind::Key, reason }.into());
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use arc_swap::ArcSwapOption;
 use gatepass_jose::{
     Alg, Issuer, KeyError, KeySet, Rejection, SecretKey, Verifier, VerifyingKey, decode_unverified,
 };
+use gatepass_token::shared_secret_kid;
 
 use crate::believed::Believed;
 use crate::clock::Now;
@@ -16,8 +17,10 @@ pub(crate) struct SharedSecret {
     previous: Option<Secret>,
 }
 
-/// One secret. It has no published name: it goes by the `kid` of the last good token that had one.
+/// One secret. Tokens may call it anything: it is tried under the `kid` of the last good token that had one.
 struct Secret {
+    /// What it is revoked by.
+    name: Arc<str>,
     alg: Alg,
     secret: SecretKey,
     issuer: Issuer,
@@ -55,11 +58,15 @@ impl SharedSecret {
 impl Secret {
     fn new(alg: Alg, secret: SecretKey, issuer: Issuer, terms: Terms) -> Result<Self, KeyError> {
         let unnamed = verifier(alg, "", &secret, &issuer, &terms)?;
-        Ok(Self { alg, secret, issuer, terms, named: ArcSwapOption::empty(), unnamed })
+        let name = shared_secret_kid(&secret).into();
+        Ok(Self { name, alg, secret, issuer, terms, named: ArcSwapOption::empty(), unnamed })
     }
 
     fn verify(&self, token: &str, now: Now) -> Result<Believed, Rejection> {
-        let with = |verifier: &Verifier| Believed::verify(self.terms.profile, verifier, token, now);
+        let with = |verifier: &Verifier| {
+            let believed = Believed::verify(self.terms.profile, verifier, token, now)?;
+            Ok(believed.under(Arc::clone(&self.name)))
+        };
         let kid = match self.named.load().as_deref().map(with) {
             Some(Err(Rejection::UnknownKey { kid: Some(kid) })) => kid,
             Some(answer) => return answer,

@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
-use gatepass_jose::{Alg, Audience, KeySet, SecretKey, SigningKey, Verifier, VerifyingKey, base64url};
-use gatepass_token::access_verifier;
+use gatepass_jose::{Alg, Audience, KeySet, SigningKey, Verifier, VerifyingKey};
+use gatepass_token::{access_verifier, shared_secret_kid};
 
 use crate::config::{ResourceServers, SharedSecret, Signing};
 use crate::issuer::{Issuer, OpenError};
-
-/// What the name of a key is made of, beside its secret.
-const NAMED_BY: &[u8] = b"gatepass: kid of a shared secret";
 
 /// The keys of all resource servers that share a secret. Replaced whole when one changes.
 pub(crate) struct SharedKeys(Vec<Arc<SharedKey>>);
@@ -41,6 +37,11 @@ impl SharedKeys {
         self.0.iter().map(|key| &key.verifier)
     }
 
+    /// Whether one of the secrets is called so, or one before it.
+    pub(crate) fn has(&self, kid: &str) -> bool {
+        self.0.iter().any(|key| key.signer.kid() == kid || key.previous.as_deref() == Some(kid))
+    }
+
     /// The same resource servers, with the secrets that `servers` has for them.
     fn with(&self, issuer: &gatepass_jose::Issuer, servers: &ResourceServers) -> Result<Self, OpenError> {
         let renewed =
@@ -54,10 +55,10 @@ impl SharedKeys {
 
 impl SharedKey {
     fn new(issuer: &gatepass_jose::Issuer, audience: &str, secret: &SharedSecret) -> Result<Self, OpenError> {
-        let kid = kid(&secret.current);
+        let kid = shared_secret_kid(&secret.current);
         let signer = SigningKey::from_secret(Alg::HS256, &kid, &secret.current)?;
         let mut keys = vec![VerifyingKey::from_secret(Alg::HS256, &kid, &secret.current)?];
-        let previous = secret.previous.as_ref().map(|previous| (self::kid(previous), previous));
+        let previous = secret.previous.as_ref().map(|previous| (shared_secret_kid(previous), previous));
         let previous = previous.filter(|(name, _)| *name != kid);
         if let Some((name, previous)) = &previous {
             keys.push(VerifyingKey::from_secret(Alg::HS256, name, previous)?);
@@ -99,24 +100,4 @@ fn shared(servers: &ResourceServers) -> impl Iterator<Item = (&str, &SharedSecre
         Signing::Shared(secret) => Some((server.audience.as_str(), secret)),
         Signing::Published(_) => None,
     })
-}
-
-/// What the tokens of a secret call it: another name for each, the same one after every start, and nothing that tells more of
-/// the secret than its tokens do.
-fn kid(secret: &SecretKey) -> String {
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.expose()), NAMED_BY);
-    base64url::encode(tag.as_ref().get(..8).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_has_one_name_and_no_two_have_the_same() {
-        let [one, other] = [[1; 32], [2; 32]].map(SecretKey::new);
-        assert_eq!(kid(&one), kid(&one.clone()));
-        assert_ne!(kid(&one), kid(&other));
-        assert_eq!(kid(&one).len(), 11);
-    }
 }

@@ -13,6 +13,7 @@ mod id_token;
 mod jwt_access;
 mod pkce;
 mod scope;
+mod shared_secret;
 mod status_list;
 mod ticket;
 
@@ -25,6 +26,7 @@ pub use id_token::{ExpectedIdToken, IdToken, IdTokenRejection, id_token_algs, ve
 pub use jwt_access::{JwtAccessClaims, jwt_access_verifier};
 pub use pkce::{CodeChallenge, CodeVerifier, InvalidCodeChallenge, InvalidCodeVerifier};
 pub use scope::{InvalidScope, Scope, ScopeSet};
+pub use shared_secret::shared_secret_kid;
 pub use status_list::{InvalidStatusList, NoSuchStatus, Status, StatusList, StatusListClaim};
 pub use ticket::{
     AmbiguousTicket, InvalidTicketRequest, MAX_TICKET_LIFETIME, TICKET, TicketRequest, take_ticket,

@@ -71,6 +71,13 @@ impl Issuer {
         Ok(Revoked { seq: self.feed.newest(), known })
     }
 
+    /// Whether a key is called so, one that shares a secret or has retired among them.
+    fn knows_key(&self, kid: &str, now: Timestamp) -> bool {
+        self.list_keys(now).iter().any(|key| key.kid == kid)
+            || self.retired_keys.load().iter().any(|key| key.kid == kid)
+            || self.shared.load().has(kid)
+    }
+
     /// Whether something of that name is here; `None` where that is not kept.
     async fn is_known(&self, kind: Kind, id: &str, now: Timestamp) -> Result<Option<bool>, StoreError> {
         let is_client = async |id: ClientId| match id {
@@ -80,7 +87,7 @@ impl Issuer {
         };
         Ok(match (kind, whose(kind, id)) {
             (Kind::Token, _) => None,
-            (Kind::Key, _) => Some(self.list_keys(now).iter().any(|key| key.kid == id)),
+            (Kind::Key, _) => Some(self.knows_key(id, now)),
             (Kind::Session, _) => match id.parse() {
                 Ok(session) => Some(self.store.find_session(session).await?.is_some()),
                 Err(_) => Some(false),

@@ -85,7 +85,15 @@ async fn a_secret_that_leaked_is_revoked_by_the_name_that_its_tokens_have() {
     let known = fixture.issuer.withdraw_key(&kid(&old), reason, fixture.now()).await;
     assert!(!known.unwrap(), "it is no key of the key set");
     assert!(!is_active(&fixture, &old).await);
-    assert!(is_active(&fixture, &fixture.batch_token().await).await);
+    let new = fixture.batch_token().await;
+    assert!(is_active(&fixture, &new).await);
+    // An administrator is told that there is such a key, of the secret before it as well.
+    for (name, known) in [(kid(&old), true), (kid(&new), true), ("shared".to_owned(), false)] {
+        let reason = gatepass_revocation::Reason::KEY_COMPROMISED;
+        let told = fixture.issuer.revoke(gatepass_revocation::Kind::Key, &name, reason, fixture.now()).await;
+        assert_eq!(told.unwrap().known, Some(known), "{name}");
+    }
+    assert!(!is_active(&fixture, &new).await);
 }
 
 #[tokio::test]
