@@ -443,9 +443,10 @@
 //!
 //! **Who is turned away and could log in.** Where a route takes sessions, a page that is opened (`GET`, `Sec-Fetch-Mode: navigate`,
 //! `Sec-Fetch-Dest: document`, and not ahead of its user) without a session, with one that is over, or with a login that is not what the route's `acr` and
-//! `max_age` demand, gets 302 to `login`, which asks the issuer for what the route demands and leads back to the page. Everything
+//! `max_age` demand, gets 302 to `login`, which asks the issuer for what the route demands (a login that is a minute younger, because
+//! clocks differ; any new one for a `max_age` of a minute or less) and leads back to the page. Everything
 //! else gets its 401 with one more member in the problem details, which a script adds its page's `return_to` to:
-//! `{"code": "insufficient-user-authentication", "login": "/bff/login?acr_values=urn%3Aexample%3Amfa&max_age=600"}`. Anybody may make
+//! `{"code": "insufficient-user-authentication", "login": "/bff/login?acr_values=urn%3Aexample%3Amfa&max_age=540"}`. Anybody may make
 //! such a link; the rule is held against the login that comes of it. Who is turned away from the same demands within half a minute
 //! after a login for them is led there no more by itself, so that nobody goes in circles whom the issuer does not log in as is
 //! demanded: 403 and a page with a link, and no `login` for scripts. A login that comes to nothing ends no session; its page has a

@@ -22,12 +22,14 @@ pub(super) struct Demands {
 }
 
 impl Demands {
-    /// What a rule demands.
+    /// What a rule demands. A clock of the issuer's that is behind would find a login young enough that is too old here, and
+    /// ask nobody: so the issuer is asked for a younger one.
     pub(super) fn of(rule: &UserAuthentication) -> Self {
+        let max_age = rule.max_age().map(|age| age.saturating_sub(UserAuthentication::CLOCK_SKEW));
         Self {
             acr_values: Some(rule.acr_values().join(" ")).filter(|text| is_acr_values(text)),
             // A login that may be older than a lifetime is every login.
-            max_age: rule.max_age().and_then(|age| u32::try_from(age.as_secs()).ok()),
+            max_age: max_age.and_then(|age| u32::try_from(age.as_secs()).ok()),
         }
     }
 
@@ -128,7 +130,14 @@ mod tests {
         let of = |rule: Rule| Demands::of(rule.user_authentication());
         let secs = Duration::from_secs;
         assert_eq!(of(Rule::default()), Demands::default());
-        let both = of(Rule::default().with_acr(["urn:a", "urn:b"]).with_max_age(secs(60)));
+        for (max_age, asked) in [(0, 0), (1, 0), (60, 0), (61, 1), (600, 540)] {
+            assert_eq!(
+                of(Rule::default().with_max_age(secs(max_age))),
+                demands(None, Some(asked)),
+                "{max_age}"
+            );
+        }
+        let both = of(Rule::default().with_acr(["urn:a", "urn:b"]).with_max_age(secs(120)));
         assert_eq!(both, demands(Some("urn:a urn:b"), Some(60)));
         assert_eq!(of(Rule::default().with_max_age(secs(u64::MAX))), Demands::default());
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(both.parameters()).finish();
