@@ -430,8 +430,11 @@
 //! neighbours on the same site too, use no session, with whatever method; links from there, which open a page,
 //! do. Where a browser sends neither, only GET and HEAD pass. A WebSocket must always name the origin.
 //!
-//! **Login.** State, nonce and verifier travel in a sealed cookie of this browser alone, for ten minutes; of two
-//! logins that one browser begins at once, the later one counts. The answer must name the issuer where that one
+//! **Login.** State, nonce and verifier travel in a sealed cookie of this browser alone, for ten minutes. Each login has one of
+//! its own, so that several tabs log in at once: four logins are under way at most, fewer where their cookies would hold more than
+//! 4096 bytes together, and another one has the oldest given up. An answer that belongs to none of them ends none and leads nowhere:
+//! 400 and a page with a link to a new login. Of several that are completed the last one's session stays, and the
+//! one before ends as soon as there is another. The answer must name the issuer where that one
 //! says that it does (RFC 9207), the ID token is verified with the keys of the `[[issuer]]`, and the access token must be
 //! good here before a session begins, under a name that is new each time. An ID token's header says `typ: JWT` or
 //! nothing, and its algorithm is the one configured, or else among `id_token_signing_alg_values_supported` of the

@@ -31,7 +31,7 @@ impl World {
         let (login, asked) = self.begin(&path).await;
         let back = self.gateway.get(&self.log_in(&asked), &[("cookie", &login)]).await;
         let cookies =
-            format!("{}; {}", cookie(&back, "__Host-session"), cookie(&back, "__Host-session-login"));
+            format!("{}; {}", cookie(&back, "__Host-session"), cookie(&back, "__Host-session-login-done"));
         (back, cookies)
     }
 }
