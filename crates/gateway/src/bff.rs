@@ -9,6 +9,7 @@ mod cookie;
 mod demands;
 mod endpoint;
 mod login;
+mod logins;
 mod page;
 mod renewal;
 mod return_to;

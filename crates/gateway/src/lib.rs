@@ -430,8 +430,11 @@
 //! neighbours on the same site too, use no session, with whatever method; links from there, which open a page,
 //! do. Where a browser sends neither, only GET and HEAD pass. A WebSocket must always name the origin.
 //!
-//! **Login.** State, nonce and verifier travel in a sealed cookie of this browser alone, for ten minutes; of two
-//! logins that one browser begins at once, the later one counts. The answer must name the issuer where that one
+//! **Login.** State, nonce and verifier travel in a sealed cookie of this browser alone, for ten minutes. Each login has one of
+//! its own, so that several tabs log in at once: four logins are under way at most, fewer where their cookies would hold more than
+//! 4096 bytes together, and another one has the oldest given up. An answer that belongs to none of them ends none and leads nowhere:
+//! 400 and a page with a link to a new login. Of several that are completed the last one's session stays, and the
+//! one before ends as soon as there is another. The answer must name the issuer where that one
 //! says that it does (RFC 9207), the ID token is verified with the keys of the `[[issuer]]`, and the access token must be
 //! good here before a session begins, under a name that is new each time. An ID token's header says `typ: JWT` or
 //! nothing, and its algorithm is the one configured, or else among `id_token_signing_alg_values_supported` of the
@@ -443,9 +446,10 @@
 //!
 //! **Who is turned away and could log in.** Where a route takes sessions, a page that is opened (`GET`, `Sec-Fetch-Mode: navigate`,
 //! `Sec-Fetch-Dest: document`, and not ahead of its user) without a session, with one that is over, or with a login that is not what the route's `acr` and
-//! `max_age` demand, gets 302 to `login`, which asks the issuer for what the route demands and leads back to the page. Everything
+//! `max_age` demand, gets 302 to `login`, which asks the issuer for what the route demands (a login that is a minute younger, because
+//! clocks differ; any new one for a `max_age` of a minute or less) and leads back to the page. Everything
 //! else gets its 401 with one more member in the problem details, which a script adds its page's `return_to` to:
-//! `{"code": "insufficient-user-authentication", "login": "/bff/login?acr_values=urn%3Aexample%3Amfa&max_age=600"}`. Anybody may make
+//! `{"code": "insufficient-user-authentication", "login": "/bff/login?acr_values=urn%3Aexample%3Amfa&max_age=540"}`. Anybody may make
 //! such a link; the rule is held against the login that comes of it. Who is turned away from the same demands within half a minute
 //! after a login for them is led there no more by itself, so that nobody goes in circles whom the issuer does not log in as is
 //! demanded: 403 and a page with a link, and no `login` for scripts. A login that comes to nothing ends no session; its page has a

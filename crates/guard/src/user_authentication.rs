@@ -7,9 +7,6 @@ use serde_json::Value;
 
 use crate::{Admitted, Denied};
 
-/// By how much the issuer's clock may be ahead of this one's.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
-
 /// What a rule demands of the user's login
 /// ([RFC 9470 section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)), and what a client is told to ask
 /// the authorization server for.
@@ -40,6 +37,10 @@ pub enum WeakAuthentication {
 }
 
 impl UserAuthentication {
+    /// By how much the issuer's clock may differ from this one's. A login may come from so far ahead; and an issuer that
+    /// is asked for a login of [`max_age`](Self::max_age) less this gives none that is too old here.
+    pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
     /// The authentication contexts of which one is demanded, the preferred one first.
     #[must_use]
     pub fn acr_values(&self) -> &[String] {
@@ -71,7 +72,7 @@ impl UserAuthentication {
             return Some(WeakAuthentication::NoTime);
         };
         let now = token.admitted_at();
-        if auth_time > now.saturating_add(CLOCK_SKEW) {
+        if auth_time > now.saturating_add(Self::CLOCK_SKEW) {
             Some(WeakAuthentication::InTheFuture)
         } else if now.since(auth_time) > max_age {
             Some(WeakAuthentication::TooLongAgo)

@@ -1,7 +1,7 @@
-//! The two cookies: one names a session, the other holds a login that has begun, and for a moment after it, of which
-//! kind it was.
+//! The cookies: one names a session, each login that is under way has one of its own, and one says for a moment after a
+//! login of which kind it was.
 //!
-//! Both are `__Host-` cookies, which browsers take over https from this host alone, and neither from a neighbour nor
+//! All are `__Host-` cookies, which browsers take over https from this host alone, and neither from a neighbour nor
 //! from a script. They are `SameSite=Lax` and not `Strict`: the issuer sends the browser back here, and a browser
 //! brings no strict cookie to the page that such a journey ends at, so that every login would seem to have
 //! failed. What Lax leaves open (links on other sites) [`super::site`] decides.
@@ -15,10 +15,15 @@ use zeroize::Zeroizing;
 pub(super) const LOGIN_LIFETIME: Duration = Duration::from_secs(600);
 /// For so long after a login nobody is sent to another of its kind unasked.
 const MOMENT: Duration = Duration::from_secs(30);
+/// By so many characters a login's cookie is known among those of others.
+pub(super) const LOGIN_KEY: usize = 8;
+/// No login has this key: it is shorter.
+const DONE: &str = "done";
 
 #[derive(Debug)]
 pub(crate) struct Cookies {
     session: Box<str>,
+    /// What the names of all others begin with: the key of a login follows, or `done`.
     login: Box<str>,
 }
 
@@ -29,51 +34,80 @@ pub(super) struct TwoCookies;
 impl Cookies {
     /// For a session's cookie of this name.
     pub(crate) fn new(session: &str) -> Self {
-        Self { session: session.into(), login: format!("{session}-login").into() }
+        Self { session: session.into(), login: format!("{session}-login-").into() }
     }
 
     pub(super) fn session<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h [u8]>, TwoCookies> {
         find(headers, &self.session)
     }
 
-    pub(super) fn login<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h [u8]>, TwoCookies> {
-        find(headers, &self.login)
+    /// The login of this key.
+    pub(super) fn login<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        key: &str,
+    ) -> Result<Option<&'h [u8]>, TwoCookies> {
+        find(headers, &self.login_name(key))
+    }
+
+    /// Key and value of each login, in the order in which the browser sends them.
+    pub(super) fn logins<'h>(&self, headers: &'h HeaderMap) -> impl Iterator<Item = (&'h str, &'h [u8])> {
+        pairs(headers).filter_map(|pair| {
+            let (key, rest) = after(pair, &self.login)?.split_at_checked(LOGIN_KEY)?;
+            let is_key = key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
+            let key = std::str::from_utf8(key).ok().filter(|_| is_key)?;
+            Some((key, value(rest)?))
+        })
+    }
+
+    /// Of which kind the login was that was completed a moment ago.
+    pub(super) fn login_done<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h [u8]>, TwoCookies> {
+        find(headers, &self.login_name(DONE))
     }
 
     pub(super) fn set_session(&self, value: &str, lifetime: Duration) -> HeaderValue {
         write(&self.session, value, lifetime)
     }
 
-    pub(super) fn set_login(&self, value: &str) -> HeaderValue {
-        write(&self.login, value, LOGIN_LIFETIME)
+    pub(super) fn set_login(&self, key: &str, value: &str) -> HeaderValue {
+        write(&self.login_name(key), value, LOGIN_LIFETIME)
     }
 
     /// For a login that was completed.
     pub(super) fn set_login_done(&self, mark: &str) -> HeaderValue {
-        write(&self.login, mark, MOMENT)
+        write(&self.login_name(DONE), mark, MOMENT)
     }
 
     pub(crate) fn clear_session(&self) -> HeaderValue {
         write(&self.session, "", Duration::ZERO)
     }
 
-    pub(super) fn clear_login(&self) -> HeaderValue {
-        write(&self.login, "", Duration::ZERO)
+    pub(super) fn clear_login(&self, key: &str) -> HeaderValue {
+        write(&self.login_name(key), "", Duration::ZERO)
     }
 
-    /// Takes both out of a request that goes upstream.
+    pub(super) fn clear_login_done(&self) -> HeaderValue {
+        self.clear_login(DONE)
+    }
+
+    fn login_name(&self, key: &str) -> String {
+        format!("{}{key}", self.login)
+    }
+
+    fn is_own(&self, pair: &[u8]) -> bool {
+        value_of(pair, &self.session).is_some() || after(pair, &self.login).is_some()
+    }
+
+    /// Takes all of them out of a request that goes upstream.
     pub(crate) fn strip(&self, headers: &mut HeaderMap) {
-        let is_own =
-            |pair: &[u8]| [&self.session, &self.login].iter().any(|name| value_of(pair, name).is_some());
-        let has_own = |value: &HeaderValue| value.as_bytes().split(|byte| *byte == b';').any(is_own);
-        if !headers.get_all(header::COOKIE).iter().any(has_own) {
+        if !pairs(headers).any(|pair| self.is_own(pair)) {
             return;
         }
         let fields: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().cloned().collect();
         headers.remove(header::COOKIE);
         for field in fields {
             let pairs = field.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-            let others: Vec<&[u8]> = pairs.filter(|pair| !is_own(pair)).collect();
+            let others: Vec<&[u8]> = pairs.filter(|pair| !self.is_own(pair)).collect();
             // Parts of a field's value are one as well.
             if let Ok(left) = HeaderValue::from_bytes(&others.join(&b"; "[..]))
                 && !left.is_empty()
@@ -83,7 +117,7 @@ impl Cookies {
         }
     }
 
-    /// What is left of a request's cookies without both. `None` where nothing is.
+    /// What is left of a request's cookies without them. `None` where nothing is.
     pub(crate) fn others(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let mut left = HeaderMap::new();
         for field in headers.get_all(header::COOKIE) {
@@ -94,11 +128,11 @@ impl Cookies {
         HeaderValue::from_bytes(&fields.join(&b"; "[..])).ok().filter(|cookies| !cookies.is_empty())
     }
 
-    /// Takes both out of what an upstream would have the browser keep: sessions are not its to begin or end.
+    /// Takes all of them out of what an upstream would have the browser keep: sessions are not its to begin or end.
     pub(crate) fn refuse_foreign(&self, headers: &mut HeaderMap) {
         let is_own = |value: &HeaderValue| {
             let pair = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-            [&self.session, &self.login].iter().any(|name| value_of(pair, name).is_some())
+            self.is_own(pair)
         };
         if headers.get_all(header::SET_COOKIE).iter().any(is_own) {
             let others: Vec<HeaderValue> =
@@ -111,30 +145,40 @@ impl Cookies {
 
 /// The value of a cookie. An empty one is none.
 fn find<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h [u8]>, TwoCookies> {
-    let pairs =
-        headers.get_all(header::COOKIE).iter().flat_map(|value| value.as_bytes().split(|b| *b == b';'));
-    let mut values = pairs.filter_map(|pair| value_of(pair, name));
+    let mut values = pairs(headers).filter_map(|pair| value_of(pair, name));
     match (values.next(), values.next()) {
         (Some(_), Some(_)) => Err(TwoCookies),
         (found, _) => Ok(found.filter(|value| !value.is_empty())),
     }
 }
 
-/// The value in `name=value`, if the name is this one. Browsers hold `__Host-` to be a prefix in whatever case, and
-/// some servers read names so, too.
+/// Each `name=value` of a request.
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(header::COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+}
+
+/// The value in `name=value`, if the name is this one.
 fn value_of<'p>(pair: &'p [u8], name: &str) -> Option<&'p [u8]> {
-    let (found, value) = pair.trim_ascii().split_at_checked(name.len())?;
-    if !found.eq_ignore_ascii_case(name.as_bytes()) {
-        return None;
-    }
-    value.trim_ascii_start().strip_prefix(b"=").map(<[u8]>::trim_ascii)
+    value(after(pair, name)?)
+}
+
+/// What follows in a pair that begins like this. Browsers hold `__Host-` to be a prefix in whatever case, and some
+/// servers read names so, too.
+fn after<'p>(pair: &'p [u8], start: &str) -> Option<&'p [u8]> {
+    let (found, rest) = pair.trim_ascii().split_at_checked(start.len())?;
+    found.eq_ignore_ascii_case(start.as_bytes()).then_some(rest)
+}
+
+/// The value, in what follows a name.
+fn value(rest: &[u8]) -> Option<&[u8]> {
+    rest.trim_ascii_start().strip_prefix(b"=").map(<[u8]>::trim_ascii)
 }
 
 fn write(name: &str, value: &str, lifetime: Duration) -> HeaderValue {
     let seconds = lifetime.as_secs();
     let text =
         Zeroizing::new(format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}"));
-    // A name that was checked, base64url, a dot and digits.
+    // A name that was checked, base64url and digits.
     let mut header = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
     header.set_sensitive(true);
     header
@@ -146,13 +190,14 @@ mod tests {
 
     #[test]
     fn own_cookies_end_here_and_all_others_go_on() {
-        let cases: [(&[&str], &[&str]); 9] = [
+        let cases: [(&[&str], &[&str]); 10] = [
             (&["a=1; b=2"], &["a=1; b=2"]),
             (&["__Host-session=s"], &[]),
             (&["a=1; __Host-session=s; b=2"], &["a=1; b=2"]),
-            (&["__Host-session-login=t;a=1"], &["a=1"]),
+            (&["__Host-session-login-01234567=t;a=1"], &["a=1"]),
+            (&["__Host-session-login-done=t; __host-session-LOGIN-x; a=1"], &["a=1"]),
             (&["__host-SESSION = s; a=1"], &["a=1"]),
-            (&["__Host-session=s; __Host-session=t; __Host-session-login=u"], &[]),
+            (&["__Host-session=s; __Host-session=t; __Host-session-login-01234567=u"], &[]),
             (&["a=1", "__Host-session=s", "b=__Host-session=s"], &["a=1", "b=__Host-session=s"]),
             (&["__Host-sessions=1; x__Host-session=2"], &["__Host-sessions=1; x__Host-session=2"]),
             (&[" __Host-session=s ; a=\"1\" "], &["a=\"1\""]),
@@ -175,15 +220,32 @@ mod tests {
         let mut headers = HeaderMap::new();
         assert_eq!(cookies.session(&headers), Ok(None));
         headers.append(header::COOKIE, "a=1; __Host-session=s".parse().unwrap());
-        assert_eq!((cookies.session(&headers), cookies.login(&headers)), (Ok(Some(&b"s"[..])), Ok(None)));
+        let (session, done) = (cookies.session(&headers), cookies.login_done(&headers));
+        assert_eq!((session, done), (Ok(Some(&b"s"[..])), Ok(None)));
         headers.append(header::COOKIE, "__Host-session=s".parse().unwrap());
         assert_eq!(cookies.session(&headers), Err(TwoCookies));
     }
 
     #[test]
+    fn logins_are_told_apart_by_their_keys() {
+        let cookies = Cookies::new("__Host-s");
+        let mut headers = HeaderMap::new();
+        let sent = "__Host-s=a; __Host-s-login-aaaa-_09=b; __Host-s-login-done=c; __Host-s-login-bbbbbbbb = d ; \
+            __Host-s-login-short=e; __Host-s-login-ccccccccc=f; __Host-s-login-dddd,ddd=g; __Host-s-login-eeeeeeee";
+        headers.append(header::COOKIE, sent.parse().unwrap());
+        let logins: Vec<_> = cookies.logins(&headers).collect();
+        assert_eq!(logins, [("aaaa-_09", &b"b"[..]), ("bbbbbbbb", b"d")]);
+        assert_eq!(cookies.login(&headers, "bbbbbbbb"), Ok(Some(&b"d"[..])));
+        assert_eq!(cookies.login(&headers, "cccccccc"), Ok(None));
+        assert_eq!(cookies.login_done(&headers), Ok(Some(&b"c"[..])));
+    }
+
+    #[test]
     fn an_upstream_sets_its_own_cookies_only() {
         let mut headers = HeaderMap::new();
-        for value in ["a=1; Path=/", "__Host-session=planted; Path=/", "b=2"] {
+        for value in
+            ["a=1; Path=/", "__Host-session=planted; Path=/", "__Host-session-login-01234567=planted", "b=2"]
+        {
             headers.append(header::SET_COOKIE, value.parse().unwrap());
         }
         Cookies::new("__Host-session").refuse_foreign(&mut headers);

@@ -82,7 +82,7 @@ pub(crate) async fn serve(
     let mut response = answered.unwrap_or_else(|refusal| {
         recording.refused(&refusal);
         refusal.log();
-        bff.refuse(endpoint, request.headers(), &refusal, state)
+        bff.refuse(endpoint, request, &refusal, state)
     });
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -114,7 +114,7 @@ impl Bff {
             _ if !methods.contains(method) => {
                 return Err(Refusal::MethodNotAllowed { allow: HeaderValue::from_static(allow) });
             }
-            // Not from an image or a frame, nor ahead of the user: each login that begins takes the place of the one before.
+            // Not from an image or a frame, nor ahead of the user: a browser keeps a few logins under way, and gives up the oldest.
             Endpoint::Login | Endpoint::Callback => site::is_visit(headers),
             Endpoint::Session | Endpoint::Logout => {
                 site::may_use_session(headers, method, false, &self.settings.origin)
@@ -131,7 +131,7 @@ impl Bff {
     ) -> Result<Response<Bytes>, SessionError> {
         let (headers, query) = (request.headers(), request.uri().query().unwrap_or_default());
         match endpoint {
-            Endpoint::Login => self.log_in(query, guards).await,
+            Endpoint::Login => self.log_in(headers, query, guards).await,
             Endpoint::Callback => self.call_back(headers, query, guards).await,
             Endpoint::Session => self.tell_session(headers, guards).await,
             Endpoint::Logout => self.log_out(headers, guards).await,
@@ -142,24 +142,26 @@ impl Bff {
     fn refuse(
         &self,
         endpoint: Endpoint,
-        headers: &HeaderMap,
+        request: &Request<Incoming>,
         refusal: &Refusal,
         state: &State,
     ) -> Response<Bytes> {
         match (endpoint, refusal) {
             (Endpoint::Login | Endpoint::Callback, Refusal::Session(error)) => {
-                let begun = match (endpoint, self.cookies.login(headers)) {
-                    (Endpoint::Callback, Ok(Some(cookie))) => Login::open(cookie, &self.sealer, now()),
-                    _ => None,
+                // An answer to no login of this browser's ends none: whoever makes a link could have sent it here.
+                let answer = AuthorizationAnswer::parse(request.uri().query().unwrap_or_default());
+                let answered = match (endpoint, answer) {
+                    (Endpoint::Callback, Ok(answer)) => self.answered_login(&answer, request.headers()),
+                    _ => Ok(None),
+                };
+                let Ok(Some(login)) = answered else {
+                    return page::not_completed(error.status(), &self.login_path(&Demands::default(), None));
                 };
                 // The same again, for the same page.
-                let again = match begun {
-                    Some(login) => self.login_path(&login.demands, Some(&login.return_to)),
-                    None => self.login_path(&Demands::default(), None),
-                };
+                let again = self.login_path(&login.demands, Some(&login.return_to));
                 let mut response = page::not_completed(error.status(), &again);
-                if endpoint == Endpoint::Callback && *error != SessionError::CrossSite {
-                    response.headers_mut().append(header::SET_COOKIE, self.cookies.clear_login());
+                if *error != SessionError::CrossSite {
+                    response.headers_mut().append(header::SET_COOKIE, self.cookies.clear_login(login.key()));
                 }
                 response
             }
@@ -168,15 +170,20 @@ impl Bff {
     }
 
     /// `GET login`: sends the browser to the issuer.
-    async fn log_in(&self, query: &str, guards: &Guards) -> Result<Response<Bytes>, SessionError> {
+    async fn log_in(
+        &self,
+        headers: &HeaderMap,
+        query: &str,
+        guards: &Guards,
+    ) -> Result<Response<Bytes>, SessionError> {
         let (return_to, demands) = (self.return_to(query)?, Demands::parse(query)?);
         let issuer = self.issuer(guards)?;
         let endpoints = issuer.endpoints().await.map_err(cannot_log_in)?;
         let login = Login::new(&return_to, demands, now()).ok_or(SessionError::LoginUnavailable)?;
-        let cookie = login.seal(&self.sealer).ok_or(SessionError::LoginUnavailable)?;
+        let cookies = self.keep_login(&login, headers).ok_or(SessionError::LoginUnavailable)?;
         let url = login.authorization_url(&endpoints, &self.settings, &self.redirect_uri());
         let mut response = redirect(StatusCode::FOUND, url.as_str())?;
-        response.headers_mut().append(header::SET_COOKIE, self.cookies.set_login(&cookie));
+        set_cookies(&mut response, cookies);
         Ok(response)
     }
 
@@ -199,23 +206,21 @@ impl Bff {
         query: &str,
         guards: &Guards,
     ) -> Result<Response<Bytes>, SessionError> {
-        let cookie = self.cookies.login(headers)?.ok_or(SessionError::LoginFailed)?;
-        let login = Login::open(cookie, &self.sealer, now()).ok_or(SessionError::LoginFailed)?;
+        let answer = AuthorizationAnswer::parse(query).map_err(|error| bad_answer(&error))?;
+        let login = self.answered_login(&answer, headers)?.ok_or_else(|| bad_answer(&BadAnswer::State))?;
         let issuer = self.issuer(guards)?;
         let names_issuer = issuer.endpoints().await.map_err(cannot_log_in)?.answers_name_issuer;
-        let code = AuthorizationAnswer::parse(query)
-            .and_then(|answer| login.code(answer, issuer.issuer(), names_issuer))
-            .map_err(|error| bad_answer(&error))?;
+        let code = login.code(answer, issuer.issuer(), names_issuer).map_err(|error| bad_answer(&error))?;
         let (tokens, user) = self.redeem(&code, &login, &issuer).await?;
         if let Err(error) = self.require_usable(&tokens, guards).await {
             self.revoke(&tokens, &issuer).await;
             return Err(error);
         }
-        let cookie = self.begin(headers, tokens, user, guards).await?;
+        let cookie = self.begin(headers, tokens, user, (guards, &issuer)).await?;
         // 303, so that whatever brought the browser here is not done again there.
         let mut response = redirect(StatusCode::SEE_OTHER, &login.return_to)?;
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-        response.headers_mut().append(header::SET_COOKIE, self.cookies.set_login_done(&login.demands.mark()));
+        let done = self.cookies.set_login_done(&login.demands.mark());
+        set_cookies(&mut response, [cookie, self.cookies.clear_login(login.key()), done]);
         Ok(response)
     }
 
@@ -264,27 +269,44 @@ impl Bff {
         }
     }
 
-    /// Begins a session in place of the one that the browser had, and gives its cookie.
+    /// Begins a session in place of the one that the browser had, and gives its cookie. What there was ends when there is
+    /// another: who cannot be given one keeps it.
     async fn begin(
         self: &Arc<Self>,
         headers: &HeaderMap,
         tokens: Tokens,
         user: IdToken,
-        guards: &Guards,
+        (guards, issuer): (&Guards, &OpenIdIssuer),
     ) -> Result<HeaderValue, SessionError> {
-        if let Ok(Some(before)) = self.cookies.session(headers)
-            && let Some(before) = self.find(before).await?
-        {
-            self.end(before, guards).await?;
-        }
+        let (sub, tokens) = (user.sub.clone(), Arc::new(tokens));
         let holder = Holder { sub: user.sub, name: user.name };
-        tracing::info!(target: "gatepass::audit", event = "browser-session-begun", sub = holder.sub);
-        let begun = self.sessions.begin(holder, tokens, &self.sealer, now()).await;
-        let cookie = begun.map_err(|error| {
-            tracing::error!(%error, "a session could not be kept");
-            SessionError::LoginUnavailable
-        })?;
+        let cookie = match self.sessions.begin(holder, Arc::clone(&tokens), &self.sealer, now()).await {
+            Ok(cookie) => cookie,
+            Err(error) => {
+                tracing::error!(%error, "a session could not be kept");
+                self.revoke(&tokens, issuer).await;
+                return Err(SessionError::LoginUnavailable);
+            }
+        };
+        tracing::info!(target: "gatepass::audit", event = "browser-session-begun", sub);
+        if let Err(error) = self.end_session_of(headers, guards).await {
+            tracing::warn!(%error, "the session before a login could not be ended");
+        }
         Ok(self.cookies.set_session(&cookie, self.settings.absolute))
+    }
+
+    /// Ends the session that a request comes with, if that is one.
+    async fn end_session_of(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        guards: &Guards,
+    ) -> Result<(), SessionError> {
+        if let Some(cookie) = self.cookies.session(headers)?
+            && let Some(session) = self.find(cookie).await?
+        {
+            self.end(session, guards).await?;
+        }
+        Ok(())
     }
 
     /// `GET session`: who is logged in.
@@ -344,19 +366,14 @@ impl Bff {
         headers: &HeaderMap,
         guards: &Guards,
     ) -> Result<Response<Bytes>, SessionError> {
-        if let Some(cookie) = self.cookies.session(headers)?
-            && let Some(session) = self.find(cookie).await?
-        {
-            self.end(session, guards).await?;
-        }
+        self.end_session_of(headers, guards).await?;
         let url = self.logout_url(guards).await;
         let mut response = match site::opens_a_page(headers) {
             true => redirect(StatusCode::SEE_OTHER, &url)?,
             false => json(&LogoutAnswer { logout_url: &url }),
         };
-        for cookie in [self.cookies.clear_session(), self.cookies.clear_login()] {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
-        }
+        let cookies = [self.cookies.clear_session()].into_iter().chain(self.forget_logins(headers));
+        set_cookies(&mut response, cookies);
         Ok(response)
     }
 
@@ -382,6 +399,12 @@ fn redirect(status: StatusCode, to: &str) -> Result<Response<Bytes>, SessionErro
     let location = HeaderValue::from_str(to).map_err(|_| SessionError::LoginFailed)?;
     response.headers_mut().insert(header::LOCATION, location);
     Ok(response)
+}
+
+fn set_cookies(response: &mut Response<Bytes>, cookies: impl IntoIterator<Item = HeaderValue>) {
+    for cookie in cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
 }
 
 fn json(answer: &impl Serialize) -> Response<Bytes> {

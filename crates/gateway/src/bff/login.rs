@@ -11,7 +11,7 @@ use url::{Url, form_urlencoded};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::BffSettings;
-use super::cookie::LOGIN_LIFETIME;
+use super::cookie::{LOGIN_KEY, LOGIN_LIFETIME};
 use super::demands::Demands;
 use super::seal::{Purpose, Sealer, code_challenge, random_text};
 
@@ -23,7 +23,8 @@ pub(super) struct Login {
     pub(super) code_verifier: String,
     pub(super) return_to: String,
     pub(super) demands: Demands,
-    begun: i64,
+    /// In seconds since 1970.
+    pub(super) begun: i64,
 }
 
 /// What the issuer says by way of the browser. RFC 6749 section 4.1.2, RFC 9207.
@@ -85,6 +86,11 @@ impl Login {
         url
     }
 
+    /// What tells its cookie from those of other logins.
+    pub(super) fn key(&self) -> &str {
+        self.state.get(..LOGIN_KEY).unwrap_or_default()
+    }
+
     pub(super) fn seal(&self, sealer: &Sealer) -> Option<String> {
         let plain = Zeroizing::new(serde_json::to_vec(self).ok()?);
         let sealed = sealer.seal(Purpose::Login, b"", &plain).ok()?;
@@ -100,6 +106,12 @@ impl Login {
         (now < ends).then_some(login)
     }
 
+    /// Whether it is this very request that is answered.
+    pub(super) fn is_answered_by(&self, answer: &AuthorizationAnswer) -> bool {
+        let state = answer.state.as_deref().unwrap_or_default();
+        verify_slices_are_equal(state.as_bytes(), self.state.as_bytes()).is_ok()
+    }
+
     /// The code in an answer to this very request, from this very issuer.
     pub(super) fn code(
         &self,
@@ -107,8 +119,9 @@ impl Login {
         issuer: &str,
         names_issuer: bool,
     ) -> Result<Zeroizing<String>, BadAnswer> {
-        let state = answer.state.unwrap_or_default();
-        verify_slices_are_equal(state.as_bytes(), self.state.as_bytes()).map_err(|_| BadAnswer::State)?;
+        if !self.is_answered_by(&answer) {
+            return Err(BadAnswer::State);
+        }
         // Before anything else is believed, errors too: RFC 9207 section 2.4.
         match answer.iss {
             Some(iss) if iss != issuer => return Err(BadAnswer::Issuer),
@@ -123,6 +136,11 @@ impl Login {
 }
 
 impl AuthorizationAnswer {
+    /// The key of the login that it says to be an answer to.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.state.as_deref()?.get(..LOGIN_KEY)
+    }
+
     /// RFC 6749 section 3.1: no parameter twice; those that are not known are passed over.
     pub(super) fn parse(query: &str) -> Result<Self, BadAnswer> {
         let mut answer = Self::default();
@@ -237,10 +255,6 @@ mod tests {
         assert_eq!((&opened.state, &*opened.return_to), (&login.state, "/orders"));
         assert!(Login::open(cookie.as_bytes(), &sealer, secs(1_600)).is_none(), "too late");
         assert!(Login::open(&cookie.as_bytes()[1..], &sealer, secs(1_000)).is_none());
-        assert!(
-            Login::open(login.demands.mark().as_bytes(), &sealer, secs(1_000)).is_none(),
-            "one that is done"
-        );
         // JSON writes each quotation mark as two characters.
         let (path, acr) = (format!("/?{}", "\"".repeat(1022)), "a".repeat(MAX_ACR_VALUES));
         let demands = Demands::parse(&format!("acr_values={acr}&max_age={}", u32::MAX)).unwrap();

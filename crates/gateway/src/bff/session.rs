@@ -163,7 +163,7 @@ impl Session {
     pub(super) fn new(
         id: SessionId,
         holder: Holder,
-        tokens: Tokens,
+        tokens: Arc<Tokens>,
         last_used: i64,
         ends: Timestamp,
     ) -> Self {
@@ -171,7 +171,7 @@ impl Session {
             id,
             holder,
             ends,
-            tokens: ArcSwap::from_pointee(tokens),
+            tokens: ArcSwap::new(tokens),
             turn: Arc::default(),
             ended: AtomicBool::new(false),
             last_used: AtomicI64::new(last_used),
@@ -268,7 +268,7 @@ pub(super) mod tests {
         let secs = Timestamp::from_secs;
         let tokens = Tokens::new(answer("a", None), "", secs(0)).unwrap();
         let holder = Holder { sub: "u1".into(), name: None };
-        let session = Session::new(SessionId([0; 32]), holder, tokens, 0, secs(250));
+        let session = Session::new(SessionId([0; 32]), holder, Arc::new(tokens), 0, secs(250));
         let idle = Duration::from_secs(100);
         assert!(!session.has_ended(idle, secs(99)));
         assert!(session.has_ended(idle, secs(100)));

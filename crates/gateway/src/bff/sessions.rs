@@ -52,7 +52,7 @@ impl Sessions {
     pub(super) async fn begin(
         &self,
         holder: Holder,
-        tokens: Tokens,
+        tokens: Arc<Tokens>,
         sealer: &Sealer,
         now: Timestamp,
     ) -> Result<Zeroizing<String>, BeginError> {
@@ -107,7 +107,7 @@ impl Sessions {
         match Tokens::open(id, &row.sealed, sealer) {
             Ok((tokens, holder)) => {
                 let ends = Timestamp::from_secs(row.ends);
-                Ok(Some(Session::new(id, holder, tokens, row.last_used, ends)))
+                Ok(Some(Session::new(id, holder, Arc::new(tokens), row.last_used, ends)))
             }
             Err(error) => {
                 tracing::warn!(%error, "a session in the store cannot be opened");
@@ -192,7 +192,7 @@ mod tests {
         let now = Timestamp::from_secs(10_000);
         let holder = Holder { sub: "u1".into(), name: None };
         let tokens = Tokens::new(answer("a", None), "", now).unwrap();
-        let cookie = sessions.begin(holder.clone(), tokens, &sealer, now).await.unwrap();
+        let cookie = sessions.begin(holder.clone(), Arc::new(tokens), &sealer, now).await.unwrap();
         let id = sealer.session(cookie.as_bytes()).unwrap();
         let first = sessions.find(id, &sealer, now).await.unwrap().unwrap();
 
@@ -200,7 +200,7 @@ mod tests {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&n.to_be_bytes());
             let tokens = Tokens::new(answer("a", None), "", now).unwrap();
-            Arc::new(Session::new(SessionId(id), holder.clone(), tokens, 10_000, now))
+            Arc::new(Session::new(SessionId(id), holder.clone(), Arc::new(tokens), 10_000, now))
         };
         for n in 0..MOST_IN_MEMORY {
             sessions.remember(other(n));

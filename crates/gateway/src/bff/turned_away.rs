@@ -95,7 +95,7 @@ impl Bff {
 
     fn has_just_logged_in(&self, demands: &Demands, headers: &HeaderMap) -> bool {
         // Two of that cookie are an attempt, and nobody is helped by going on.
-        self.cookies.login(headers).map_or(true, |cookie| cookie == Some(demands.mark().as_bytes()))
+        self.cookies.login_done(headers).map_or(true, |cookie| cookie == Some(demands.mark().as_bytes()))
     }
 }
 

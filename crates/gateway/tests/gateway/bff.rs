@@ -1,6 +1,7 @@
 //! Browsers with a session instead of tokens, and an issuer that does not always play its part.
 
 mod step_up;
+mod tabs;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -240,7 +241,8 @@ impl World {
         assert_eq!(answer.status, StatusCode::FOUND, "{answer:?}");
         let url = Url::parse(answer.header("location").unwrap()).unwrap();
         assert!(url.as_str().starts_with(&format!("{}/authorize?", self.issuer.url())));
-        (cookie(&answer, "__Host-session-login"), url.query_pairs().into_owned().collect())
+        let asked: HashMap<_, _> = url.query_pairs().into_owned().collect();
+        (cookie(&answer, &format!("__Host-session-login-{}", &asked["state"][..8])), asked)
     }
 
     /// The user logs in at the issuer: the callback's target.
@@ -264,6 +266,10 @@ impl World {
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
         cookie(&answer, "__Host-session")
     }
+}
+
+fn name_of(cookie: &str) -> &str {
+    cookie.split('=').next().unwrap()
 }
 
 /// `name=value` of a cookie that is set.
@@ -307,7 +313,7 @@ async fn a_browser_logs_in_calls_and_logs_out_and_never_sees_a_token() {
         (back.header("cache-control"), back.header("referrer-policy")),
         (Some("no-store"), Some("no-referrer"))
     );
-    assert!(!cookie(&back, "__Host-session-login").contains(&login), "the login is over");
+    assert!(clears(&back, name_of(&login)), "the login is over");
     let session = cookie(&back, "__Host-session");
 
     let both = format!("theme=dark; {session}; {login}");
@@ -386,7 +392,7 @@ async fn answers_that_are_not_the_issuers_to_this_browser() {
         ("no_cookie", "a=1", good.clone()),
         ("another_browsers_cookie", &others, good.clone()),
         ("another_browsers_answer", &login, world.log_in(&theirs)),
-        ("a_cookie_that_nobody_made", "__Host-session-login=AAAA", good.clone()),
+        ("a_cookie_that_nobody_made", &format!("{}=AAAA", name_of(&login)), good.clone()),
         ("two_cookies", &format!("{login}; {login}"), good.clone()),
         ("another_state", &login, replaced(&asked["state"], "x")),
         ("another_issuer", &login, replaced(&iss, "https%3A%2F%2Fevil.example")),
@@ -455,7 +461,7 @@ async fn an_issuer_that_answers_wrongly_or_not_at_all() {
         world.issuer.with(mischief);
         let answer = world.gateway.get(&path, &[("cookie", &login)]).await;
         assert_eq!(answer.status.as_u16(), status, "{name}: {answer:?}");
-        assert!(clears(&answer, "__Host-session-login"), "{name}");
+        assert!(clears(&answer, name_of(&login)), "{name}");
         assert_eq!(answer.headers.get_all("set-cookie").iter().count(), 1, "{name}: no session begins");
         world.issuer.with(|told| {
             (told.id_claims, told.id_typ, told.audience) = (json!({}), Typ::new("JWT"), AUDIENCE);
@@ -527,6 +533,34 @@ async fn a_new_login_ends_the_session_before_and_keeps_nothing_of_its_name() {
     let ended = world.gateway.get("/api/a", &[("cookie", &first)]).await;
     assert_eq!(ended.code(), "session-ended");
     assert_eq!(world.issuer.with(|told| told.revoked.len()), 1);
+}
+
+#[tokio::test]
+async fn a_session_ends_once_the_next_one_has_begun_and_not_before() {
+    let world = World::start().await;
+    let before = world.session().await;
+    let store = rusqlite::Connection::open(world.folder.path().join("sessions.db")).unwrap();
+    let refuse = |what: &str| {
+        let trigger = format!(
+            "DROP TRIGGER IF EXISTS full; CREATE TRIGGER full BEFORE {what} ON session BEGIN SELECT RAISE(FAIL, 'full'); END"
+        );
+        store.execute_batch(&trigger).unwrap();
+    };
+    let log_in = async || {
+        let (login, asked) = world.begin("/bff/login").await;
+        world.gateway.get(&world.log_in(&asked), &[("cookie", &format!("{before}; {login}"))]).await
+    };
+    refuse("INSERT");
+    let failed = log_in().await;
+    assert_eq!(failed.status, StatusCode::SERVICE_UNAVAILABLE, "{failed:?}");
+    assert_eq!(world.gateway.get("/api/a", &[("cookie", &before)]).await.status, StatusCode::OK);
+    assert_eq!(world.issuer.with(|told| told.revoked.len()), 1, "the tokens that nobody can use");
+
+    refuse("DELETE");
+    let done = log_in().await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{done:?}");
+    let session = cookie(&done, "__Host-session");
+    assert_eq!(world.gateway.get("/api/a", &[("cookie", &session)]).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

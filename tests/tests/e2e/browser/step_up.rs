@@ -57,7 +57,7 @@ require = {{ acr = ["urn:gatepass:acr:password"], max_age = "6s" }}
     })
     .await;
     let login = problem["login"].as_str().unwrap();
-    assert_eq!(login, "/bff/login?acr_values=urn%3Agatepass%3Aacr%3Apassword&max_age=6", "{problem}");
+    assert_eq!(login, "/bff/login?acr_values=urn%3Agatepass%3Aacr%3Apassword&max_age=0", "{problem}");
     let (_, at) = ada.open(&site.url("/vault")).await;
     assert!(at.starts_with(up.issuer()), "the page asks for the login by itself: {at}");
     ada.open(&site.url(&format!("{login}&return_to=/vault"))).await;

@@ -13,11 +13,11 @@ async fn a_page_that_wants_a_young_login_leads_to_one_and_back() {
     })
     .await;
     let login = led.header("location").unwrap().to_owned();
-    let want = "/bff/login?return_to=%2Fvault&acr_values=urn%3Agatepass%3Aacr%3Apassword&max_age=5";
+    let want = "/bff/login?return_to=%2Fvault&acr_values=urn%3Agatepass%3Aacr%3Apassword&max_age=0";
     assert_eq!(login, site.url(want));
     let script = site.ask(&browser, Method::GET, "/vault").await;
     let script = script.expect_problem(401, "insufficient-user-authentication").json();
-    assert_eq!(script["login"], "/bff/login?acr_values=urn%3Agatepass%3Aacr%3Apassword&max_age=5");
+    assert_eq!(script["login"], "/bff/login?acr_values=urn%3Agatepass%3Aacr%3Apassword&max_age=0");
 
     // The authorization server knows its user, and asks all the same.
     let at_issuer = browser.open(&login).await.expect(302);
