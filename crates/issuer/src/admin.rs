@@ -485,7 +485,7 @@ impl Issuer {
         };
         let (credential, secret) = self.make_credential(&id, new.credential.clone())?;
         let mut client = new.into_client(id, credential, now);
-        self.settle_id_token_alg(&mut client.extensions.responses, now);
+        self.settle_id_token_alg(&mut client, now);
         self.require_served(&client, now)?;
         require_sign_on(&client)?;
         self.held(client.clone())?;
@@ -607,7 +607,8 @@ impl Issuer {
         if let Some(values) = change.default_acr_values {
             extensions.default_acr_values = values;
         }
-        let resets_id_token_alg = change.responses.id_token_signed_response_alg == Some(None);
+        let settles_id_token_alg =
+            change.responses.id_token_signed_response_alg == Some(None) || !before.logs_users_in();
         if let Some(alg) = change.token_endpoint_auth_signing_alg {
             extensions.token_endpoint_auth_signing_alg = alg;
         }
@@ -615,12 +616,15 @@ impl Issuer {
             extensions.request_object_signing_alg = alg;
         }
         extensions.responses = change.responses.of(std::mem::take(&mut extensions.responses));
-        if resets_id_token_alg {
-            self.settle_id_token_alg(&mut extensions.responses, now);
+        if settles_id_token_alg {
+            self.settle_id_token_alg(&mut client, now);
         }
         let secret =
             self.change_credential(&mut client, change.keys, change.certificate, change.new_secret)?;
-        self.require_served(&client, now)?;
+        // What is served no more keeps nobody from changing the rest of such a client, or from disabling it.
+        if before.extensions != client.extensions || before.keys() != client.keys() {
+            self.require_served(&client, now)?;
+        }
         require_sign_on(&client)?;
         let is_moved = before.redirect_uris != client.redirect_uris
             || before.extensions.sector_identifier_uri != client.extensions.sector_identifier_uri;

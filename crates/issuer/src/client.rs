@@ -44,6 +44,9 @@ pub const IDENTITY_SCOPES: [&str; 4] = [OPENID, PROFILE, EMAIL, OFFLINE_ACCESS];
 /// All the scopes that are about the user and not about a resource server.
 pub const USER_SCOPES: [&str; 5] = [OPENID, PROFILE, EMAIL, OFFLINE_ACCESS, ROLES];
 
+/// The grants that log users in, and so give ID tokens.
+pub(crate) const LOGIN_GRANTS: [GrantType; 2] = [GrantType::AuthorizationCode, GrantType::DeviceCode];
+
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
@@ -139,6 +142,11 @@ impl Client {
     #[must_use]
     pub fn may_use(&self, grant: GrantType) -> bool {
         self.grants.contains(&grant)
+    }
+
+    /// Whether it is registered for a grant that gives ID tokens.
+    pub(crate) fn logs_users_in(&self) -> bool {
+        LOGIN_GRANTS.iter().any(|grant| self.may_use(*grant))
     }
 }
 

@@ -10,7 +10,6 @@ use crate::binding::Binding;
 use crate::certificate::{ShownCertificate, X5t};
 use crate::client::{Client, Credential, SecretDigest};
 use crate::client_assertion::{self, AssertionRejection};
-use crate::dpop::{Jkt, ShownProof};
 use crate::grant::TokenError;
 use crate::guessing::TooEarly;
 use crate::id::ClientId;
@@ -153,22 +152,6 @@ impl Issuer {
                 self.authenticate_by_secret(id, None, authentication.certificate.as_ref(), now).await
             }
         }
-    }
-
-    /// Authenticates a client that may show a key as well, and says which. The proof is looked at first and used up
-    /// last: a client that must learn a nonce still has its assertion, and nobody fills the store with proofs.
-    ///
-    /// # Errors
-    /// [`TokenError::Dpop`], or as [`Issuer::authenticate_client`].
-    pub async fn authenticate_with_proof(
-        &self,
-        authentication: &ClientAuthentication,
-        proof: Option<&ShownProof>,
-        now: Timestamp,
-    ) -> Result<(AuthenticatedClient, Option<Jkt>), TokenError> {
-        let proof = self.verify_proof(proof, None, now)?;
-        let client = self.authenticate_client(authentication, now).await?;
-        Ok((client, self.use_up(proof).await?))
     }
 
     /// By what needs no signature of the client's own here: a secret, the certificate of its connection, or nothing.

@@ -209,7 +209,7 @@ impl Issuer {
         let Some(documents) = &self.documents else { return Ok(None) };
         match documents.client(id, now).await {
             Ok(mut client) => {
-                self.settle_id_token_alg(&mut client.extensions.responses, now);
+                self.settle_id_token_alg(&mut client, now);
                 Ok(Some(client))
             }
             Err(error) => {

@@ -13,6 +13,7 @@ use crate::identity_provider::IdentityProvider;
 use crate::keys::{KeyPolicy, KeyTerms};
 use crate::password::{HashPolicy, PasswordPolicy};
 use crate::profile::Profile;
+use crate::resource::is_same;
 use crate::rotation::RefreshPolicy;
 use crate::throttle::ThrottlePolicy;
 use crate::trusted_issuer::TrustedIssuer;
@@ -209,7 +210,7 @@ pub enum ResourceServersError {
     /// There is none.
     #[error("at least one resource server must be configured")]
     None,
-    /// An audience is empty, named twice, or the issuer's own.
+    /// An audience is empty, named twice, or the issuer's own: also as the same URL in another spelling.
     #[error("the audience {0:?} is empty, named twice, or the issuer's own")]
     Audience(String),
     /// A published key cannot be a secret.
@@ -228,8 +229,8 @@ impl ResourceServers {
         }
         for (at, server) in servers.iter().enumerate() {
             let audience = &server.audience;
-            let before = servers.iter().take(at).any(|other| other.audience == *audience);
-            if audience.is_empty() || before || audience == issuer.as_str() {
+            let before = servers.iter().take(at).any(|other| is_same(&other.audience, audience));
+            if audience.is_empty() || before || is_same(audience, issuer.as_str()) {
                 return Err(ResourceServersError::Audience(audience.clone()));
             }
             if let Signing::Published(alg) = server.signing
@@ -247,5 +248,37 @@ impl ResourceServers {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &ResourceServer> {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_audiences_are_one_url() {
+        let issuer = Issuer::new("https://auth.example.com").unwrap();
+        let servers = |audiences: &[&str]| {
+            let server = |audience: &&str| ResourceServer {
+                audience: (*audience).to_owned(),
+                signing: Signing::Published(Alg::ES256),
+                scope: None,
+                not_before: false,
+                encryption: None,
+            };
+            ResourceServers::new(&issuer, audiences.iter().map(server).collect())
+        };
+        let cases: [(&[&str], Option<&str>); 6] = [
+            (&["https://a.example", "https://b.example/"], None),
+            (&["https://a.example/v1", "https://a.example/v1/"], None),
+            (&["https://a.example", "https://a.example"], Some("https://a.example")),
+            (&["https://a.example", "https://a.example/"], Some("https://a.example/")),
+            (&["https://auth.example.com/"], Some("https://auth.example.com/")),
+            (&[""], Some("")),
+        ];
+        for (audiences, refused) in cases {
+            let want = refused.map(|audience| ResourceServersError::Audience(audience.to_owned()));
+            assert_eq!(servers(audiences).err(), want, "{audiences:?}");
+        }
     }
 }

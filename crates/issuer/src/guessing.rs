@@ -18,7 +18,7 @@ use gatepass_jose::Timestamp;
 
 use self::buckets::{Buckets, Newcomers};
 use crate::known_device::DeviceId;
-use crate::throttle::{ThrottleLimit, ThrottlePolicy};
+use crate::throttle::{ThrottleLimit, ThrottlePolicy, places};
 
 /// How many wrong secrets of one client come from one address before it waits. Secrets are 256 random bits; this is for
 /// those that an operator has chosen elsewhere, and for the log.
@@ -157,19 +157,6 @@ impl Guessing {
 
     fn key(&self, kind: &str, of: impl Hash) -> u64 {
         self.hasher.hash_one((kind, of))
-    }
-}
-
-/// A host, and the network that its owner most likely has more hosts in: an IPv4 address and its 256, an IPv6 network of
-/// 64 bits and its 65,536.
-fn places(address: IpAddr) -> (u64, u64) {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => (u64::from(v4.to_bits()), u64::from(v4.to_bits() >> 8)),
-        // The upper half, which no IPv4 address has a bit of.
-        IpAddr::V6(v6) => {
-            let upper = u64::try_from(v6.to_bits() >> 64).unwrap_or(u64::MAX);
-            (upper, upper >> 16)
-        }
     }
 }
 

@@ -76,7 +76,8 @@ impl Issuer {
     /// access token for an audience that an operator lets this client have tokens for, as they do with a resource server
     /// that asks ([RFC 7662 section 4](https://www.rfc-editor.org/rfc/rfc7662#section-4),
     /// [RFC 9701 section 5](https://www.rfc-editor.org/rfc/rfc9701#section-5)).
-    /// Of a client that nobody has registered, which anybody can be, no audience counts.
+    /// Of a client that nobody has registered, which anybody can be, no audience counts; of one that registered itself, those
+    /// alone that an operator has given it since.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -89,24 +90,30 @@ impl Issuer {
             Introspection::Inactive => true,
             Introspection::AccessToken(claims) => {
                 let issuer = self.config.issuer.as_str();
-                let is_known = !client.id.is_url();
-                let may_have =
-                    |audience| is_known && audience != issuer && self.may_have(client, Some(audience));
+                let is_for = |audience: &str| audience != issuer && claims.aud.contains(audience);
+                let may_have = |audience: &str| is_for(audience) && self.may_have(client, Some(audience));
                 claims.client_id == client.id.as_str()
                     || claims.aud.contains(client.id.as_str())
-                    || claims.aud.iter().any(may_have) && self.is_an_operators(client).await?
+                    || claims.aud.iter().any(may_have) && self.is_an_operators(client, is_for).await?
             }
             Introspection::RefreshToken(session) => session.client == client.id,
         };
         Ok(if is_theirs { found } else { Introspection::Inactive })
     }
 
-    /// Whether an operator stands behind what a client is for: they registered it, or have given it audiences.
-    async fn is_an_operators(&self, client: &Client) -> Result<bool, StoreError> {
-        if !client.audience.is_empty() {
-            return Ok(true);
+    /// Whether an operator stands behind what a client does at some audiences: they registered it, or have given it one of
+    /// those, which it could not register itself for.
+    pub(crate) async fn is_an_operators(
+        &self,
+        client: &Client,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> Result<bool, StoreError> {
+        if client.id.is_url() {
+            return Ok(false);
         }
-        Ok(!client.id.is_url() && self.store.find_registration(&client.id).await?.is_none())
+        let Some(registration) = self.store.find_registration(&client.id).await? else { return Ok(true) };
+        let is_given = |own: &String| is_meant(own) && !registration.policy.audience.contains(own);
+        Ok(client.audience.iter().any(is_given))
     }
 
     /// Signs an answer for the client that asked, and encrypts it where the client wants that.

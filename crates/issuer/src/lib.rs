@@ -103,9 +103,7 @@ pub use master_key::{MasterKeyKeeper, RotateMasterError};
 pub use mint::MintError;
 pub use own_password::{OwnPasswordChange, OwnPasswordError};
 pub use profile::{Profile, ProfileMismatch};
-pub use pushed_request::{
-    PUSHED_REQUEST_LIFETIME, PUSHED_REQUEST_PREFIX, PushedRequest, RequestUriDigest, TooManyPushes,
-};
+pub use pushed_request::{PUSHED_REQUEST_LIFETIME, PUSHED_REQUEST_PREFIX, PushedRequest, RequestUriDigest};
 pub use refresh_token::RefreshToken;
 pub use remote_document::{RemoteDocument, RemoteDocumentSource};
 pub use resource::{GrantedResources, MAX_RESOURCES, NamedResources, SeveralResources};

@@ -7,10 +7,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use gatepass_jose::{Timestamp, base64url};
-use thiserror::Error;
 
 use crate::authorize::{AuthorizationRequest, AuthorizeError, PageError};
-use crate::client_authentication::AuthenticatedClient;
+use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
+use crate::dpop::{Jkt, ShownProof};
+use crate::grant::TokenError;
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::secrets::random;
@@ -47,30 +48,43 @@ pub struct PushedRequest {
     pub expires_at: Timestamp,
 }
 
-/// Too many requests were pushed in the name of a client that does not prove who it is, or from one address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("too many requests; try again later")]
-pub struct TooManyPushes {
-    /// When it is worth trying again.
-    pub retry_after: Duration,
-}
-
 impl Issuer {
-    /// Counts a request that is to be pushed. Whoever proves who it is may always; each costs a row.
+    /// Authenticates a client that pushes a request and may show a key as well, and says which. The proof is looked at first
+    /// and used up last: a client that must learn a nonce still has its assertion, and nobody fills the store with proofs of
+    /// requests that are too many.
     ///
     /// # Errors
-    /// [`TooManyPushes`].
-    pub fn count_push(
+    /// [`TokenError::Dpop`], [`TokenError::Throttled`], or as [`Issuer::authenticate_client`].
+    pub async fn authenticate_push(
+        &self,
+        authentication: &ClientAuthentication,
+        proof: Option<&ShownProof>,
+        now: Timestamp,
+    ) -> Result<(AuthenticatedClient, Option<Jkt>), TokenError> {
+        let proof = self.verify_proof(proof, None, now)?;
+        let client = self.authenticate_client(authentication, now).await?;
+        self.count_push(&client, authentication.address, now)?;
+        Ok((client, self.use_up(proof).await?))
+    }
+
+    /// Each request costs a row. A registered client that proves who it is may always. One that nobody has registered shares
+    /// with its host what has names without end. In the name of one that proves nothing anybody pushes, so that its name
+    /// counts for nothing: whoever used up what is its own would keep its users out.
+    fn count_push(
         &self,
         client: &AuthenticatedClient,
         address: Option<IpAddr>,
         now: Timestamp,
-    ) -> Result<(), TooManyPushes> {
-        if let AuthenticatedClient::Confidential(_) = client {
-            return Ok(());
-        }
-        let attempt = self.pushes.attempt(client.id().as_str(), address);
-        self.pushes.take(attempt, now).map_err(|Throttled { retry_after }| TooManyPushes { retry_after })
+    ) -> Result<(), TokenError> {
+        let attempt = match (client, address) {
+            (AuthenticatedClient::Confidential(client), _) if !client.id.is_url() => return Ok(()),
+            (AuthenticatedClient::Confidential(client), _) => self.pushes.attempt(client.id.host(), None),
+            (_, Some(address)) => self.pushes.attempt_at(address),
+            (_, None) => self.pushes.attempt(client.id().as_str(), None),
+        };
+        self.pushes
+            .take(attempt, now)
+            .map_err(|Throttled { retry_after }| TokenError::Throttled { retry_after })
     }
 
     /// Keeps a request that its client has pushed and that was checked; returns its `request_uri`. `query` holds it

@@ -20,7 +20,8 @@ use zeroize::Zeroizing;
 use crate::admin::{AdminError, NewClient, NewCredential, SignOnClient};
 use crate::authorize::WITHOUT_MEANING;
 use crate::client::{
-    Client, ClientExtensions, ClientLogout, ClientSecret, GrantType, IDENTITY_SCOPES, NotificationUri,
+    Client, ClientExtensions, ClientLogout, ClientSecret, GrantType, IDENTITY_SCOPES, LOGIN_GRANTS,
+    NotificationUri,
 };
 use crate::config::ISSUER_SCOPES;
 use crate::id::ClientId;
@@ -216,6 +217,9 @@ impl RegistrationPolicy {
             let why = "grant_types has one that the initial access token does not allow";
             return Err(RegistrationError::Metadata(why.into()));
         }
+        if !metadata.credential.signs_assertions() {
+            metadata.extensions.token_endpoint_auth_signing_alg = None; // of no meaning, and said by libraries all the same
+        }
         if let Some(types) = &metadata.authorization_details_types {
             metadata.extensions.authorization_details_types = self.details_types_of(types)?;
         }
@@ -253,8 +257,7 @@ impl RegistrationPolicy {
     /// Scopes about the user are every client's that logs users in, and those without meaning are passed over.
     fn scope_of(&self, metadata: &ClientMetadata) -> Result<ScopeSet, RegistrationError> {
         let Some(asked) = &metadata.scope else { return Ok(self.scope.clone()) };
-        let users = [GrantType::AuthorizationCode, GrantType::DeviceCode];
-        let logs_in = metadata.grants.iter().any(|grant| users.contains(grant));
+        let logs_in = metadata.grants.iter().any(|grant| LOGIN_GRANTS.contains(grant));
         let mut scope = ScopeSet::default();
         for one in asked.iter() {
             match one {

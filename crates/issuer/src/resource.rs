@@ -90,7 +90,7 @@ impl GrantedResources {
 /// Whether two names are one URL: without a path and with the path `/` is the same
 /// ([RFC 3986 section 6.2.3](https://www.rfc-editor.org/rfc/rfc3986#section-6.2.3)), and clients that parse an URL write the
 /// second for the first.
-fn is_same(one: &str, other: &str) -> bool {
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
     let is_host = |rest: &str| !rest.is_empty() && !rest.contains(['/', '?', '#']);
     let bare = |name: &str| match name.strip_suffix('/') {
         Some(bare) if bare.split_once("://").is_some_and(|(_, rest)| is_host(rest)) => bare.len(),

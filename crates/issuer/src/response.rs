@@ -8,7 +8,7 @@ use gatepass_jose::{Alg, ContentEncryption, KeyManagement, SigningKey, Timestamp
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::client::{Client, Encryption, ResponseFormats, Told};
+use crate::client::{Client, Encryption, Told};
 use crate::issuer::Issuer;
 use crate::mint::MintError;
 use crate::store::StoreError;
@@ -81,13 +81,13 @@ impl Issuer {
         Ok(ResponseWriter { signer, recipient })
     }
 
-    /// Writes down what signs the ID tokens of a client that has not said, so that no later configuration changes it.
-    /// Where the usual algorithm is not served, or its key does not sign yet, it stays [`DEFAULT_RESPONSE_ALG`].
-    pub(crate) fn settle_id_token_alg(&self, formats: &mut ResponseFormats, now: Timestamp) {
+    /// Writes down what signs the ID tokens of a client that has not said, so that no later configuration changes it; a client
+    /// that logs nobody in gets none. Where the usual algorithm is not served, or its key does not sign yet, it stays [`DEFAULT_RESPONSE_ALG`].
+    pub(crate) fn settle_id_token_alg(&self, client: &mut Client, now: Timestamp) {
         let is_served = self.config.response_signing_algs().contains(&USUAL_ID_TOKEN_ALG)
             && self.ring.load().signer(USUAL_ID_TOKEN_ALG, now).is_some();
-        if is_served {
-            formats.id_token_signed_response_alg.get_or_insert(USUAL_ID_TOKEN_ALG);
+        if is_served && client.logs_users_in() {
+            client.extensions.responses.id_token_signed_response_alg.get_or_insert(USUAL_ID_TOKEN_ALG);
         }
     }
 

@@ -39,8 +39,9 @@ impl RetiredKeys {
         self.0.iter().map(|(key, _)| key)
     }
 
-    pub(crate) fn verifying(&self) -> impl Iterator<Item = VerifyingKey> {
-        self.0.iter().map(|(_, key)| key.clone())
+    /// Those without the ones that `is_known` names: what leaves the key set is here a moment before.
+    pub(crate) fn verifying(&self, is_known: impl Fn(&str) -> bool) -> impl Iterator<Item = VerifyingKey> {
+        self.0.iter().filter(move |(key, _)| !is_known(&key.kid)).map(|(_, key)| key.clone())
     }
 }
 
@@ -53,7 +54,8 @@ impl Issuer {
         withdrawn: &[&str],
         now: Timestamp,
     ) -> Result<(), OpenError> {
-        let (ring, before) = (self.ring.load(), self.retired_keys.load());
+        // What the store has, and not what is known here: a change may have become durable and seemed to fail.
+        let (ring, before) = (self.ring.load(), self.store.list_retired_keys().await?);
         let retired = |record: &KeyRecord, jwk: Jwk| {
             // One that never signed is nobody's.
             let forget_after = record.signed_until?.saturating_add(self.config.login.absolute);
@@ -67,11 +69,12 @@ impl Issuer {
         });
         let stays = |key: &RetiredKey| now < key.forget_after && !withdrawn.contains(&key.kid.as_str());
         let keys: Vec<RetiredKey> = before.iter().cloned().chain(new).filter(stays).collect();
-        if before.iter().eq(&keys) {
-            return Ok(());
+        if before != keys {
+            self.store.put_retired_keys(&keys).await?;
         }
-        self.store.put_retired_keys(&keys).await?;
-        self.retired_keys.store(RetiredKeys::load(keys)?.into());
+        if !self.retired_keys.load().iter().eq(&keys) {
+            self.retired_keys.store(RetiredKeys::load(keys)?.into());
+        }
         Ok(())
     }
 }

@@ -92,7 +92,7 @@ impl KeyRing {
     /// Verifies ID tokens that come back, made for the client of that name, under a key of this moment or of `retired`.
     pub(crate) fn hint_verifier(&self, typ: Typ, client: &str, retired: &RetiredKeys) -> Option<Verifier> {
         let keys = self.keys.iter().filter_map(|ring| ring.key.verifying_key().ok());
-        let keys = keys.chain(retired.verifying()).collect();
+        let keys = keys.chain(retired.verifying(|kid| self.records().any(|key| key.kid == kid))).collect();
         let audience = Audience::new([client]).ok()?;
         Some(Verifier::new(self.verifier.issuer().clone(), audience, typ, KeySet::new(keys)))
     }

@@ -72,11 +72,25 @@ pub(crate) struct Throttle {
     empty_at: Mutex<HashMap<u64, Timestamp>>,
 }
 
+/// A host, and the network that its owner most likely has more hosts in: an IPv4 address and its 256, an IPv6 network of
+/// 64 bits and its 65,536.
+pub(crate) fn places(address: IpAddr) -> (u64, u64) {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => (u64::from(v4.to_bits()), u64::from(v4.to_bits() >> 8)),
+        // The upper half, which no IPv4 address has a bit of.
+        IpAddr::V6(v6) => {
+            let upper = u64::try_from(v6.to_bits() >> 64).unwrap_or(u64::MAX);
+            (upper, upper >> 16)
+        }
+    }
+}
+
 /// Who tries to log in, as far as the throttle is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Attempt {
-    account: u64,
+    account: Option<u64>,
     address: Option<u64>,
+    network: Option<u64>,
 }
 
 impl Throttle {
@@ -85,20 +99,23 @@ impl Throttle {
     }
 
     pub(crate) fn attempt(&self, account: impl Hash, address: Option<IpAddr>) -> Attempt {
-        let address = address.map(|address| self.network(address));
-        Attempt { account: self.hasher.hash_one(("account", account)), address }
+        let address = address.map(|address| self.address(address));
+        Attempt { account: Some(self.hasher.hash_one(("account", account))), address, network: None }
     }
 
     /// What nobody does but an address, whose bucket is the account's.
     pub(crate) fn attempt_from(&self, address: IpAddr) -> Attempt {
-        Attempt { account: self.network(address), address: None }
+        Attempt { account: Some(self.address(address)), address: None, network: None }
     }
 
-    fn network(&self, address: IpAddr) -> u64 {
-        match address.to_canonical() {
-            IpAddr::V4(v4) => self.hasher.hash_one(v4),
-            IpAddr::V6(v6) => self.hasher.hash_one(v6.segments().first_chunk::<4>()),
-        }
+    /// What anybody does from an address, and in whose name counts for nothing.
+    pub(crate) fn attempt_at(&self, address: IpAddr) -> Attempt {
+        let network = self.hasher.hash_one(("network", places(address).1));
+        Attempt { account: None, address: Some(self.address(address)), network: Some(network) }
+    }
+
+    fn address(&self, address: IpAddr) -> u64 {
+        self.hasher.hash_one(("address", places(address).0))
     }
 
     /// Whether the attempt may go on to the password. An attempt at an account whose bucket is full counts for its
@@ -142,8 +159,12 @@ impl Throttle {
     }
 
     fn buckets(&self, attempt: Attempt) -> impl Iterator<Item = (u64, ThrottleLimit)> {
-        let address = attempt.address.map(|address| (address, self.policy.address));
-        [(attempt.account, self.policy.account)].into_iter().chain(address)
+        let Attempt { account, address, network } = attempt;
+        let of = |key: Option<u64>, limit| key.map(|key| (key, limit));
+        let policy = &self.policy;
+        [of(account, policy.account), of(address, policy.address), of(network, policy.network)]
+            .into_iter()
+            .flatten()
     }
 }
 

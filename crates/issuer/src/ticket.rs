@@ -186,13 +186,14 @@ impl Issuer {
     ) -> Result<(), ConsumeError> {
         let client = self.authenticate_client(authentication, now).await.and_then(require_confidential);
         let client = client.map_err(ConsumeError::Client)?;
-        // Gateways are registered: anybody else who has a ticket is not to take it from its holder.
-        if client.id.is_url() {
-            return Err(ConsumeError::Client(TokenError::UnauthorizedClient));
-        }
         let ring = self.ring.load_full();
         let ticket = ring.tickets().verify::<AccessClaims>(ticket, now).map_err(|_| ConsumeError::Invalid)?;
         self.feed.check(&ticket, ticket.kid()).map_err(ConsumeError::Revoked)?;
+        // Gateways are an operator's: anybody else who has a ticket is not to take it from its holder.
+        let is_for = |audience: &str| ticket.aud.contains(audience);
+        if !self.is_an_operators(&client, is_for).await? {
+            return Err(ConsumeError::Client(TokenError::UnauthorizedClient));
+        }
         let jti = TokenId::parse(&ticket.jti).ok_or(ConsumeError::Invalid)?;
         // Past this no verifier takes it any more, however its clock goes.
         let forget_after = ticket.exp.0.saturating_add(CLOCK_ALLOWANCE);

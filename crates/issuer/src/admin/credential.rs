@@ -22,6 +22,13 @@ pub enum NewCredential {
     Certificate(RegisteredCertificate),
 }
 
+impl NewCredential {
+    /// Whether the client will sign assertions.
+    pub(crate) fn signs_assertions(&self) -> bool {
+        matches!(self, Self::SharedSecret | Self::Keys(_))
+    }
+}
+
 impl Issuer {
     /// What is kept of a new credential, and the secret that the client is told, if it gets one.
     pub(super) fn make_credential(

@@ -9,14 +9,13 @@ use gatepass_issuer::authorize::{
     Arrival, AuthorizationParams, AuthorizationRequest, AuthorizeError, PageError,
 };
 use gatepass_issuer::client::Client;
-use gatepass_issuer::{Jkt, PUSHED_REQUEST_LIFETIME, TokenError, TooManyPushes};
+use gatepass_issuer::{Jkt, PUSHED_REQUEST_LIFETIME, TokenError};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use url::form_urlencoded;
 
 use super::authorize::{MAX_REQUEST, params};
 use crate::body::FormBody;
-use crate::client_address::ClientAddress;
 use crate::client_authentication;
 use crate::dpop::Proof;
 use crate::oauth_error::OAuthError;
@@ -36,16 +35,14 @@ struct PushedAnswer {
 /// `POST /oauth/par`: checks the request as the authorization endpoint would, and keeps it.
 pub(crate) async fn push(
     State(server): State<Arc<Server>>,
-    ClientAddress(address): ClientAddress,
     headers: HeaderMap,
     proof: Proof,
     FormBody(form): FormBody,
 ) -> Result<Response, OAuthError> {
     let now = server.now();
     let authentication = client_authentication::parse(&headers, &proof, &form)?;
-    let (client, shown) = server.issuer.authenticate_with_proof(&authentication, proof.shown(), now).await?;
+    let (client, shown) = server.issuer.authenticate_push(&authentication, proof.shown(), now).await?;
     let Some(registered) = client.registered() else { return Err(OAuthError::invalid_client()) };
-    server.issuer.count_push(&client, address, now)?;
     if form.find("request_uri").is_some() {
         return Err(OAuthError::invalid_request("request_uri cannot be pushed"));
     }
@@ -84,12 +81,6 @@ fn query<'p>(client: &Client, jkt: Option<Jkt>, pairs: impl Iterator<Item = (&'p
         .extend_pairs(pairs.filter(|(name, _)| !NOT_PUSHED.contains(name)))
         .extend_pairs(jkt)
         .finish()
-}
-
-impl From<TooManyPushes> for OAuthError {
-    fn from(TooManyPushes { retry_after }: TooManyPushes) -> Self {
-        Self::throttled(retry_after)
-    }
 }
 
 impl From<AuthorizeError> for OAuthError {

@@ -127,7 +127,6 @@ async fn nobody_registers_an_algorithm_that_they_cannot_sign_with() {
         ("none", &signer, assertions, "none", false),
         ("of_its_secret", &shared, assertions, "HS256", true),
         ("of_a_longer_secret", &shared, assertions, "HS512", false),
-        ("of_no_assertions", &secret, assertions, "ES256", false),
         ("requests_with_its_key", &signer, requests, "ES256", true),
         ("requests_with_another", &signer, requests, "RS256", false),
         ("unsigned_requests", &signer, requests, "none", false),
@@ -142,4 +141,21 @@ async fn nobody_registers_an_algorithm_that_they_cannot_sign_with() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn the_algorithm_of_assertions_means_nothing_for_a_client_that_signs_none() {
+    let fixture = Fixture::new().await;
+    let signs = "token_endpoint_auth_signing_alg";
+    for method in ["client_secret_basic", "client_secret_post"] {
+        let metadata = json!({
+            "grant_types": ["client_credentials"], "token_endpoint_auth_method": method, signs: "ES256",
+        });
+        let made = register(&fixture, &metadata).await.expect(StatusCode::CREATED).json();
+        assert!(made.get(signs).is_none(), "{method}: {made}");
+    }
+    // An operator is told.
+    let body = json!({ "client_id": "m", "client_name": "m", "grant_types": ["client_credentials"], signs: "ES256" });
+    let call = fixture.post("/admin/v1/clients").bearer(&fixture.admin().await).json(&body);
+    assert_eq!(call.send().await.status, StatusCode::BAD_REQUEST);
 }

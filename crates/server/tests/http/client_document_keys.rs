@@ -320,6 +320,22 @@ async fn strangers_do_not_fill_the_store_nor_use_up_tickets() {
     let consumed = signer.ask("/tickets/consume", &own, &ticket).await;
     assert_eq!(consumed.oauth_error(), (400, "unauthorized_client".into()));
 
+    let pushes = async |path: &str, network: u8| {
+        site.describe(path, &site.url("/jwks"));
+        let signer = Signer::new(&fixture, &site.url(path));
+        signer.made.set(u32::from(network) * 1000);
+        let assertion = signer.assertion(&own);
+        let form = encode([("client_assertion_type", JWT_BEARER), ("client_assertion", &assertion)]);
+        let address = std::net::Ipv4Addr::new(198, 51, network, 1).into();
+        fixture.post("/oauth/par").form(&form).from(address).send().await.status.as_u16()
+    };
+    let mut answers = Vec::new();
+    for at in 1..=251 {
+        answers.extend([pushes("/agent", at).await, pushes("/another", at).await]);
+    }
+    assert_eq!((answers[..500].iter().all(|status| *status == 400), answers[500]), (true, 429), "one host's");
+    fixture.pass(Duration::from_secs(50));
+
     let from = async |host: u8| {
         let assertion = signer.assertion(&own);
         let form = encode([("client_assertion_type", JWT_BEARER), ("client_assertion", &assertion)]);

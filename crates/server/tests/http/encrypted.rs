@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepass_issuer::admin::{AdminError, ChangeClient, NewClient, NewCredential, SignOnClient};
-use gatepass_issuer::client::{ChangeResponses, ClientExtensions, ResponseFormats};
+use gatepass_issuer::client::{ChangeResponses, ClientExtensions, GrantType, ResponseFormats};
 use gatepass_issuer::{
     Config, Issuer, MasterKey, Profile, ResourceServer, ResourceServers, Signing, TokenEncryption,
 };
@@ -138,6 +138,7 @@ async fn what_signed_for_a_client_goes_on_signing_when_rs256_is_configured() {
     let before = starts.open(&[]).await;
     let quiet = |id: &str| {
         let mut client = client(id, Alg::ES256);
+        client.grants = vec![GrantType::DeviceCode];
         client.extensions.responses.id_token_signed_response_alg = None;
         client
     };

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatepass_issuer::admin::{AdminError, ChangeClient, NewClient, NewCredential, SignOnClient};
+use gatepass_issuer::client::{ClientExtensions, GrantType};
 use gatepass_issuer::keys::KeyState;
-use gatepass_issuer::{Config, Issuer, MasterKey, ResourceServer, ResourceServers, Signing};
-use gatepass_jose::{Alg, Timestamp};
+use gatepass_issuer::store::Store;
+use gatepass_issuer::{Config, Issuer, MasterKey, ResourceServer, ResourceServers, RetiredKey, Signing};
+use gatepass_jose::{Alg, SigningKey, Timestamp};
 use gatepass_server::HttpConfig;
 use gatepass_store::Embedded;
 use http::StatusCode;
@@ -285,4 +288,57 @@ async fn a_key_stays_for_tokens_that_were_given_a_longer_life_than_they_get_now(
         issuer.maintain(after(secs)).await.unwrap();
         assert_eq!(stays(after(secs)), want, "after {secs} s");
     }
+}
+
+#[tokio::test]
+async fn a_client_whose_algorithm_is_served_no_more_can_still_be_disabled() {
+    let starts = Starts::new();
+    let new = |id: &str, grant| NewClient {
+        id: Some(id.parse().unwrap()),
+        name: id.to_owned(),
+        credential: NewCredential::Secret,
+        grants: vec![grant],
+        scope: "openid".parse().unwrap(),
+        audience: Vec::new(),
+        sign_on: SignOnClient {
+            redirect_uris: vec!["https://shop.example.com/callback".parse().unwrap()],
+            ..SignOnClient::default()
+        },
+        exchange: None,
+        extensions: ClientExtensions::default(),
+    };
+    let both = |config: &mut Config| config.response_algs = vec![Alg::RS256];
+    let (id, at) = ("shop".parse().unwrap(), after(DAY));
+    let issuer = starts.start(after(1), both).await;
+    issuer.maintain(at).await.unwrap();
+    let (shop, _) = issuer.create_client(new("shop", GrantType::AuthorizationCode), at).await.unwrap();
+    assert_eq!(shop.extensions.responses.id_token_signed_response_alg, Some(Alg::RS256));
+    let machine =
+        NewClient { sign_on: SignOnClient::default(), ..new("machine", GrantType::ClientCredentials) };
+    let (machine, _) = issuer.create_client(machine, at).await.unwrap();
+    assert_eq!(machine.extensions.responses.id_token_signed_response_alg, None, "it logs nobody in");
+    drop(issuer);
+
+    let issuer = starts.start(at, |_| {}).await;
+    let changed = async |change| issuer.change_client(&id, change, at).await.map(|(client, _)| client);
+    let renamed =
+        changed(ChangeClient { name: Some("Shop".into()), ..ChangeClient::default() }).await.unwrap();
+    assert_eq!(renamed.name, "Shop");
+    let asked = changed(ChangeClient { default_max_age: Some(Some(60)), ..ChangeClient::default() }).await;
+    assert!(matches!(asked, Err(AdminError::UnservedAlg { .. })), "{asked:?}");
+    assert!(
+        changed(ChangeClient { disabled: Some(true), ..ChangeClient::default() }).await.unwrap().disabled
+    );
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_is_no_retired_one_of_the_stores_either() {
+    let starts = Starts::new();
+    let (one, other) = (starts.start(after(1), |_| {}).await, starts.start(after(1), |_| {}).await);
+    let kid = signer(&one, after(1));
+    let jwk = SigningKey::generate(Alg::ES256, Some(&kid)).unwrap().public_jwk().unwrap();
+    let retired = RetiredKey { kid: kid.clone(), alg: Alg::ES256, jwk, forget_after: after(90 * DAY) };
+    starts.store.put_retired_keys(&[retired]).await.unwrap();
+    other.withdraw_key(&kid, gatepass_revocation::Reason::KEY_COMPROMISED, after(1)).await.unwrap();
+    assert_eq!(starts.store.list_retired_keys().await.unwrap(), []);
 }

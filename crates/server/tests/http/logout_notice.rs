@@ -110,7 +110,8 @@ async fn a_logout_reaches_applications_whose_tokens_died_long_ago() {
         }
         assert_eq!(told(&fixture).await, both, "{hours}");
         let log = fixture.issuer.read_log(&mut fixture.issuer.log_position(Some(0)), 100);
-        assert_eq!(log.len(), revoked + 1, "{hours}: the login's; of the others no token is alive");
+        let ended = "the login, and what the hint names; of the other no token is alive";
+        assert_eq!(log.len(), revoked + 2, "{hours}: {ended}");
     }
 }
 

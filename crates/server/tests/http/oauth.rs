@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::browser::{claims, encode};
-use crate::fixture::{API, Fixture, ISSUER};
+use crate::fixture::{API, Fixture, ISSUER, with};
 
 const CREDENTIALS: &str = "grant_type=client_credentials";
 
@@ -189,13 +189,16 @@ async fn a_client_is_told_of_its_own_tokens_and_of_those_for_an_audience_that_an
         "grant_types": ["client_credentials"],
     });
     let elsewhere = made("/admin/v1/clients", elsewhere).await;
-    let initial = made("/admin/v1/registration-tokens", machine.clone()).await;
-    let registered =
-        fixture.post("/oauth/register").bearer(initial["token"].as_str().unwrap()).json(&machine);
-    let registered = registered.send().await.expect(StatusCode::CREATED).json();
+    let registers = async |policy: Value| {
+        let initial = made("/admin/v1/registration-tokens", policy).await;
+        let call = fixture.post("/oauth/register").bearer(initial["token"].as_str().unwrap()).json(&machine);
+        call.send().await.expect(StatusCode::CREATED).json()
+    };
+    let registered = registers(machine.clone()).await;
+    let named = registers(with(machine.clone(), "audience", json!([API]))).await;
     let of =
         |client: &Value| ["client_id", "client_secret"].map(|name| client[name].as_str().unwrap().to_owned());
-    let (elsewhere, itself) = (of(&elsewhere), of(&registered));
+    let (elsewhere, itself, named) = (of(&elsewhere), of(&registered), of(&named));
     let batch = ["batch".to_owned(), fixture.secret.clone()];
     let own =
         fixture.post("/oauth/token").basic(&itself[0], &itself[1]).form("grant_type=client_credentials");
@@ -221,6 +224,7 @@ async fn a_client_is_told_of_its_own_tokens_and_of_those_for_an_audience_that_an
         ("a resource server, of a user's refresh token", &batch, &alice.refresh, false),
         ("another resource server", &elsewhere, &alice.access, false),
         ("a client that registered itself", &itself, &alice.access, false),
+        ("a client that registered itself with a token for that audience", &named, &alice.access, false),
         ("a client that registered itself, of a refresh token", &itself, &alice.refresh, false),
         ("a client that registered itself, of its own", &itself, &own, true),
         ("a resource server, of another client's", &batch, &own, true),
@@ -236,6 +240,11 @@ async fn a_client_is_told_of_its_own_tokens_and_of_those_for_an_audience_that_an
     let call = fixture.call(Method::PATCH, &path).bearer(&admin).json(&json!({ "audience": [API] }));
     call.send().await.expect(StatusCode::OK);
     assert!(is_told(&itself, &alice.access).await && !is_told(&itself, &alice.refresh).await);
+    let path = format!("/admin/v1/clients/{}", named[0]);
+    let both = json!({ "audience": [API, "https://other.example.com"] });
+    let call = fixture.call(Method::PATCH, &path).bearer(&admin).json(&both);
+    call.send().await.expect(StatusCode::OK);
+    assert!(!is_told(&named, &alice.access).await, "what it was given is another one");
 }
 
 #[tokio::test]

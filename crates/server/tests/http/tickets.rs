@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatepass_jose::base64url;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::dpop::{Key, log_in_with};
@@ -114,6 +114,32 @@ async fn a_ticket_is_used_up_once() {
     fixture.pass(Duration::from_secs(600));
     fixture.issuer.maintain(fixture.now()).await.unwrap();
     assert_eq!(consume(&fixture, &ticket).await.status, 400, "forgotten, and dead");
+}
+
+#[tokio::test]
+async fn a_client_that_registered_itself_uses_up_no_ticket_until_an_operator_makes_it_a_gateway() {
+    let fixture = Fixture::new().await;
+    let admin = fixture.admin().await;
+    let session = fixture.log_in("alice").await;
+    for (policy, given, want) in [(json!([]), json!([API]), 204), (json!([API]), json!([API]), 400)] {
+        let machine = json!({ "grant_types": ["client_credentials"] });
+        let policy = crate::fixture::with(machine.clone(), "audience", policy);
+        let call = fixture.post("/admin/v1/registration-tokens").bearer(&admin).json(&policy);
+        let token = call.send().await.expect(StatusCode::CREATED).json()["token"].clone();
+        let call = fixture.post("/oauth/register").bearer(token.as_str().unwrap()).json(&machine);
+        let made = call.send().await.expect(StatusCode::CREATED).json();
+        let [id, secret] = ["client_id", "client_secret"].map(|name| made[name].as_str().unwrap());
+        let ticket = ticket(&fixture, &session.access).await;
+        let consume_itself = async || {
+            fixture.post("/tickets/consume").basic(id, secret).form(&format!("ticket={ticket}")).send().await
+        };
+        assert_eq!(consume_itself().await.oauth_error(), (400, "unauthorized_client".to_owned()));
+        let call = fixture.call(Method::PATCH, &format!("/admin/v1/clients/{id}")).bearer(&admin);
+        call.json(&json!({ "audience": given })).send().await.expect(StatusCode::OK);
+        assert_eq!(consume_itself().await.status.as_u16(), want, "{policy}");
+        let gateways = if want == 204 { 400 } else { 204 };
+        assert_eq!(consume(&fixture, &ticket).await.status.as_u16(), gateways, "{policy}: once");
+    }
 }
 
 #[tokio::test]

@@ -57,7 +57,8 @@ macro_rules! end_all {
 }
 
 /// What ended before `?2` and is asked for no more. Of a client that is told of logouts, a session that merely expired is
-/// kept as long as its login lives, with whose end its client is told.
+/// kept as long as its login lives, with whose end its client is told; but no longer than one login can live: a new login takes
+/// over what the one before had.
 macro_rules! is_over {
     () => {
         "(coalesce(revoked_at < ?2, 0) OR (idle_expires_at < ?2 OR expires_at < ?2) AND NOT (
@@ -65,6 +66,7 @@ macro_rules! is_over {
                 SELECT 1 FROM session AS living JOIN client ON client.id = session.client
                 WHERE living.id = session.login AND living.revoked_at IS NULL
                   AND living.idle_expires_at >= ?2 AND living.expires_at >= ?2
+                  AND session.expires_at >= ?2 - (living.expires_at - living.created_at)
                   AND (backchannel_logout_uri IS NOT NULL OR frontchannel_logout_uri IS NOT NULL))))"
     };
 }
@@ -326,9 +328,7 @@ pub(super) fn revoke(
             end_each(connection, dependent.into_iter(), now, &revocation)?;
             outlive.into_iter().try_for_each(|session| logout_notice::keep(connection, session, now))?;
         }
-        if has_tokens(&session, &revocation, now) {
-            revocation::append(connection, revocation)?;
-        }
+        revocation::append(connection, revocation)?;
         Ok(true)
     })
 }
@@ -348,11 +348,11 @@ fn end_each<'s>(
     })
 }
 
-/// Whether a token of a session that ends at `now` may be alive somewhere. One that was minted at its last use is dead after
-/// as long as the revocation is kept, which is made for what is minted now.
+/// Whether a token of a session that ends at `now` may be alive somewhere. None is minted after the session has expired, and
+/// one that is minted just before is dead after as long as the revocation is kept, which is made for what is minted now.
 fn has_tokens(session: &Session, revocation: &NewRevocation, now: Timestamp) -> bool {
     let longest = revocation.forget_after.since(now);
-    session.is_live(now) || now < session.last_used_at().saturating_add(longest)
+    now < session.idle_expires_at.min(session.expires_at).saturating_add(longest)
 }
 
 /// Ends a user's sessions of one client, each with its revocation; returns whether there were any.

@@ -71,6 +71,7 @@ pub(crate) async fn what_expired_is_kept_for_whoever_is_told_when_its_login_ends
         ("backchannel", Some(forgotten), None, false),
         ("backchannel", None, None, false),
     ];
+
     let mut sessions = Vec::new();
     for (client, login, revoked_at, stays) in cases {
         let client = client.parse().unwrap();
@@ -79,7 +80,15 @@ pub(crate) async fn what_expired_is_kept_for_whoever_is_told_when_its_login_ends
         store.start_session(&session).await.unwrap().unwrap();
         sessions.push((session, stays));
     }
-    assert_eq!(store.forget_sessions(at(10), 100).await.unwrap(), 9);
+    // It was handed on from login to login, and expired longer ago than one can live.
+    let longest = lives.expires_at.since(lives.created_at).as_secs();
+    let long_ago = at(9 - i64::try_from(longest).unwrap());
+    let (client, login) = ("backchannel".parse().unwrap(), Some(lives.id));
+    let (idle_expires_at, expires_at) = (long_ago, long_ago);
+    let handed_on = Session { client, login, idle_expires_at, expires_at, ..session(owner.id) };
+    store.start_session(&handed_on).await.unwrap().unwrap();
+    sessions.push((handed_on, false));
+    assert_eq!(store.forget_sessions(at(10), 100).await.unwrap(), 10);
     for (session, stays) in sessions {
         let found = store.find_session(session.id).await.unwrap();
         assert_eq!(found.is_some(), stays, "{session:?}");
