@@ -6,6 +6,7 @@ pub(crate) mod jwk;
 pub(crate) mod lint;
 mod logins;
 mod responses;
+mod signatures;
 pub(crate) mod token;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub(crate) use jwk::Jwk;
 pub(crate) use lint::Lint;
 use logins::Logins;
 use responses::Responses;
+use signatures::Signatures;
 pub(crate) use token::Token;
 
 use crate::input::Input;
@@ -393,7 +395,7 @@ pub(crate) enum Client {
         #[arg(long, value_name = "URI", requires = "redirect_uris")]
         frontchannel_logout_uri: Option<String>,
         /// It must push its authorization requests (RFC 9126)
-        #[arg(long, requires = "redirect_uris", conflicts_with = "public")]
+        #[arg(long, requires = "redirect_uris")]
         require_pushed: bool,
         /// It must sign its authorization requests (RFC 9101) with its keys for private_key_jwt
         #[arg(long, requires_all = ["redirect_uris", "client_keys"])]
@@ -410,12 +412,8 @@ pub(crate) enum Client {
         /// Where the redirect URIs of its sector are listed, if those have several hosts
         #[arg(long, value_name = "URI", requires = "pairwise")]
         sector_identifier_uri: Option<String>,
-        /// The only algorithm of its assertions, which its keys are for that do not say theirs, such as PS256
-        #[arg(long, value_name = "ALG")]
-        auth_signing_alg: Option<String>,
-        /// The only algorithm of its signed requests
-        #[arg(long, value_name = "ALG")]
-        request_signing_alg: Option<String>,
+        #[command(flatten)]
+        signatures: Signatures,
         #[command(flatten)]
         logins: Logins,
         #[command(flatten)]

@@ -30,6 +30,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::args::{Args, Command};
 use crate::complaint::{Complaint, Outcome};
@@ -69,11 +70,21 @@ fn main() -> ExitCode {
 /// What goes to the log: what `asked` says, or `default` where it says nothing.
 fn log_filter(asked: Option<&str>, default: &str) -> Result<EnvFilter, Complaint> {
     let asked = asked.filter(|asked| !asked.is_empty()).unwrap_or(default);
-    EnvFilter::try_new(asked).map_err(|error| {
+    let complain = |why: String| {
         Complaint::unusable(format!("GATEPASS_LOG \"{}\" says nothing of the log", asked.escape_debug()))
-            .at(error)
+            .at(why)
             .try_this("GATEPASS_LOG=debug, or warn,gatepass::audit=info")
-    })
+    };
+    if let Some(word) = asked.split(',').map(str::trim).find(|word| is_no_level(word)) {
+        return Err(complain(format!("{} is no level", word.escape_debug())));
+    }
+    EnvFilter::try_new(asked).map_err(|error| complain(error.to_string()))
+}
+
+/// A word alone that is no level would be taken for the name of a program part, and silence all the others.
+fn is_no_level(word: &str) -> bool {
+    let is_alone = word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_alone && !word.is_empty() && word != "gatepass" && word.parse::<LevelFilter>().is_err()
 }
 
 /// With huge pages, which the allocator asks Linux for, an idle server has 17 MB of memory of its own; without them it has
@@ -116,6 +127,10 @@ mod tests {
             (Some("debug"), Some("debug")),
             (Some("warn,gatepass::audit=info"), Some("gatepass::audit=info,warn")),
             (Some("gatepass=loud"), None),
+            (Some("gatepass"), Some("gatepass=trace")),
+            (Some("verbose"), None),
+            (Some("warn, loud"), None),
+            (Some("hyper=debug,ERROR"), Some("hyper=debug,error")),
         ];
         for (asked, want) in cases {
             let filter = log_filter(asked, "warn").ok().map(|filter| filter.to_string());

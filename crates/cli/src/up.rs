@@ -40,6 +40,7 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 pub(crate) async fn run(args: Up) -> anyhow::Result<()> {
     let started = Instant::now();
     require_this_machine(args.server)?;
+    let wanted = WantedUser::of(&args)?;
     let stop = process::shutdown_with_terminal()?;
     let server_socket = bind(args.server, "--server").await?;
     let gateway_socket = bind(args.gateway, "--gateway").await?;
@@ -73,7 +74,7 @@ pub(crate) async fn run(args: Up) -> anyhow::Result<()> {
     let gateway = start_gateway(&gateway_file, gateway_socket, admin_socket, &stop).await?;
 
     // Last, and greeted at once: a start that fails has made up no password that nobody is told.
-    let user = first_user(&backend, &args).await?;
+    let user = first_user(&backend, wanted).await?;
     greet(&args, &places, &demo.url, &user, started.elapsed());
     if let Some(file) = &args.ready_file {
         let ready = json!({
@@ -116,6 +117,21 @@ struct Places {
     admin: SocketAddr,
 }
 
+/// The user that `up` is to make its administrator, as its options say.
+struct WantedUser {
+    name: Option<Username>,
+    password: Option<Password>,
+}
+
+impl WantedUser {
+    fn of(args: &Up) -> anyhow::Result<Self> {
+        let name = args.user.as_deref().map(str::parse).transpose().context("--user")?;
+        let file = args.password_file.as_deref();
+        let password = file.map(|file| anyhow::Ok(Password::new(read_password(file)?.as_str())?)).transpose();
+        Ok(Self { name, password: password.context("--password-file")? })
+    }
+}
+
 /// The user that `up` speaks of, with the password if it was just made up.
 struct FirstUser {
     name: String,
@@ -131,19 +147,19 @@ async fn bind_admin() -> anyhow::Result<TcpListener> {
 }
 
 /// Creates the user that was asked for, or the first one of all.
-async fn first_user(backend: &Backend, args: &Up) -> anyhow::Result<FirstUser> {
+async fn first_user(backend: &Backend, wanted: WantedUser) -> anyhow::Result<FirstUser> {
     let issuer = &backend.issuer;
-    let name = match &args.user {
-        Some(name) => name.clone(),
+    let username = match wanted.name {
+        Some(name) => name,
         None => {
             let users = issuer.list_users(Page { after: None, limit: 1 }).await?;
             match users.first() {
                 Some(user) => return Ok(FirstUser { name: user.username.to_string(), password: None }),
-                None => "admin".to_owned(),
+                None => "admin".parse()?,
             }
         }
     };
-    let username: Username = name.parse().context("--user")?;
+    let name = username.to_string();
     match issuer.find_user_by_name(&username).await {
         Ok(user) if user.roles.contains(&RoleName::admin()) => {}
         Ok(user) => {
@@ -152,20 +168,23 @@ async fn first_user(backend: &Backend, args: &Up) -> anyhow::Result<FirstUser> {
             issuer.change_user(user.id, change, clock::now()).await?;
         }
         Err(AdminError::Unknown) => {
-            let (password, generated) = match &args.password_file {
-                Some(file) => (read_password(file)?, false),
-                None => (generate_password()?, true),
+            let (password, generated) = match wanted.password {
+                Some(password) => (password, None),
+                None => {
+                    let made = generate_password()?;
+                    (Password::new(made.as_str())?, Some(made))
+                }
             };
             let new = NewUser {
                 username,
                 name: None,
-                password: FirstPassword::New(Password::new(password.as_str())?),
+                password: FirstPassword::New(password),
                 email: None,
                 roles: vec![RoleName::admin()],
                 disabled: false,
             };
             issuer.create_user(new, clock::now()).await.context("the first user cannot be created")?;
-            return Ok(FirstUser { name, password: generated.then_some(password) });
+            return Ok(FirstUser { name, password: generated });
         }
         Err(error) => return Err(error.into()),
     }

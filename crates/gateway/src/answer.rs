@@ -23,8 +23,6 @@ pub(crate) struct AnswerFields<'s> {
     route: Option<&'s Route>,
     /// The nonce that the client's next DPoP proof should have, where it is another than the last one's.
     dpop_nonce: Option<HeaderValue>,
-    /// What the browser does with the cookie of its session.
-    session: Option<HeaderValue>,
     /// Where the browser's user could log in so that the same is not refused.
     login: Option<LoginOffer>,
     /// The answer is one browser's alone.
@@ -69,11 +67,6 @@ impl<'s> AnswerFields<'s> {
         self.is_private = true;
     }
 
-    /// The session has ended: the browser is to forget its cookie.
-    pub(crate) fn clear_session(&mut self, cookie: HeaderValue) {
-        self.session = Some(cookie);
-    }
-
     pub(crate) fn is_of_session(&self) -> bool {
         self.is_private
     }
@@ -114,7 +107,6 @@ impl<'s> AnswerFields<'s> {
         }
         // Also beside a service's own: clients take the nonce of whoever they call, and that is the gateway.
         headers.extend(self.dpop_nonce.iter().map(|nonce| (DPOP_NONCE, nonce.clone())));
-        headers.extend(self.session.iter().map(|cookie| (header::SET_COOKIE, cookie.clone())));
         if self.is_private {
             headers.append(header::CACHE_CONTROL, HeaderValue::from_static("private"));
         }

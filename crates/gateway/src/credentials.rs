@@ -72,7 +72,7 @@ impl Credentials {
             let (Attempt::First, Err(Refusal::Denied(denied))) = (attempt, &admitted) else {
                 return admitted;
             };
-            let renewed = session.renew_after(denied, state, fields).await;
+            let renewed = session.renew_after(denied, state).await;
             match admission::enforce(route, shared, renewed)? {
                 Some(true) => attempt = Attempt::Again,
                 Some(false) => return admitted,

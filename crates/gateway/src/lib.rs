@@ -459,7 +459,8 @@
 //! **Renewal.** Access tokens are renewed a minute before they expire, beside the requests, and at once where one
 //! was revoked for what it says (`claims-changed`). One renewal goes on for each session at a time, its answer is on
 //! disk before the refresh token of before is given up, and a lost answer is asked for again. When the issuer says
-//! that the session has ended, it ends here: 401, and the cookie is cleared. An issuer that is away ends nothing.
+//! that the session has ended, it ends here: 401. The cookie stays where it is, as a login may have put another one there
+//! meanwhile; a logout takes it away. An issuer that is away ends nothing.
 //!
 //! **The store** is a SQLite file with the SHA-256 digest of each session's name and its tokens, sealed with
 //! AES-256-GCM under keys derived from `key_file` (made at the first start, mode 600; lose it and all sessions

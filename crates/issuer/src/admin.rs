@@ -343,6 +343,8 @@ pub struct ChangeClient {
     pub default_acr_values: Option<AcrValues>,
     /// The only algorithm of its assertions, or any that one of its keys is for.
     pub token_endpoint_auth_signing_alg: Option<Option<Alg>>,
+    /// Whether its assertions may be for an endpoint in place of the issuer.
+    pub endpoint_audience: Option<bool>,
     /// The only algorithm of its request objects, or any that one of its keys is for.
     pub request_object_signing_alg: Option<Option<Alg>>,
     /// In which form it is told things.
@@ -612,6 +614,7 @@ impl Issuer {
         if let Some(alg) = change.token_endpoint_auth_signing_alg {
             extensions.token_endpoint_auth_signing_alg = alg;
         }
+        extensions.endpoint_audience = change.endpoint_audience.unwrap_or(extensions.endpoint_audience);
         if let Some(alg) = change.request_object_signing_alg {
             extensions.request_object_signing_alg = alg;
         }

@@ -189,6 +189,9 @@ pub struct ClientExtensions {
     /// ([OpenID Connect Registration 1.0 section 2](https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata)).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_signing_alg: Option<Alg>,
+    /// Whether its assertions may be for an endpoint of this server's in place of the issuer, as
+    /// [RFC 7523](https://www.rfc-editor.org/rfc/rfc7523#section-3) allowed and many libraries write them. Not under FAPI 2.0.
+    pub endpoint_audience: bool,
     /// The only algorithm of its request objects; `None`: any that one of its keys is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_object_signing_alg: Option<Alg>,

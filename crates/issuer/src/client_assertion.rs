@@ -105,12 +105,24 @@ pub(crate) fn shared_key(client: &Client, secrets: &Secrets) -> Result<KeySet, A
     }
 }
 
-/// Verifies an assertion of `client`, whose keys these are, to `issuer`. That it was not used before is left to the caller.
+/// Whether all values are names of this server's that stood in assertions before the issuer alone did: its own, that of the
+/// token endpoint, and of the one that takes pushed requests ([RFC 9126 section 2](https://www.rfc-editor.org/rfc/rfc9126#section-2)).
+fn is_for_endpoints(aud: &Audience, issuer: &str) -> bool {
+    let endpoint = |audience: &str| {
+        let path = audience.strip_prefix(issuer.trim_end_matches('/'));
+        path.is_some_and(|path| ["/oauth/token", "/oauth/par"].contains(&path))
+    };
+    aud.iter().next().is_some() && aud.iter().all(|audience| audience == issuer || endpoint(audience))
+}
+
+/// Verifies an assertion of `client`, whose keys these are, to `issuer`; to its endpoints as well if it `takes_endpoints`. That
+/// it was not used before is left to the caller.
 pub(crate) fn verify(
     assertion: &str,
     client: &Client,
     keys: KeySet,
     issuer: &str,
+    takes_endpoints: bool,
     now: Timestamp,
 ) -> Result<ClientAssertion, AssertionRejection> {
     let header = decode_unverified(assertion)?;
@@ -128,8 +140,11 @@ pub(crate) fn verify(
         return Err(AssertionRejection::Subject);
     }
     // The sole value: an assertion that is good elsewhere too may come from there. The token endpoint's URL, which
-    // RFC 7523 allowed, can be somebody else's idea of where this server is.
-    if !claims.aud.iter().eq([issuer]) {
+    // RFC 7523 allowed, can be somebody else's idea of where this server is: only a client's operator can know that it
+    // is not.
+    let is_for_issuer = claims.aud.iter().eq([issuer]);
+    let is_for_endpoint = takes_endpoints && is_for_endpoints(&claims.aud, issuer);
+    if !is_for_issuer && !is_for_endpoint {
         return Err(AssertionRejection::Audience);
     }
     let forget_after = claims.window.require_current(now)?;

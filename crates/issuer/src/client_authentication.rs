@@ -15,6 +15,7 @@ use crate::guessing::TooEarly;
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::profile::Profile;
+use crate::throttle::{Throttle, Throttled};
 
 /// Who asks: how the request identified the client.
 #[derive(Clone, Debug)]
@@ -91,6 +92,24 @@ impl AuthenticatedClient {
             Self::Confidential(client) | Self::Public(client) => Some(client),
             Self::FirstParty => None,
         }
+    }
+
+    /// Counts a request of its that costs a row. A registered client that proves who it is may always. One that nobody has
+    /// registered shares with its host what has names without end. In the name of one that proves nothing anybody asks, so
+    /// that its name counts for nothing: whoever used up what is its own would keep its users out.
+    pub(crate) fn take_row(
+        &self,
+        rows: &Throttle,
+        address: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(), Throttled> {
+        let attempt = match (self, address) {
+            (Self::Confidential(client), _) if !client.id.is_url() => return Ok(()),
+            (Self::Confidential(client), _) => rows.attempt(client.id.host(), None),
+            (_, Some(address)) => rows.attempt_at(address),
+            (_, None) => rows.attempt(self.id().as_str(), None),
+        };
+        rows.take(attempt, now)
     }
 }
 
@@ -214,7 +233,8 @@ impl Issuer {
         };
         let keys = keys.map_err(|rejection| denied(&rejection))?;
         let issuer = self.config.issuer.as_str();
-        let verified = client_assertion::verify(assertion, &client, keys, issuer, now);
+        let takes_endpoints = client.extensions.endpoint_audience && self.config.profile != Profile::Fapi2;
+        let verified = client_assertion::verify(assertion, &client, keys, issuer, takes_endpoints, now);
         let verified = verified.map_err(|rejection| denied(&rejection))?;
         match self.store.consume_jti(verified.jti, verified.forget_after).await? {
             true => Ok(AuthenticatedClient::Confidential(Box::new(client))),

@@ -22,7 +22,7 @@ use crate::grant::TokenError;
 use crate::id::ClientId;
 use crate::issuer::Issuer;
 use crate::registration::{ClientMetadata, RegistrationPolicy};
-use crate::remote_document::Fetches;
+use crate::remote_document::{Asked, Fetches};
 use crate::store::StoreError;
 use crate::throttle::{Throttle, ThrottleLimit, ThrottlePolicy, Throttled};
 use crate::trusted_issuer::KeySetSource;
@@ -107,7 +107,8 @@ impl ClientDocuments {
         if let Some(client) = self.kept(id, now) {
             return Ok(client);
         }
-        let _place = self.fetches.begin(id.host(), now)?;
+        let asked = if self.was_kept(id) { Asked::Known(id.as_str()) } else { Asked::Host(id.host()) };
+        let _place = self.fetches.begin(&asked, now)?;
         let document = self.source.fetch(id).await?;
         let client = self.made_of(id, document.metadata, now)?;
         let fresh_for = document.fresh_for.clamp(LEAST_FRESH, MOST_FRESH);
@@ -118,6 +119,11 @@ impl ClientDocuments {
     fn kept(&self, id: &ClientId, now: Timestamp) -> Option<Client> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.get(id).filter(|kept| now < kept.until).map(|kept| kept.client.clone())
+    }
+
+    /// Whether its document was good, now or before.
+    fn was_kept(&self, id: &ClientId) -> bool {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
     }
 
     fn keep(&self, new: Kept, now: Timestamp) {
@@ -182,12 +188,10 @@ impl Issuer {
             return Ok(());
         };
         let attempt = documents.assertions.attempt_from(address);
-        documents.assertions.check(attempt, now).map_err(|Throttled { retry_after }| {
+        documents.assertions.take(attempt, now).map_err(|Throttled { retry_after }| {
             tracing::info!(target: "gatepass::audit", event = "client-throttled", client_id = %id);
             TokenError::Throttled { retry_after }
-        })?;
-        documents.assertions.failed(attempt, now);
-        Ok(())
+        })
     }
 
     /// Whether clients are served that nobody has registered.

@@ -35,7 +35,14 @@ pub(crate) struct ClientKeySets {
     /// For what is not a client's yet: whoever registers takes no place from those who are.
     trials: Arc<Fetches>,
     algs: Vec<Alg>,
-    kept: Mutex<HashMap<String, Arc<PublishedKeys>>>,
+    kept: Mutex<HashMap<Place, Arc<PublishedKeys>>>,
+}
+
+/// Where a set is, and whether it is at the host of its client's own document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    uri: String,
+    is_own: bool,
 }
 
 /// Why there are no keys of a client's. For the log.
@@ -63,37 +70,45 @@ impl ClientKeySets {
 
     async fn find(
         &self,
+        client: &Client,
         uri: &NotificationUri,
         has: impl Fn(&PublishedSet) -> bool,
         now: Timestamp,
     ) -> Result<PublishedSet, KeySetError> {
-        self.at(uri)?.find(has, now).await
+        self.at(client, uri)?.find(has, now).await
     }
 
-    fn at(&self, uri: &NotificationUri) -> Result<Arc<PublishedKeys>, KeySetError> {
+    fn at(&self, client: &Client, uri: &NotificationUri) -> Result<Arc<PublishedKeys>, KeySetError> {
+        let url = parsed(uri)?;
+        let is_own = Url::parse(client.id.as_str()).is_ok_and(|document| document.origin() == url.origin());
+        let place = Place { uri: uri.as_str().to_owned(), is_own };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = kept.get(uri.as_str()) {
+        if let Some(known) = kept.get(&place) {
             return Ok(Arc::clone(known));
         }
-        let keys = Arc::new(self.published(uri, &self.fetches)?);
+        let keys = Arc::new(self.published(url, &self.fetches, is_own));
         if kept.len() >= MOST_KEPT
             && let Some(any) = kept.keys().next().cloned()
         {
             kept.remove(&any);
         }
-        kept.insert(uri.as_str().to_owned(), Arc::clone(&keys));
+        kept.insert(place, Arc::clone(&keys));
         Ok(keys)
     }
 
-    fn published(&self, uri: &NotificationUri, fetches: &Arc<Fetches>) -> Result<PublishedKeys, KeySetError> {
-        let url = Url::parse(uri.as_str()).map_err(|error| KeySetError(error.to_string()))?;
-        Ok(PublishedKeys::of_client(url, self.algs.clone(), Arc::clone(&self.source), Arc::clone(fetches)))
+    fn published(&self, url: Url, fetches: &Arc<Fetches>, is_own: bool) -> PublishedKeys {
+        let (source, fetches) = (Arc::clone(&self.source), Arc::clone(fetches));
+        PublishedKeys::of_client(url, self.algs.clone(), source, fetches, is_own)
     }
 
     /// The set that is published now, of which nothing is kept.
     async fn try_out(&self, uri: &NotificationUri, now: Timestamp) -> Result<PublishedSet, KeySetError> {
-        self.published(uri, &self.trials)?.find(|_| true, now).await
+        self.published(parsed(uri)?, &self.trials, false).find(|_| true, now).await
     }
+}
+
+fn parsed(uri: &NotificationUri) -> Result<Url, KeySetError> {
+    Url::parse(uri.as_str()).map_err(|error| KeySetError(error.to_string()))
 }
 
 /// Demands that a client can sign with what it says that it signs with, by `keys`, which are its own.
@@ -138,7 +153,7 @@ impl Issuer {
         match client.keys().ok_or(NoClientKeys::None)? {
             ClientKeySource::Given(keys) => Ok(keys.verifying(&client.signing_algs(self.config.profile))),
             ClientKeySource::Published { jwks_uri } => {
-                let set = self.key_sets(client)?.find(jwks_uri, |set| set.verifies(kid), now).await?;
+                let set = self.key_sets(client)?.find(client, jwks_uri, |set| set.verifies(kid), now).await?;
                 Ok(self.own_keys(client, &set))
             }
         }
@@ -167,7 +182,7 @@ impl Issuer {
             ClientKeySource::Given(keys) => keys.encryption(alg),
             ClientKeySource::Published { jwks_uri } => {
                 let has = |set: &PublishedSet| encryption_key(&set.jwks, alg).is_some();
-                let set = async { self.key_sets(client)?.find(jwks_uri, has, now).await };
+                let set = async { self.key_sets(client)?.find(client, jwks_uri, has, now).await };
                 let set = set.await.inspect_err(|error| {
                     tracing::info!(client_id = %client.id, %error, "a client's keys cannot be had");
                 });

@@ -141,7 +141,7 @@ impl Issuer {
         if client.is_reserved() {
             return Ok(false);
         }
-        let revocation = self.revocation(Kind::Session, "", Reason::LOGOUT, now);
+        let revocation = self.revocation(Kind::Session, "", Reason::ADMIN, now);
         let known = self.store.withdraw_consent(user, client, now, revocation).await?;
         self.feed.pump(&*self.store).await?;
         tracing::info!(

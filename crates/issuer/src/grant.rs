@@ -353,7 +353,7 @@ impl Issuer {
         scope: &ScopeSet,
     ) -> Result<Target<'_>, TokenError> {
         let default = client.audience.first().map(String::as_str);
-        let resource = resource.map(|asked| self.resource_named(asked)).or(default);
+        let resource = resource.or(default);
         let target = self.target(resource).ok_or(TokenError::InvalidTarget)?;
         let is_issuers = ISSUER_SCOPES.iter().any(|own| scope.contains(own));
         match (target, resource) {

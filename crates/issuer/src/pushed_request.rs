@@ -3,7 +3,6 @@
 //! nothing. Of a client that does not prove who it is anybody could leave one, as anybody could send a browser with one.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use gatepass_jose::{Timestamp, base64url};
@@ -63,28 +62,10 @@ impl Issuer {
     ) -> Result<(AuthenticatedClient, Option<Jkt>), TokenError> {
         let proof = self.verify_proof(proof, None, now)?;
         let client = self.authenticate_client(authentication, now).await?;
-        self.count_push(&client, authentication.address, now)?;
+        client
+            .take_row(&self.pushes, authentication.address, now)
+            .map_err(|Throttled { retry_after }| TokenError::Throttled { retry_after })?;
         Ok((client, self.use_up(proof).await?))
-    }
-
-    /// Each request costs a row. A registered client that proves who it is may always. One that nobody has registered shares
-    /// with its host what has names without end. In the name of one that proves nothing anybody pushes, so that its name
-    /// counts for nothing: whoever used up what is its own would keep its users out.
-    fn count_push(
-        &self,
-        client: &AuthenticatedClient,
-        address: Option<IpAddr>,
-        now: Timestamp,
-    ) -> Result<(), TokenError> {
-        let attempt = match (client, address) {
-            (AuthenticatedClient::Confidential(client), _) if !client.id.is_url() => return Ok(()),
-            (AuthenticatedClient::Confidential(client), _) => self.pushes.attempt(client.id.host(), None),
-            (_, Some(address)) => self.pushes.attempt_at(address),
-            (_, None) => self.pushes.attempt(client.id().as_str(), None),
-        };
-        self.pushes
-            .take(attempt, now)
-            .map_err(|Throttled { retry_after }| TokenError::Throttled { retry_after })
     }
 
     /// Keeps a request that its client has pushed and that was checked; returns its `request_uri`. `query` holds it

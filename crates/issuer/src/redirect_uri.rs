@@ -12,9 +12,10 @@ use url::{Host, Url};
 const MAX_LEN: usize = 2048;
 
 /// The origins for which a native app may choose its port anew each time
-/// ([RFC 8252 section 7.3](https://www.rfc-editor.org/rfc/rfc8252#section-7.3)). `localhost` is not among
-/// them: it is a name, and names can be made to point elsewhere.
-const LOOPBACK: [&str; 2] = ["http://127.0.0.1", "http://[::1]"];
+/// ([RFC 8252 section 7.3](https://www.rfc-editor.org/rfc/rfc8252#section-7.3)). An address is better than the name, but
+/// there are apps that know the name alone, and a name that pointed elsewhere would do so whatever the port
+/// ([RFC 9700 section 4.1.3](https://www.rfc-editor.org/rfc/rfc9700#section-4.1.3)).
+const LOOPBACK: [&str; 3] = ["http://127.0.0.1", "http://[::1]", "http://localhost"];
 
 /// A redirect URI as a client registers it
 /// ([RFC 6749 section 3.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.1.2)): absolute, without
@@ -73,8 +74,8 @@ impl RedirectUri {
         &self.0
     }
 
-    /// The proof that `requested` is allowed by this registration: it is the same text or, for a
-    /// loopback address, the same but for the port.
+    /// The proof that `requested` is allowed by this registration: it is the same text or, on the
+    /// loopback interface, the same but for the port.
     #[must_use]
     pub fn matches(&self, requested: &str) -> Option<RegisteredRedirectUri> {
         let same = *self.0 == *requested
@@ -100,7 +101,7 @@ impl RegisteredRedirectUri {
     }
 }
 
-/// A loopback URI's address and what follows the port; `None` for any other URI.
+/// A loopback URI's host and what follows the port; `None` for any other URI.
 fn without_loopback_port(uri: &str) -> Option<(&str, &str)> {
     let (address, rest) =
         LOOPBACK.iter().find_map(|address| uri.strip_prefix(address).map(|rest| (*address, rest)))?;
@@ -240,7 +241,13 @@ mod tests {
             ("loopback_v6_for_v4", native, "http://[::1]:8000/callback", false),
             ("loopback_by_name", native, "http://localhost:8000/callback", false),
             ("loopback_v6_other_port", "http://[::1]/cb", "http://[::1]:9/cb", true),
-            ("localhost_other_port", "http://localhost:1/cb", "http://localhost:2/cb", false),
+            ("localhost_other_port", "http://localhost:1/cb", "http://localhost:2/cb", true),
+            ("localhost_no_port", "http://localhost/cb", "http://localhost:51004/cb", true),
+            ("localhost_path", "http://localhost/cb", "http://localhost:51004/other", false),
+            ("localhost_by_address", "http://localhost/cb", "http://127.0.0.1:51004/cb", false),
+            ("localhost_https", "http://localhost/cb", "https://localhost:51004/cb", false),
+            ("localhost_longer_host", "http://localhost/cb", "http://localhost.evil.example/cb", false),
+            ("localhost_user", "http://localhost/cb", "http://localhost:80@evil.example/cb", false),
             ("own_scheme", "com.example.app:/cb", "com.example.app:/cb", true),
             ("own_scheme_more", "com.example.app:/cb", "com.example.app:/cb/x", false),
         ];
@@ -253,7 +260,7 @@ mod tests {
     proptest! {
         /// Whatever is let through leads where the registration leads.
         #[test]
-        fn no_request_leads_to_another_host_or_path(requested in "http://(127\\.0\\.0\\.1|\\[::1\\])[:@/.a-z0-9#?%\\\\]{0,24}") {
+        fn no_request_leads_to_another_host_or_path(requested in "http://(127\\.0\\.0\\.1|\\[::1\\]|localhost)[:@/.a-z0-9#?%\\\\]{0,24}") {
             let registered: RedirectUri = "http://127.0.0.1:8000/cb?x=1".parse().unwrap();
             if registered.matches(&requested).is_some() {
                 let url = Url::parse(&requested).unwrap();

@@ -39,9 +39,20 @@ pub struct RemoteDocument {
     pub fresh_for: Duration,
 }
 
+/// Whom a fetch counts against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Asked<'a> {
+    /// A document that was there before. Whoever names others that are not there does not keep anybody from it.
+    Known(&'a str),
+    /// A host, for what a document at the same host refers to, which no stranger wrote.
+    Own(&'a str),
+    /// A host, for what anybody says.
+    Host(&'a str),
+}
+
 /// The fetches that are under way, and how often each host was asked: a stranger names it, and it is not ours to flood.
 pub(crate) struct Fetches {
-    by_host: Throttle,
+    asked: Throttle,
     places: Semaphore,
 }
 
@@ -49,7 +60,7 @@ impl Fetches {
     pub(crate) fn new() -> Self {
         let limit = ThrottleLimit { burst: 20, every: Duration::from_secs(1) };
         Self {
-            by_host: Throttle::new(ThrottlePolicy {
+            asked: Throttle::new(ThrottlePolicy {
                 account: limit,
                 address: limit,
                 ..ThrottlePolicy::default()
@@ -59,11 +70,14 @@ impl Fetches {
     }
 
     /// The place for one more, to be held as long as it takes.
-    pub(crate) fn begin(&self, host: &str, now: Timestamp) -> Result<SemaphorePermit<'_>, DocumentError> {
-        let attempt = self.by_host.attempt(host, None);
+    pub(crate) fn begin(
+        &self,
+        asked: &Asked<'_>,
+        now: Timestamp,
+    ) -> Result<SemaphorePermit<'_>, DocumentError> {
+        let attempt = self.asked.attempt(asked, None);
         let place = self.places.try_acquire().map_err(|_| refused("too many documents are being fetched"))?;
-        self.by_host.check(attempt, now).map_err(|_| refused("its host was asked too often"))?;
-        self.by_host.failed(attempt, now);
+        self.asked.take(attempt, now).map_err(|_| refused("its host was asked too often"))?;
         Ok(place)
     }
 }
@@ -96,7 +110,7 @@ impl RemoteDocuments {
         now: Timestamp,
     ) -> Result<RemoteDocument, DocumentError> {
         let url = Url::parse(uri.as_str()).map_err(|_| refused("it is no URL"))?;
-        let _place = self.fetches.begin(url.host_str().unwrap_or_default(), now)?;
+        let _place = self.fetches.begin(&Asked::Host(url.host_str().unwrap_or_default()), now)?;
         self.source.fetch(&url).await
     }
 }

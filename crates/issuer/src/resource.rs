@@ -123,7 +123,7 @@ impl Issuer {
         if asked.iter().count() > MAX_RESOURCES {
             return None;
         }
-        let mut all = asked.iter().map(|resource| granted(Some(resource)));
+        let mut all = asked.iter().map(|resource| granted(Some(self.resource_named(resource))));
         let first = all.next()??;
         Some(GrantedResources { first, more: all.collect::<Option<_>>()? })
     }

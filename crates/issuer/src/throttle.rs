@@ -47,7 +47,7 @@ impl Default for ThrottlePolicy {
 }
 
 impl ThrottlePolicy {
-    /// For requests of a client and an address that cost a row each, and that anybody can make in a public client's name.
+    /// For requests that cost a row each.
     pub(crate) fn of_rows(self) -> Self {
         let limit = |burst, millis| ThrottleLimit { burst, every: Duration::from_millis(millis) };
         Self { account: limit(500, 100), address: limit(40, 2000), ..self }

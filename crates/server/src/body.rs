@@ -17,6 +17,9 @@ use crate::oauth_error::OAuthError;
 use crate::problem::Problem;
 use crate::server::Server;
 
+/// The media type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// The longest part of a parser's message that goes back to the client.
 const MAX_MESSAGE: usize = 200;
 
@@ -92,7 +95,7 @@ impl FromRequest<Arc<Server>> for FormBody {
     type Rejection = OAuthError;
 
     async fn from_request(request: Request, server: &Arc<Server>) -> Result<Self, OAuthError> {
-        if media_type(request.headers()) != Some("application/x-www-form-urlencoded") {
+        if media_type(request.headers()) != Some(FORM) {
             return Err(OAuthError::invalid_request(
                 "the body must be of type application/x-www-form-urlencoded",
             ));
@@ -106,9 +109,7 @@ impl FromRequest<Arc<Server>> for OptionalForm {
 
     async fn from_request(request: Request, server: &Arc<Server>) -> Result<Self, OAuthError> {
         match media_type(request.headers()) {
-            Some("application/x-www-form-urlencoded") => {
-                Ok(Self(Form::parse(&read(request, &server.config).await?)?))
-            }
+            Some(FORM) => Ok(Self(FormBody::from_request(request, server).await?.0)),
             _ => Ok(Self(Form::default())),
         }
     }

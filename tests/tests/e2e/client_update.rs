@@ -53,9 +53,10 @@ async fn a_client_is_changed_in_all_that_it_has() {
         "id_token_signed_response_alg": "ES256", "subject_type": "pairwise",
     });
     update(&up, &options, want).await;
-    let logins = "--default-max-age 5m --require-auth-time --default-acr-value urn:gatepass:acr:password";
+    let logins = "--default-max-age 5m --require-auth-time --endpoint-audience --default-acr-value urn:gatepass:acr:password";
     let want = json!({
         "default_max_age": 300, "require_auth_time": true, "default_acr_values": ["urn:gatepass:acr:password"],
+        "endpoint_audience": true,
     });
     update(&up, logins, want).await;
     // And on the store of a server that does not run.
@@ -69,7 +70,7 @@ async fn a_client_is_changed_in_all_that_it_has() {
     });
     update(&up, less, want).await;
 
-    gatepass(&up, "client add app --public --redirect-uri http://127.0.0.1/cb").await.worked();
+    gatepass(&up, "client add app --public --require-pushed --redirect-uri http://127.0.0.1/cb").await.worked();
     let cases = [
         ("client update app --require-pkce=false", "--require-pkce"),
         (

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::logins::Logins;
 use super::responses::Responses;
+use super::signatures::Signatures;
 use crate::input::Input;
 
 /// What is to change about a client.
@@ -66,12 +67,8 @@ pub(crate) struct ClientUpdate {
     sector_identifier_uri: Option<String>,
     #[command(flatten)]
     switches: Switches,
-    /// The only algorithm of its assertions, which its keys are for that do not say theirs
-    #[arg(long, value_name = "ALG")]
-    auth_signing_alg: Option<String>,
-    /// The only algorithm of its signed requests
-    #[arg(long, value_name = "ALG")]
-    request_signing_alg: Option<String>,
+    #[command(flatten)]
+    signatures: Signatures,
     #[command(flatten)]
     logins: Logins,
     #[command(flatten)]
@@ -154,7 +151,7 @@ const fn field(option: &'static str, member: &'static str, empty: Option<Empty>)
 }
 
 /// Every member that an option changes.
-const FIELDS: [Field; 41] = [
+const FIELDS: [Field; 42] = [
     field("name", "client_name", None),
     field("grant", "grant_types", Some(Empty::List)),
     field("scope", "scope", Some(Empty::Text)),
@@ -183,6 +180,7 @@ const FIELDS: [Field; 41] = [
     field("require-auth-time", "require_auth_time", None),
     field("default-acr-value", "default_acr_values", Some(Empty::List)),
     field("auth-signing-alg", "token_endpoint_auth_signing_alg", Some(Empty::Null)),
+    field("endpoint-audience", "endpoint_audience", None),
     field("request-signing-alg", "request_object_signing_alg", Some(Empty::Null)),
     field("id-token-signed-alg", "id_token_signed_response_alg", Some(Empty::Null)),
     field("id-token-encrypted-alg", "id_token_encrypted_response_alg", Some(Empty::Null)),
@@ -240,8 +238,6 @@ impl ClientUpdate {
             ("jwks_uri", text(self.jwks_uri)),
             ("authorization_details_types", list(self.details_types)),
             ("sector_identifier_uri", text(self.sector_identifier_uri)),
-            ("token_endpoint_auth_signing_alg", text(self.auth_signing_alg)),
-            ("request_object_signing_alg", text(self.request_signing_alg)),
             ("trusted", switch(self.switches.trusted)),
             ("require_pkce", switch(self.switches.require_pkce)),
             ("require_pushed_authorization_requests", switch(self.switches.require_pushed)),
@@ -252,6 +248,7 @@ impl ClientUpdate {
         ];
         let mut members: Map<String, Value> =
             said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        members.extend(self.signatures.members().map(|(name, value)| (name.to_owned(), value)));
         members.extend(self.logins.members().map(|(name, value)| (name.to_owned(), value)));
         members.extend(self.responses.members().map(|(name, value)| (name.to_owned(), json!(value))));
         for Field { option, member, empty } in self.clear {
@@ -311,6 +308,7 @@ mod tests {
                 "web --auth-signing-alg PS256 --clear request-signing-alg",
                 json!({ "token_endpoint_auth_signing_alg": "PS256", "request_object_signing_alg": null }),
             ),
+            ("web --endpoint-audience=false", json!({ "endpoint_audience": false })),
             ("web --clear userinfo-signed-alg", json!({ "userinfo_signed_response_alg": null })),
             ("web --default-max-age 5m", json!({ "default_max_age": 300 })),
             ("web --default-max-age 0s", json!({ "default_max_age": 0 })),

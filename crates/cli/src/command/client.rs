@@ -54,8 +54,7 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
             pairwise,
             sector_identifier_uri,
             logins,
-            auth_signing_alg,
-            request_signing_alg,
+            signatures,
             responses,
             trusted,
             require_pkce,
@@ -104,12 +103,11 @@ async fn carry_out(api: &Api, target: &Target, command: Client) -> anyhow::Resul
                 ("subject_type", pairwise.then(|| "pairwise".to_owned())),
                 ("sector_identifier_uri", sector_identifier_uri),
                 ("jwks_uri", jwks_uri),
-                ("token_endpoint_auth_signing_alg", auth_signing_alg),
-                ("request_object_signing_alg", request_signing_alg),
             ];
             optional.extend(
                 formats.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))),
             );
+            optional.extend(signatures.members().map(|(name, value)| (name.to_owned(), value)));
             optional.extend(logins.members().map(|(name, value)| (name.to_owned(), value)));
             optional.extend(responses.members().map(|(name, value)| (name.to_owned(), json!(value))));
             optional.extend(id.map(|id| ("client_id".to_owned(), json!(id))));

@@ -56,14 +56,6 @@ impl Bff {
         Ok(Some(Bearing { bff: Arc::clone(self), session, tokens, headers }))
     }
 
-    /// What the answer says of a session that did not do.
-    fn tell(&self, error: SessionError, fields: &mut AnswerFields<'_>) -> Refusal {
-        if error == SessionError::Ended {
-            fields.clear_session(self.cookies.clear_session());
-        }
-        error.into()
-    }
-
     /// The session that a cookie names, if there is one.
     pub(super) async fn find(&self, cookie: &[u8]) -> Result<Option<Arc<Session>>, SessionError> {
         let Some(id) = self.sealer.session(cookie) else { return Ok(None) };
@@ -86,8 +78,8 @@ impl Bearing {
         if !matches!(bearing, Ok(None)) {
             fields.of_session();
         }
-        let bearing = bearing.map_err(|error| bff.tell(error, fields));
-        admission::enforce(route, shared, bearing).map(Option::flatten)
+        // The cookie of a session that has ended stays where it is: a login may have put another one there meanwhile.
+        admission::enforce(route, shared, bearing.map_err(Refusal::from)).map(Option::flatten)
     }
 
     pub(crate) fn authorization(&self) -> &HeaderValue {
@@ -96,17 +88,11 @@ impl Bearing {
 
     /// Gets another token if that may help: the one before was revoked or has expired. The issuer then says whether
     /// the session goes on, with other claims perhaps.
-    pub(crate) async fn renew_after(
-        &mut self,
-        denied: &Denied,
-        state: &State,
-        fields: &mut AnswerFields<'_>,
-    ) -> Result<bool, Refusal> {
+    pub(crate) async fn renew_after(&mut self, denied: &Denied, state: &State) -> Result<bool, Refusal> {
         if !may_help(denied) {
             return Ok(false);
         }
-        let renewed = self.bff.renew(&self.session, Arc::clone(&self.tokens), &state.guards).await;
-        self.tokens = renewed.map_err(|error| self.bff.tell(error, fields))?;
+        self.tokens = self.bff.renew(&self.session, Arc::clone(&self.tokens), &state.guards).await?;
         self.headers.insert(header::AUTHORIZATION, self.tokens.authorization.clone());
         Ok(true)
     }

@@ -323,9 +323,7 @@ impl Bff {
             None => None,
         };
         let Some((session, tokens)) = live else {
-            let mut response = json(&SessionAnswer { authenticated: false, session: None });
-            response.headers_mut().append(header::SET_COOKIE, self.cookies.clear_session());
-            return Ok(response);
+            return Ok(json(&SessionAnswer { authenticated: false, session: None }));
         };
         let facts = SessionFacts {
             sub: &session.holder.sub,

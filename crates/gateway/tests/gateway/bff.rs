@@ -357,9 +357,8 @@ async fn a_browser_logs_in_calls_and_logs_out_and_never_sees_a_token() {
     assert_eq!(world.issuer.with(|told| told.revoked.clone()), ["r0"]);
     let ended = world.gateway.get("/api/orders", &[("cookie", &session)]).await;
     assert_eq!((ended.status, &*ended.code()), (StatusCode::UNAUTHORIZED, "session-ended"));
-    assert!(clears(&ended, "__Host-session") && ended.header("www-authenticate").is_some());
+    assert!(ended.header("www-authenticate").is_some());
     let facts = world.gateway.get("/bff/session", &[("cookie", &session)]).await;
-    assert!(clears(&facts, "__Host-session"));
     assert_eq!(facts.json(), json!({ "authenticated": false }));
     let again = ask(&world.gateway, Method::POST, "/bff/logout", &own).await;
     assert_eq!(again.status, StatusCode::OK, "twice is as good as once");
@@ -805,7 +804,23 @@ async fn an_issuer_that_is_away_ends_no_session_and_one_that_ends_it_does() {
     world.issuer.with(|told| told.ended = true);
     let answer = other.get("/api/a", &fields).await;
     assert_eq!((answer.status, &*answer.code()), (StatusCode::UNAUTHORIZED, "session-ended"));
-    assert!(clears(&answer, "__Host-session"));
+}
+
+#[tokio::test]
+async fn what_a_replaced_session_is_still_asked_for_leaves_the_new_ones_cookie_in_the_browser() {
+    let world = World::start().await;
+    let before = world.session().await;
+    let (login, asked) = world.begin("/bff/login").await;
+    let cookies = format!("{before}; {login}");
+    let again = world.gateway.get(&world.log_in(&asked), &[("cookie", &cookies)]).await;
+    let session = cookie(&again, "__Host-session");
+    // Sent before the browser had its new cookie: from another tab, or by a script of the page that was left.
+    for path in ["/api/orders", "/bff/session"] {
+        let late = world.gateway.get(path, &[("cookie", &before)]).await;
+        assert!(late.header("set-cookie").is_none_or(|set| !set.contains("__Host-session")), "{late:?}");
+    }
+    let answer = world.gateway.get("/api/orders", &[("cookie", &session)]).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ fn check(token: &str, keys: KeySet) -> Result<Timestamp, AssertionRejection> {
 fn check_with(alg: Option<Alg>, token: &str, keys: KeySet) -> Result<Timestamp, AssertionRejection> {
     let mut client = Client { id: "shop".parse().unwrap(), ..test_client() };
     client.extensions.token_endpoint_auth_signing_alg = alg;
-    let verified = verify(token, &client, keys, ISSUER, Timestamp::from_secs(NOW));
+    let verified = verify(token, &client, keys, ISSUER, false, Timestamp::from_secs(NOW));
     verified.map(|assertion| assertion.forget_after)
 }
 
@@ -80,6 +80,29 @@ fn what_an_assertion_must_claim() {
     for (name, claims, want) in cases {
         let token = jwt::sign(&JWT, &claims, &key).unwrap();
         assert_eq!(check(&token, set(&key)), want.map(Timestamp::from_secs), "{name}");
+    }
+}
+
+#[test]
+fn whom_an_assertion_may_be_for_where_endpoints_are_taken_too() {
+    let (key, client) = (key(), Client { id: "shop".parse().unwrap(), ..test_client() });
+    let (token, par) = (format!("{ISSUER}/oauth/token"), format!("{ISSUER}/oauth/par"));
+    let cases = [
+        ("the_issuer", json!(ISSUER), true),
+        ("the_token_endpoint", json!(token), true),
+        ("the_endpoint_of_pushed_requests", json!(par), true),
+        ("all_of_them", json!([ISSUER, token, par]), true),
+        ("another_beside_them", json!([token, "https://other.example"]), false),
+        ("another", json!("https://other.example/oauth/token"), false),
+        ("another_endpoint", json!(format!("{ISSUER}/oauth/introspect")), false),
+        ("a_longer_path", json!(format!("{token}/x")), false),
+        ("a_host_that_begins_alike", json!(format!("{ISSUER}.evil.example/oauth/token")), false),
+        ("nobody", json!([]), false),
+    ];
+    for (name, aud, taken) in cases {
+        let token = jwt::sign(&JWT, &with("aud", aud), &key).unwrap();
+        let verified = verify(&token, &client, set(&key), ISSUER, true, Timestamp::from_secs(NOW));
+        assert_eq!(verified.is_ok(), taken, "{name}: {verified:?}");
     }
 }
 

@@ -121,11 +121,19 @@ async fn a_host_is_not_flooded_and_memory_is_not_filled() {
     assert!(documents.client(&id("https://agent.example/more"), NOW).await.is_err(), "too often");
     documents.client(&id("https://other.example/more"), NOW).await.unwrap();
     documents.client(&id("https://agent.example/more"), after(1)).await.unwrap();
+    // Whoever asks for more and more of them keeps nobody from one that was there.
+    let known = id("https://agent.example/0");
+    for number in 0..40 {
+        let more = format!("https://agent.example/more{number}");
+        drop(documents.client(&id(&more), after(3600)).await);
+    }
+    assert!(documents.client(&id("https://agent.example/last"), after(3600)).await.is_err(), "too often");
+    documents.client(&known, after(3600)).await.unwrap();
     for number in 0..1100 {
-        documents.client(&id(&format!("https://host{number}.example/x")), after(2)).await.unwrap();
+        documents.client(&id(&format!("https://host{number}.example/x")), after(3602)).await.unwrap();
     }
     assert_eq!(documents.kept.lock().unwrap().len(), MOST_KEPT);
     let before = source.asked.load(Ordering::Relaxed);
-    documents.client(&id("https://host1099.example/x"), after(3)).await.unwrap();
+    documents.client(&id("https://host1099.example/x"), after(3603)).await.unwrap();
     assert_eq!(source.asked.load(Ordering::Relaxed), before, "the newest stay");
 }

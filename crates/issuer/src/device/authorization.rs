@@ -34,7 +34,7 @@ const ATTEMPTS: usize = 4;
 /// What devices and users may do, and how often.
 #[derive(Debug)]
 pub(crate) struct DeviceThrottles {
-    /// Requests of a client and an address. They cost a row each, and a public client's can be made by anybody.
+    /// Requests of devices, which cost a row each.
     requests: Throttle,
     /// User codes that name nothing, typed by a user and from an address.
     guesses: Throttle,
@@ -94,7 +94,7 @@ pub enum DeviceAuthorizationError {
     /// What it asks for cannot be had.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Too many requests of this client, or from this address.
+    /// Too many requests from where this one comes.
     #[error("too many requests; try again later")]
     Throttled {
         /// When it is worth trying again.
@@ -132,21 +132,20 @@ impl Issuer {
         asked: AskedByDevice<'_>,
         now: Timestamp,
     ) -> Result<GivenToDevice, DeviceAuthorizationError> {
-        let client = match self.authenticate_client(authentication, now).await? {
+        let authenticated = self.authenticate_client(authentication, now).await?;
+        let client = match &authenticated {
             AuthenticatedClient::Confidential(client) | AuthenticatedClient::Public(client) => client,
             AuthenticatedClient::FirstParty => return Err(TokenError::InvalidClient.into()),
         };
         if !client.may_use(GrantType::DeviceCode) {
             return Err(TokenError::UnauthorizedClient.into());
         }
-        let attempt = self.devices.requests.attempt(client.id.as_str(), asked.address);
-        self.devices
-            .requests
-            .take(attempt, now)
+        authenticated
+            .take_row(&self.devices.requests, asked.address, now)
             .map_err(|Throttled { retry_after }| DeviceAuthorizationError::Throttled { retry_after })?;
-        let scope = requested_scope(&client, asked.scope)?;
-        let authorization_details = requested_details(&client, asked.authorization_details)?;
-        let resources = self.granted_resources(&client, &scope, &asked.resources);
+        let scope = requested_scope(client, asked.scope)?;
+        let authorization_details = requested_details(client, asked.authorization_details)?;
+        let resources = self.granted_resources(client, &scope, &asked.resources);
         let resources = resources.ok_or(TokenError::InvalidTarget)?;
         let device_code = DeviceCode::from_random(&random().map_err(TokenError::from)?);
         for _ in 0..ATTEMPTS {

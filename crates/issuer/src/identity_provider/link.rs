@@ -57,7 +57,7 @@ impl Issuer {
         provider: &ProviderId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let revocation = self.revocation(Kind::Session, "", Reason::LOGOUT, now);
+        let revocation = self.revocation(Kind::Session, "", Reason::ADMIN, now);
         let known = self.store.unlink_identity(user, provider, now, revocation).await?;
         self.feed.pump(&*self.store).await?;
         tracing::info!(target: "gatepass::audit", event = "identity-unlinked", sub = %user, %provider, known);

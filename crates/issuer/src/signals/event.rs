@@ -86,9 +86,11 @@ impl Issuer {
             }
             let mut says = json!({
                 "event_timestamp": entry.issued_before.saturating_sub(REVOCATION_REACH).as_secs(),
-                "initiating_entity": initiator(&entry.reason),
                 "reason_admin": { "en": entry.reason.as_str() },
             });
+            if let (Some(initiator), Some(says)) = (initiator(&entry.reason), says.as_object_mut()) {
+                says.extend([("initiating_entity".to_owned(), json!(initiator))]);
+            }
             match (kind, says.as_object_mut()) {
                 (EventType::CredentialChange, Some(says)) => {
                     says.extend([("credential_type".to_owned(), json!("password"))]);
@@ -187,18 +189,39 @@ fn kinds(entry: &Entry) -> &'static [EventType] {
     }
 }
 
-/// Who brought it about, in CAEP's words.
-fn initiator(reason: &Reason) -> &'static str {
+/// Who brought it about, in CAEP's words, where the reason says so: a password may be changed by its user or reset.
+fn initiator(reason: &Reason) -> Option<&'static str> {
+    let is = |reasons: &[Reason]| reasons.contains(reason);
     match reason {
-        reason if *reason == Reason::LOGOUT => "user",
-        reason if *reason == Reason::REUSE || *reason == Reason::KEY_COMPROMISED => "policy",
-        _ => "admin",
+        _ if is(&[Reason::LOGOUT]) => Some("user"),
+        _ if is(&[Reason::REUSE, Reason::KEY_COMPROMISED]) => Some("policy"),
+        _ if is(&[Reason::PASSWORD_CHANGED, Reason::CLIENT_REQUEST, Reason::UNSPECIFIED]) => None,
+        _ => Some("admin"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_brought_it_about_is_said_where_the_reason_says_so() {
+        let cases = [
+            (Reason::LOGOUT, Some("user")),
+            (Reason::REUSE, Some("policy")),
+            (Reason::KEY_COMPROMISED, Some("policy")),
+            (Reason::CLAIMS_CHANGED, Some("admin")),
+            (Reason::DISABLED, Some("admin")),
+            (Reason::ADMIN, Some("admin")),
+            ("left the company".parse().unwrap(), Some("admin")),
+            (Reason::PASSWORD_CHANGED, None),
+            (Reason::CLIENT_REQUEST, None),
+            (Reason::UNSPECIFIED, None),
+        ];
+        for (reason, want) in cases {
+            assert_eq!(initiator(&reason), want, "{}", reason.as_str());
+        }
+    }
 
     #[test]
     fn what_an_entry_means_to_receivers() {

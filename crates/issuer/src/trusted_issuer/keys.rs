@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use crate::client::{ClientKeys, ENCRYPTION_ALGS, encryption_key};
-use crate::remote_document::Fetches;
+use crate::remote_document::{Asked, Fetches};
 
 /// The least and the most that fetched keys are believed for, whatever their server says. The most is how long a key
 /// that was taken back there is still good here.
@@ -72,6 +72,8 @@ pub struct PublishedKeys {
     source: Arc<dyn KeySetSource>,
     /// How often its host is asked, where a client names it; such a set can be of keys to encrypt for alone.
     fetches: Option<Arc<Fetches>>,
+    /// Whether its client's document is at the same host.
+    is_own: bool,
     kept: RwLock<Kept>,
     fetching: Mutex<()>,
 }
@@ -121,17 +123,27 @@ impl PublishedKeys {
     /// where `algs` has one for RSA.
     #[must_use]
     pub fn new(jwks_uri: Url, algs: Vec<Alg>, source: Arc<dyn KeySetSource>) -> Self {
-        Self { jwks_uri, algs, source, fetches: None, kept: RwLock::default(), fetching: Mutex::default() }
+        Self {
+            jwks_uri,
+            algs,
+            source,
+            fetches: None,
+            is_own: false,
+            kept: RwLock::default(),
+            fetching: Mutex::default(),
+        }
     }
 
-    /// A client's keys, to verify with `algs` and to encrypt for. Its host is asked no oftener than `fetches` allows.
+    /// A client's keys, to verify with `algs` and to encrypt for. Its host is asked no oftener than `fetches` allows, apart from
+    /// what others say of that host where it `is_own`.
     pub(crate) fn of_client(
         jwks_uri: Url,
         algs: Vec<Alg>,
         source: Arc<dyn KeySetSource>,
         fetches: Arc<Fetches>,
+        is_own: bool,
     ) -> Self {
-        Self { fetches: Some(fetches), ..Self::new(jwks_uri, algs, source) }
+        Self { fetches: Some(fetches), is_own, ..Self::new(jwks_uri, algs, source) }
     }
 
     /// The set, fetched anew where it is old, or has not what is wanted of it and was not asked for just now.
@@ -158,7 +170,12 @@ impl PublishedKeys {
         }
         // Where this server is too busy to ask, nobody was asked.
         let host = self.jwks_uri.host_str().unwrap_or_default();
-        let place = self.fetches.as_ref().map(|fetches| fetches.begin(host, now)).transpose();
+        let asked = match kept.fresh_until {
+            Some(_) => Asked::Known(self.jwks_uri.as_str()),
+            None if self.is_own => Asked::Own(host),
+            None => Asked::Host(host),
+        };
+        let place = self.fetches.as_ref().map(|fetches| fetches.begin(&asked, now)).transpose();
         let _place = place.map_err(|error| KeySetError(error.0))?;
         let asked_until = Some(now.saturating_add(PAUSE));
         let fetched = self.source.fetch(&self.jwks_uri).await.and_then(|fetched| self.usable(fetched));

@@ -12,9 +12,11 @@ use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_issuer::registration::ClientMetadata;
 use gatepass_jose::{Alg, parse_strict_json};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde::de::IgnoredAny;
 use serde::de::value::{Error as NameError, StrDeserializer};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::refused;
 use crate::endpoint::admin::require_name;
@@ -31,17 +33,26 @@ struct Document {
     token_endpoint_auth_method: Option<String>,
     jwks: Option<ClientKeys>,
     jwks_uri: Option<String>,
-    #[serde(default)]
-    dpop_bound_access_tokens: bool,
+    dpop_bound_access_tokens: Option<bool>,
+    #[serde(default, deserialize_with = "if_known_here")]
     default_max_age: Option<u32>,
-    #[serde(default)]
-    require_auth_time: bool,
-    #[serde(default)]
-    default_acr_values: AcrValues,
-    token_endpoint_auth_signing_alg: Option<Alg>,
+    #[serde(default, deserialize_with = "if_known_here")]
+    require_auth_time: Option<bool>,
+    #[serde(default, deserialize_with = "if_known_here")]
+    default_acr_values: Option<AcrValues>,
+    token_endpoint_auth_signing_alg: Option<String>,
+    #[serde(default, deserialize_with = "if_known_here")]
     request_object_signing_alg: Option<Alg>,
     client_secret: Option<IgnoredAny>,
     client_secret_expires_at: Option<IgnoredAny>,
+}
+
+/// The member's value, where this server knows what it means: the document is for others too, and nothing here is less safe
+/// without it.
+fn if_known_here<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
 /// Reads the document that was found where `id` leads.
@@ -55,6 +66,7 @@ pub(super) fn parse(id: &ClientId, body: &[u8]) -> Result<ClientMetadata, Docume
         return Err(refused("it has a secret, which everybody could read"));
     }
     let name = document.client_name.clone().map(require_name).transpose().map_err(refused)?;
+    let assertion_alg = assertion_alg(&document)?;
     let grants = document.grant_types.clone().unwrap_or_else(|| vec!["authorization_code".to_owned()]);
     Ok(ClientMetadata {
         name,
@@ -68,15 +80,26 @@ pub(super) fn parse(id: &ClientId, body: &[u8]) -> Result<ClientMetadata, Docume
         require_pushed: false,
         authorization_details_types: None,
         extensions: ClientExtensions {
-            dpop_bound_access_tokens: document.dpop_bound_access_tokens,
+            dpop_bound_access_tokens: document.dpop_bound_access_tokens.unwrap_or_default(),
             default_max_age: document.default_max_age,
-            require_auth_time: document.require_auth_time,
-            default_acr_values: document.default_acr_values,
-            token_endpoint_auth_signing_alg: document.token_endpoint_auth_signing_alg,
+            require_auth_time: document.require_auth_time.unwrap_or_default(),
+            default_acr_values: document.default_acr_values.unwrap_or_default(),
+            token_endpoint_auth_signing_alg: assertion_alg,
             request_object_signing_alg: document.request_object_signing_alg,
             ..ClientExtensions::default()
         },
     })
+}
+
+/// The only algorithm of the client's assertions. One that nobody here knows is no matter to a client that makes none.
+fn assertion_alg(document: &Document) -> Result<Option<Alg>, DocumentError> {
+    let Some(name) = &document.token_endpoint_auth_signing_alg else { return Ok(None) };
+    let signs = document.token_endpoint_auth_method.as_deref() == Some("private_key_jwt");
+    match Alg::deserialize(StrDeserializer::<NameError>::new(name)) {
+        Ok(alg) => Ok(Some(alg)),
+        Err(_) if !signs => Ok(None),
+        Err(_) => Err(refused("it signs its assertions with an algorithm that is not known here")),
+    }
 }
 
 /// A grant that this server knows.
@@ -159,7 +182,21 @@ mod tests {
             ("an_end_of_a_secret", but("client_secret_expires_at", json!(0)), false),
             ("by_secret", but("token_endpoint_auth_method", json!("client_secret_basic")), false),
             ("an_algorithm_to_sign_with", but("request_object_signing_alg", json!("ES256")), true),
-            ("unsigned_requests", but("request_object_signing_alg", json!("none")), false),
+            ("unsigned_requests", but("request_object_signing_alg", json!("none")), true),
+            ("no_answer_to_it", but("require_auth_time", Value::Null), true),
+            ("an_age_of_another_kind", but("default_max_age", json!(-1)), true),
+            ("more_ways_to_log_in_than_one_server_has", but("default_acr_values", json!(many)), true),
+            ("an_algorithm_of_no_assertions", but("token_endpoint_auth_signing_alg", json!("ES256K")), true),
+            (
+                "an_algorithm_of_its_assertions",
+                keys(json!({ "jwks": jwks, "token_endpoint_auth_signing_alg": "ES256" })),
+                true,
+            ),
+            (
+                "an_unknown_algorithm_of_its_assertions",
+                keys(json!({ "jwks": jwks, "token_endpoint_auth_signing_alg": "ES256K" })),
+                false,
+            ),
             ("no_keys", but("token_endpoint_auth_method", json!("private_key_jwt")), false),
             ("an_address_of_no_keys", keys(json!({ "jwks_uri": "http://keys.example/jwks" })), false),
             (

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use gatepass_issuer::authorize::ResponseMode;
-use gatepass_issuer::client::{ClientKeys, ENCRYPTION_ALGS, ENCRYPTION_ENCS, USER_SCOPES};
+use gatepass_issuer::client::{ClientKeys, ENCRYPTION_ALGS, ENCRYPTION_ENCS, IDENTITY_SCOPES};
 use gatepass_issuer::{Issuer, Profile, SubjectType, assertion_algs};
 use gatepass_jose::{Alg, ContentEncryption, KeyManagement};
 use http::{HeaderMap, HeaderValue};
@@ -72,7 +72,7 @@ struct AuthorizationServer<'m> {
     authorization_signing_alg_values_supported: &'m [Alg],
     authorization_encryption_alg_values_supported: [KeyManagement; 5],
     authorization_encryption_enc_values_supported: [ContentEncryption; 4],
-    scopes_supported: [&'static str; 5],
+    scopes_supported: [&'static str; 4],
     ui_locales_supported: Vec<&'m str>,
     /// RFC 9470 section 7: what is asked of a login is kept.
     acr_values_supported: Vec<&'static str>,
@@ -197,7 +197,8 @@ impl Metadata {
             authorization_signing_alg_values_supported: &response_algs,
             authorization_encryption_alg_values_supported: ENCRYPTION_ALGS,
             authorization_encryption_enc_values_supported: ENCRYPTION_ENCS,
-            scopes_supported: USER_SCOPES,
+            // Not what an operator must have given a client: some ask for all that stands here.
+            scopes_supported: IDENTITY_SCOPES,
             ui_locales_supported: config.brand.languages.tags().collect(),
             acr_values_supported: issuer.acr_values_supported(),
             grant_types_supported: grant_types(issuer),

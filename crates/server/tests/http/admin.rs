@@ -125,7 +125,7 @@ async fn a_clients_secret_is_shown_once() {
             "token_endpoint_auth_method": "client_secret_basic", "require_pushed_authorization_requests": false,
             "dpop_bound_access_tokens": false, "tls_client_certificate_bound_access_tokens": false,
             "require_signed_request_object": false, "authorization_details_types": [], "subject_type": "public",
-            "require_auth_time": false, "default_acr_values": [],
+            "require_auth_time": false, "endpoint_audience": false, "default_acr_values": [],
         })
     );
     assert_eq!(admin.get("clients/report").await.expect(StatusCode::OK).json(), want);

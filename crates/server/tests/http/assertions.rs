@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use gatepass_issuer::admin::{NewClient, NewCredential, SignOnClient};
+use gatepass_issuer::Profile;
+use gatepass_issuer::admin::{ChangeClient, NewClient, NewCredential, SignOnClient};
 use gatepass_issuer::client::{ClientExtensions, ClientKeys, GrantType};
 use gatepass_jose::{Alg, JwkSet, SecretKey, SigningKey, Typ, jwt};
+use gatepass_server::HttpConfig;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -114,6 +116,26 @@ async fn what_proves_nothing() {
     }
     // None of it used the assertion up.
     id("signer").send().await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_assertion_is_for_the_token_endpoint_where_the_operator_says_so_and_fapi_does_not_forbid_it() {
+    for (profile, taken) in [(Profile::OAuth21, true), (Profile::Fapi2, false)] {
+        let fixture = Fixture::with(HttpConfig::default(), |config| config.profile = profile).await;
+        let key = key();
+        register(&fixture, NewCredential::Keys(ClientKeys::new(keys(&key)).unwrap().into())).await;
+        let send = async |jti: &str| {
+            let claims = with(claims(&fixture, jti), "aud", json!(format!("{ISSUER}/oauth/token")));
+            let signed = jwt::sign(&Typ::new("JWT"), &claims, &key).unwrap();
+            ask(&fixture, "/oauth/introspect", &signed, &[("token", "x")]).send().await.status
+        };
+        assert_eq!(send("1").await, StatusCode::UNAUTHORIZED);
+        let change = ChangeClient { endpoint_audience: Some(true), ..ChangeClient::default() };
+        fixture.issuer.change_client(&"signer".parse().unwrap(), change, fixture.now()).await.unwrap();
+        assert_eq!(send("2").await == StatusCode::OK, taken, "{profile:?}");
+        let own = assertion(&fixture, &key, "3");
+        ask(&fixture, "/oauth/introspect", &own, &[("token", "x")]).send().await.expect(StatusCode::OK);
+    }
 }
 
 #[tokio::test]

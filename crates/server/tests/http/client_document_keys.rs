@@ -301,6 +301,9 @@ async fn nobody_has_another_host_flooded_by_documents_that_name_it() {
         known += u32::from(Signer::new(&fixture, &site.url(&path(at))).is_known(&own).await);
     }
     assert_eq!((known, victim.asked("/jwks")), (20, 20));
+    // Nor its clients kept out: what their own documents name counts apart from what strangers' do.
+    victim.describe("/client", &victim.url("/jwks"));
+    assert!(Signer::new(&fixture, &victim.url("/client")).is_known(&own).await);
 }
 
 #[tokio::test]

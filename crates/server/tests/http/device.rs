@@ -212,7 +212,16 @@ async fn what_a_device_cannot_ask_for() {
     }
     let refused = flood(1).send().await.expect(StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(refused.header("retry-after"), "2");
-    flood(2).send().await.expect(StatusCode::OK);
+    // Its name counts for nothing: whoever used it up would keep its users out. A network does.
+    let mut kept = 40;
+    for host in 2..=10 {
+        for _ in 0..40 {
+            kept += u32::from(flood(host).send().await.status == StatusCode::OK);
+        }
+    }
+    assert_eq!(kept, 200, "from one network");
+    let call = fixture.post("/oauth/device_authorization").form("client_id=tv");
+    call.from(IpAddr::from([198, 51, 100, 1])).send().await.expect(StatusCode::OK);
 }
 
 #[tokio::test]

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use gatepass_issuer::admin::{AdminError, ChangeClient, NewClient, NewCredential, SignOnClient};
 use gatepass_issuer::client::{ChangeResponses, ClientExtensions, GrantType, ResponseFormats};
-use gatepass_issuer::{
-    Config, Issuer, MasterKey, Profile, ResourceServer, ResourceServers, Signing, TokenEncryption,
-};
+use gatepass_issuer::{Config, Issuer, MasterKey, Profile, ResourceServer, ResourceServers, TokenEncryption};
 use gatepass_jose::jwe::{Decrypter, DecryptionKey, DecryptionKeys};
 use gatepass_jose::{
     Alg, ContentEncryption, Curve, JwkSet, KeyManagement, KeySet, SigningKey, Timestamp, Typ, base64url, jws,
@@ -20,7 +18,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::browser::*;
-use crate::fixture::{API, Answer, Fixture, ISSUER, START, with};
+use crate::fixture::{API, Answer, Fixture, ISSUER, START, resource_server, with};
 use crate::responses::change;
 use crate::signed::register_vault;
 
@@ -173,15 +171,7 @@ impl Starts {
 
     async fn open(&self, algs: &[Alg]) -> Issuer {
         let name = gatepass_jose::Issuer::new(ISSUER).unwrap();
-        let signing = Signing::Published(Alg::ES256);
-        let server = ResourceServer {
-            audience: API.into(),
-            signing,
-            scope: None,
-            not_before: false,
-            encryption: None,
-        };
-        let servers = ResourceServers::new(&name, vec![server]).unwrap();
+        let servers = ResourceServers::new(&name, vec![resource_server(API)]).unwrap();
         let config = Config { response_algs: algs.to_vec(), ..Config::new(name, servers) };
         Issuer::open(config, &self.master, Arc::clone(&self.store) as _, self.now).await.unwrap()
     }
@@ -455,15 +445,9 @@ async fn a_client_registers_itself_with_a_key_to_be_encrypted_for() {
 /// A server whose tokens for the API are encrypted for `key`.
 async fn with_encrypted_tokens(key: &DecryptionKey) -> Fixture {
     let encryption = TokenEncryption { key: key.encryption_key().unwrap(), enc: ContentEncryption::A256GCM };
-    let server = |audience: &str, encryption| ResourceServer {
-        audience: audience.into(),
-        signing: Signing::Published(Alg::ES256),
-        scope: None,
-        not_before: false,
-        encryption,
-    };
+    let encrypted = ResourceServer { encryption: Some(encryption), ..resource_server(API) };
     Fixture::with(HttpConfig::default(), |config| {
-        let servers = vec![server(API, Some(encryption)), server("https://other.example.com", None)];
+        let servers = vec![encrypted, resource_server("https://other.example.com")];
         config.resource_servers = ResourceServers::new(&config.issuer, servers).unwrap();
     })
     .await

@@ -59,14 +59,8 @@ impl Fixture {
         let dir = folder();
         let store = Arc::new(Embedded::open(dir.path()).unwrap());
         let name = gatepass_jose::Issuer::new(ISSUER).unwrap();
-        let server = |audience: &str| ResourceServer {
-            audience: audience.into(),
-            signing: Signing::Published(Alg::ES256),
-            scope: None,
-            not_before: false,
-            encryption: None,
-        };
-        let servers = ResourceServers::new(&name, vec![server(API), server("https://other.example.com")]);
+        let servers = [API, "https://other.example.com"].map(resource_server);
+        let servers = ResourceServers::new(&name, servers.to_vec());
         let mut config = Config::new(name, servers.unwrap());
         config.hashing = HashPolicy { memory_kib: 64, passes: 1, workers: 1, queue: 64 };
         change(&mut config);
@@ -127,6 +121,17 @@ impl Fixture {
         let call = self.post("/oauth/token").basic("batch", &self.secret);
         let answer = call.form("grant_type=client_credentials").send().await.expect(StatusCode::OK).json();
         answer["access_token"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A resource server whose tokens are signed with a published key, and that knows all scopes.
+pub(crate) fn resource_server(audience: &str) -> ResourceServer {
+    ResourceServer {
+        audience: audience.into(),
+        signing: Signing::Published(Alg::ES256),
+        scope: None,
+        not_before: false,
+        encryption: None,
     }
 }
 

@@ -15,7 +15,7 @@ use gatepass_store::Embedded;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::fixture::{API, Answer, Fixture, ISSUER, START, folder};
+use crate::fixture::{API, Answer, Fixture, ISSUER, START, folder, resource_server};
 
 const DAY: u64 = 24 * 3600;
 
@@ -29,13 +29,7 @@ async fn fixture() -> Fixture {
 }
 
 fn signed_with(alg: Alg) -> ResourceServers {
-    let server = ResourceServer {
-        audience: API.into(),
-        signing: Signing::Published(alg),
-        scope: None,
-        not_before: false,
-        encryption: None,
-    };
+    let server = ResourceServer { signing: Signing::Published(alg), ..resource_server(API) };
     ResourceServers::new(&gatepass_jose::Issuer::new(ISSUER).unwrap(), vec![server]).unwrap()
 }
 

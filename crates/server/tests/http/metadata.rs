@@ -40,7 +40,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post", "jwt", "query.jwt", "form_post.jwt"],
         "authorization_signing_alg_values_supported": ["ES256"],
-        "scopes_supported": ["openid", "profile", "email", "offline_access", "gatepass:roles"],
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "ui_locales_supported": ["en", "de", "fr"],
         "acr_values_supported": ["urn:gatepass:acr:password"],
         "grant_types_supported": [

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use gatepass_issuer::{ResourceServer, ResourceServers, Signing};
+use gatepass_issuer::ResourceServers;
 use gatepass_jose::{Alg, SigningKey};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, CALLBACK, claims, encode, exchange, request, sent_back, told_by};
-use crate::fixture::{Answer, Fixture, ISSUER, with};
+use crate::fixture::{Answer, Fixture, ISSUER, resource_server, with};
 
 /// An initial access token that an administrator makes.
 async fn initial(fixture: &Fixture, body: &Value) -> String {
@@ -451,14 +451,7 @@ async fn a_client_asks_for_the_resource_servers_of_its_token_by_either_spelling_
     const STOCK: &str = "https://stock.example.com";
     const OTHER: &str = "https://other.example.com";
     let fixture = Fixture::with(gatepass_server::HttpConfig::default(), |config| {
-        let server = |audience: &str| ResourceServer {
-            audience: audience.into(),
-            signing: Signing::Published(Alg::ES256),
-            scope: None,
-            not_before: false,
-            encryption: None,
-        };
-        let servers = [OTHER, ORDERS, STOCK].map(server).to_vec();
+        let servers = [OTHER, ORDERS, STOCK].map(resource_server).to_vec();
         config.resource_servers = ResourceServers::new(&config.issuer, servers).unwrap();
     })
     .await;

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use gatepass_issuer::{ResourceServer, ResourceServers, Signing};
-use gatepass_jose::{Alg, Typ, jwt};
+use gatepass_issuer::{ResourceServer, ResourceServers};
+use gatepass_jose::{Typ, jwt};
 use gatepass_server::HttpConfig;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::browser::*;
 use crate::device;
-use crate::fixture::{API, Answer, Fixture, ISSUER};
+use crate::fixture::{API, Answer, Fixture, ISSUER, resource_server};
 use crate::responses::change;
 use crate::signed::{assertion, register_vault};
 
@@ -21,14 +21,9 @@ const SCOPE: &str = "openid offline_access orders:read orders:write";
 /// A fixture whose other resource server knows one scope, with applications that may have tokens for both.
 async fn started() -> (Fixture, String) {
     let fixture = Fixture::with(HttpConfig::default(), |config| {
-        let server = |audience: &str, scope: Option<&str>| ResourceServer {
-            audience: audience.into(),
-            signing: Signing::Published(Alg::ES256),
-            scope: scope.map(|scope| scope.parse().unwrap()),
-            not_before: false,
-            encryption: None,
-        };
-        let servers = vec![server(API, None), server(OTHER, Some("orders:read"))];
+        let limited =
+            ResourceServer { scope: Some("orders:read".parse().unwrap()), ..resource_server(OTHER) };
+        let servers = vec![resource_server(API), limited];
         config.resource_servers = ResourceServers::new(&config.issuer, servers).unwrap();
     })
     .await;

@@ -3,25 +3,20 @@
 use std::time::Duration;
 
 use gatepass_issuer::{ResourceServer, ResourceServers, SharedSecret, Signing};
-use gatepass_jose::{Alg, SecretKey, decode_unverified};
+use gatepass_jose::{SecretKey, decode_unverified};
 use gatepass_server::HttpConfig;
 use http::StatusCode;
 
-use crate::fixture::{API, Fixture, ISSUER};
+use crate::fixture::{API, Fixture, ISSUER, resource_server};
 
 const OTHER: &str = "https://other.example.com";
 
 /// Two resource servers that share secrets: the API these, the other one always the same.
 pub(crate) fn servers(current: &[u8], previous: Option<&[u8]>) -> ResourceServers {
-    let server = |audience: &str, current: &[u8], previous: Option<&[u8]>| ResourceServer {
-        audience: audience.into(),
-        signing: Signing::Shared(SharedSecret {
-            current: SecretKey::new(current),
-            previous: previous.map(SecretKey::new),
-        }),
-        scope: None,
-        not_before: false,
-        encryption: None,
+    let server = |audience: &str, current: &[u8], previous: Option<&[u8]>| {
+        let (current, previous) = (SecretKey::new(current), previous.map(SecretKey::new));
+        let signing = Signing::Shared(SharedSecret { current, previous });
+        ResourceServer { signing, ..resource_server(audience) }
     };
     let servers = vec![server(API, current, previous), server(OTHER, &[9; 32], None)];
     ResourceServers::new(&gatepass_jose::Issuer::new(ISSUER).unwrap(), servers).unwrap()
@@ -103,14 +98,8 @@ async fn what_is_no_secret_of_a_resource_server_changes_nothing() {
     for (current, previous) in [(&[2; 31][..], None), (&[2; 32][..], Some(&[1; 31][..]))] {
         assert!(fixture.issuer.replace_shared_secrets(&servers(current, previous)).is_err());
     }
-    let server = ResourceServer {
-        audience: API.into(),
-        signing: Signing::Published(Alg::ES256),
-        scope: None,
-        not_before: false,
-        encryption: None,
-    };
-    let published = ResourceServers::new(&gatepass_jose::Issuer::new(ISSUER).unwrap(), vec![server]).unwrap();
+    let published = vec![resource_server(API)];
+    let published = ResourceServers::new(&gatepass_jose::Issuer::new(ISSUER).unwrap(), published).unwrap();
     fixture.issuer.replace_shared_secrets(&published).unwrap();
     // Named twice, as both: the one that signs.
     fixture.issuer.replace_shared_secrets(&servers(&[1; 32], Some(&[1; 32]))).unwrap();

@@ -218,6 +218,8 @@ async fn a_receiver_hears_of_sessions_credentials_and_roles_until_it_has_taken_t
         assert!(claims.get("sub").is_none() && claims.get("exp").is_none());
     }
     assert_eq!(heard[0].1["events"][SESSION_REVOKED]["initiating_entity"], "user");
+    let changed = &heard[2].1["events"][CREDENTIAL_CHANGE];
+    assert!(changed.get("initiating_entity").is_none(), "a password may be changed by its user or reset");
     assert_eq!(heard[1].1["events"][TOKEN_CLAIMS_CHANGE]["claims"], json!({ "roles": ["auditor"] }));
     assert_eq!(heard[2].1["events"][CREDENTIAL_CHANGE]["credential_type"], "password");
 

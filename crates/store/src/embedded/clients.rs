@@ -9,32 +9,53 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use gatepass_issuer::client::Client;
 use gatepass_issuer::id::ClientId;
+use gatepass_issuer::registration::Registration;
 
 /// How many are kept. An installation with more asks the file for some of them.
 const MOST: usize = 1024;
 
 #[derive(Default)]
-pub(super) struct Clients(RwLock<Known>);
+pub(super) struct Clients {
+    pub(super) rows: Kept<Client>,
+    /// Of clients that have registered themselves, and that others have not. They change with their client.
+    pub(super) registrations: Kept<Option<Registration>>,
+}
 
-#[derive(Default)]
-struct Known {
+impl Clients {
+    /// A client has changed, or many have.
+    pub(super) fn forget(&self) {
+        self.rows.forget();
+        self.registrations.forget();
+    }
+}
+
+/// What there is of each client.
+pub(super) struct Kept<T>(RwLock<Known<T>>);
+
+struct Known<T> {
     changes: Changes,
-    by_id: HashMap<ClientId, Arc<Client>>,
+    by_id: HashMap<ClientId, Arc<T>>,
 }
 
 /// How often clients had changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Changes(u64);
 
-impl Clients {
-    /// The client, or with what its row must be [kept](Self::keep) once it has been read.
-    pub(super) fn find(&self, id: &ClientId) -> Result<Arc<Client>, Changes> {
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(RwLock::new(Known { changes: Changes::default(), by_id: HashMap::new() }))
+    }
+}
+
+impl<T> Kept<T> {
+    /// What is known of the client, or with what it must be [kept](Self::keep) once it has been read.
+    pub(super) fn find(&self, id: &ClientId) -> Result<Arc<T>, Changes> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         known.by_id.get(id).cloned().ok_or(known.changes)
     }
 
-    /// Keeps a client that was read after `changes`, if there has been none since.
-    pub(super) fn keep(&self, client: Arc<Client>, changes: Changes) {
+    /// Keeps what was read after `changes`, if there has been none since.
+    pub(super) fn keep(&self, id: ClientId, read: Arc<T>, changes: Changes) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.changes != changes {
             return;
@@ -42,11 +63,10 @@ impl Clients {
         if known.by_id.len() >= MOST {
             known.by_id.clear();
         }
-        known.by_id.insert(client.id.clone(), client);
+        known.by_id.insert(id, read);
     }
 
-    /// A client has changed, or many have.
-    pub(super) fn forget(&self) {
+    fn forget(&self) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.changes = Changes(known.changes.0.wrapping_add(1));
         known.by_id.clear();
@@ -55,53 +75,33 @@ impl Clients {
 
 #[cfg(test)]
 mod tests {
-    use gatepass_issuer::client::{ClientExtensions, ClientLogout, Credential};
-    use gatepass_jose::Timestamp;
-
     use super::*;
 
-    fn client(id: &str) -> Arc<Client> {
-        Arc::new(Client {
-            id: id.parse().unwrap(),
-            name: String::new(),
-            credential: Credential::None,
-            grants: Vec::new(),
-            scope: "".parse().unwrap(),
-            audience: Vec::new(),
-            redirect_uris: Vec::new(),
-            post_logout_redirect_uris: Vec::new(),
-            logout: ClientLogout::default(),
-            trusted: false,
-            require_pkce: true,
-            require_pushed: false,
-            exchange: None,
-            extensions: ClientExtensions::default(),
-            disabled: false,
-            created_at: Timestamp::from_secs(0),
-        })
+    fn id(text: &str) -> ClientId {
+        text.parse().unwrap()
     }
 
     #[test]
     fn a_row_that_was_read_before_a_change_does_not_come_in_after_it() {
-        let clients = Clients::default();
-        let shop = client("shop");
-        let before = clients.find(&shop.id).unwrap_err();
+        let (clients, shop) = (Clients::default(), id("shop"));
+        let kept = &clients.registrations;
+        let before = kept.find(&shop).unwrap_err();
         clients.forget();
-        clients.keep(Arc::clone(&shop), before);
-        let since = clients.find(&shop.id).unwrap_err();
-        clients.keep(Arc::clone(&shop), since);
-        assert_eq!(clients.find(&shop.id).unwrap(), shop);
+        kept.keep(shop.clone(), Arc::new(None), before);
+        let since = kept.find(&shop).unwrap_err();
+        kept.keep(shop.clone(), Arc::new(None), since);
+        assert_eq!(*kept.find(&shop).unwrap(), None);
         clients.forget();
-        assert!(clients.find(&shop.id).is_err());
+        assert!(kept.find(&shop).is_err());
     }
 
     #[test]
     fn no_more_are_kept_than_there_is_room_for() {
-        let clients = Clients::default();
+        let kept = Kept::default();
         for n in 0..3 * MOST {
-            clients.keep(client(&format!("c{n}")), Changes::default());
-            assert!(clients.find(&format!("c{n}").parse().unwrap()).is_ok());
+            kept.keep(id(&format!("c{n}")), Arc::new(n), Changes::default());
+            assert_eq!(*kept.find(&id(&format!("c{n}"))).unwrap(), n);
         }
-        assert!(clients.0.read().unwrap().by_id.len() <= MOST);
+        assert!(kept.0.read().unwrap().by_id.len() <= MOST);
     }
 }

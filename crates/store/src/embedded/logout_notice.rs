@@ -28,6 +28,7 @@ pub(super) fn keep(connection: &Connection, session: &Session, now: Timestamp) -
     Ok(())
 }
 
+/// Of what ended at once the newest sessions first, which are the likeliest to be in use.
 pub(super) fn due(connection: &Connection, now: Timestamp, limit: u32) -> Result<Vec<LogoutNotice>, Failure> {
     let read = |row: &Row<'_>| {
         let mut columns = Columns::of("logout_notice", row);
@@ -42,9 +43,9 @@ pub(super) fn due(connection: &Connection, now: Timestamp, limit: u32) -> Result
     connection
         .prepare_cached(
             "SELECT id, session, user, client, attempts FROM
-               (SELECT *, row_number() OVER (PARTITION BY client ORDER BY due_at, id) AS turn
+               (SELECT *, row_number() OVER (PARTITION BY client ORDER BY due_at, session DESC) AS turn
                 FROM logout_notice WHERE due_at <= ?1)
-             WHERE turn <= ?2 ORDER BY due_at, id LIMIT ?3",
+             WHERE turn <= ?2 ORDER BY due_at, session DESC LIMIT ?3",
         )?
         .query_and_then(params![now.as_millis(), PER_CLIENT, limit], read)?
         .collect()

@@ -57,8 +57,9 @@ macro_rules! end_all {
 }
 
 /// What ended before `?2` and is asked for no more. Of a client that is told of logouts, a session that merely expired is
-/// kept as long as its login lives, with whose end its client is told; but no longer than one login can live: a new login takes
-/// over what the one before had.
+/// kept as long as its login lives, with whose end its client is told; but no longer than one login can live, as a new login takes
+/// over what the one before had, and not with 32 newer ones of the same login: an application that logs in anew every
+/// quarter of an hour has long forgotten it.
 macro_rules! is_over {
     () => {
         "(coalesce(revoked_at < ?2, 0) OR (idle_expires_at < ?2 OR expires_at < ?2) AND NOT (
@@ -67,7 +68,11 @@ macro_rules! is_over {
                 WHERE living.id = session.login AND living.revoked_at IS NULL
                   AND living.idle_expires_at >= ?2 AND living.expires_at >= ?2
                   AND session.expires_at >= ?2 - (living.expires_at - living.created_at)
-                  AND (backchannel_logout_uri IS NOT NULL OR frontchannel_logout_uri IS NOT NULL))))"
+                  AND (backchannel_logout_uri IS NOT NULL OR frontchannel_logout_uri IS NOT NULL)
+                  AND NOT EXISTS (
+                    SELECT 1 FROM session AS newer
+                    WHERE newer.user = session.user AND newer.login = session.login
+                      AND newer.client = session.client AND newer.id > session.id LIMIT 1 OFFSET 31))))"
     };
 }
 

@@ -156,14 +156,14 @@ impl Store for Embedded {
     }
 
     async fn find_client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
-        let changes = match self.clients.find(id) {
+        let changes = match self.clients.rows.find(id) {
             Ok(client) => return Ok(Some(Arc::unwrap_or_clone(client))),
             Err(changes) => changes,
         };
-        let id = id.clone();
-        let found = self.read(move |connection| client::find(connection, &id)).await?;
+        let asked = id.clone();
+        let found = self.read(move |connection| client::find(connection, &asked)).await?;
         if let Some(client) = &found {
-            self.clients.keep(Arc::new(client.clone()), changes);
+            self.clients.rows.keep(id.clone(), Arc::new(client.clone()), changes);
         }
         Ok(found)
     }
@@ -229,8 +229,14 @@ impl Store for Embedded {
     }
 
     async fn find_registration(&self, client: &ClientId) -> Result<Option<Registration>, StoreError> {
-        let client = client.clone();
-        self.read(move |connection| registration::find(connection, &client)).await
+        let changes = match self.clients.registrations.find(client) {
+            Ok(registration) => return Ok(Arc::unwrap_or_clone(registration)),
+            Err(changes) => changes,
+        };
+        let asked = client.clone();
+        let found = self.read(move |connection| registration::find(connection, &asked)).await?;
+        self.clients.registrations.keep(client.clone(), Arc::new(found.clone()), changes);
+        Ok(found)
     }
 
     async fn change_registration(

@@ -96,6 +96,7 @@ macro_rules! every_promise_holds_for {
             sweeping {
                 what_ended_is_forgotten_and_nothing_else
                 what_expired_is_kept_for_whoever_is_told_when_its_login_ends
+                of_many_that_expired_in_one_login_the_newest_are_kept
                 no_more_is_forgotten_at_once_than_was_asked
                 what_ended_is_found_wherever_it_stands_in_a_long_table
             }

@@ -32,7 +32,8 @@ pub(super) async fn look(visitor: &mut Visitor<'_>, folder: &Path, page: &str) {
     }
 }
 
-fn routes(service: std::net::SocketAddr) -> String {
+/// A service with a public page, and other routes to it.
+pub(super) fn page_and(routes: &str, service: std::net::SocketAddr) -> String {
     format!(
         r#"
 [[upstream]]
@@ -43,14 +44,16 @@ servers = ["http://{service}"]
 path = "/"
 upstream = "service"
 public = true
-
-[[route]]
-path = "/api/{{*rest}}"
-upstream = "service"
-session = true
-"#
+{routes}"#
     )
 }
+
+const API: &str = r#"
+[[route]]
+path = "/api/{*rest}"
+upstream = "service"
+session = true
+"#;
 
 /// An authorization request of an application that wants its answer in a form.
 async fn form_post_request(up: &Up, redirect_uri: &str) -> String {
@@ -68,7 +71,7 @@ async fn one_login_serves_two_applications_without_any_script() {
     let up = Up::start().await;
     let folder = pictures(up.folder());
     let (_, service) = Service::start().await;
-    let routes = routes(service);
+    let routes = page_and(API, service);
     let shop = Application::start(&up, "shop", "http://127.0.0.1", &routes).await;
     let office = Application::start(&up, "office", "http://localhost", &routes).await;
     let mut browser = Browser::start();

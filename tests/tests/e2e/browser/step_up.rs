@@ -6,36 +6,28 @@ use gatepass_e2e::up::{ADMIN, PASSWORD};
 use gatepass_e2e::{Browser, Up, wait};
 use serde_json::json;
 
+use super::pages::page_and;
 use super::{Application, Service};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_page_leads_to_the_login_that_it_wants_and_a_script_hears_where_that_is() {
-    let up = Up::start().await;
-    let (_, service) = Service::start().await;
-    let routes = format!(
-        r#"
-[[upstream]]
-name = "service"
-servers = ["http://{service}"]
-
-[[route]]
-path = "/"
-upstream = "service"
-public = true
-
+const ROUTES: &str = r#"
 [[route]]
 path = "/orders"
 upstream = "service"
 session = true
-forward = {{ sub = "X-User-Id" }}
+forward = { sub = "X-User-Id" }
 
 [[route]]
 path = "/vault"
 upstream = "service"
 session = true
-require = {{ acr = ["urn:gatepass:acr:password"], max_age = "6s" }}
-"#
-    );
+require = { acr = ["urn:gatepass:acr:password"], max_age = "6s" }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_leads_to_the_login_that_it_wants_and_a_script_hears_where_that_is() {
+    let up = Up::start().await;
+    let (_, service) = Service::start().await;
+    let routes = page_and(ROUTES, service);
     let site = Application::start(&up, "site", "https://localhost", &routes).await;
     let user = up.native_login(ADMIN).await.subject();
     let mut browser = Browser::start();

@@ -80,7 +80,7 @@ async fn a_page_that_demands_another_login_leads_there_and_back() {
     for cookies in ["a=b", &ended] {
         let refused = world.visit("/pay/now?to=bob&sum=1", cookies).await;
         assert_eq!((refused.status, refused.header("location")), (StatusCode::FOUND, Some(&*to)));
-        assert_eq!(clears(&refused, "__Host-session"), cookies == ended);
+        assert!(!clears(&refused, "__Host-session"), "the login may have put another one there by now");
     }
     let refused = world.visit("/api/a", "a=b").await;
     let plain = format!("{ORIGIN}/bff/login?return_to=%2Fapi%2Fa");

@@ -143,6 +143,10 @@ pub(super) struct CreateRequest {
     /// Whether its ID tokens always say when their user logged in.
     #[serde(default)]
     require_auth_time: bool,
+    /// Whether its assertions may be for the token endpoint in place of the issuer, as many libraries write them (RFC 7523);
+    /// not under FAPI 2.0.
+    #[serde(default)]
+    endpoint_audience: bool,
     /// How it would like its users to log in where a request asks for no `acr`: the first is preferred.
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 8, example = json!(["urn:gatepass:acr:password"]))]
@@ -283,6 +287,8 @@ pub(super) struct ChangeRequest {
     default_max_age: Option<Option<u32>>,
     /// Whether its ID tokens always say when their user logged in.
     require_auth_time: Option<bool>,
+    /// Whether its assertions may be for the token endpoint in place of the issuer.
+    endpoint_audience: Option<bool>,
     /// How it would like its users to log in where a request asks for no `acr`, all of them.
     #[schema(value_type = Option<Vec<String>>, max_items = 8)]
     default_acr_values: Option<AcrValues>,
@@ -440,6 +446,8 @@ pub(super) struct ClientAnswer {
     default_max_age: Option<u32>,
     /// Whether its ID tokens always say when their user logged in.
     require_auth_time: bool,
+    /// Whether its assertions may be for the token endpoint in place of the issuer.
+    endpoint_audience: bool,
     /// How it would like its users to log in where a request asks for no `acr`.
     #[schema(value_type = Vec<String>)]
     default_acr_values: AcrValues,
@@ -565,6 +573,7 @@ pub(super) async fn create(
             sector_identifier_uri: request.sector_identifier_uri,
             default_max_age: request.default_max_age,
             require_auth_time: request.require_auth_time,
+            endpoint_audience: request.endpoint_audience,
             default_acr_values: request.default_acr_values,
             keys: other_keys,
             token_endpoint_auth_signing_alg: request.token_endpoint_auth_signing_alg,
@@ -654,6 +663,7 @@ pub(super) async fn change(
         sector_identifier_uri: request.sector_identifier_uri,
         default_max_age: request.default_max_age,
         require_auth_time: request.require_auth_time,
+        endpoint_audience: request.endpoint_audience,
         default_acr_values: request.default_acr_values,
         token_endpoint_auth_signing_alg: request.token_endpoint_auth_signing_alg,
         request_object_signing_alg: request.request_object_signing_alg,
@@ -740,6 +750,7 @@ impl ClientAnswer {
             sector_identifier_uri: client.extensions.sector_identifier_uri,
             default_max_age: client.extensions.default_max_age,
             require_auth_time: client.extensions.require_auth_time,
+            endpoint_audience: client.extensions.endpoint_audience,
             default_acr_values: client.extensions.default_acr_values,
             token_endpoint_auth_signing_alg: client.extensions.token_endpoint_auth_signing_alg,
             request_object_signing_alg: client.extensions.request_object_signing_alg,

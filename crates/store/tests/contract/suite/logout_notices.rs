@@ -178,6 +178,8 @@ pub(crate) async fn notices_wait_go_and_leave_room_for_others<E: Engine>() {
     let due = store.due_logout_notices(at(1), 40).await.unwrap();
     assert!(due.len() < 20, "a client with many notices waits its turn");
     assert!(due.iter().any(|notice| notice.client.as_str() == "other"), "and does not hold up the others");
+    let told = due.iter().filter(|notice| notice.client.as_str() == "told").map(|notice| notice.session);
+    assert!(told.collect::<Vec<_>>().is_sorted_by(|newer, older| newer > older), "the newest first");
     let first = &due[0];
     let later = at(1).saturating_add(Duration::from_secs(60));
     store.settle_logout_notice(first.id, Some(later)).await.unwrap();

@@ -88,6 +88,7 @@ pub(crate) fn client(id: &str) -> Client {
             require_auth_time: true,
             default_acr_values: vec!["urn:gatepass:acr:password".to_owned()].try_into().unwrap(),
             keys: None,
+            endpoint_audience: true,
             token_endpoint_auth_signing_alg: Some(gatepass_jose::Alg::HS256),
             request_object_signing_alg: Some(gatepass_jose::Alg::PS256),
             responses: ResponseFormats {

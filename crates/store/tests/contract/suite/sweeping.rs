@@ -101,6 +101,38 @@ pub(crate) async fn what_expired_is_kept_for_whoever_is_told_when_its_login_ends
     );
 }
 
+pub(crate) async fn of_many_that_expired_in_one_login_the_newest_are_kept<E: Engine>() {
+    let engine = E::start().await;
+    let store = engine.store();
+    let owner = user("alice");
+    store.create_user(&owner).await.unwrap();
+    let backchannel = "https://app.example.com/logout".parse().ok();
+    let logout = ClientLogout { backchannel, frontchannel: None };
+    for id in ["often", "once"] {
+        store.create_client(&Client { logout: logout.clone(), ..client(id) }).await.unwrap();
+    }
+    let login = Session { client: ClientId::sign_on(), idle_expires_at: at(100), ..session(owner.id) };
+    store.start_session(&login).await.unwrap().unwrap();
+    let start = async |client: &str| {
+        let (client, login, over) = (client.parse().unwrap(), Some(login.id), at(5));
+        let expired = Session { client, login, idle_expires_at: over, expires_at: over, ..session(owner.id) };
+        store.start_session(&expired).await.unwrap().unwrap();
+        expired.id
+    };
+    let once = start("once").await;
+    let mut often = Vec::new();
+    for _ in 0..40 {
+        often.push(start("often").await);
+    }
+    often.sort();
+    assert_eq!(store.forget_sessions(at(10), 100).await.unwrap(), 8);
+    let kept = store.list_sessions_of_login(owner.id, login.id).await.unwrap();
+    let kept: Vec<_> = kept.iter().map(|session| session.id).filter(|id| *id != once).collect();
+    assert_eq!(kept.len(), 32, "and the other client has its own");
+    assert!(often[8..].iter().all(|id| kept.contains(id)), "the newest");
+    assert!(store.find_session(once).await.unwrap().is_some());
+}
+
 pub(crate) async fn no_more_is_forgotten_at_once_than_was_asked<E: Engine>() {
     let engine = E::start().await;
     let store = engine.store();
