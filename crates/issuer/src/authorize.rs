@@ -23,7 +23,7 @@ pub(crate) use self::claims::{EMAIL_ADDRESS, EMAIL_VERIFIED, NAME, PREFERRED_USE
 pub use self::context::WantedContexts;
 pub use self::logout::{LoggedOut, LogoutError, LogoutRequest, LogoutStep};
 pub use self::request::{AuthorizationParams, AuthorizationRequest, Prompt};
-pub(crate) use self::request::{WITHOUT_MEANING, requested_details, requested_scope};
+pub(crate) use self::request::{LONGEST_AGE, WITHOUT_MEANING, requested_details, requested_scope};
 pub use self::request_object::RequestObject;
 use self::request_object::RequestObjectRejection;
 pub use self::response::ResponseMode;

@@ -27,7 +27,9 @@ use zeroize::Zeroizing;
 pub use self::account::{AccountError, AccountProof, FederatedLogin, Nobody};
 pub use self::answers::AnswerPlace;
 pub(crate) use self::answers::Answers;
-pub use self::begun::{AuthorizationAnswer, BeginLogin, BegunLogin, LoginPurpose, MAX_CARRIED, NotBegun};
+pub use self::begun::{
+    AuthorizationAnswer, BeginLogin, BegunLogin, Freshness, LoginPurpose, MAX_CARRIED, NotBegun,
+};
 use self::endpoints::Discovered;
 pub use self::identity::{ArrivedIdentity, Identity, UserInfoMembers};
 pub use self::link::LinkedIdentity;

@@ -90,7 +90,7 @@ pub use grant::{TokenError, TokenRequest, TokenResponse};
 pub use id_token::{ACR_PASSWORD, Hint, IdTokenHint, UserClaims, UserClaimsError, UserInfoResponse};
 pub use identity_provider::{
     ACR_FEDERATED, AccountError, AccountPolicy, AccountProof, AnswerPlace, ArrivedIdentity,
-    AuthorizationAnswer, BeginLogin, BegunLogin, FederatedLogin, Identity, IdentityProvider,
+    AuthorizationAnswer, BeginLogin, BegunLogin, FederatedLogin, Freshness, Identity, IdentityProvider,
     InvalidProviderId, LinkedIdentity, LoginPurpose, MAX_CARRIED, Nobody, NotBegun, ProviderAnswer,
     ProviderAuthorization, ProviderCredential, ProviderError, ProviderId, ProviderProtocol, ProviderRequest,
     ProviderResponseMode, ProviderSource, SecretMethod, Unreachable, UserInfoMembers,

@@ -70,7 +70,9 @@ async fn a_client_is_changed_in_all_that_it_has() {
     });
     update(&up, less, want).await;
 
-    gatepass(&up, "client add app --public --require-pushed --redirect-uri http://127.0.0.1/cb").await.worked();
+    gatepass(&up, "client add app --public --require-pushed --redirect-uri http://127.0.0.1/cb")
+        .await
+        .worked();
     let cases = [
         ("client update app --require-pkce=false", "--require-pkce"),
         (

@@ -10,6 +10,7 @@ use crate::client::{Client, GrantType, OFFLINE_ACCESS, OPENID};
 use crate::dpop::Jkt;
 use crate::id::ClientId;
 use crate::id_token::IdTokenHint;
+use crate::identity_provider::Freshness;
 use crate::pushed_request::RequestUriDigest;
 use crate::redirect_uri::RegisteredRedirectUri;
 use crate::resource::{GrantedResources, NamedResources};
@@ -17,7 +18,7 @@ use crate::resource::{GrantedResources, NamedResources};
 /// The longest `nonce`, in bytes: it comes again in the ID token.
 const MAX_NONCE: usize = 512;
 /// The longest `max_age`. No login is older than that but one of which nobody knows when it was.
-const LONGEST_AGE: Duration = Duration::from_secs(1_000_000_000);
+pub(crate) const LONGEST_AGE: Duration = Duration::from_secs(1_000_000_000);
 /// The longest `login_hint` that is shown.
 const MAX_HINT: usize = 128;
 
@@ -180,10 +181,15 @@ impl AuthorizationRequest {
         format!("{}\n{}", self.asked_scope(), resources.join(" "))
     }
 
-    /// Whether an earlier login of the user's may not do, however they were logged in.
+    /// What a login at a provider must say of when the user showed who they are.
     #[must_use]
-    pub fn wants_new_login(&self) -> bool {
-        self.prompt.login || self.max_age.is_some()
+    pub fn freshness(&self) -> Freshness {
+        match self.max_age {
+            _ if self.prompt.login => Freshness::Anew,
+            None => Freshness::Any,
+            Some(LONGEST_AGE) => Freshness::Told,
+            Some(_) => Freshness::Anew,
+        }
     }
 
     pub(super) fn check(

@@ -20,6 +20,7 @@ use super::identity::Expected;
 use super::{
     Identity, IdentityProvider, ProviderError, ProviderId, ProviderProtocol, ProviderResponseMode, excerpt,
 };
+use crate::authorize::LONGEST_AGE;
 use crate::issuer::Issuer;
 use crate::jti::JtiDigest;
 use crate::secrets::random;
@@ -42,6 +43,19 @@ pub enum LoginPurpose {
     Device,
 }
 
+/// What a login must say of when its user showed who they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Freshness {
+    /// Nothing.
+    #[default]
+    Any,
+    /// When it was, however long ago.
+    Told,
+    /// That it was for this login.
+    Anew,
+}
+
 /// A login to be begun.
 #[derive(Clone, Copy, Debug)]
 pub struct BeginLogin<'b> {
@@ -49,8 +63,8 @@ pub struct BeginLogin<'b> {
     pub purpose: LoginPurpose,
     /// The request that goes on.
     pub request: &'b str,
-    /// Whether the user has to show anew who they are.
-    pub again: bool,
+    /// What it must say of when the user showed who they are.
+    pub freshness: Freshness,
     /// The secret that the browser's forms are bound to.
     pub browser: &'b str,
 }
@@ -66,7 +80,8 @@ pub struct BegunLogin {
     #[zeroize(skip)]
     purpose: LoginPurpose,
     request: String,
-    again: bool,
+    #[zeroize(skip)]
+    freshness: Freshness,
     begun_at: i64,
 }
 
@@ -159,7 +174,7 @@ impl Issuer {
         if begin.request.len() > MAX_CARRIED {
             return Err(ProviderError::TooLong);
         }
-        if begin.again && !provider.can_ask_again() {
+        if begin.freshness != Freshness::Any && !provider.can_ask_again() {
             return Err(ProviderError::NotAgain);
         }
         let endpoints = provider.endpoints(now).await?;
@@ -171,7 +186,7 @@ impl Issuer {
             code_verifier: text()?,
             purpose: begin.purpose,
             request: begin.request.to_owned(),
-            again: begin.again,
+            freshness: begin.freshness,
             begun_at: now.as_secs(),
         };
         let url = self.authorization_url(provider, &endpoints.authorization, &login)?;
@@ -202,9 +217,11 @@ impl Issuer {
         }
         if let ProviderProtocol::OpenIdConnect { .. } = provider.protocol {
             query.append_pair("nonce", &login.nonce);
-            if login.again {
-                // With `max_age` the ID token says when the user last showed who they are (OpenID Connect Core 2).
-                query.append_pair("prompt", "login").append_pair("max_age", "0");
+            // With `max_age` the ID token says when the user last showed who they are (OpenID Connect Core 2).
+            match login.freshness {
+                Freshness::Any => {}
+                Freshness::Told => drop(query.append_pair("max_age", &LONGEST_AGE.as_secs().to_string())),
+                Freshness::Anew => drop(query.append_pair("prompt", "login").append_pair("max_age", "0")),
             }
         }
         drop(query);
@@ -282,8 +299,11 @@ impl Issuer {
         let redirect_uri = self.provider_redirect_uri(&provider.id);
         let tokens =
             provider.exchange_code(&endpoints, code, &login.code_verifier, &redirect_uri, now).await?;
-        let begun_at = Timestamp::from_secs(login.begun_at);
-        let expected = Expected { nonce: &login.nonce, again_since: login.again.then_some(begun_at) };
+        let expected = Expected {
+            nonce: &login.nonce,
+            freshness: login.freshness,
+            begun_at: Timestamp::from_secs(login.begun_at),
+        };
         provider.identity(&endpoints, &tokens, expected, now).await
     }
 }

@@ -10,7 +10,9 @@ use zeroize::Zeroizing;
 
 use super::begun::{LIFETIME, SKEW, context, disbelieved};
 use super::endpoints::{Endpoints, Tokens, unavailable};
-use super::{BegunLogin, IdentityProvider, LoginPurpose, ProviderError, ProviderId, ProviderProtocol};
+use super::{
+    BegunLogin, Freshness, IdentityProvider, LoginPurpose, ProviderError, ProviderId, ProviderProtocol,
+};
 use crate::email::EmailAddress;
 use crate::issuer::Issuer;
 use crate::secrets::SecretError;
@@ -76,8 +78,9 @@ struct ListedEmail {
 #[derive(Clone, Copy)]
 pub(super) struct Expected<'e> {
     pub(super) nonce: &'e str,
-    /// Since when the user must have shown who they are.
-    pub(super) again_since: Option<Timestamp>,
+    pub(super) freshness: Freshness,
+    /// When the login began.
+    pub(super) begun_at: Timestamp,
 }
 
 impl IdentityProvider {
@@ -142,10 +145,11 @@ impl IdentityProvider {
         let keys = |alg| KeySet::from_jwks(&set.jwks, &[alg]);
         let token = verify_id_token(id_token, &wanted, keys, SKEW, now).map_err(disbelieved)?;
         // By this server's clock: nobody logs in later than now, nor who was asked anew before they were.
-        let auth_time = match (expected.again_since, token.auth_time) {
-            (Some(since), Some(at)) if at.saturating_add(SKEW) >= since => Some(at.max(since).min(now)),
-            (Some(_), _) => return Err(ProviderError::NotAgain),
-            (None, at) => at.map(|at| at.min(now)),
+        let since = expected.begun_at;
+        let auth_time = match (expected.freshness, token.auth_time) {
+            (Freshness::Anew, Some(at)) if at.saturating_add(SKEW) >= since => Some(at.max(since).min(now)),
+            (Freshness::Anew, _) | (Freshness::Told, None) => return Err(ProviderError::NotAgain),
+            (Freshness::Any | Freshness::Told, at) => at.map(|at| at.min(now)),
         };
         Ok(IdToken { auth_time, ..token })
     }

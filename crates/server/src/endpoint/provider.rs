@@ -189,7 +189,8 @@ impl Visit<'_> {
             return Err(Stop::malformed());
         }
         let (browser, cookies) = self.browser()?;
-        let begin = BeginLogin { purpose, request: self.query, again: shown.again(), browser: &browser };
+        let begin =
+            BeginLogin { purpose, request: self.query, freshness: shown.freshness(), browser: &browser };
         match self.server.issuer.begin_at_provider(&provider.id, begin, self.now).await {
             Ok((url, sealed)) => {
                 let mut response = way(self.site(), provider, |t| &t.being_sent, url.as_str())?;

@@ -14,8 +14,8 @@ use axum::response::Response;
 use gatepass_issuer::authorize::{AuthorizationRequest, Done, Refusal};
 use gatepass_issuer::password::Password;
 use gatepass_issuer::{
-    ACR_FEDERATED, ACR_PASSWORD, FormStep, IdentityProvider, Login, LoginCookie, LoginError, LoginPurpose,
-    MAX_CARRIED, SignedOn,
+    ACR_FEDERATED, ACR_PASSWORD, FormStep, Freshness, IdentityProvider, Login, LoginCookie, LoginError,
+    LoginPurpose, MAX_CARRIED, SignedOn,
 };
 use gatepass_jose::Timestamp;
 use http::header::{RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
@@ -170,8 +170,8 @@ pub(super) struct LoginForm<'l> {
     form_to: FormTo<'l>,
     /// What a login at a provider goes on with.
     goes_on: LoginPurpose,
-    /// Whether the user has to show anew who they are.
-    again: bool,
+    /// What a login at a provider must say of when the user showed who they are.
+    freshness: Freshness,
     /// Whether a login with a password will do.
     password: bool,
     /// Whether a login with a provider will do.
@@ -186,7 +186,7 @@ impl<'l> LoginForm<'l> {
         purpose: |t| &t.to_connect_device,
         form_to: FormTo::Here(None),
         goes_on: LoginPurpose::Device,
-        again: false,
+        freshness: Freshness::Any,
         password: true,
         federated: true,
     };
@@ -198,7 +198,7 @@ impl<'l> LoginForm<'l> {
         purpose: |t| &t.to_change_password,
         form_to: FormTo::Here(None),
         goes_on: LoginPurpose::Device,
-        again: false,
+        freshness: Freshness::Any,
         password: true,
         federated: false,
     };
@@ -211,7 +211,7 @@ impl<'l> LoginForm<'l> {
             purpose: |t| &t.to_client,
             form_to: FormTo::Here(Some(&request.back.redirect_uri)),
             goes_on: LoginPurpose::Application,
-            again: request.wants_new_login(),
+            freshness: request.freshness(),
             password: request.contexts.takes(ACR_PASSWORD),
             federated: request.contexts.takes(ACR_FEDERATED),
         }
@@ -219,7 +219,9 @@ impl<'l> LoginForm<'l> {
 
     /// Whether a login with that provider will do for a request of so many bytes.
     pub(super) fn takes(&self, provider: &IdentityProvider, request: &str) -> bool {
-        self.federated && (provider.can_ask_again() || !self.again) && request.len() <= MAX_CARRIED
+        self.federated
+            && (provider.can_ask_again() || self.freshness == Freshness::Any)
+            && request.len() <= MAX_CARRIED
     }
 
     /// What a page may do whose form goes on with the same.
@@ -227,9 +229,9 @@ impl<'l> LoginForm<'l> {
         Allowed { form_to: self.form_to, ..Allowed::default() }
     }
 
-    /// Whether the user has to show anew who they are.
-    pub(super) fn again(&self) -> bool {
-        self.again
+    /// What a login at a provider must say of when the user showed who they are.
+    pub(super) fn freshness(&self) -> Freshness {
+        self.freshness
     }
 }
 

@@ -617,13 +617,20 @@ async fn id_tokens_of_a_client_that_needs_it_always_say_when_their_user_logged_i
     change(&fixture, "own", json!({ "require_auth_time": true })).await.expect(StatusCode::OK);
     let page = browser.authorize(&ask()).await.expect(StatusCode::OK);
     assert!(text(&page).contains("/oauth/login"), "the provider has not said it");
+    // It has to say when it was, and may be as long ago as it was: a provider that does not say it will not do.
     let url = press(&fixture, &mut browser, &page, "corp").await;
-    let now = fixture.now().as_secs();
-    expects(&fixture, &mock, &url, json!({ "auth_time": now }));
+    assert!(url.as_str().contains("max_age=1000000000") && !url.as_str().contains("prompt="), "{url}");
+    expects(&fixture, &mock, &url, json!({}));
+    let refused = self::back(&mut browser, "corp", &url).await;
+    assert!(text(&refused).contains("and the application wants that"), "{}", text(&refused));
+    let page = browser.authorize(&ask()).await.expect(StatusCode::OK);
+    let url = press(&fixture, &mut browser, &page, "corp").await;
+    let yesterday = fixture.now().as_secs() - 86_400;
+    expects(&fixture, &mock, &url, json!({ "auth_time": yesterday }));
     let params = sent_back(&self::back(&mut browser, "corp", &url).await);
     let exchanged = fixture.post("/oauth/token").form(&exchange("own", &params["code"])).send().await;
     let tokens = exchanged.expect(StatusCode::OK).json();
-    assert_eq!(claims(tokens["id_token"].as_str().unwrap())["auth_time"], now);
+    assert_eq!(claims(tokens["id_token"].as_str().unwrap())["auth_time"], yesterday);
 }
 
 #[tokio::test]
