@@ -126,7 +126,9 @@ struct WantedUser {
 impl WantedUser {
     fn of(args: &Up) -> anyhow::Result<Self> {
         let name = args.user.as_deref().map(str::parse).transpose().context("--user")?;
-        let file = args.password_file.as_deref();
+        // Only a first start is sure to need it.
+        let is_first = !args.dir.join("server.toml").exists();
+        let file = args.password_file.as_deref().filter(|file| is_first || file.exists());
         let password = file.map(|file| anyhow::Ok(Password::new(read_password(file)?.as_str())?)).transpose();
         Ok(Self { name, password: password.context("--password-file")? })
     }

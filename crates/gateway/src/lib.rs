@@ -81,7 +81,7 @@
 //! upstream = "orders"                           # required
 //! require = { scope = ["orders:read"], role = ["clerk", "admin"] } # all scopes, one of the roles
 //! forward = { sub = "X-User-Id" }               # claims as header fields; none ("/a/b": within one)
-//! optional = false                              # true: who shows no credentials passes without identity
+//! optional = false                              # true: who shows none passes without identity, or a session that is over
 //! token = "keep"                                # or "strip", or { exchange = "https://orders.internal" }
 //! session = false                               # true: a session's cookie will do; see "Sessions of browsers"
 //! tickets = false                               # true: see "Tickets"

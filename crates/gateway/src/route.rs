@@ -64,6 +64,11 @@ impl Access {
     pub(crate) fn requires_dpop(&self) -> bool {
         matches!(self, Self::Token(demand) if demand.rule.requires_dpop())
     }
+
+    /// Whether who shows nothing passes, though something is looked at where it is shown.
+    pub(crate) fn takes_guests(&self) -> bool {
+        matches!(self, Self::Token(demand) if demand.optional)
+    }
 }
 
 impl Demand {

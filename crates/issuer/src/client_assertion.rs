@@ -60,7 +60,7 @@ pub(crate) enum AssertionRejection {
     Claims(#[from] JsonError),
     #[error("`iss` and `sub` are not the client")]
     Subject,
-    #[error("`aud` is not this issuer alone")]
+    #[error("`aud` is not this issuer alone, or one of its endpoints where the client may name those")]
     Audience,
     #[error(transparent)]
     Window(#[from] WindowRejection),

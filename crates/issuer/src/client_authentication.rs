@@ -94,9 +94,14 @@ impl AuthenticatedClient {
         }
     }
 
-    /// Counts a request of its that costs a row. A registered client that proves who it is may always. One that nobody has
-    /// registered shares with its host what has names without end. In the name of one that proves nothing anybody asks, so
-    /// that its name counts for nothing: whoever used up what is its own would keep its users out.
+    /// Whether it is registered, and proved who it is.
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(self, Self::Confidential(client) if !client.id.is_url())
+    }
+
+    /// Counts a request of its that costs a row. A registered client that proves who it is uses up what is its own. One that
+    /// nobody has registered shares with its host what has names without end. In the name of one that proves nothing anybody
+    /// asks, so that its name counts for nothing: whoever used up what is its own would keep its users out.
     pub(crate) fn take_row(
         &self,
         rows: &Throttle,
@@ -104,8 +109,8 @@ impl AuthenticatedClient {
         now: Timestamp,
     ) -> Result<(), Throttled> {
         let attempt = match (self, address) {
-            (Self::Confidential(client), _) if !client.id.is_url() => return Ok(()),
-            (Self::Confidential(client), _) => rows.attempt(client.id.host(), None),
+            (Self::Confidential(client), _) if client.id.is_url() => rows.attempt(client.id.host(), None),
+            (Self::Confidential(client), _) => rows.attempt(client.id.as_str(), None),
             (_, Some(address)) => rows.attempt_at(address),
             (_, None) => rows.attempt(self.id().as_str(), None),
         };

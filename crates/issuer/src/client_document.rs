@@ -75,6 +75,7 @@ pub struct ClientDocuments {
 struct Kept {
     client: Client,
     until: Timestamp,
+    used_at: Timestamp,
 }
 
 impl fmt::Debug for ClientDocuments {
@@ -112,13 +113,15 @@ impl ClientDocuments {
         let document = self.source.fetch(id).await?;
         let client = self.made_of(id, document.metadata, now)?;
         let fresh_for = document.fresh_for.clamp(LEAST_FRESH, MOST_FRESH);
-        self.keep(Kept { client: client.clone(), until: now.saturating_add(fresh_for) }, now);
+        self.keep(Kept { client: client.clone(), until: now.saturating_add(fresh_for), used_at: now });
         Ok(client)
     }
 
     fn kept(&self, id: &ClientId, now: Timestamp) -> Option<Client> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(id).filter(|kept| now < kept.until).map(|kept| kept.client.clone())
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.get_mut(id).filter(|kept| now < kept.until)?;
+        kept.used_at = now;
+        Some(kept.client.clone())
     }
 
     /// Whether its document was good, now or before.
@@ -126,15 +129,13 @@ impl ClientDocuments {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
     }
 
-    fn keep(&self, new: Kept, now: Timestamp) {
+    /// In place of the one that nobody has asked for the longest.
+    fn keep(&self, new: Kept) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST_KEPT {
-            kept.retain(|_, one| now < one.until);
-        }
         if kept.len() >= MOST_KEPT
-            && let Some(first) = kept.values().min_by_key(|one| one.until).map(|one| one.client.id.clone())
+            && let Some(oldest) = kept.values().min_by_key(|one| one.used_at).map(|one| one.client.id.clone())
         {
-            kept.remove(&first);
+            kept.remove(&oldest);
         }
         kept.insert(new.client.id.clone(), new);
     }

@@ -35,7 +35,7 @@ pub(crate) struct ClientKeySets {
     /// For what is not a client's yet: whoever registers takes no place from those who are.
     trials: Arc<Fetches>,
     algs: Vec<Alg>,
-    kept: Mutex<HashMap<Place, Arc<PublishedKeys>>>,
+    kept: Mutex<HashMap<Place, Kept>>,
 }
 
 /// Where a set is, and whether it is at the host of its client's own document.
@@ -43,6 +43,11 @@ pub(crate) struct ClientKeySets {
 struct Place {
     uri: String,
     is_own: bool,
+}
+
+struct Kept {
+    keys: Arc<PublishedKeys>,
+    used_at: Timestamp,
 }
 
 /// Why there are no keys of a client's. For the log.
@@ -75,24 +80,32 @@ impl ClientKeySets {
         has: impl Fn(&PublishedSet) -> bool,
         now: Timestamp,
     ) -> Result<PublishedSet, KeySetError> {
-        self.at(client, uri)?.find(has, now).await
+        self.at(client, uri, now)?.find(has, now).await
     }
 
-    fn at(&self, client: &Client, uri: &NotificationUri) -> Result<Arc<PublishedKeys>, KeySetError> {
+    /// In place of the set that nobody has asked for the longest, where there are too many.
+    fn at(
+        &self,
+        client: &Client,
+        uri: &NotificationUri,
+        now: Timestamp,
+    ) -> Result<Arc<PublishedKeys>, KeySetError> {
         let url = parsed(uri)?;
         let is_own = Url::parse(client.id.as_str()).is_ok_and(|document| document.origin() == url.origin());
         let place = Place { uri: uri.as_str().to_owned(), is_own };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = kept.get(&place) {
-            return Ok(Arc::clone(known));
+        if let Some(known) = kept.get_mut(&place) {
+            known.used_at = now;
+            return Ok(Arc::clone(&known.keys));
         }
         let keys = Arc::new(self.published(url, &self.fetches, is_own));
         if kept.len() >= MOST_KEPT
-            && let Some(any) = kept.keys().next().cloned()
+            && let Some(oldest) =
+                kept.iter().min_by_key(|(_, one)| one.used_at).map(|(place, _)| place.clone())
         {
-            kept.remove(&any);
+            kept.remove(&oldest);
         }
-        kept.insert(place, Arc::clone(&keys));
+        kept.insert(place, Kept { keys: Arc::clone(&keys), used_at: now });
         Ok(keys)
     }
 

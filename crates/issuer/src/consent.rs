@@ -135,13 +135,14 @@ impl Issuer {
         &self,
         user: UserId,
         client: &ClientId,
+        reason: Reason,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         // The operator's own apps live without consent, and a login is not a client's.
         if client.is_reserved() {
             return Ok(false);
         }
-        let revocation = self.revocation(Kind::Session, "", Reason::ADMIN, now);
+        let revocation = self.revocation(Kind::Session, "", reason, now);
         let known = self.store.withdraw_consent(user, client, now, revocation).await?;
         self.feed.pump(&*self.store).await?;
         tracing::info!(

@@ -12,7 +12,7 @@ pub(crate) struct Signatures {
     /// The only algorithm of its signed requests
     #[arg(long, value_name = "ALG")]
     request_signing_alg: Option<String>,
-    /// Its assertions may be for the token endpoint in place of the issuer, as many libraries write them (RFC 7523)
+    /// Its assertions may be for the token endpoint, or that of pushed requests, in place of the issuer (RFC 7523, RFC 9126)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     endpoint_audience: Option<bool>,
 }

@@ -78,7 +78,11 @@ impl Bearing {
         if !matches!(bearing, Ok(None)) {
             fields.of_session();
         }
-        // The cookie of a session that has ended stays where it is: a login may have put another one there meanwhile.
+        // The cookie of a session that has ended stays where it is: a login may have put another one there meanwhile. Where
+        // guests are let in, its user is one.
+        if bearing.as_ref().err() == Some(&SessionError::Ended) && route.access.takes_guests() {
+            return Ok(None);
+        }
         admission::enforce(route, shared, bearing.map_err(Refusal::from)).map(Option::flatten)
     }
 

@@ -656,7 +656,10 @@ async fn cookies_that_name_no_session_and_credentials_beside_them() {
     }
     let answer = world.gateway.get("/api/a", &[("authorization", &token)]).await;
     assert_eq!(answer.status, StatusCode::OK, "a token alone is as good as ever");
-    let answer = world.gateway.get("/maybe", &[("cookie", &garbage)]).await;
+    let guest = world.gateway.get("/maybe", &[("cookie", &garbage)]).await;
+    assert_eq!((guest.status, guest.header("cache-control")), (StatusCode::OK, Some("private")));
+    assert_eq!(mirrored(&guest.json(), "authorization"), [""; 0], "who was logged out is a guest");
+    let answer = world.gateway.get("/maybe", &[("authorization", "Bearer x")]).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "what is shown is looked at");
     let told = world.gateway.get("/shadow", &[("cookie", &garbage)]).await.json();
     assert_eq!(mirrored(&told, "authorization"), [""; 0]);

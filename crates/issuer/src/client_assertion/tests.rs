@@ -104,6 +104,18 @@ fn whom_an_assertion_may_be_for_where_endpoints_are_taken_too() {
         let verified = verify(&token, &client, set(&key), ISSUER, true, Timestamp::from_secs(NOW));
         assert_eq!(verified.is_ok(), taken, "{name}: {verified:?}");
     }
+    for issuer in ["https://example.com/tenant", "https://example.com/tenant/"] {
+        let cases = [
+            ("https://example.com/tenant/oauth/token", true),
+            ("https://example.com/oauth/token", false),
+            ("https://example.com/tenant//oauth/token", false),
+        ];
+        for (aud, taken) in cases {
+            let token = jwt::sign(&JWT, &with("aud", json!(aud)), &key).unwrap();
+            let verified = verify(&token, &client, set(&key), issuer, true, Timestamp::from_secs(NOW));
+            assert_eq!(verified.is_ok(), taken, "{aud} for {issuer}");
+        }
+    }
 }
 
 #[test]

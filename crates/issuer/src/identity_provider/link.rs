@@ -55,9 +55,10 @@ impl Issuer {
         &self,
         user: UserId,
         provider: &ProviderId,
+        reason: Reason,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let revocation = self.revocation(Kind::Session, "", Reason::ADMIN, now);
+        let revocation = self.revocation(Kind::Session, "", reason, now);
         let known = self.store.unlink_identity(user, provider, now, revocation).await?;
         self.feed.pump(&*self.store).await?;
         tracing::info!(target: "gatepass::audit", event = "identity-unlinked", sub = %user, %provider, known);

@@ -186,7 +186,7 @@ impl Issuer {
     ) -> Result<(), RegistrationError> {
         self.require_registration(token, id).await?;
         let sweep = self.feed.sweep(now).await;
-        let revocation = self.swept(&sweep, Kind::Client, id.as_str(), Reason::DISABLED, now);
+        let revocation = self.swept(&sweep, Kind::Client, id.as_str(), Reason::CLIENT_REQUEST, now);
         self.store.remove_client(id, now, revocation).await?;
         self.feed.pump(&*self.store).await?;
         drop(sweep);

@@ -170,13 +170,19 @@ impl PublishedKeys {
         }
         // Where this server is too busy to ask, nobody was asked.
         let host = self.jwks_uri.host_str().unwrap_or_default();
-        let asked = match kept.fresh_until {
-            Some(_) => Asked::Known(self.jwks_uri.as_str()),
-            None if self.is_own => Asked::Own(host),
-            None => Asked::Host(host),
+        // A set that is merely looked for in vain can be asked for with made-up names of keys.
+        let has_gone_stale = kept.fresh_until.is_some_and(|until| until <= now);
+        let asked = match has_gone_stale {
+            true => Asked::Known(self.jwks_uri.as_str()),
+            false if self.is_own => Asked::Own(host),
+            false => Asked::Host(host),
         };
         let place = self.fetches.as_ref().map(|fetches| fetches.begin(&asked, now)).transpose();
-        let _place = place.map_err(|error| KeySetError(error.0))?;
+        let _place = match place {
+            Ok(place) => place,
+            Err(_) if kept.is_fresh(now) => return Ok(kept.keys),
+            Err(error) => return Err(KeySetError(error.0)),
+        };
         let asked_until = Some(now.saturating_add(PAUSE));
         let fetched = self.source.fetch(&self.jwks_uri).await.and_then(|fetched| self.usable(fetched));
         let next = match fetched {

@@ -12,11 +12,9 @@ use gatepass_issuer::id::ClientId;
 use gatepass_issuer::redirect_uri::RedirectUri;
 use gatepass_issuer::registration::ClientMetadata;
 use gatepass_jose::{Alg, parse_strict_json};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde::de::value::{Error as NameError, StrDeserializer};
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 
 use super::refused;
 use crate::endpoint::admin::require_name;
@@ -34,25 +32,30 @@ struct Document {
     jwks: Option<ClientKeys>,
     jwks_uri: Option<String>,
     dpop_bound_access_tokens: Option<bool>,
-    #[serde(default, deserialize_with = "if_known_here")]
-    default_max_age: Option<u32>,
-    #[serde(default, deserialize_with = "if_known_here")]
+    default_max_age: Option<Named<u32, u64>>,
     require_auth_time: Option<bool>,
-    #[serde(default, deserialize_with = "if_known_here")]
-    default_acr_values: Option<AcrValues>,
-    token_endpoint_auth_signing_alg: Option<String>,
-    #[serde(default, deserialize_with = "if_known_here")]
-    request_object_signing_alg: Option<Alg>,
+    default_acr_values: Option<Named<AcrValues, Vec<String>>>,
+    token_endpoint_auth_signing_alg: Option<Named<Alg, String>>,
+    request_object_signing_alg: Option<Named<Alg, String>>,
     client_secret: Option<IgnoredAny>,
     client_secret_expires_at: Option<IgnoredAny>,
 }
 
-/// The member's value, where this server knows what it means: the document is for others too, and nothing here is less safe
-/// without it.
-fn if_known_here<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+/// A value that this server knows, or one that others may know: the document is for them too.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+enum Named<T, O> {
+    Known(T),
+    Other(O),
+}
+
+impl<T, O> Named<T, O> {
+    fn known(self) -> Option<T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 /// Reads the document that was found where `id` leads.
@@ -81,11 +84,11 @@ pub(super) fn parse(id: &ClientId, body: &[u8]) -> Result<ClientMetadata, Docume
         authorization_details_types: None,
         extensions: ClientExtensions {
             dpop_bound_access_tokens: document.dpop_bound_access_tokens.unwrap_or_default(),
-            default_max_age: document.default_max_age,
+            default_max_age: document.default_max_age.and_then(Named::known),
             require_auth_time: document.require_auth_time.unwrap_or_default(),
-            default_acr_values: document.default_acr_values.unwrap_or_default(),
+            default_acr_values: document.default_acr_values.and_then(Named::known).unwrap_or_default(),
             token_endpoint_auth_signing_alg: assertion_alg,
-            request_object_signing_alg: document.request_object_signing_alg,
+            request_object_signing_alg: document.request_object_signing_alg.and_then(Named::known),
             ..ClientExtensions::default()
         },
     })
@@ -93,12 +96,12 @@ pub(super) fn parse(id: &ClientId, body: &[u8]) -> Result<ClientMetadata, Docume
 
 /// The only algorithm of the client's assertions. One that nobody here knows is no matter to a client that makes none.
 fn assertion_alg(document: &Document) -> Result<Option<Alg>, DocumentError> {
-    let Some(name) = &document.token_endpoint_auth_signing_alg else { return Ok(None) };
     let signs = document.token_endpoint_auth_method.as_deref() == Some("private_key_jwt");
-    match Alg::deserialize(StrDeserializer::<NameError>::new(name)) {
-        Ok(alg) => Ok(Some(alg)),
-        Err(_) if !signs => Ok(None),
-        Err(_) => Err(refused("it signs its assertions with an algorithm that is not known here")),
+    match &document.token_endpoint_auth_signing_alg {
+        Some(Named::Other(_)) if signs => {
+            Err(refused("it signs its assertions with an algorithm that is not known here"))
+        }
+        named => Ok(named.clone().and_then(Named::known)),
     }
 }
 
@@ -184,7 +187,10 @@ mod tests {
             ("an_algorithm_to_sign_with", but("request_object_signing_alg", json!("ES256")), true),
             ("unsigned_requests", but("request_object_signing_alg", json!("none")), true),
             ("no_answer_to_it", but("require_auth_time", Value::Null), true),
-            ("an_age_of_another_kind", but("default_max_age", json!(-1)), true),
+            ("an_age_of_another_kind", but("default_max_age", json!("300")), false),
+            ("an_age_before_now", but("default_max_age", json!(-1)), false),
+            ("a_wish_of_another_kind", but("default_acr_values", json!("a b")), false),
+            ("a_switch_of_another_kind", but("require_auth_time", json!("yes")), false),
             ("more_ways_to_log_in_than_one_server_has", but("default_acr_values", json!(many)), true),
             ("an_algorithm_of_no_assertions", but("token_endpoint_auth_signing_alg", json!("ES256K")), true),
             (
@@ -224,5 +230,19 @@ mod tests {
         let metadata = parse(&id, document().to_string().as_bytes()).unwrap();
         assert_eq!(metadata.grants, [GrantType::AuthorizationCode, GrantType::RefreshToken]);
         assert_eq!((metadata.name.as_deref(), metadata.redirect_uris.len()), (Some("Agent"), 2));
+        let wanted = |members: Value| parse(&id, keys(members).as_bytes()).unwrap().extensions;
+        let said = wanted(json!({
+            "jwks": jwks, "default_max_age": 300, "require_auth_time": true, "default_acr_values": ["a"],
+            "token_endpoint_auth_signing_alg": "ES256", "request_object_signing_alg": "PS256",
+        }));
+        assert_eq!((said.default_max_age, said.require_auth_time), (Some(300), true));
+        assert_eq!(said.default_acr_values.iter().collect::<Vec<_>>(), ["a"]);
+        let algs = (said.token_endpoint_auth_signing_alg, said.request_object_signing_alg);
+        assert_eq!(algs, (Some(Alg::ES256), Some(Alg::PS256)));
+        let of_others = wanted(json!({
+            "jwks": jwks, "default_max_age": 1_u64 << 40, "require_auth_time": null, "default_acr_values": many,
+            "request_object_signing_alg": "none",
+        }));
+        assert_eq!(of_others, ClientExtensions::default());
     }
 }

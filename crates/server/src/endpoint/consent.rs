@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use gatepass_issuer::consent::{Consent, Granted};
 use gatepass_issuer::id::ClientId;
+use gatepass_revocation::Reason;
 use gatepass_token::{AuthorizationDetails, ScopeSet};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
@@ -101,7 +102,7 @@ pub(crate) async fn withdraw(
     let (Some(user), Ok(client)) = (caller.user(), client.parse()) else {
         return Err(Problem::not_found());
     };
-    match server.issuer.withdraw_consent(user, &client, now).await? {
+    match server.issuer.withdraw_consent(user, &client, Reason::LOGOUT, now).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found()),
     }

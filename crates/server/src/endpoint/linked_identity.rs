@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use gatepass_issuer::{LinkedIdentity, ProviderId};
+use gatepass_revocation::Reason;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -71,7 +72,7 @@ pub(crate) async fn unlink(
     let (Some(user), Ok(provider)) = (caller.user(), provider.parse()) else {
         return Err(Problem::not_found());
     };
-    match server.issuer.unlink_identity(user, &provider, now).await? {
+    match server.issuer.unlink_identity(user, &provider, Reason::LOGOUT, now).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found()),
     }

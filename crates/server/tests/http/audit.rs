@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gatepass_issuer::{AccountPolicy, LinkedIdentity};
+use gatepass_revocation::Reason;
 use gatepass_server::HttpConfig;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -428,7 +429,11 @@ async fn what_is_logged_of_providers() {
     let cookies = "__Host-gatepass-provider=x; __Host-gatepass-browser=x";
     stranger.header("cookie", cookies).send().await.expect(StatusCode::BAD_REQUEST);
     scene.logged("an answer to nobody", &["provider-answer-refused|provider=corp|error=*"]);
-    fixture.issuer.unlink_identity(fixture.alice, &"corp".parse().unwrap(), fixture.now()).await.unwrap();
+    fixture
+        .issuer
+        .unlink_identity(fixture.alice, &"corp".parse().unwrap(), Reason::ADMIN, fixture.now())
+        .await
+        .unwrap();
     scene.logged("the end of a link", &["identity-unlinked|sub=ALICE|provider=corp|known=true"]);
     scene.log.require_no_secret();
 }

@@ -301,6 +301,16 @@ async fn nobody_has_another_host_flooded_by_documents_that_name_it() {
         known += u32::from(Signer::new(&fixture, &site.url(&path(at))).is_known(&own).await);
     }
     assert_eq!((known, victim.asked("/jwks")), (20, 20));
+    // Nor by names of keys that no set has: a hundred seconds of them, at twenty sets that may be asked for each ten.
+    let (before, made_up) = (victim.asked("/jwks"), key("made up"));
+    for _ in 0..10 {
+        fixture.pass(Duration::from_secs(10));
+        for at in 0..40 {
+            assert!(!Signer::new(&fixture, &site.url(&path(at))).is_known(&made_up).await);
+        }
+    }
+    let asked = victim.asked("/jwks") - before;
+    assert!((20..=120).contains(&asked), "{asked}");
     // Nor its clients kept out: what their own documents name counts apart from what strangers' do.
     victim.describe("/client", &victim.url("/jwks"));
     assert!(Signer::new(&fixture, &victim.url("/client")).is_known(&own).await);

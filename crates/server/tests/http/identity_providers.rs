@@ -14,6 +14,7 @@ use gatepass_issuer::{
     UserInfoMembers,
 };
 use gatepass_jose::{Alg, SigningKey};
+use gatepass_revocation::Reason;
 use gatepass_server::HttpConfig;
 use gatepass_token::{CodeChallenge, CodeVerifier};
 use http::{Method, StatusCode};
@@ -163,7 +164,11 @@ async fn a_linked_user_logs_in_and_the_application_hears_how() {
 
     let again = browser.authorize(&request(&[("client_id", "own")])).await;
     assert!(sent_back(&again).contains_key("code"), "one login serves every application");
-    fixture.issuer.unlink_identity(fixture.alice, &"corp".parse().unwrap(), fixture.now()).await.unwrap();
+    fixture
+        .issuer
+        .unlink_identity(fixture.alice, &"corp".parse().unwrap(), Reason::ADMIN, fixture.now())
+        .await
+        .unwrap();
     let ended = browser.authorize(&request(&[("client_id", "own")])).await.expect(StatusCode::OK);
     assert!(text(&ended).contains("/oauth/login"), "with the link ends what began with it");
     let access = tokens["access_token"].as_str().unwrap();
@@ -240,7 +245,11 @@ async fn who_is_logged_in_links_without_a_password_and_not_without_a_word() {
     assert_eq!(links().await, 0);
     assert!(sent_back(&browser.submit(&page, &[("decision", "allow")]).await).contains_key("code"));
     assert_eq!(links().await, 1);
-    fixture.issuer.unlink_identity(fixture.alice, &"corp".parse().unwrap(), fixture.now()).await.unwrap();
+    fixture
+        .issuer
+        .unlink_identity(fixture.alice, &"corp".parse().unwrap(), Reason::ADMIN, fixture.now())
+        .await
+        .unwrap();
 
     let login = browser.authorize(&query).await;
     browser.log_in(&login, "alice").await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gatepass_jose::Alg;
+use gatepass_revocation::Reason;
 use gatepass_token::c_hash;
 use http::StatusCode;
 use http::header::LOCATION;
@@ -490,6 +491,9 @@ async fn what_a_user_allowed_is_listed_and_taken_back() {
         let withdraw = || fixture.call(http::Method::DELETE, &gone).bearer(token).send();
         withdraw().await.expect(StatusCode::NO_CONTENT);
         assert_eq!(withdraw().await.status, StatusCode::NOT_FOUND, "{path}");
+        let log = fixture.issuer.read_log(&mut fixture.issuer.log_position(Some(0)), 100);
+        let by = if token == &own { Reason::LOGOUT } else { Reason::ADMIN };
+        assert_eq!(log.last().map(|entry| &entry.reason), Some(&by), "{path}: who took it back");
         assert_eq!(fixture.get("/oauth/userinfo").bearer(access).send().await.status, 401, "{path}");
         let asked = browser.authorize(&request(&[("scope", "openid")])).await;
         assert!(text(&asked).contains("/oauth/consent"), "{path}: it must ask again");

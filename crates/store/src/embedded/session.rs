@@ -446,11 +446,10 @@ pub(super) fn end(
 
 /// A stretch of the table in the order of ids, found by a reader.
 pub(super) struct Stretch {
-    pub(super) from: Option<SessionId>,
     pub(super) to: SessionId,
     pub(super) rows: u32,
-    /// Whether a session in it is over.
-    pub(super) has_some: bool,
+    /// The sessions in it that are over.
+    pub(super) over: Vec<SessionId>,
 }
 
 /// The next `rows` rows after `from`; `None` at the table's end.
@@ -460,44 +459,32 @@ pub(super) fn next_stretch(
     rows: u32,
     before: Timestamp,
 ) -> Result<Option<Stretch>, Failure> {
-    let sql = concat!(
-        "SELECT max(id), count(*), max(gone) FROM
-           (SELECT id, ",
-        is_over!(),
-        " AS gone FROM session WHERE id > ?1 ORDER BY id LIMIT ?3)"
-    );
+    let sql = concat!("SELECT id, ", is_over!(), " FROM session WHERE id > ?1 ORDER BY id LIMIT ?3");
     let mut statement = connection.prepare_cached(sql)?;
-    let stretch = statement.query_row(params![after(&from), before.as_millis(), rows], |row| {
-        Ok((row.get::<_, Option<[u8; 16]>>(0)?, row.get(1)?, row.get::<_, Option<bool>>(2)?))
-    })?;
-    Ok(match stretch {
-        (Some(to), rows, Some(has_some)) => {
-            Some(Stretch { from, to: SessionId::from_bytes(to), rows, has_some })
+    let mut found = statement.query(params![after(&from), before.as_millis(), rows])?;
+    let (mut last, mut rows, mut over) = (None, 0, Vec::new());
+    while let Some(row) = found.next()? {
+        let (id, is_over) = (SessionId::from_bytes(row.get(0)?), row.get(1)?);
+        if is_over {
+            over.push(id);
         }
-        _ => None,
-    })
+        (last, rows) = (Some(id), rows + 1);
+    }
+    Ok(last.map(|to| Stretch { to, rows, over }))
 }
 
-/// Removes at most `limit` sessions of a stretch that are over at `before`; returns how many.
-pub(super) fn forget(
-    connection: &Connection,
-    stretch: &Stretch,
-    before: Timestamp,
-    limit: u32,
-) -> Result<u32, Failure> {
-    let sql = concat!(
-        "DELETE FROM session WHERE id IN
-           (SELECT id FROM session WHERE id > ?1 AND id <= ?3 AND ",
-        is_over!(),
-        " LIMIT ?4)"
-    );
-    let removed = connection.prepare_cached(sql)?.execute(params![
-        after(&stretch.from),
-        before.as_millis(),
-        stretch.to.as_bytes(),
-        limit
-    ])?;
-    Ok(u32::try_from(removed).unwrap_or(limit))
+/// Removes sessions that a reader found to be over at `before`, where they have not been extended since. What was not kept for
+/// its client then is not now.
+pub(super) fn forget(connection: &Connection, over: &[SessionId], before: Timestamp) -> Result<u32, Failure> {
+    let mut statement = connection.prepare_cached(
+        "DELETE FROM session WHERE id = ?1
+         AND (coalesce(revoked_at < ?2, 0) OR idle_expires_at < ?2 OR expires_at < ?2)",
+    )?;
+    let mut removed = 0;
+    for id in over {
+        removed += u32::from(statement.execute(params![id.as_bytes(), before.as_millis()])? == 1);
+    }
+    Ok(removed)
 }
 
 /// What to compare ids with to get those after `id`, or all: nothing sorts before the empty blob.

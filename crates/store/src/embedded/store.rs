@@ -235,7 +235,10 @@ impl Store for Embedded {
         };
         let asked = client.clone();
         let found = self.read(move |connection| registration::find(connection, &asked)).await?;
-        self.clients.registrations.keep(client.clone(), Arc::new(found.clone()), changes);
+        // Of names that are no client's there is no end.
+        if found.is_some() || self.clients.rows.find(client).is_ok() {
+            self.clients.registrations.keep(client.clone(), Arc::new(found.clone()), changes);
+        }
         Ok(found)
     }
 

@@ -51,9 +51,10 @@ impl Sweep {
             };
             let to = stretch.to;
             looked_at += stretch.rows;
-            if stretch.has_some {
-                let left = limit - removed;
-                removed += writer.run(move |group| session::forget(group, &stretch, before, left)).await?;
+            let mut over = stretch.over;
+            if !over.is_empty() {
+                over.truncate(usize::try_from(limit - removed).unwrap_or(usize::MAX));
+                removed += writer.run(move |group| session::forget(group, &over, before)).await?;
             }
             if removed < limit {
                 from = Some(to); // else there may be more in this stretch

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json as JsonAnswer;
 use axum::extract::{Path, State};
 use gatepass_issuer::id::{ClientId, UserId};
+use gatepass_revocation::Reason;
 use http::StatusCode;
 
 use super::{NotFound, Refusals};
@@ -45,7 +46,7 @@ pub(super) async fn withdraw(
     let (Ok(id), Ok(client)) = (id.parse::<UserId>(), client.parse::<ClientId>()) else {
         return Err(Problem::not_found());
     };
-    match server.issuer.withdraw_consent(id, &client, server.now()).await? {
+    match server.issuer.withdraw_consent(id, &client, Reason::ADMIN, server.now()).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found()),
     }

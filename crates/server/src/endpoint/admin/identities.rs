@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use gatepass_issuer::id::UserId;
 use gatepass_issuer::{LinkedIdentity, ProviderId};
+use gatepass_revocation::Reason;
 use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
@@ -94,7 +95,7 @@ pub(super) async fn unlink(
     let (Ok(id), Ok(provider)) = (id.parse::<UserId>(), provider.parse::<ProviderId>()) else {
         return Err(Problem::not_found());
     };
-    match server.issuer.unlink_identity(id, &provider, server.now()).await? {
+    match server.issuer.unlink_identity(id, &provider, Reason::ADMIN, server.now()).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found()),
     }
