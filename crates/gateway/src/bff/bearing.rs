@@ -34,14 +34,17 @@ impl Bff {
         guards: &Guards,
     ) -> Result<Option<Bearing>, SessionError> {
         let Some(cookie) = self.cookies.session(headers)? else { return Ok(None) };
-        if headers.contains_key(header::AUTHORIZATION) {
+        let has_token = headers.contains_key(header::AUTHORIZATION);
+        let Some(session) = self.find(cookie).await? else {
+            return if has_token { Ok(None) } else { Err(SessionError::Ended) };
+        };
+        if has_token {
             return Err(SessionError::TwoCredentials);
         }
         if !site::may_use_session(headers, method, websocket, &self.settings.origin) {
             return Err(SessionError::CrossSite);
         }
         let now = now();
-        let session = self.find(cookie).await?.ok_or(SessionError::Ended)?;
         if session.touch(self.sessions.idle, now) {
             let (bff, id) = (Arc::clone(self), session.id);
             tokio::spawn(async move {

@@ -656,6 +656,8 @@ async fn cookies_that_name_no_session_and_credentials_beside_them() {
     }
     let answer = world.gateway.get("/api/a", &[("authorization", &token)]).await;
     assert_eq!(answer.status, StatusCode::OK, "a token alone is as good as ever");
+    let answer = world.gateway.get("/api/a", &[("authorization", &token), ("cookie", &garbage)]).await;
+    assert_eq!(answer.status, StatusCode::OK, "a cookie of no session does it no harm");
     let guest = world.gateway.get("/maybe", &[("cookie", &garbage)]).await;
     assert_eq!((guest.status, guest.header("cache-control")), (StatusCode::OK, Some("private")));
     assert_eq!(mirrored(&guest.json(), "authorization"), [""; 0], "who was logged out is a guest");
