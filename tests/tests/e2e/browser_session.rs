@@ -294,7 +294,8 @@ async fn a_user_who_is_changed_goes_on_and_one_who_is_revoked_does_not() {
     for browser in [&one, &two] {
         let refused = site.refused("a session of a user who is revoked", browser).await;
         let refused = refused.expect_problem(401, "session-ended");
-        assert!(refused.set_cookies().iter().any(|cookie| cookie.name == SESSION && cookie.value.is_empty()));
+        let set = refused.set_cookies();
+        assert!(set.iter().all(|cookie| cookie.name != SESSION), "a login may have put another one there");
     }
     // Who is revoked may log in again.
     site.ask(&site.log_in("berta").await, Method::GET, "/api/a").await.expect(200);

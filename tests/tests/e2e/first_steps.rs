@@ -11,6 +11,7 @@ use axum::routing::any;
 use gatepass_e2e::command::{self, password_file};
 use gatepass_e2e::up::{PASSWORD, path_text};
 use gatepass_e2e::{Alone, Up, http, place, send, upstream, wait};
+use reqwest::Method;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -181,8 +182,16 @@ async fn sighup_ends_a_server_with_nothing_to_load_again_no_more_than_any_other(
 }
 
 #[tokio::test]
-async fn up_ends_in_order_with_its_terminal() {
+async fn up_ends_in_order_with_its_terminal_and_outlives_it_after_nohup() {
     let mut up = Up::start().await;
-    assert!(up.stop("HUP").await.success());
+    // What is ignored here is by whatever is started here.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
+    let after_nohup = u64::from_str_radix(ignored, 16).unwrap() & 1 == 1;
+    if after_nohup {
+        up.process().signal("HUP");
+        send(up.at_server(Method::GET, "/livez")).await.expect(200);
+    }
+    assert!(up.stop(if after_nohup { "TERM" } else { "HUP" }).await.success());
     assert!(!up.data().join("server.json").exists(), "the store is closed, and nobody looks for a server");
 }

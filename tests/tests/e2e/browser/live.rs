@@ -119,11 +119,11 @@ async fn everything_ends(ada: &mut Visitor<'_>) {
         let end = ada.run(&format!("sockets['{name}'].end")).await;
         assert_eq!(end, json!([4401, "revoked", true]), "{name}");
     }
-    // The browser opens it again, is refused for good, and forgets the session.
+    // The browser opens it again, and is refused for good.
     until(ada, "the event stream to end", "streams.events.it.readyState === EventSource.CLOSED").await;
     assert_eq!(ada.run("streams.events.end").await, "revoked");
     let (status, problem) = ask(ada, "'/api/orders'").await;
-    assert_eq!((status, &problem["code"]), (401, &json!("token-missing")), "{problem}");
+    assert_eq!((status, &problem["code"]), (401, &json!("session-ended")), "{problem}");
     assert_eq!(ask(ada, "'/bff/session'").await.1, json!({ "authenticated": false }));
 }
 
