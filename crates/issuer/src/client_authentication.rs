@@ -26,7 +26,7 @@ pub struct ClientAuthentication {
     pub proof: Option<ClientProof>,
     /// The certificate of its TLS connection, where it has shown one.
     pub certificate: Option<ShownCertificate>,
-    /// Where it comes from, for the throttle of wrong secrets.
+    /// Where it comes from, for the throttles.
     pub address: Option<IpAddr>,
 }
 

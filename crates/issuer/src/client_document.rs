@@ -5,10 +5,9 @@
 //! [`ClientDocumentSource`]. Here is what is made of it: never a client that has a secret, is trusted, or may do more
 //! than the operator's policy; and how long it is believed.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,6 +20,7 @@ use crate::client_key_sets::ClientKeySets;
 use crate::grant::TokenError;
 use crate::id::ClientId;
 use crate::issuer::Issuer;
+use crate::recent::Recent;
 use crate::registration::{ClientMetadata, RegistrationPolicy};
 use crate::remote_document::{Asked, Fetches};
 use crate::store::StoreError;
@@ -30,9 +30,6 @@ use crate::trusted_issuer::KeySetSource;
 /// The least and the most that a document is believed for, whatever its server says.
 const LEAST_FRESH: Duration = Duration::from_secs(60);
 const MOST_FRESH: Duration = Duration::from_secs(24 * 3600);
-
-/// The most documents that are kept.
-const MOST_KEPT: usize = 1000;
 
 /// How often such clients may show assertions from one address. Each is a row in the store until nobody would take it any more, and
 /// a request that it pushes is one more.
@@ -67,15 +64,15 @@ pub struct ClientDocuments {
     policy: RegistrationPolicy,
     source: Arc<dyn ClientDocumentSource>,
     keys: Arc<dyn KeySetSource>,
-    kept: Mutex<HashMap<ClientId, Kept>>,
+    kept: Recent<ClientId, Kept>,
     fetches: Fetches,
     assertions: Throttle,
 }
 
+#[derive(Clone)]
 struct Kept {
     client: Client,
     until: Timestamp,
-    used_at: Timestamp,
 }
 
 impl fmt::Debug for ClientDocuments {
@@ -98,46 +95,25 @@ impl ClientDocuments {
             policy,
             source,
             keys,
-            kept: Mutex::default(),
+            kept: Recent::default(),
             fetches: Fetches::new(),
             assertions: Throttle::new(assertions),
         }
     }
 
     async fn client(&self, id: &ClientId, now: Timestamp) -> Result<Client, DocumentError> {
-        if let Some(client) = self.kept(id, now) {
-            return Ok(client);
-        }
-        let asked = if self.was_kept(id) { Asked::Known(id.as_str()) } else { Asked::Host(id.host()) };
+        let asked = match self.kept.find(id, now) {
+            Some(kept) if now < kept.until => return Ok(kept.client),
+            Some(_) => Asked::Known(id.as_str()),
+            None => Asked::Host(id.host()),
+        };
         let _place = self.fetches.begin(&asked, now)?;
         let document = self.source.fetch(id).await?;
         let client = self.made_of(id, document.metadata, now)?;
         let fresh_for = document.fresh_for.clamp(LEAST_FRESH, MOST_FRESH);
-        self.keep(Kept { client: client.clone(), until: now.saturating_add(fresh_for), used_at: now });
+        let kept = Kept { client: client.clone(), until: now.saturating_add(fresh_for) };
+        self.kept.keep(id.clone(), kept, now);
         Ok(client)
-    }
-
-    fn kept(&self, id: &ClientId, now: Timestamp) -> Option<Client> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = kept.get_mut(id).filter(|kept| now < kept.until)?;
-        kept.used_at = now;
-        Some(kept.client.clone())
-    }
-
-    /// Whether its document was good, now or before.
-    fn was_kept(&self, id: &ClientId) -> bool {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
-    }
-
-    /// In place of the one that nobody has asked for the longest.
-    fn keep(&self, new: Kept) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST_KEPT
-            && let Some(oldest) = kept.values().min_by_key(|one| one.used_at).map(|one| one.client.id.clone())
-        {
-            kept.remove(&oldest);
-        }
-        kept.insert(new.client.id.clone(), new);
     }
 
     /// The client that a document describes, within the policy.

@@ -6,9 +6,8 @@
 //! once in ten seconds, whoever signs with names that do not exist. Clients that nobody has registered have a room of their own:
 //! however many there are of them, they take no place from those who are.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use gatepass_jose::jwe::EncryptionKey;
 use gatepass_jose::{Alg, KeyManagement, KeySet, Timestamp};
@@ -22,11 +21,9 @@ use crate::client::{
 use crate::client_assertion::SHARED_SECRET_ALG;
 use crate::issuer::Issuer;
 use crate::profile::Profile;
+use crate::recent::Recent;
 use crate::remote_document::Fetches;
 use crate::trusted_issuer::{KeySetError, KeySetSource, PublishedKeys, PublishedSet};
-
-/// The most sets that are kept.
-const MOST_KEPT: usize = 1000;
 
 /// The sets of clients, by their addresses.
 pub(crate) struct ClientKeySets {
@@ -35,7 +32,7 @@ pub(crate) struct ClientKeySets {
     /// For what is not a client's yet: whoever registers takes no place from those who are.
     trials: Arc<Fetches>,
     algs: Vec<Alg>,
-    kept: Mutex<HashMap<Place, Kept>>,
+    kept: Recent<Place, Arc<PublishedKeys>>,
 }
 
 /// Where a set is, and whether it is at the host of its client's own document.
@@ -43,11 +40,6 @@ pub(crate) struct ClientKeySets {
 struct Place {
     uri: String,
     is_own: bool,
-}
-
-struct Kept {
-    keys: Arc<PublishedKeys>,
-    used_at: Timestamp,
 }
 
 /// Why there are no keys of a client's. For the log.
@@ -70,7 +62,7 @@ impl ClientKeySets {
     pub(crate) fn new(source: Arc<dyn KeySetSource>, profile: Profile) -> Self {
         let algs = ClientKeys::algs().filter(|alg| profile.takes(*alg)).collect();
         let [fetches, trials] = [(); 2].map(|()| Arc::new(Fetches::new()));
-        Self { source, fetches, trials, algs, kept: Mutex::default() }
+        Self { source, fetches, trials, algs, kept: Recent::default() }
     }
 
     async fn find(
@@ -83,7 +75,6 @@ impl ClientKeySets {
         self.at(client, uri, now)?.find(has, now).await
     }
 
-    /// In place of the set that nobody has asked for the longest, where there are too many.
     fn at(
         &self,
         client: &Client,
@@ -93,20 +84,7 @@ impl ClientKeySets {
         let url = parsed(uri)?;
         let is_own = Url::parse(client.id.as_str()).is_ok_and(|document| document.origin() == url.origin());
         let place = Place { uri: uri.as_str().to_owned(), is_own };
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = kept.get_mut(&place) {
-            known.used_at = now;
-            return Ok(Arc::clone(&known.keys));
-        }
-        let keys = Arc::new(self.published(url, &self.fetches, is_own));
-        if kept.len() >= MOST_KEPT
-            && let Some(oldest) =
-                kept.iter().min_by_key(|(_, one)| one.used_at).map(|(place, _)| place.clone())
-        {
-            kept.remove(&oldest);
-        }
-        kept.insert(place, Kept { keys: Arc::clone(&keys), used_at: now });
-        Ok(keys)
+        Ok(self.kept.find_or_keep(place, || Arc::new(self.published(url, &self.fetches, is_own)), now))
     }
 
     fn published(&self, url: Url, fetches: &Arc<Fetches>, is_own: bool) -> PublishedKeys {

@@ -276,10 +276,10 @@ impl IdentityProvider {
         Self { response_mode, ..self }
     }
 
-    /// Whether it can be made to ask a user anew who they are, and says when they last showed it.
+    /// Whether its logins can say that of when their users showed who they are.
     #[must_use]
-    pub fn can_ask_again(&self) -> bool {
-        matches!(self.protocol, ProviderProtocol::OpenIdConnect { .. })
+    pub fn can_say(&self, freshness: Freshness) -> bool {
+        freshness == Freshness::Any || matches!(self.protocol, ProviderProtocol::OpenIdConnect { .. })
     }
 }
 

@@ -48,6 +48,7 @@ mod own_password;
 pub mod password;
 mod profile;
 mod pushed_request;
+mod recent;
 pub mod redirect_uri;
 mod refresh_token;
 pub mod registration;

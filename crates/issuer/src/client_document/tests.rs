@@ -1,7 +1,9 @@
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::client::{ClientExtensions, GrantType};
+use crate::recent::MOST_KEPT;
 use crate::trusted_issuer::{FetchedKeys, KeySetError};
 
 const NOW: Timestamp = Timestamp::from_secs(1_763_780_000);
@@ -132,7 +134,7 @@ async fn a_host_is_not_flooded_and_memory_is_not_filled() {
     for number in 0..1100 {
         documents.client(&id(&format!("https://host{number}.example/x")), after(3602)).await.unwrap();
     }
-    assert_eq!(documents.kept.lock().unwrap().len(), MOST_KEPT);
+    assert_eq!(documents.kept.len(), MOST_KEPT);
     let before = source.asked.load(Ordering::Relaxed);
     documents.client(&id("https://host1099.example/x"), after(3603)).await.unwrap();
     assert_eq!(source.asked.load(Ordering::Relaxed), before, "the newest stay");

@@ -71,8 +71,6 @@ pub struct AskedByDevice<'d> {
     pub authorization_details: Option<&'d str>,
     /// `resource` (RFC 8707).
     pub resources: NamedResources<'d>,
-    /// Where it asks from.
-    pub address: Option<IpAddr>,
 }
 
 /// What the device gets ([RFC 8628 section 3.2](https://www.rfc-editor.org/rfc/rfc8628#section-3.2)).
@@ -141,7 +139,7 @@ impl Issuer {
             return Err(TokenError::UnauthorizedClient.into());
         }
         authenticated
-            .take_row(&self.devices.requests, asked.address, now)
+            .take_row(&self.devices.requests, authentication.address, now)
             .map_err(|Throttled { retry_after }| DeviceAuthorizationError::Throttled { retry_after })?;
         let scope = requested_scope(client, asked.scope)?;
         let authorization_details = requested_details(client, asked.authorization_details)?;

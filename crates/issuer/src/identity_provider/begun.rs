@@ -174,7 +174,7 @@ impl Issuer {
         if begin.request.len() > MAX_CARRIED {
             return Err(ProviderError::TooLong);
         }
-        if begin.freshness != Freshness::Any && !provider.can_ask_again() {
+        if !provider.can_say(begin.freshness) {
             return Err(ProviderError::NotAgain);
         }
         let endpoints = provider.endpoints(now).await?;

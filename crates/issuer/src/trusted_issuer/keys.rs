@@ -171,7 +171,7 @@ impl PublishedKeys {
         // Where this server is too busy to ask, nobody was asked.
         let host = self.jwks_uri.host_str().unwrap_or_default();
         // A set that is merely looked for in vain can be asked for with made-up names of keys.
-        let has_gone_stale = kept.fresh_until.is_some_and(|until| until <= now);
+        let has_gone_stale = kept.fresh_until.is_some() && !kept.is_fresh(now);
         let asked = match has_gone_stale {
             true => Asked::Known(self.jwks_uri.as_str()),
             false if self.is_own => Asked::Own(host),

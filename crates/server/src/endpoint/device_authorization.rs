@@ -12,7 +12,6 @@ use http::HeaderMap;
 use serde::Serialize;
 
 use crate::body::FormBody;
-use crate::client_address::ClientAddress;
 use crate::client_authentication;
 use crate::dpop::Proof;
 use crate::oauth_error::OAuthError;
@@ -32,7 +31,6 @@ struct DeviceAnswer<'a> {
 /// `POST /oauth/device_authorization`
 pub(crate) async fn authorize(
     State(server): State<Arc<Server>>,
-    ClientAddress(address): ClientAddress,
     headers: HeaderMap,
     proof: Proof,
     FormBody(form): FormBody,
@@ -42,7 +40,6 @@ pub(crate) async fn authorize(
         scope: form.find("scope"),
         authorization_details: form.find("authorization_details"),
         resources: form.resources(),
-        address,
     };
     let given = server.issuer.authorize_device(&authentication, asked, server.now()).await?;
     let (page, user_code) = (verification_uri(&server), given.user_code.to_string());

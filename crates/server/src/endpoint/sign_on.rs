@@ -219,9 +219,7 @@ impl<'l> LoginForm<'l> {
 
     /// Whether a login with that provider will do for a request of so many bytes.
     pub(super) fn takes(&self, provider: &IdentityProvider, request: &str) -> bool {
-        self.federated
-            && (provider.can_ask_again() || self.freshness == Freshness::Any)
-            && request.len() <= MAX_CARRIED
+        self.federated && provider.can_say(self.freshness) && request.len() <= MAX_CARRIED
     }
 
     /// What a page may do whose form goes on with the same.
